@@ -1,0 +1,90 @@
+import json
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from aws_limits import Buckets, Family
+from botocore.exceptions import ClientError
+from conftest import client
+
+
+def refusal(call, **arguments):
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    response = caught.value.response
+    return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"], response["Error"]["Message"]
+
+
+def stats(endpoint):
+    with urllib.request.urlopen(endpoint + "/_gateway/stats") as answer:
+        return json.load(answer)
+
+
+def test_a_bucket_gives_its_burst_and_then_its_rate():
+    family, buckets = Family("some", burst=3, rate=2), Buckets()
+    assert [buckets.take("scope", family, now=0.0) for _ in range(4)] == [True, True, True, False]
+    assert [buckets.take("scope", family, now=0.5) for _ in range(2)] == [True, False]
+    assert buckets.take("another scope", family, now=0.5)
+    assert [buckets.take("scope", family, now=100.0) for _ in range(4)] == [True, True, True, False]
+    assert family.least_seconds(13) == 5.0
+
+
+def test_denies_in_each_protocol_naming_the_iam_action(gateway):
+    endpoint = gateway("--deny", "rds:Modify*", "--deny", "ec2:DescribeSubnets", "--deny", "tagging:GetResources")
+    status, code, message = refusal(client("rds", endpoint).modify_db_instance, DBInstanceIdentifier="some")
+    assert (status, code) == (403, "AccessDenied") and "rds:ModifyDBInstance" in message
+    status, code, message = refusal(client("ec2", endpoint).describe_subnets)
+    assert (status, code) == (403, "UnauthorizedOperation") and "ec2:DescribeSubnets" in message
+    status, code, message = refusal(client("resourcegroupstaggingapi", endpoint).get_resources)
+    assert (status, code) == (400, "AccessDeniedException") and "tag:GetResources" in message
+    assert client("rds", endpoint).describe_db_instances()["DBInstances"] == []
+    assert stats(endpoint)["denied"] == {"ec2:DescribeSubnets": 1, "rds:ModifyDBInstance": 1, "tagging:GetResources": 1}
+
+
+@pytest.mark.parametrize("service, call, arguments, burst, refused", [
+    ("ecs", "list_task_definitions", {}, 50, (400, "ThrottlingException")),
+    ("ec2", "describe_subnets", {}, 50, (503, "RequestLimitExceeded")),
+    ("ec2", "describe_subnets", {"MaxResults": 1000}, 100, (503, "RequestLimitExceeded")),
+    ("resourcegroupstaggingapi", "get_resources", {}, 15, (400, "ThrottledException")),
+])
+def test_enforces_documented_rates(gateway, service, call, arguments, burst, refused):
+    endpoint = gateway("--enforce")
+    made = getattr(client(service, endpoint), call)
+    for _ in range(burst):
+        made(**arguments)
+    # The bucket refills while the calls are made: some more pass, but far from twice the burst.
+    for _ in range(burst):
+        try:
+            made(**arguments)
+        except ClientError as error:
+            response = error.response
+            assert (response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]) == refused
+            break
+    else:
+        pytest.fail("nothing was throttled")
+    assert sum(stats(endpoint)["throttled"].values()) == 1
+
+
+def test_latency_is_side_by_side(gateway):
+    endpoint = gateway("--latency-ms", 100)
+    sts = client("sts", endpoint)
+    sts.get_caller_identity()
+    started = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: sts.get_caller_identity(), range(8)))
+    assert 0.1 <= time.monotonic() - started < 0.7
+
+
+def test_logs_calls_with_the_account_of_an_assumed_role(gateway, tmp_path):
+    log = tmp_path / "log"
+    endpoint = gateway("--log", log)
+    role = {"RoleArn": "arn:aws:iam::222222222222:role/holdfast", "RoleSessionName": "test"}
+    keys = client("sts", endpoint).assume_role(**role)["Credentials"]
+    ecs = client("ecs", endpoint, "eu-west-1", keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    assert ecs.create_cluster(clusterName="c")["cluster"]["clusterArn"].split(":")[4] == "222222222222"
+    calls = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(c["service"], c["operation"], c["region"], c["account"], c["outcome"]) for c in calls] == [
+        ("sts", "AssumeRole", "us-east-1", "default", "passed"),
+        ("ecs", "CreateCluster", "eu-west-1", "222222222222", "passed"),
+    ]

@@ -1,0 +1,1 @@
+"""Lays out a declared world of AWS resources on an emulator; see ../lay_out.py for the format."""

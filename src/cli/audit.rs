@@ -1,0 +1,61 @@
+//! `holdfast audit`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::session::print;
+use super::{Failure, Selection, Session, exit, severity};
+use crate::model::policy::Severity;
+use crate::report::{Report, Style, audit_table};
+
+/// Arguments of `audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    #[command(flatten)]
+    selection: Selection,
+    /// Form of the report.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Write the report there instead of to standard output.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The least severity that counts for the exit code: low, medium, high or critical.
+    #[arg(long, default_value = "low", value_parser = severity)]
+    fail_on: Severity,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// For programs: docs/report.md.
+    Json,
+}
+
+pub(super) async fn run(session: &Session, args: &AuditArgs) -> Result<u8, Failure> {
+    let started_at = session.clock.now();
+    let swept = session.sweep(&args.selection).await?;
+    let report = session.report(started_at, swept);
+    let style = if args.output.is_some() { Style { width: None, colour: false } } else { Style::of_stdout() };
+    let text = match args.format {
+        Format::Table => audit_table(&report, style),
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
+    };
+    match &args.output {
+        None => print(&text)?,
+        Some(path) => std::fs::write(path, text)
+            .map_err(|e| Failure(format!("the report can't be written to {}: {e}", path.display())))?,
+    }
+    Ok(exit_code(&report, args.fail_on))
+}
+
+fn exit_code(report: &Report, fail_on: Severity) -> u8 {
+    if report.fails_at(fail_on) {
+        exit::FINDINGS
+    } else if report.has_gaps() {
+        exit::UNKNOWN
+    } else {
+        exit::CLEAN
+    }
+}

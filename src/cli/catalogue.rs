@@ -1,0 +1,58 @@
+//! `holdfast rules` and `holdfast iam-policy`
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::session::{configuration, print, print_json};
+use super::{Failure, exit};
+use crate::iam_policy::policy;
+use crate::model::policy::Mode;
+use crate::report::{Style, rules_table};
+use crate::rules::{self, Meta, REGISTRY};
+
+/// Arguments of `rules`.
+#[derive(Debug, Args)]
+pub struct RulesArgs {
+    /// One rule, in full.
+    id: Option<String>,
+}
+
+pub(super) fn rules(args: &RulesArgs) -> Result<u8, Failure> {
+    let Some(id) = &args.id else {
+        print(&rules_table(REGISTRY, Style::of_stdout()))?;
+        return Ok(exit::CLEAN);
+    };
+    let Some(rule) = rules::find(id) else {
+        let known = rules::ids();
+        let nearest = known.iter().max_by(|a, b| strsim::jaro(a, id).total_cmp(&strsim::jaro(b, id)));
+        let hint = nearest.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
+        return Err(Failure(format!("there is no rule {id}{hint} (`holdfast rules` lists them)")));
+    };
+    print(&in_full(rule.meta()))?;
+    Ok(exit::CLEAN)
+}
+
+/// One rule as Markdown.
+#[must_use]
+pub fn in_full(meta: &Meta) -> String {
+    let list = |items: &[&str]| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
+    format!(
+        "# {}\n\nFails when {}.\n\n- severity: {}\n- enabled: {}\n- risk of its corrections: {}\n- parameters: {}\n\
+         - maps to: {}\n- IAM actions to judge: {}\n- IAM actions to correct: {}\n\n{}",
+        meta.id,
+        meta.summary,
+        meta.severity,
+        if meta.enabled { "yes" } else { "no" },
+        meta.risk,
+        list(meta.parameters),
+        list(meta.controls),
+        list(meta.reads),
+        list(meta.writes),
+        meta.docs
+    )
+}
+
+pub(super) fn iam_policy(mode: Mode, path: Option<&Path>) -> Result<u8, Failure> {
+    print_json(&policy(&configuration(path)?.config, mode))
+}

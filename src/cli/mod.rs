@@ -1,0 +1,155 @@
+//! The command line: one file for each command.
+
+mod apply;
+mod audit;
+mod catalogue;
+mod configuration;
+mod plan;
+mod run;
+mod session;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::policy::{Mode, Severity};
+use crate::telemetry;
+pub use session::{Failure, Session};
+
+/// Exit codes. <https://en.wikipedia.org/wiki/Exit_status>: what pipelines rely on is in `--help` of each command.
+pub mod exit {
+    /// Nothing to report, everything known.
+    pub const CLEAN: u8 = 0;
+    /// Findings at or above `--fail-on`; for `apply`, a correction that failed or was refused.
+    pub const FINDINGS: u8 = 1;
+    /// It could not run: usage, configuration, no credentials, nothing readable.
+    pub const CANNOT_RUN: u8 = 2;
+    /// No such finding, but some verdict is unknown.
+    pub const UNKNOWN: u8 = 3;
+}
+
+/// Keeps ECS workloads and their RDS databases from losing data: audits tagged resources against invariants, and
+/// corrects what it may.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    /// Configuration file. Without it: the text in HOLDFAST_CONFIG_YAML, else the defaults.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Send all AWS calls there: an emulator or a proxy.
+    #[arg(long, global = true, value_name = "URL")]
+    endpoint_url: Option<String>,
+    /// Regions to look at, instead of those that the configuration or the environment names. May be repeated.
+    #[arg(long = "region", global = true, value_name = "REGION")]
+    regions: Vec<String>,
+    /// Form of log lines, which go to standard error.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// More log lines: -v for what is done, -vv for every call.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// One sweep, report, exit. Exit codes: 0 clean, 1 findings, 2 could not run, 3 something is unknown.
+    Audit(audit::AuditArgs),
+    /// One sweep, then what `enforce` would do: each call, and for what would not be done, why.
+    Plan(plan::PlanArgs),
+    /// Carries a plan out once, with verification. Corrects whatever `mode` says: you asked for it. Exit codes: 0 all
+    /// done and verified, 1 something failed or was refused, 2 could not run, 3 done, but something is unknown.
+    Apply(apply::ApplyArgs),
+    /// The operator: events and sweeps until SIGTERM.
+    Run(run::RunArgs),
+    /// The catalogue, or one rule in full.
+    Rules(catalogue::RulesArgs),
+    /// The configuration: check it, show what is in force, print its schema.
+    #[command(subcommand)]
+    Config(configuration::ConfigCommand),
+    /// Least-privilege IAM policy for exactly the enabled rules.
+    IamPolicy {
+        /// What the role shall be able to do.
+        #[arg(long, default_value = "audit", value_parser = mode)]
+        mode: Mode,
+    },
+    /// The EventBridge pattern that the enabled rules need.
+    EventPattern,
+    /// Shell completions, for instance `holdfast completions bash > /etc/bash_completion.d/holdfast`.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which workloads.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Selection {
+    /// Only this workload. May be repeated.
+    #[arg(long = "workload", value_name = "NAME")]
+    workloads: Vec<String>,
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    text.parse().map_err(|e| format!("{e}"))
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    text.parse().map_err(|e| format!("{e}"))
+}
+
+impl Cli {
+    /// Runs the command; prints what went wrong to standard error.
+    pub fn run(self) -> ExitCode {
+        let format = match self.log_format {
+            LogFormat::Text => telemetry::LogFormat::Text,
+            LogFormat::Json => telemetry::LogFormat::Json,
+        };
+        // `run` is watched by its log; the other commands by their output.
+        let verbosity = self.verbose + u8::from(matches!(self.command, Command::Run(_)));
+        if let Err(e) = telemetry::init(format, verbosity) {
+            eprintln!("holdfast: {e}");
+            return ExitCode::from(exit::CANNOT_RUN);
+        }
+        match self.dispatch() {
+            Ok(code) => ExitCode::from(code),
+            Err(Failure(message)) => {
+                eprintln!("holdfast: {message}");
+                ExitCode::from(exit::CANNOT_RUN)
+            }
+        }
+    }
+
+    fn dispatch(self) -> Result<u8, Failure> {
+        match &self.command {
+            Command::Rules(args) => catalogue::rules(args),
+            Command::Config(command) => configuration::run(command, self.config.as_deref()),
+            Command::IamPolicy { mode } => catalogue::iam_policy(*mode, self.config.as_deref()),
+            Command::EventPattern => session::print_json(&crate::watch::event::pattern()),
+            Command::Completions { shell } => {
+                let mut command = <Self as clap::CommandFactory>::command();
+                clap_complete::generate(*shell, &mut command, "holdfast", &mut std::io::stdout());
+                Ok(exit::CLEAN)
+            }
+            Command::Audit(args) => session::block_on(async { audit::run(&self.session().await?, args).await }),
+            Command::Plan(args) => session::block_on(async { plan::run(&self.session().await?, args).await }),
+            Command::Apply(args) => session::block_on(async { apply::run(&self.session().await?, args).await }),
+            Command::Run(args) => session::block_on(async { run::run(self.session().await?, args).await }),
+        }
+    }
+
+    async fn session(&self) -> Result<Session, Failure> {
+        Session::open(self.config.as_deref(), self.endpoint_url.as_deref(), &self.regions).await
+    }
+}

@@ -1,0 +1,223 @@
+//! What every command that talks to AWS begins with.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
+
+use super::Selection;
+use crate::aws::{Aws, CallCounts, CallObserver, Connector, Recorder};
+use crate::clock::{Clock, SystemClock};
+use crate::collect::{Collector, DefinitionCache, Progress, Unwatched};
+use crate::config::{self, Config, Loaded};
+use crate::judge::{Judged, judge};
+use crate::model::snapshot::{ReadError, Snapshot};
+use crate::report::Report;
+use crate::rules;
+use crate::telemetry::metrics::Metrics;
+
+/// Why a command could not run: exit code 2.
+#[derive(Debug)]
+pub struct Failure(pub String);
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Runs a command that needs the network.
+pub(super) fn block_on(
+    command: impl Future<Output = Result<u8, Failure>>,
+) -> Result<u8, Failure> {
+    // Two workers are enough for what waits on the network most of the time, and cheap on a small task.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(command)
+}
+
+/// Prints JSON to standard output.
+pub(super) fn print_json(value: &impl serde::Serialize) -> Result<u8, Failure> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))?;
+    Ok(super::exit::CLEAN)
+}
+
+/// Prints to standard output. A reader that has gone away (`| head`) is no error.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The configuration: of the file, else of the environment, else the defaults.
+pub(super) fn configuration(path: Option<&Path>) -> Result<Loaded, Failure> {
+    let ids = rules::ids();
+    let loaded = match (path, std::env::var("HOLDFAST_CONFIG_YAML")) {
+        (Some(path), _) => config::load(Some(path), &ids),
+        (None, Ok(text)) => config::load_text("HOLDFAST_CONFIG_YAML", &text, &ids),
+        (None, Err(_)) => config::load(None, &ids),
+    };
+    loaded.map_err(|e| Failure(format!("the configuration is not valid:\n{e}")))
+}
+
+/// Configuration and clients.
+pub struct Session {
+    /// The configuration in force.
+    pub config: Config,
+    /// What all clients share.
+    pub connector: Connector,
+    /// Every account and region that could be entered.
+    pub scopes: Vec<Aws>,
+    /// Those that could not.
+    pub unreachable: Vec<Arc<ReadError>>,
+    /// Requests sent.
+    pub counts: Arc<CallCounts>,
+    /// The metrics, which only `run` serves.
+    pub metrics: Arc<Metrics>,
+    /// Revisions read.
+    pub definitions: DefinitionCache,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+struct Observed(Arc<Metrics>);
+
+impl CallObserver for Observed {
+    fn attempt(&self, service: &str, operation: &str, code: &str, took: std::time::Duration, throttled: bool) {
+        self.0.observe_aws_request(service, operation, code, took.as_secs_f64());
+        if throttled {
+            self.0.throttled(service, operation);
+        }
+    }
+}
+
+/// One scope, read and judged.
+pub struct Swept {
+    /// Its clients.
+    pub aws: Aws,
+    /// What was read.
+    pub snapshot: Snapshot,
+    /// The verdicts.
+    pub judged: Judged,
+}
+
+impl Session {
+    /// Reads the configuration and enters every target.
+    ///
+    /// # Errors
+    /// If the configuration is not valid, or no target can be entered.
+    pub async fn open(path: Option<&Path>, endpoint: Option<&str>, regions: &[String]) -> Result<Self, Failure> {
+        let config = configuration(path)?.config;
+        let counts = Arc::new(CallCounts::default());
+        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))?);
+        let recorder = Recorder(Arc::new(vec![
+            Arc::clone(&counts) as Arc<dyn CallObserver>,
+            Arc::new(Observed(Arc::clone(&metrics))),
+        ]));
+        let connector = Connector::new(&config, endpoint, regions.first().map(String::as_str), recorder).await;
+        let mut scopes = vec![];
+        let mut unreachable = vec![];
+        for result in connector.connect(&config, regions).await? {
+            match result {
+                Ok(aws) => scopes.push(aws),
+                Err((target, error)) => unreachable.push(Arc::new(ReadError {
+                    service: "sts".into(),
+                    operation: "GetCallerIdentity".into(),
+                    resource: target,
+                    code: "TargetUnreachable".into(),
+                    message: error.to_string(),
+                })),
+            }
+        }
+        if scopes.is_empty() {
+            let told: Vec<String> = unreachable.iter().map(|e| e.message.clone()).collect();
+            return Err(Failure(told.join("\n")));
+        }
+        let (definitions, clock) = (DefinitionCache::default(), Arc::new(SystemClock));
+        Ok(Self { config, connector, scopes, unreachable, counts, metrics, definitions, clock })
+    }
+
+    /// Reads and judges every scope at once.
+    ///
+    /// # Errors
+    /// If nothing at all could be read, or a workload that was asked for does not exist.
+    pub async fn sweep(&self, selection: &Selection) -> Result<Vec<Swept>, Failure> {
+        let bar = Bar::new();
+        let progress: &dyn Progress = if bar.0.is_hidden() { &Unwatched } else { &bar };
+        let only = (!selection.workloads.is_empty()).then(|| selection.workloads.iter().cloned().collect());
+        let swept: Vec<Swept> = stream::iter(&self.scopes)
+            .map(|aws| async {
+                let collector =
+                    Collector { aws, config: &self.config, definitions: &self.definitions, progress };
+                let snapshot = collector.sweep(self.clock.now()).await;
+                let judged = judge(&snapshot, &self.config, self.clock.now(), only.as_ref());
+                Swept { aws: aws.clone(), snapshot, judged }
+            })
+            .buffered(self.scopes.len().max(1))
+            .collect()
+            .await;
+        bar.0.finish_and_clear();
+        if swept.iter().all(|s| unreadable(&s.snapshot)) {
+            let told: BTreeSet<String> =
+                swept.iter().flat_map(|s| s.snapshot.errors.iter().map(|e| e.message.clone())).collect();
+            let told: Vec<String> = told.into_iter().collect();
+            return Err(Failure(format!("nothing could be read:\n  {}", told.join("\n  "))));
+        }
+        if let Some(missing) = only.iter().flatten().find(|w| !swept.iter().any(|s| s.judged.workloads.contains(*w))) {
+            let prefix = &self.config.tag_prefix;
+            return Err(Failure(format!("no resource carries {prefix}workload={missing} in what was looked at")));
+        }
+        Ok(swept)
+    }
+
+    /// The report of a sweep.
+    #[must_use]
+    pub fn report(&self, started_at: Timestamp, swept: Vec<Swept>) -> Report {
+        let mut report = Report::new(self.config.mode, started_at);
+        for scope in swept {
+            report.add(&scope.snapshot, scope.judged);
+        }
+        report.errors.extend(self.unreachable.iter().cloned());
+        report.finished_at = self.clock.now();
+        (report.stats.api_calls, report.stats.throttled) = self.counts.get();
+        let took = report.finished_at.duration_since(started_at);
+        report.stats.duration_ms = u64::try_from(took.as_millis()).unwrap_or_default();
+        report
+    }
+}
+
+fn unreadable(s: &Snapshot) -> bool {
+    s.instances.is_err()
+        && s.clusters.is_err()
+        && s.services.is_err()
+        && s.security_groups.is_err()
+        && s.secrets.is_err()
+}
+
+/// A progress bar on standard error, if that is a terminal.
+struct Bar(indicatif::ProgressBar, Mutex<()>);
+
+impl Bar {
+    fn new() -> Self {
+        let bar = indicatif::ProgressBar::new(0);
+        let style = indicatif::ProgressStyle::with_template("{spinner} reading AWS {bar:30} {pos}/{len} {elapsed}");
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        Self(bar, Mutex::new(()))
+    }
+}
+
+impl Progress for Bar {
+    fn more(&self, reads: usize) {
+        let _one = self.1.lock();
+        self.0.inc_length(u64::try_from(reads).unwrap_or_default());
+    }
+
+    fn done(&self, reads: usize) {
+        self.0.inc(u64::try_from(reads).unwrap_or_default());
+    }
+}

@@ -1,0 +1,130 @@
+//! Reading one workload again: only what it is known to consist of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{Collector, ec2, ecs, rds, secrets};
+use crate::model::key::Subject;
+use crate::model::snapshot::{Seen, Snapshot};
+use crate::rules::wants::view;
+
+/// What one workload is known to consist of, from the last sweep and from the event that drew attention to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Focus {
+    /// The workload; absent where only an event's resource is known, whose tag will tell.
+    pub workload: Option<String>,
+    instances: BTreeSet<String>,
+    clusters: BTreeSet<String>,
+    /// Service ARNs.
+    services: BTreeSet<String>,
+    groups: BTreeSet<String>,
+}
+
+impl Focus {
+    /// The parts of `workload` that `snapshot` knows.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, config: &crate::config::Config, workload: &str, now: Timestamp) -> Self {
+        let w = view(workload, snapshot, config, now);
+        let mut focus = Self { workload: Some(workload.to_owned()), ..Self::default() };
+        for instance in w.instances().unwrap_or_default() {
+            focus.instances.insert(instance.id.clone());
+            focus.clusters.extend(instance.cluster.clone());
+            focus.groups.extend(instance.security_groups.iter().cloned());
+        }
+        for cluster in w.clusters_with_members().unwrap_or_default() {
+            focus.clusters.insert(cluster.id.clone());
+            focus.instances.extend(cluster.members.iter().cloned());
+            focus.groups.extend(cluster.security_groups.iter().cloned());
+        }
+        for service in w.services().unwrap_or_default() {
+            focus.services.insert(service.arn.clone());
+            focus.groups.extend(service.security_groups.iter().cloned());
+        }
+        focus.services.extend(w.unread_services().map(|(arn, _)| arn.to_owned()));
+        focus
+    }
+
+    /// Adds the resource of an event.
+    pub fn add(&mut self, subject: &Subject, account: &str, region: &str) {
+        match subject {
+            Subject::DbInstance(id) => {
+                self.instances.insert(id.clone());
+            }
+            Subject::DbCluster(id) => {
+                self.clusters.insert(id.clone());
+            }
+            Subject::Service { cluster, service } => {
+                let partition = "aws";
+                let arn = format!("arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}");
+                if !self.services.iter().any(|s| s.ends_with(&format!(":service/{cluster}/{service}"))) {
+                    self.services.insert(arn);
+                }
+            }
+            Subject::SecurityGroup(id) => {
+                self.groups.insert(id.clone());
+            }
+            Subject::Secret(_) | Subject::Workload(_) | Subject::Everything => {}
+        }
+    }
+}
+
+impl Collector<'_> {
+    /// Reads the parts of `focus` afresh. What belongs to others is taken over from `base`, so that a shared group is
+    /// still known to be shared; with `all_databases`, even that is read afresh.
+    pub async fn look_again(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
+        let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
+        let ids = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
+        let (instances, clusters, groups) = (ids(&focus.instances), ids(&focus.clusters), ids(&focus.groups));
+        let only = |list: &'_ [String]| (!all_databases).then(|| list.to_vec());
+        let (only_instances, only_clusters) = (only(&instances), only(&clusters));
+        let named = focus.services.iter().filter_map(|arn| ecs::named(arn, focus.workload.clone())).collect();
+        let (instances, clusters, groups, subnets, (services, definitions), secrets) = tokio::join!(
+            rds::instances(self, only_instances.as_deref()),
+            rds::clusters(self, only_clusters.as_deref()),
+            ec2::groups(self, Some(&groups)),
+            async {
+                // Subnets hardly ever move, and their events ask for a whole sweep.
+                match &base.subnets {
+                    Ok(known) => Ok(known.clone()),
+                    Err(_) => ec2::subnets(self).await,
+                }
+            },
+            ecs::describe(self, named),
+            secrets::list(self),
+        );
+        snapshot.instances = instances.map(|fresh| others(&base.instances, &focus.instances, fresh, all_databases));
+        snapshot.clusters = clusters.map(|fresh| others(&base.clusters, &focus.clusters, fresh, all_databases));
+        snapshot.security_groups = groups.map(|fresh| others(&base.security_groups, &focus.groups, fresh, false));
+        snapshot.subnets = subnets;
+        snapshot.services = services.found.map(|fresh| others(&base.services, &focus.services, fresh, false));
+        snapshot.unread_services = services.unread;
+        snapshot.task_definitions = definitions;
+        snapshot.secrets = secrets;
+        // Only this workload's services are judged; the references of the rest need not be followed.
+        let mine = focus.workload.clone();
+        self.finish_for(snapshot, mine.as_deref(), now).await
+    }
+
+    async fn finish_for(&self, mut snapshot: Snapshot, workload: Option<&str>, now: Timestamp) -> Snapshot {
+        if let (Some(workload), Ok(secrets)) = (workload, &mut snapshot.secrets) {
+            secrets.retain(|_, s| s.tags.workload(&self.config.tag_prefix) == Some(workload));
+        }
+        self.finish(snapshot, now).await
+    }
+}
+
+/// What was read, and of what was not asked for, what was known before.
+fn others<T: Clone>(
+    base: &Seen<BTreeMap<String, T>>,
+    asked: &BTreeSet<String>,
+    mut fresh: BTreeMap<String, T>,
+    complete: bool,
+) -> BTreeMap<String, T> {
+    if let (false, Ok(known)) = (complete, base) {
+        for (id, item) in known.iter().filter(|(id, _)| !asked.contains(*id)) {
+            fresh.entry(id.clone()).or_insert_with(|| item.clone());
+        }
+    }
+    fresh
+}

@@ -1,0 +1,178 @@
+//! From AWS to a [`Snapshot`]. Everything that can be read at once is; what can't be read becomes an error in its
+//! place, and the rest goes on.
+
+mod ec2;
+mod ecs;
+mod focus;
+mod rds;
+pub mod secret_value;
+mod secrets;
+mod task_definition;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::aws::Aws;
+use crate::config::Config;
+use crate::model::snapshot::{ReadError, Seen, Snapshot};
+use crate::model::tags::Tags;
+use crate::rules::wants::wants;
+pub use focus::Focus;
+pub use task_definition::DefinitionCache;
+
+/// Learns how far a sweep has come.
+pub trait Progress: Send + Sync {
+    /// So many more reads are known to be needed.
+    fn more(&self, reads: usize);
+    /// So many reads are done.
+    fn done(&self, reads: usize);
+}
+
+/// Nobody watches.
+pub struct Unwatched;
+
+impl Progress for Unwatched {
+    fn more(&self, _: usize) {}
+    fn done(&self, _: usize) {}
+}
+
+/// Reads one scope.
+#[derive(Clone, Copy)]
+pub struct Collector<'a> {
+    /// The clients.
+    pub aws: &'a Aws,
+    /// What may be read, and which tags count.
+    pub config: &'a Config,
+    /// Revisions read before.
+    pub definitions: &'a DefinitionCache,
+    /// Who watches.
+    pub progress: &'a dyn Progress,
+}
+
+impl Collector<'_> {
+    /// Reads the whole scope. `now` is when reading begins.
+    pub async fn sweep(&self, now: Timestamp) -> Snapshot {
+        let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
+        let (instances, clusters, groups, subnets, (services, definitions), secrets) = tokio::join!(
+            rds::instances(self, None),
+            rds::clusters(self, None),
+            ec2::groups(self, None),
+            ec2::subnets(self),
+            ecs::services(self),
+            secrets::list(self),
+        );
+        snapshot.instances = instances;
+        snapshot.clusters = clusters;
+        snapshot.security_groups = groups;
+        snapshot.subnets = subnets;
+        snapshot.services = services.found;
+        snapshot.unread_services = services.unread;
+        snapshot.task_definitions = definitions;
+        snapshot.secrets = secrets;
+        self.finish(snapshot, now).await
+    }
+
+    /// Reads what the first reads turned out to need: values, what suspicious groups guard, earlier revisions.
+    async fn finish(&self, mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
+        secrets::follow(self, &mut snapshot).await;
+        let wants = wants(&snapshot, self.config, now);
+        let (guarded, earlier) = tokio::join!(
+            ec2::guarded(self, &wants.guarded),
+            ecs::durable_revisions(self, &snapshot, &wants.earlier, now),
+        );
+        snapshot.guarded = guarded;
+        snapshot.durable_revisions = earlier;
+        snapshot.errors = errors(&snapshot);
+        snapshot
+    }
+
+    fn limit(&self) -> usize {
+        self.config.limits.concurrency.max(1)
+    }
+}
+
+/// Every error that stands in a snapshot, once.
+fn errors(s: &Snapshot) -> BTreeSet<Arc<ReadError>> {
+    let lists = [
+        s.instances.as_ref().err(),
+        s.clusters.as_ref().err(),
+        s.services.as_ref().err(),
+        s.security_groups.as_ref().err(),
+        s.subnets.as_ref().err(),
+        s.secrets.as_ref().err(),
+    ];
+    let parts = s
+        .task_definitions
+        .values()
+        .filter_map(|r| r.as_ref().err())
+        .chain(s.unread_services.values().map(|(_, e)| e))
+        .chain(s.guarded.values().filter_map(|r| r.as_ref().err()))
+        .chain(s.lookups.values().filter_map(|r| r.as_ref().err()))
+        .chain(s.values.values().filter_map(|r| r.as_ref().err()));
+    lists.into_iter().flatten().chain(parts).cloned().collect()
+}
+
+/// Tags from pairs; a pair without a key is none.
+fn tags<'t>(pairs: impl Iterator<Item = (Option<&'t str>, Option<&'t str>)>) -> Tags {
+    Tags(pairs.filter_map(|(k, v)| Some((k?.to_owned(), v.unwrap_or_default().to_owned()))).collect())
+}
+
+/// An SDK instant.
+fn instant(at: &aws_smithy_types::DateTime) -> Option<Timestamp> {
+    Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
+}
+
+/// Keeps asking for pages until there is no more, and no more than `MAX_PAGES`: a list without end is an error, not a
+/// reason to run out of memory.
+const MAX_PAGES: usize = 2_000;
+
+fn by_key<K: Ord, T>(items: Vec<T>, key: impl Fn(&T) -> K) -> BTreeMap<K, T> {
+    items.into_iter().map(|item| (key(&item), item)).collect()
+}
+
+fn endless(collector: &Collector<'_>, api: crate::aws::Api) -> Arc<ReadError> {
+    collector.aws.error(
+        api,
+        &collector.aws.scope.to_string(),
+        "TooManyPages",
+        format!("{}:{} did not end after {MAX_PAGES} pages", api.service, api.operation),
+    )
+}
+
+type Pages<T> = Seen<Vec<T>>;
+
+/// Reads pages one after the other.
+macro_rules! pages {
+    ($collector:expr, $api:expr, $token:ident => $request:expr, $items:ident, $next:ident) => {{
+        let collector = $collector;
+        let scope = collector.aws.scope.to_string();
+        let mut all = Vec::new();
+        let mut $token: Option<String> = None;
+        let mut result: crate::collect::Pages<_> = Err(crate::collect::endless(collector, $api));
+        for _ in 0..crate::collect::MAX_PAGES {
+            collector.progress.more(1);
+            let page = collector.aws.call($api, &scope, $request.send()).await;
+            collector.progress.done(1);
+            match page {
+                Err(e) => {
+                    result = Err(e);
+                    break;
+                }
+                Ok(page) => {
+                    all.extend(page.$items.unwrap_or_default());
+                    let next = page.$next.filter(|t| !t.is_empty());
+                    // The same token twice would be a loop.
+                    if next.is_none() || next == $token {
+                        result = Ok(std::mem::take(&mut all));
+                        break;
+                    }
+                    $token = next;
+                }
+            }
+        }
+        result
+    }};
+}
+use pages;

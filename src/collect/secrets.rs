@@ -1,0 +1,273 @@
+//! Secrets: listed, looked up where a container refers to one that is not listed, and, where allowed, their values
+//! reduced to facts. A value lives in one buffer that is overwritten before the next one is looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, Tag};
+use futures::stream::{self, StreamExt};
+use zeroize::Zeroizing;
+
+use super::{Collector, by_key, instant, pages, secret_value, tags};
+use crate::aws::{Api, Family, is_absent};
+use crate::config::Inspect;
+use crate::model::connection::SecretShape;
+use crate::model::resources::Secret;
+use crate::model::snapshot::{Lookup, Seen, Snapshot, Value, ValueKey};
+use crate::model::tags::Tags;
+use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
+
+const LIST: Api = Api { service: "secretsmanager", operation: "ListSecrets", family: Family::SecretsList };
+const DESCRIBE: Api = Api { service: "secretsmanager", operation: "DescribeSecret", family: Family::SecretsGet };
+const BATCH: Api = Api { service: "secretsmanager", operation: "BatchGetSecretValue", family: Family::SecretsList };
+const GET: Api = Api { service: "secretsmanager", operation: "GetSecretValue", family: Family::SecretsGet };
+
+/// Most secrets in one BatchGetSecretValue.
+/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html>
+const BATCH_SIZE: usize = 20;
+
+/// All tagged secrets by ARN. None if `secrets.inspect` is `off`.
+pub(super) async fn list(c: &Collector<'_>) -> Seen<BTreeMap<String, Secret>> {
+    if c.config.secrets.inspect == Inspect::Off {
+        return Ok(BTreeMap::new());
+    }
+    let key = format!("{}workload", c.config.tag_prefix);
+    let filter = Filter::builder().key(FilterNameStringType::TagKey).values(&key).build();
+    let found = pages!(
+        c,
+        LIST,
+        token => c
+            .aws
+            .secrets
+            .list_secrets()
+            .filters(filter.clone())
+            .include_planned_deletion(true)
+            .max_results(100)
+            .set_next_token(token.clone()),
+        secret_list,
+        next_token
+    )?;
+    // The filter matches the beginning of a key, and an emulator may ignore it.
+    let found = found.into_iter().filter_map(listed).filter(|s| s.tags.workload(&c.config.tag_prefix).is_some());
+    Ok(by_key(found.collect(), |s: &Secret| s.arn.clone()))
+}
+
+fn secret_tags(list: Option<&Vec<Tag>>) -> Tags {
+    tags(list.into_iter().flatten().map(|t| (t.key(), t.value())))
+}
+
+fn listed(s: SecretListEntry) -> Option<Secret> {
+    Some(Secret {
+        arn: s.arn?,
+        name: s.name?,
+        deleted_at: s.deleted_date.as_ref().and_then(instant),
+        versions: s.secret_versions_to_stages.unwrap_or_default().into_iter().collect(),
+        tags: secret_tags(s.tags.as_ref()),
+    })
+}
+
+/// Looks up what containers refer to, then reads the values that count.
+pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot) {
+    if c.config.secrets.inspect == Inspect::Off {
+        return;
+    }
+    let references = references(c, snapshot);
+    look_up(c, snapshot, &references).await;
+    let (current, pinned) = values_wanted(snapshot, &references);
+    if c.config.secrets.inspect != Inspect::Value {
+        let all = current.into_iter().map(|arn| (arn, Selector::default())).chain(pinned);
+        snapshot.values = all.map(|key| (key, Ok(Value::NotInspected))).collect();
+        return;
+    }
+    let (current, pinned) = tokio::join!(read_current(c, current), read_pinned(c, pinned));
+    snapshot.values = current.into_iter().chain(pinned).collect();
+}
+
+/// The references of every database variable in every running revision.
+fn references(c: &Collector<'_>, snapshot: &Snapshot) -> Vec<SecretRef> {
+    let mut found = BTreeSet::new();
+    for service in snapshot.services.iter().flat_map(|m| m.values()) {
+        let Some(workload) = service.tags.workload(&c.config.tag_prefix) else { continue };
+        let Some(Ok(definition)) = snapshot.task_definitions.get(&service.task_definition) else { continue };
+        let params = c.config.params(workload);
+        for variable in definition.containers.iter().flat_map(|d| &d.secrets) {
+            if params.secret_env.contains(&variable.name)
+                && let ValueFrom::Secret(target) = value_from::parse(&variable.value_from)
+            {
+                found.insert(target);
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// Finds where references lead: in the list of tagged secrets, else by asking.
+async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[SecretRef]) {
+    let mut unlisted: BTreeMap<&str, &SecretRef> = BTreeMap::new();
+    for reference in references {
+        let listed = snapshot.secrets.as_ref().is_ok_and(|all| all.contains_key(&reference.arn));
+        if listed {
+            snapshot.lookups.insert(reference.arn.clone(), Ok(Lookup::Found(reference.arn.clone())));
+        } else {
+            unlisted.insert(&reference.arn, reference);
+        }
+    }
+    let asked = stream::iter(unlisted.into_values())
+        .map(|reference| async move { (reference.arn.clone(), describe(c, reference).await) })
+        .buffer_unordered(c.limit())
+        .collect::<Vec<_>>()
+        .await;
+    for (arn, result) in asked {
+        let lookup = match result {
+            Err(e) => Err(e),
+            Ok(None) => Ok(Lookup::Missing),
+            Ok(Some(secret)) => {
+                let found = secret.arn.clone();
+                if let Ok(all) = &mut snapshot.secrets {
+                    all.entry(found.clone()).or_insert(secret);
+                }
+                Ok(Lookup::Found(found))
+            }
+        };
+        snapshot.lookups.insert(arn, lookup);
+    }
+}
+
+/// One secret by the ARN that a reference gives, in the region that the ARN names.
+async fn describe(c: &Collector<'_>, reference: &SecretRef) -> Seen<Option<Secret>> {
+    c.progress.more(1);
+    let region = aws_sdk_secretsmanager::config::Region::new(reference.region.clone());
+    let elsewhere = aws_sdk_secretsmanager::config::Builder::new().region(region);
+    let request = c.aws.secrets.describe_secret().secret_id(&reference.arn).customize().config_override(elsewhere);
+    let answer = c.aws.call(DESCRIBE, &reference.arn, request.send()).await;
+    c.progress.done(1);
+    let found = match answer {
+        Err(e) if is_absent(&e) => return Ok(None),
+        Err(e) => return Err(e),
+        Ok(found) => found,
+    };
+    let (Some(arn), Some(name)) = (found.arn, found.name) else { return Ok(None) };
+    Ok(Some(Secret {
+        arn,
+        name,
+        deleted_at: found.deleted_date.as_ref().and_then(instant),
+        versions: found.version_ids_to_stages.unwrap_or_default().into_iter().collect(),
+        tags: secret_tags(found.tags.as_ref()),
+    }))
+}
+
+/// The current values that count (tagged or referred to) and the versions that references pin.
+fn values_wanted(snapshot: &Snapshot, references: &[SecretRef]) -> (Vec<String>, Vec<ValueKey>) {
+    let mut current: BTreeSet<String> = BTreeSet::new();
+    let mut pinned: BTreeSet<ValueKey> = BTreeSet::new();
+    current.extend(snapshot.secrets.iter().flat_map(|m| m.values()).map(|s| s.arn.clone()));
+    for reference in references {
+        if let Some(Ok(Lookup::Found(arn))) = snapshot.lookups.get(&reference.arn) {
+            current.insert(arn.clone());
+            if reference.selector.pins() {
+                pinned.insert((arn.clone(), Selector { json_key: None, ..reference.selector.clone() }));
+            }
+        }
+    }
+    (current.into_iter().collect(), pinned.into_iter().collect())
+}
+
+type Values = Vec<(ValueKey, Seen<Value>)>;
+
+/// Current values, twenty a call.
+async fn read_current(c: &Collector<'_>, arns: Vec<String>) -> Values {
+    let (here, elsewhere): (Vec<String>, Vec<String>) =
+        arns.into_iter().partition(|arn| arn.split(':').nth(3) == Some(&c.aws.scope.region));
+    let chunks: Vec<Vec<String>> = here.chunks(BATCH_SIZE).map(<[String]>::to_vec).collect();
+    let batches = stream::iter(chunks).map(|chunk| read_batch(c, chunk)).buffer_unordered(c.limit()).collect::<Vec<_>>();
+    let singles = read_pinned(c, elsewhere.into_iter().map(|arn| (arn, Selector::default())).collect());
+    let (batches, singles) = tokio::join!(batches, singles);
+    batches.into_iter().flatten().chain(singles).collect()
+}
+
+async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
+    c.progress.more(1);
+    let request = c.aws.secrets.batch_get_secret_value().set_secret_id_list(Some(arns.clone()));
+    let answer = c.aws.call(BATCH, &format!("{} secrets", arns.len()), request.send()).await;
+    c.progress.done(1);
+    let answer = match answer {
+        Ok(answer) => answer,
+        // A batch fails as a whole where one by one most may be read.
+        Err(e) if crate::aws::is_denied(&e) => {
+            return read_pinned(c, arns.into_iter().map(|arn| (arn, Selector::default())).collect()).await;
+        }
+        Err(e) => return arns.into_iter().map(|arn| ((arn, Selector::default()), Err(Arc::clone(&e)))).collect(),
+    };
+    let mut found: BTreeMap<String, Seen<Value>> = BTreeMap::new();
+    for entry in answer.secret_values.unwrap_or_default() {
+        if let Some(arn) = entry.arn {
+            found.insert(arn, Ok(Value::Shape(shape(entry.secret_string))));
+        }
+    }
+    for error in answer.errors.unwrap_or_default() {
+        let (Some(id), Some(code)) = (error.secret_id, error.error_code) else { continue };
+        found.entry(id.clone()).or_insert_with(|| Err(unreadable(c, &id, &code)));
+    }
+    arns.into_iter()
+        .map(|arn| {
+            let value = found.remove(&arn).unwrap_or_else(|| Err(unreadable(c, &arn, "NoAnswer")));
+            ((arn, Selector::default()), value)
+        })
+        .collect()
+}
+
+fn unreadable(c: &Collector<'_>, arn: &str, code: &str) -> Arc<crate::model::snapshot::ReadError> {
+    let code = code.rsplit('#').next().unwrap_or(code);
+    let cure = if code.contains("AccessDenied") {
+        "grant the IAM action secretsmanager:GetSecretValue on it (and kms:Decrypt on its key) to Holdfast's role"
+    } else if code.contains("InvalidRequest") {
+        "is it scheduled for deletion, or without a current version?"
+    } else {
+        "it is read again at the next sweep"
+    };
+    c.aws.error(GET, arn, code, format!("{code}: the value of {arn} can't be read: {cure}"))
+}
+
+/// Single versions.
+async fn read_pinned(c: &Collector<'_>, keys: Vec<ValueKey>) -> Values {
+    stream::iter(keys)
+        .map(|key| async move {
+            let value = read_one(c, &key).await;
+            (key, value)
+        })
+        .buffer_unordered(c.limit())
+        .collect()
+        .await
+}
+
+async fn read_one(c: &Collector<'_>, (arn, selector): &ValueKey) -> Seen<Value> {
+    c.progress.more(1);
+    let region = arn.split(':').nth(3).unwrap_or(&c.aws.scope.region).to_owned();
+    let there = aws_sdk_secretsmanager::config::Builder::new()
+        .region(aws_sdk_secretsmanager::config::Region::new(region));
+    let request = c
+        .aws
+        .secrets
+        .get_secret_value()
+        .secret_id(arn)
+        .set_version_stage(selector.stage.clone())
+        .set_version_id(selector.version.clone())
+        .customize()
+        .config_override(there);
+    let answer = c.aws.call(GET, arn, request.send()).await;
+    c.progress.done(1);
+    match answer {
+        // The secret is there, so what is absent is the version.
+        Err(e) if is_absent(&e) && selector.pins() => Ok(Value::NoSuchVersion),
+        Err(e) => Err(e),
+        Ok(found) => Ok(Value::Shape(shape(found.secret_string))),
+    }
+}
+
+/// Facts about a value, which is overwritten on return.
+fn shape(value: Option<String>) -> SecretShape {
+    match value.map(Zeroizing::new) {
+        Some(value) => secret_value::inspect(&value),
+        None => SecretShape::Binary,
+    }
+}

@@ -1,0 +1,151 @@
+//! Revisions of task definitions: each described once and kept, for a revision never changes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_ecs::types::{
+    ContainerDefinition, Scope, TaskDefinition as SdkDefinition, TaskDefinitionStatus, Volume as SdkVolume,
+};
+
+use super::secret_value::inspect_plain;
+use super::Collector;
+use crate::aws::{Api, Family};
+use crate::model::connection::Connection;
+use crate::model::resources::{
+    Container, Mount, PlainDatabase, SecretVariable, TaskDefinition, Volume, VolumeKind,
+};
+use crate::model::snapshot::Seen;
+
+pub(super) const DESCRIBE: Api =
+    Api { service: "ecs", operation: "DescribeTaskDefinition", family: Family::EcsDefinitions };
+
+/// Most revisions kept. Past it the cache starts anew: rare, bounded, and merely a sweep's worth of calls.
+const CAPACITY: usize = 50_000;
+
+/// Revisions read before, by ARN.
+#[derive(Debug, Default)]
+pub struct DefinitionCache(Mutex<HashMap<String, Arc<TaskDefinition>>>);
+
+impl DefinitionCache {
+    fn get(&self, arn: &str) -> Option<Arc<TaskDefinition>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(arn).cloned()
+    }
+
+    fn put(&self, definition: &Arc<TaskDefinition>) {
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= CAPACITY {
+            cache.clear();
+        }
+        cache.insert(definition.arn.clone(), Arc::clone(definition));
+    }
+}
+
+/// One revision, from the cache or from AWS.
+pub(super) async fn read(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinition>> {
+    if let Some(known) = c.definitions.get(arn) {
+        return Ok(known);
+    }
+    let definition = fetch(c, arn).await?;
+    c.definitions.put(&definition);
+    Ok(definition)
+}
+
+/// One revision from AWS: whether it is still active can change.
+pub(super) async fn fetch(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinition>> {
+    c.progress.more(1);
+    let request = c.aws.ecs.describe_task_definition().task_definition(arn);
+    let answer = c.aws.call(DESCRIBE, arn, request.send()).await;
+    c.progress.done(1);
+    let definition = answer?.task_definition.ok_or_else(|| {
+        c.aws.error(DESCRIBE, arn, "Empty", format!("AWS answered without the task definition {arn}"))
+    })?;
+    Ok(Arc::new(reduce(definition, arn)))
+}
+
+/// Keeps what rules need. Values of environment variables are looked at here and not kept.
+fn reduce(d: SdkDefinition, arn: &str) -> TaskDefinition {
+    let containers = d.container_definitions.unwrap_or_default();
+    let names: Vec<String> = containers.iter().filter_map(|c| c.name.clone()).collect();
+    TaskDefinition {
+        arn: d.task_definition_arn.unwrap_or_else(|| arn.to_owned()),
+        family: d.family.unwrap_or_default(),
+        revision: d.revision,
+        containers: containers.into_iter().map(|c| container(c, &names)).collect(),
+        volumes: d.volumes.unwrap_or_default().into_iter().filter_map(volume).collect(),
+        active: d.status != Some(TaskDefinitionStatus::Inactive),
+        execution_role: d.execution_role_arn.filter(|r| !r.is_empty()),
+    }
+}
+
+fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
+    Container {
+        name: c.name.unwrap_or_default(),
+        // AWS: a container is essential unless it says otherwise.
+        essential: c.essential.unwrap_or(true),
+        has_ports: c.port_mappings.is_some_and(|p| !p.is_empty()),
+        secrets: c
+            .secrets
+            .unwrap_or_default()
+            .into_iter()
+            .map(|s| SecretVariable { name: s.name, value_from: s.value_from })
+            .collect(),
+        plain_databases: c
+            .environment
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|kv| plain_database(kv.name?, &zeroize::Zeroizing::new(kv.value?), sidecars))
+            .collect(),
+        mounts: c
+            .mount_points
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|m| {
+                Some(Mount {
+                    volume: m.source_volume?,
+                    path: m.container_path?,
+                    read_only: m.read_only.unwrap_or_default(),
+                })
+            })
+            .collect(),
+    }
+}
+
+/// Variables that PostgreSQL clients and images commonly take a host from.
+const HOST_VARIABLES: &[&str] = &["PGHOST", "DB_HOST", "DATABASE_HOST", "POSTGRES_HOST"];
+
+fn plain_database(variable: String, value: &str, sidecars: &[String]) -> Option<PlainDatabase> {
+    let leaves_the_task = |host: &str| {
+        let host = host.trim_matches(['[', ']']).to_lowercase();
+        let local = host.is_empty()
+            || host == "localhost"
+            || host.starts_with('/')
+            || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
+        !local && !sidecars.contains(&host)
+    };
+    if HOST_VARIABLES.contains(&variable.as_str()) {
+        return Some(PlainDatabase { external: leaves_the_task(value), variable });
+    }
+    let scheme = value.trim_start().split("://").next().unwrap_or_default().to_lowercase();
+    if !matches!(scheme.split('+').next(), Some("postgres" | "postgresql")) || !value.contains("://") {
+        return None;
+    }
+    let Connection { hosts, .. } = inspect_plain(value);
+    let external = !hosts.is_empty() && hosts.iter().all(|h| leaves_the_task(&h.host));
+    Some(PlainDatabase { variable, external })
+}
+
+fn volume(v: SdkVolume) -> Option<Volume> {
+    let kind = if v.efs_volume_configuration.is_some() || v.fsx_windows_file_server_volume_configuration.is_some() {
+        VolumeKind::Shared
+    } else if v.configured_at_launch == Some(true) {
+        VolumeKind::TaskEbs
+    } else {
+        match v.docker_volume_configuration {
+            Some(d) if d.scope == Some(Scope::Shared) && d.driver.as_deref().is_some_and(|d| d != "local") => {
+                VolumeKind::DockerDriver
+            }
+            _ => VolumeKind::Host,
+        }
+    };
+    Some(Volume { name: v.name?, kind })
+}

@@ -1,0 +1,348 @@
+//! YAML text as a tree that knows where each of its nodes stands.
+//!
+//! Everything that the text can do to us is bounded here: its depth, and the number of nodes that aliases may blow it up to.
+
+use std::collections::HashMap;
+
+use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span, StrInput, Tag};
+
+/// Our deepest key is six levels down; more is a mistake or an attack, and the walk over the tree is recursive.
+const MAX_DEPTH: usize = 24;
+/// Far above any real configuration; reached only by aliases of aliases ("billion laughs").
+const MAX_NODES: usize = 100_000;
+
+/// A place in the text: line and column, both from 1, the column counted in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Place {
+    pub(super) const START: Self = Self { line: 1, column: 1 };
+}
+
+impl From<&Marker> for Place {
+    fn from(mark: &Marker) -> Self {
+        Self {
+            line: mark.line().max(1),
+            column: mark.col() + 1,
+        }
+    }
+}
+
+/// A fault with its place and what a person should read about it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Fault {
+    pub place: Place,
+    pub message: String,
+}
+
+impl Fault {
+    pub(super) fn new(place: Place, message: impl Into<String>) -> Self {
+        Self {
+            place,
+            message: message.into(),
+        }
+    }
+}
+
+/// A value and where it begins.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub place: Place,
+    pub value: Value,
+}
+
+/// A value as written. What a scalar means is decided by [`Scalar::resolve`], so that its own text stays at hand.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Scalar(Scalar),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// One key of a map with its value.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub key: String,
+    pub place: Place,
+    pub node: Node,
+}
+
+/// A scalar as written.
+#[derive(Debug, Clone)]
+pub(super) struct Scalar {
+    pub text: String,
+    /// Not quoted: may be a number, a truth value or nothing.
+    pub plain: bool,
+}
+
+/// What a scalar means in YAML 1.2's core schema (so `no` and `off` are words, not truth values).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Meaning {
+    Null,
+    Bool(bool),
+    Int(i128),
+    Float(f64),
+    Text,
+}
+
+impl Scalar {
+    pub(super) fn resolve(&self) -> Meaning {
+        if !self.plain {
+            return Meaning::Text;
+        }
+        match self.text.as_str() {
+            "" | "~" | "null" | "Null" | "NULL" => return Meaning::Null,
+            "true" | "True" | "TRUE" => return Meaning::Bool(true),
+            "false" | "False" | "FALSE" => return Meaning::Bool(false),
+            _ => {}
+        }
+        // `f64::from_str` also takes `inf`, `nan` and `infinity`, which are words here.
+        let digits = self.text.trim_start_matches(['-', '+']);
+        if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+            return Meaning::Text;
+        }
+        if let Ok(int) = self.text.parse() {
+            return Meaning::Int(int);
+        }
+        match self.text.parse::<f64>() {
+            Ok(float) if float.is_finite() => Meaning::Float(float),
+            _ => Meaning::Text,
+        }
+    }
+}
+
+impl Node {
+    fn count(&self) -> usize {
+        1 + match &self.value {
+            Value::Scalar(_) => 0,
+            Value::List(items) => items.iter().map(Self::count).sum(),
+            Value::Map(entries) => entries.iter().map(|e| e.node.count()).sum(),
+        }
+    }
+
+    fn depth(&self) -> usize {
+        1 + match &self.value {
+            Value::Scalar(_) => 0,
+            Value::List(items) => items.iter().map(Self::depth).max().unwrap_or(0),
+            Value::Map(entries) => entries.iter().map(|e| e.node.depth()).max().unwrap_or(0),
+        }
+    }
+
+    /// The entry of `key`, if this is a map that has it.
+    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|e| e.key == key),
+            _ => None,
+        }
+    }
+
+    /// The entry at the end of a path of keys.
+    pub(super) fn at(&self, path: &[&str]) -> Option<&Entry> {
+        let (first, rest) = path.split_first()?;
+        let entry = self.entry(first)?;
+        if rest.is_empty() {
+            Some(entry)
+        } else {
+            entry.node.at(rest)
+        }
+    }
+
+    /// The text of a scalar that is not null.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar(s) if s.resolve() != Meaning::Null => Some(&s.text),
+            _ => None,
+        }
+    }
+
+    /// The items of a list; none for anything else.
+    pub(super) fn items(&self) -> &[Node] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// Whether this is written as nothing at all, `~` or `null`.
+    pub(super) fn is_null(&self) -> bool {
+        matches!(&self.value, Value::Scalar(s) if s.resolve() == Meaning::Null)
+    }
+}
+
+/// Reads `text`. Returns the tree (none for an empty document, or one that isn't YAML) and what is wrong with it as
+/// YAML: syntax (which ends the reading), duplicate keys, tags and keys that aren't scalars (which don't).
+pub(super) fn parse(text: &str) -> (Option<Node>, Vec<Fault>) {
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    let mut builder = Builder {
+        parser: Parser::new_from_str_with_options(text, options),
+        anchors: HashMap::new(),
+        nodes: 0,
+        faults: Vec::new(),
+    };
+    match builder.stream() {
+        Ok(root) => (root, builder.faults),
+        Err(fatal) => {
+            builder.faults.push(fatal);
+            (None, builder.faults)
+        }
+    }
+}
+
+struct Builder<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Builder<'a> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), Fault> {
+        match self.parser.next_event() {
+            Some(Ok(next)) => Ok(next),
+            Some(Err(e)) => Err(Fault::new(e.marker().into(), format!("not valid YAML: {}", e.info()))),
+            None => Err(Fault::new(Place::START, "not valid YAML: it ends too soon")),
+        }
+    }
+
+    fn stream(&mut self) -> Result<Option<Node>, Fault> {
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => return Ok(root),
+                Event::DocumentStart(..) if root.is_some() => {
+                    return Err(Fault::new(
+                        (&span.start).into(),
+                        "a second YAML document begins here; a configuration is one document",
+                    ));
+                }
+                Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
+                event => root = Some(self.node(event, span, 1)?),
+            }
+        }
+    }
+
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Fault> {
+        let place = Place::from(&span.start);
+        self.room(place, 1, depth)?;
+        let (value, anchor) = match event {
+            Event::Alias(id) => {
+                let Some(node) = self.anchors.get(&id) else {
+                    return Err(Fault::new(
+                        place,
+                        "this alias stands inside the value that it refers to",
+                    ));
+                };
+                let (count, deep) = (node.count(), node.depth());
+                let node = node.clone();
+                self.room(place, count, depth + deep)?;
+                return Ok(node);
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_tag(place, tag.as_deref());
+                let plain = style == ScalarStyle::Plain;
+                let text = text.into_owned();
+                (Value::Scalar(Scalar { text, plain }), anchor)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.refuse_tag(place, tag.as_deref());
+                (self.list(depth)?, anchor)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.refuse_tag(place, tag.as_deref());
+                (self.map(depth)?, anchor)
+            }
+            other => return Err(Fault::new(place, format!("not valid YAML: unexpected {other:?}"))),
+        };
+        let node = Node { place, value };
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(node)
+    }
+
+    fn room(&mut self, place: Place, more: usize, depth: usize) -> Result<(), Fault> {
+        self.nodes = self.nodes.saturating_add(more);
+        if depth > MAX_DEPTH {
+            Err(Fault::new(place, format!("nested deeper than {MAX_DEPTH} levels")))
+        } else if self.nodes > MAX_NODES {
+            Err(Fault::new(
+                place,
+                format!("more than {MAX_NODES} values, aliases counted in full"),
+            ))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn refuse_tag(&mut self, place: Place, tag: Option<&Tag>) {
+        if let Some(tag) = tag {
+            let message = format!(
+                "YAML tags such as {} are not supported; remove it",
+                quote(&tag.original())
+            );
+            self.faults.push(Fault::new(place, message));
+        }
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Value, Fault> {
+        let mut items = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            if matches!(event, Event::SequenceEnd) {
+                return Ok(Value::List(items));
+            }
+            items.push(self.node(event, span, depth + 1)?);
+        }
+    }
+
+    fn map(&mut self, depth: usize) -> Result<Value, Fault> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut seen: HashMap<String, Place> = HashMap::new();
+        loop {
+            let (event, span) = self.next()?;
+            if matches!(event, Event::MappingEnd) {
+                return Ok(Value::Map(entries));
+            }
+            let place = Place::from(&span.start);
+            let key = self.node(event, span, depth + 1)?;
+            let (event, span) = self.next()?;
+            let node = self.node(event, span, depth + 1)?;
+            let Value::Scalar(Scalar { text: key, .. }) = key.value else {
+                self.faults
+                    .push(Fault::new(place, "a key must be a plain word, not a list or map"));
+                continue;
+            };
+            if let Some(first) = seen.get(&key) {
+                let message = format!("duplicate key {}; it first stands on line {}", quote(&key), first.line);
+                self.faults.push(Fault::new(place, message));
+            } else {
+                seen.insert(key.clone(), place);
+                entries.push(Entry { key, place, node });
+            }
+        }
+    }
+}
+
+/// Text for a message: quoted, without control characters, cut where it gets long, and where it looks like a connection
+/// string that was put in the wrong place: a message must never show a password.
+pub(super) fn quote(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let lower = text.to_ascii_lowercase();
+    let scheme = lower.find("://").filter(|_| text.contains('@')).map(|at| at + 3);
+    let word = ["password", "passwd", "pwd"]
+        .iter()
+        .filter_map(|w| lower.find(w).map(|at| at + w.len()))
+        .min();
+    let secret = scheme.into_iter().chain(word).min().unwrap_or(text.len());
+    let long = text.char_indices().nth(LONGEST).map_or(text.len(), |(at, _)| at);
+    // Lower-casing ASCII moves no byte, so this is a place in `text` as well.
+    match text.get(..secret.min(long)) {
+        Some(cut) if cut.len() < text.len() => format!("{cut:?}..."),
+        _ => format!("{text:?}"),
+    }
+}

@@ -1,0 +1,3 @@
+//! The operator: a queue of keys, and what is done for each.
+
+pub mod queue;

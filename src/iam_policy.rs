@@ -1,0 +1,94 @@
+//! The least-privilege policy for exactly the enabled rules, from the rules' own metadata.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::config::{Config, Inspect};
+use crate::model::policy::Mode;
+use crate::rules::REGISTRY;
+
+/// IAM actions that can be bound to the workload's tag on the resource they touch.
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
+const BOUND_TO_RESOURCE_TAG: &[&str] = &[
+    "secretsmanager:GetSecretValue",
+    "rds:ModifyDBInstance",
+    "rds:ModifyDBCluster",
+    "ec2:RevokeSecurityGroupIngress",
+    "ecs:UpdateService",
+];
+
+/// The policy document that `mode` needs under `config`.
+#[must_use]
+pub fn policy(config: &Config, mode: Mode) -> Value {
+    let mut actions: BTreeSet<&str> = BTreeSet::new();
+    for meta in REGISTRY.iter().map(|r| r.meta()) {
+        let settings = config.rule(meta.id);
+        if !settings.enabled.unwrap_or(meta.enabled) {
+            continue;
+        }
+        actions.extend(meta.reads);
+        if mode == Mode::Enforce && settings.mode != Some(Mode::Audit) {
+            actions.extend(meta.writes);
+        }
+    }
+    match config.secrets.inspect {
+        Inspect::Value => {}
+        Inspect::Metadata => actions.retain(|a| !a.ends_with("GetSecretValue")),
+        Inspect::Off => actions.retain(|a| !a.starts_with("secretsmanager:")),
+    }
+    statements(&actions, config)
+}
+
+fn statements(actions: &BTreeSet<&str>, config: &Config) -> Value {
+    let tag = format!("aws:ResourceTag/{}workload", config.tag_prefix);
+    let request_tag = format!("aws:RequestTag/{}workload", config.tag_prefix);
+    let mut plain: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut bound: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut out = vec![];
+    for action in actions {
+        let service = action.split(':').next().unwrap_or_default();
+        if BOUND_TO_RESOURCE_TAG.contains(action) {
+            bound.entry(service).or_default().push(action);
+        } else if !matches!(*action, "ecs:RegisterTaskDefinition" | "ecs:TagResource" | "iam:PassRole") {
+            plain.entry(service).or_default().push(action);
+        }
+    }
+    for (service, actions) in plain {
+        // These reads can't be bound to a resource: AWS knows no resource for most of them.
+        out.push(json!({"Sid": sid("Read", service), "Effect": "Allow", "Action": actions, "Resource": "*"}));
+    }
+    for (service, actions) in bound {
+        out.push(json!({
+            "Sid": sid("Tagged", service), "Effect": "Allow", "Action": actions, "Resource": "*",
+            "Condition": {"Null": {&tag: "false"}},
+        }));
+    }
+    if actions.contains("secretsmanager:GetSecretValue") {
+        out.push(json!({
+            "Sid": "DecryptSecrets", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": "*",
+            "Condition": {"StringLike": {"kms:ViaService": "secretsmanager.*.amazonaws.com"}},
+        }));
+    }
+    if actions.contains("ecs:RegisterTaskDefinition") {
+        out.push(json!({
+            "Sid": "RegisterTagged", "Effect": "Allow", "Action": ["ecs:RegisterTaskDefinition"], "Resource": "*",
+            "Condition": {"Null": {&request_tag: "false"}},
+        }));
+        out.push(json!({
+            "Sid": "TagWhatIsRegistered", "Effect": "Allow", "Action": ["ecs:TagResource"], "Resource": "*",
+            "Condition": {"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}},
+        }));
+        out.push(json!({
+            "Sid": "PassTaskRoles", "Effect": "Allow", "Action": ["iam:PassRole"], "Resource": "*",
+            "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+        }));
+    }
+    json!({"Version": "2012-10-17", "Statement": out})
+}
+
+fn sid(what: &str, service: &str) -> String {
+    let mut letters = service.chars();
+    let first = letters.next().map(|c| c.to_ascii_uppercase()).into_iter();
+    what.chars().chain(first).chain(letters).collect()
+}

@@ -1,0 +1,190 @@
+//! Verdicts and what is said about them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::key::Scope;
+use super::policy::{Risk, Severity};
+use super::remediation::{Action, Call};
+use super::tags::Waiver;
+
+/// The kinds of resource that a finding can be about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// An RDS instance.
+    RdsDbInstance,
+    /// An RDS cluster.
+    RdsDbCluster,
+    /// A security group.
+    Ec2SecurityGroup,
+    /// A secret.
+    SecretsmanagerSecret,
+    /// An ECS service.
+    EcsService,
+    /// A task definition.
+    EcsTaskDefinition,
+    /// The workload as a whole.
+    Workload,
+}
+
+impl Kind {
+    /// Every kind, in order.
+    pub const ALL: [Self; 7] = [
+        Self::RdsDbInstance,
+        Self::RdsDbCluster,
+        Self::Ec2SecurityGroup,
+        Self::SecretsmanagerSecret,
+        Self::EcsService,
+        Self::EcsTaskDefinition,
+        Self::Workload,
+    ];
+
+    /// The name used in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RdsDbInstance => "rds-db-instance",
+            Self::RdsDbCluster => "rds-db-cluster",
+            Self::Ec2SecurityGroup => "ec2-security-group",
+            Self::SecretsmanagerSecret => "secretsmanager-secret",
+            Self::EcsService => "ecs-service",
+            Self::EcsTaskDefinition => "ecs-task-definition",
+            Self::Workload => "workload",
+        }
+    }
+}
+
+/// The resource that a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ResourceRef {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name or id; for a service `cluster/service`.
+    pub id: String,
+    /// Its ARN; of a workload, which has none, `workload/NAME`.
+    pub arn: String,
+    /// Twelve digits.
+    pub account: String,
+    /// For instance `us-east-1`.
+    pub region: String,
+}
+
+/// One observed fact and what it should be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The field, named as AWS names it where AWS has it.
+    pub field: String,
+    /// What was observed.
+    pub observed: Value,
+    /// What was expected.
+    pub expected: Value,
+}
+
+impl Evidence {
+    /// A fact.
+    pub fn new(field: impl Into<String>, observed: impl Into<Value>, expected: impl Into<Value>) -> Self {
+        Self { field: field.into(), observed: observed.into(), expected: expected.into() }
+    }
+}
+
+/// The outcome for one rule and one resource, other than pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The invariant is broken.
+    Fail,
+    /// It is broken, and someone accepted that for a time.
+    Waived,
+    /// Evidence is missing.
+    Unknown,
+}
+
+impl Verdict {
+    /// The name used in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Waived => "waived",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What would correct a finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Remediation {
+    /// One line: what to do.
+    pub summary: String,
+    /// What it costs.
+    pub risk: Risk,
+    /// The calls, if calls can do it.
+    pub calls: Vec<Call>,
+    /// Why Holdfast will not do it, if it will not.
+    pub blocked_by: Option<String>,
+    /// The corrections behind the calls.
+    #[serde(skip)]
+    pub actions: Vec<Action>,
+}
+
+/// A verdict other than pass, about one resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable: depends on the rule and the resource alone.
+    pub id: String,
+    /// The rule's id.
+    pub rule: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was found.
+    pub verdict: Verdict,
+    /// The workload.
+    pub workload: String,
+    /// `migrating` or `migrated`.
+    pub phase: String,
+    /// The resource.
+    pub resource: ResourceRef,
+    /// One sentence.
+    pub message: String,
+    /// What it rests on.
+    pub evidence: Vec<Evidence>,
+    /// When reading began.
+    pub observed_at: Timestamp,
+    /// When this process first saw it; in a single sweep the same as `observed_at`.
+    pub first_seen: Timestamp,
+    /// What would correct it.
+    pub remediation: Option<Remediation>,
+    /// Controls of other catalogues that say the same.
+    pub controls: Vec<String>,
+    /// The waiver, if it is waived.
+    pub waiver: Option<Waiver>,
+}
+
+/// The stable id of a finding: 16 hexadecimal digits of SHA-256 over rule and resource.
+#[must_use]
+pub fn finding_id(rule: &str, resource: &ResourceRef) -> String {
+    let text = [rule, resource.kind.name(), &resource.arn, &resource.account, &resource.region].join("\n");
+    Sha256::digest(text.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
+}
+
+impl ResourceRef {
+    /// A resource of `scope`.
+    pub fn new(kind: Kind, id: impl Into<String>, arn: impl Into<String>, scope: &Scope) -> Self {
+        Self {
+            kind,
+            id: id.into(),
+            arn: arn.into(),
+            account: scope.account.clone(),
+            region: scope.region.clone(),
+        }
+    }
+
+    /// A workload as a whole.
+    #[must_use]
+    pub fn workload(name: &str, scope: &Scope) -> Self {
+        Self::new(Kind::Workload, name, format!("workload/{name}"), scope)
+    }
+}

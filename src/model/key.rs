@@ -1,0 +1,65 @@
+//! What an event or a sweep points at: enough to know what to read, and nothing of what it will say.
+
+use serde::{Deserialize, Serialize};
+
+/// One account and region: the unit that is swept, sharded and reported on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Scope {
+    /// Twelve digits.
+    pub account: String,
+    /// For instance `us-east-1`.
+    pub region: String,
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.account, self.region)
+    }
+}
+
+/// The resource that an event names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// An RDS instance, by its identifier.
+    DbInstance(String),
+    /// An Aurora or Multi-AZ cluster, by its identifier.
+    DbCluster(String),
+    /// An ECS service, by the names of its cluster and itself.
+    Service {
+        /// The cluster's name, not its ARN.
+        cluster: String,
+        /// The service's name, not its ARN.
+        service: String,
+    },
+    /// A security group, by its `sg-` id.
+    SecurityGroup(String),
+    /// A secret, by ARN or name.
+    Secret(String),
+    /// A workload, by the value of its tag.
+    Workload(String),
+    /// Something that many workloads may rest on (a subnet, a route table): look at the whole scope again.
+    Everything,
+}
+
+/// What the work queue holds. Two events about the same thing are one key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Where it is.
+    pub scope: Scope,
+    /// What it is.
+    pub subject: Subject,
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.subject {
+            Subject::DbInstance(id) => write!(f, "{}/db:{id}", self.scope),
+            Subject::DbCluster(id) => write!(f, "{}/cluster:{id}", self.scope),
+            Subject::Service { cluster, service } => write!(f, "{}/service:{cluster}/{service}", self.scope),
+            Subject::SecurityGroup(id) => write!(f, "{}/security-group:{id}", self.scope),
+            Subject::Secret(id) => write!(f, "{}/secret:{id}", self.scope),
+            Subject::Workload(name) => write!(f, "{}/workload:{name}", self.scope),
+            Subject::Everything => write!(f, "{}/*", self.scope),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What would correct a finding: exact calls, never a choice.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::policy::Risk;
+use super::resources::IngressRule;
+
+/// A database, as the calls that modify one tell them apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Database {
+    /// `DBInstanceIdentifier`.
+    Instance(String),
+    /// `DBClusterIdentifier`.
+    Cluster(String),
+}
+
+/// One variable of one container, and the reference that it shall have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SecretChange {
+    /// The container.
+    pub container: String,
+    /// The variable.
+    pub variable: String,
+    /// The reference now; absent if the variable is to be added.
+    pub before: Option<String>,
+    /// The reference to be.
+    pub after: String,
+}
+
+/// One correction. Two findings that need the same one share it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "action")]
+pub enum Action {
+    /// ModifyDBInstance with `PubliclyAccessible=false`.
+    ClosePublicAccess {
+        /// The instance.
+        instance: String,
+    },
+    /// RevokeSecurityGroupIngress of one rule.
+    RevokeIngress {
+        /// `sg-...`
+        group: String,
+        /// The rule.
+        rule: IngressRule,
+    },
+    /// ModifyDBInstance or ModifyDBCluster with `BackupRetentionPeriod`.
+    RaiseRetention {
+        /// The database.
+        database: Database,
+        /// Days now.
+        from: i32,
+        /// Days to be.
+        to: i32,
+    },
+    /// RegisterTaskDefinition of the running revision with other references, then UpdateService.
+    RollOut {
+        /// The cluster's name.
+        cluster: String,
+        /// The service's name.
+        service: String,
+        /// ARN of the running revision.
+        base: String,
+        /// What differs, in order.
+        changes: Vec<SecretChange>,
+    },
+    /// UpdateService to a revision that exists.
+    RollBack {
+        /// The cluster's name.
+        cluster: String,
+        /// The service's name.
+        service: String,
+        /// ARN of the running revision.
+        from: String,
+        /// ARN of the revision to run.
+        to: String,
+    },
+}
+
+/// One AWS call as a person would read it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// IAM prefix: `rds`, `ec2`, `ecs`.
+    pub service: String,
+    /// For instance `ModifyDBInstance`.
+    pub operation: String,
+    /// Its parameters. Of RegisterTaskDefinition only what differs from the revision it is based on.
+    pub parameters: Value,
+}
+
+fn call(service: &str, operation: &str, parameters: Value) -> Call {
+    Call { service: service.into(), operation: operation.into(), parameters }
+}
+
+impl Action {
+    /// The calls, in order.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        match self {
+            Self::ClosePublicAccess { instance } => vec![call(
+                "rds",
+                "ModifyDBInstance",
+                json!({"DBInstanceIdentifier": instance, "PubliclyAccessible": false, "ApplyImmediately": false}),
+            )],
+            Self::RevokeIngress { group, rule } => vec![call(
+                "ec2",
+                "RevokeSecurityGroupIngress",
+                json!({"GroupId": group, "SecurityGroupRuleIds": [rule.id]}),
+            )],
+            Self::RaiseRetention { database, to, .. } => {
+                let (operation, key, id) = match database {
+                    Database::Instance(id) => ("ModifyDBInstance", "DBInstanceIdentifier", id),
+                    Database::Cluster(id) => ("ModifyDBCluster", "DBClusterIdentifier", id),
+                };
+                vec![call(
+                    "rds",
+                    operation,
+                    json!({key: id, "BackupRetentionPeriod": to, "ApplyImmediately": true}),
+                )]
+            }
+            Self::RollOut { cluster, service, base, changes } => vec![
+                call("ecs", "RegisterTaskDefinition", json!({"basedOn": base, "changes": changes})),
+                call(
+                    "ecs",
+                    "UpdateService",
+                    json!({"cluster": cluster, "service": service, "taskDefinition": "(the revision registered)"}),
+                ),
+            ],
+            Self::RollBack { cluster, service, to, .. } => vec![call(
+                "ecs",
+                "UpdateService",
+                json!({"cluster": cluster, "service": service, "taskDefinition": to}),
+            )],
+        }
+    }
+
+    /// What it costs the workload.
+    #[must_use]
+    pub fn risk(&self) -> Risk {
+        match self {
+            Self::RevokeIngress { .. } => Risk::None,
+            // Switching backups on restarts the instance.
+            // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithAutomatedBackups.Enabling.html
+            Self::RaiseRetention { from: 0, .. } => Risk::Outage,
+            Self::RaiseRetention { .. } => Risk::None,
+            Self::ClosePublicAccess { .. } | Self::RollOut { .. } | Self::RollBack { .. } => Risk::Brief,
+        }
+    }
+
+    /// One line: what changes, before → after.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::ClosePublicAccess { instance } => format!("{instance}: PubliclyAccessible true → false"),
+            Self::RevokeIngress { group, rule } => {
+                format!("{group}: ingress {} ({}) → revoked", rule.describe(), rule.id)
+            }
+            Self::RaiseRetention { database: Database::Instance(id) | Database::Cluster(id), from, to } => {
+                format!("{id}: BackupRetentionPeriod {from} → {to} days")
+            }
+            Self::RollOut { cluster, service, base, changes } => {
+                let changes: Vec<String> = changes
+                    .iter()
+                    .map(|c| {
+                        let before = c.before.as_deref().unwrap_or("(none)");
+                        format!("{}: {} {before} → {}", c.container, c.variable, c.after)
+                    })
+                    .collect();
+                format!("{cluster}/{service}: new revision of {} with {}", revision_name(base), changes.join("; "))
+            }
+            Self::RollBack { cluster, service, from, to } => {
+                format!("{cluster}/{service}: revision {} → {}", revision_name(from), revision_name(to))
+            }
+        }
+    }
+
+    /// What must hold just before the calls, for a person to read. It is checked by judging and planning again from
+    /// fresh reads: the same action must come out.
+    #[must_use]
+    pub fn preconditions(&self) -> Vec<String> {
+        match self {
+            Self::ClosePublicAccess { instance } => vec![
+                format!("{instance} is available, publicly accessible, and not in a migration window"),
+                "every service of the workload reaches it by a private path".into(),
+            ],
+            Self::RevokeIngress { group, rule } => vec![
+                format!("{group} still has the rule {} ({})", rule.id, rule.describe()),
+                "the group guards nothing but this workload's database".into(),
+                "every service of the workload keeps a path to the database".into(),
+            ],
+            Self::RaiseRetention { database: Database::Instance(id) | Database::Cluster(id), from, .. } => {
+                vec![format!("{id} is available, keeps backups for {from} days, and has no other change pending")]
+            }
+            Self::RollOut { cluster, service, base, .. } => vec![
+                format!("{cluster}/{service} still runs {}, and no deployment is under way", revision_name(base)),
+                "the secret is well formed, leads to the workload's database, and can be read".into(),
+            ],
+            Self::RollBack { cluster, service, from, to } => vec![
+                format!("{cluster}/{service} still runs {}, and no deployment is under way", revision_name(from)),
+                format!("{} still keeps its data outside of the container", revision_name(to)),
+            ],
+        }
+    }
+}
+
+/// `family:revision` from the ARN of a task definition.
+#[must_use]
+pub fn revision_name(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}

@@ -1,0 +1,125 @@
+//! All that was read of one scope. A part that could not be read holds the error in its place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::connection::SecretShape;
+use super::key::Scope;
+use super::resources::{DbCluster, DbInstance, SecurityGroup, Service, Secret, Subnet, TaskDefinition};
+use super::value_from::Selector;
+
+/// A call that failed, told so that a person can mend it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReadError {
+    /// IAM prefix of the service: `rds`, `ecs`, `ec2`, `secretsmanager`, `tag`, ...
+    pub service: String,
+    /// For instance `DescribeDBInstances`.
+    pub operation: String,
+    /// The resource asked for, or the scope.
+    pub resource: String,
+    /// AWS's error code, or `timeout`, `connection`, ...
+    pub code: String,
+    /// What happened and what to do about it.
+    pub message: String,
+}
+
+impl std::fmt::Display for ReadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{} on {}: {}", self.service, self.operation, self.resource, self.message)
+    }
+}
+
+/// What was read, or why it could not be.
+pub type Seen<T> = Result<T, Arc<ReadError>>;
+
+/// What became of a reference to a secret.
+#[derive(Debug, Clone)]
+pub enum Lookup {
+    /// It leads to the secret with this ARN.
+    Found(String),
+    /// No such secret in that account and region.
+    Missing,
+}
+
+/// Identifies one value: the secret's full ARN and the version asked for (its JSON key is not part of it).
+pub type ValueKey = (String, Selector);
+
+/// Why a value is not there.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// Facts about the value.
+    Shape(SecretShape),
+    /// The version asked for does not exist.
+    NoSuchVersion,
+    /// `secrets.inspect` does not allow reading it.
+    NotInspected,
+}
+
+/// What a security group guards, as far as network interfaces tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guarded {
+    /// Interfaces that are neither RDS's nor of an ECS task of a known service: their ids and descriptions.
+    pub others: Vec<String>,
+}
+
+/// All that was read of one scope.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Where.
+    pub scope: Scope,
+    /// When reading began: no fact is older.
+    pub started_at: Timestamp,
+    /// RDS instances by identifier, tagged or not: an untagged one may share a group with a tagged one.
+    pub instances: Seen<BTreeMap<String, DbInstance>>,
+    /// RDS clusters by identifier.
+    pub clusters: Seen<BTreeMap<String, DbCluster>>,
+    /// Tagged services by ARN.
+    pub services: Seen<BTreeMap<String, Service>>,
+    /// Tagged services that could not be described, by ARN, with the workload that their tag names.
+    pub unread_services: BTreeMap<String, (String, Arc<ReadError>)>,
+    /// Revisions that services run, by ARN.
+    pub task_definitions: BTreeMap<String, Seen<Arc<TaskDefinition>>>,
+    /// Earlier revisions that would keep data, by ARN of the running one that does not.
+    pub durable_revisions: BTreeMap<String, Arc<TaskDefinition>>,
+    /// Security groups by id.
+    pub security_groups: Seen<BTreeMap<String, SecurityGroup>>,
+    /// What groups with an offending rule guard.
+    pub guarded: BTreeMap<String, Seen<Guarded>>,
+    /// Subnets by id.
+    pub subnets: Seen<BTreeMap<String, Subnet>>,
+    /// Tagged and referenced secrets by full ARN.
+    pub secrets: Seen<BTreeMap<String, Secret>>,
+    /// References as written (without selector) and where they lead.
+    pub lookups: BTreeMap<String, Seen<Lookup>>,
+    /// Values by secret and version.
+    pub values: BTreeMap<ValueKey, Seen<Value>>,
+    /// Every failed read, for the report.
+    pub errors: BTreeSet<Arc<ReadError>>,
+}
+
+impl Snapshot {
+    /// A snapshot of nothing.
+    #[must_use]
+    pub fn empty(scope: Scope, started_at: Timestamp) -> Self {
+        Self {
+            scope,
+            started_at,
+            instances: Ok(BTreeMap::new()),
+            clusters: Ok(BTreeMap::new()),
+            services: Ok(BTreeMap::new()),
+            unread_services: BTreeMap::new(),
+            task_definitions: BTreeMap::new(),
+            durable_revisions: BTreeMap::new(),
+            security_groups: Ok(BTreeMap::new()),
+            guarded: BTreeMap::new(),
+            subnets: Ok(BTreeMap::new()),
+            secrets: Ok(BTreeMap::new()),
+            lookups: BTreeMap::new(),
+            values: BTreeMap::new(),
+            errors: BTreeSet::new(),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The `holdfast:` tags: workload, mode, phase and waivers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::policy::Mode;
+
+/// All tags of one resource, as AWS returned them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tags(pub BTreeMap<String, String>);
+
+impl Tags {
+    /// The value of `{prefix}{name}`.
+    #[must_use]
+    pub fn get(&self, prefix: &str, name: &str) -> Option<&str> {
+        self.0.get(&format!("{prefix}{name}")).map(String::as_str)
+    }
+
+    /// The workload that the resource belongs to. An empty value is no workload.
+    #[must_use]
+    pub fn workload(&self, prefix: &str) -> Option<&str> {
+        self.get(prefix, "workload").map(str::trim).filter(|w| !w.is_empty())
+    }
+
+    /// The mode that the resource asks for. A value that is neither `audit` nor `enforce` means `audit`: a
+    /// misspelt restraint must still restrain.
+    #[must_use]
+    pub fn mode(&self, prefix: &str) -> Option<Mode> {
+        self.get(prefix, "mode").map(|v| if v.trim() == "enforce" { Mode::Enforce } else { Mode::Audit })
+    }
+
+    /// The phase at `now`. Every malformed, expired or overlong window means [`Phase::Migrated`].
+    #[must_use]
+    pub fn phase(&self, prefix: &str, now: Timestamp, max_window: Duration) -> PhaseReading {
+        if self.get(prefix, "phase").map(str::trim) != Some("migrating") {
+            return PhaseReading::MIGRATED;
+        }
+        let lapsed = match self.get(prefix, "migration-until").map(str::trim) {
+            None => Some(Lapse::NoEnd),
+            Some(text) => match text.parse::<Timestamp>() {
+                Err(_) => Some(Lapse::MalformedEnd),
+                Ok(end) if end <= now => Some(Lapse::Ended { at: end }),
+                Ok(end) if end.duration_since(now).unsigned_abs() > max_window => Some(Lapse::TooFarAhead { at: end }),
+                Ok(end) => return PhaseReading { phase: Phase::Migrating { until: end }, lapsed: None },
+            },
+        };
+        PhaseReading { phase: Phase::Migrated, lapsed }
+    }
+
+    /// The waiver of `rule` that holds at `now`, if there is one.
+    #[must_use]
+    pub fn waiver(&self, prefix: &str, rule: &str, now: Timestamp) -> Option<Waiver> {
+        let reason = self.get(prefix, "waive-reason").map(str::trim).filter(|r| !r.is_empty())?;
+        self.get(prefix, "waive")?
+            .split(' ')
+            .filter_map(|entry| entry.split_once('@'))
+            .filter(|(id, _)| *id == rule)
+            .filter_map(|(_, until)| until.parse::<Timestamp>().ok())
+            .filter(|until| *until > now)
+            .max()
+            .map(|until| Waiver { until, reason: reason.to_owned() })
+    }
+}
+
+/// Whether a database is inside its migration window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Inside a bounded window.
+    Migrating {
+        /// When the window ends.
+        until: Timestamp,
+    },
+    /// The default.
+    Migrated,
+}
+
+impl Phase {
+    /// `migrating` or `migrated`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Migrating { .. } => "migrating",
+            Self::Migrated => "migrated",
+        }
+    }
+
+    /// Whether the window is open.
+    #[must_use]
+    pub fn is_migrating(self) -> bool {
+        matches!(self, Self::Migrating { .. })
+    }
+}
+
+/// Why a window that was asked for does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lapse {
+    /// It ended.
+    Ended {
+        /// When.
+        at: Timestamp,
+    },
+    /// It has no end.
+    NoEnd,
+    /// Its end is not an RFC 3339 instant.
+    MalformedEnd,
+    /// Its end is further ahead than `migration.max_window`.
+    TooFarAhead {
+        /// The end asked for.
+        at: Timestamp,
+    },
+}
+
+/// The phase, and why a window that was asked for lapsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhaseReading {
+    /// The phase that counts.
+    pub phase: Phase,
+    /// Set if `holdfast:phase=migrating` was asked for and does not count.
+    pub lapsed: Option<Lapse>,
+}
+
+impl PhaseReading {
+    /// No window was asked for.
+    pub const MIGRATED: Self = Self { phase: Phase::Migrated, lapsed: None };
+}
+
+/// A waiver in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiver {
+    /// When it expires.
+    pub until: Timestamp,
+    /// Why it was given.
+    pub reason: String,
+}

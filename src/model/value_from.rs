@@ -1,0 +1,110 @@
+//! The reference that ECS follows to a secret: `valueFrom`.
+//!
+//! Form: `arn:aws:secretsmanager:region:account:secret:name-XXXXXX[:json-key:version-stage:version-id]`, or an SSM
+//! parameter by ARN, or by name if it is in the same region.
+//! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html>
+
+/// A parsed reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValueFrom {
+    /// A secret in Secrets Manager.
+    Secret(SecretRef),
+    /// A parameter, by ARN or name. ECS reads every reference that is no ARN as a parameter's name.
+    Parameter(String),
+}
+
+/// A reference to a secret, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SecretRef {
+    /// The ARN without the selector, as written: perhaps without its suffix.
+    pub arn: String,
+    /// Region in the ARN.
+    pub region: String,
+    /// Account in the ARN.
+    pub account: String,
+    /// What follows `secret:`, up to the selector.
+    pub resource: String,
+    /// JSON key, stage, version id.
+    pub selector: Selector,
+}
+
+/// What follows the ARN: which key of a JSON value, and which version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Selector {
+    /// The key; absent for the whole value.
+    pub json_key: Option<String>,
+    /// The stage; absent for AWSCURRENT.
+    pub stage: Option<String>,
+    /// The version id.
+    pub version: Option<String>,
+}
+
+impl Selector {
+    /// Whether a version other than the current one is asked for.
+    #[must_use]
+    pub fn pins(&self) -> bool {
+        self.version.is_some() || self.stage.as_deref().is_some_and(|s| s != "AWSCURRENT")
+    }
+}
+
+/// Takes a `valueFrom` apart. Never fails: what is no Secrets Manager ARN is a parameter to ECS.
+#[must_use]
+pub fn parse(text: &str) -> ValueFrom {
+    let fields: Vec<&str> = text.split(':').collect();
+    let [arn, partition, "secretsmanager", region, account, "secret", resource, rest @ ..] = fields.as_slice() else {
+        return ValueFrom::Parameter(text.to_owned());
+    };
+    if *arn != "arn" {
+        return ValueFrom::Parameter(text.to_owned());
+    }
+    let field = |i: usize| rest.get(i).filter(|s| !s.is_empty()).map(|s| (*s).to_owned());
+    ValueFrom::Secret(SecretRef {
+        arn: format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{resource}"),
+        region: (*region).to_owned(),
+        account: (*account).to_owned(),
+        resource: (*resource).to_owned(),
+        selector: Selector { json_key: field(0), stage: field(1), version: field(2) },
+    })
+}
+
+/// Writes a reference: the shortest form that says the same.
+#[must_use]
+pub fn write(arn: &str, selector: &Selector) -> String {
+    let text = |o: &Option<String>| o.clone().unwrap_or_default();
+    if *selector == Selector::default() {
+        return arn.to_owned();
+    }
+    format!("{arn}:{}:{}:{}", text(&selector.json_key), text(&selector.stage), text(&selector.version))
+}
+
+/// The name that a resource part would have if its last seven characters are the suffix that Secrets Manager adds:
+/// a hyphen and six letters or digits.
+#[must_use]
+pub fn without_suffix(resource: &str) -> Option<&str> {
+    let (name, suffix) = resource.rsplit_once('-')?;
+    (suffix.len() == 6 && suffix.bytes().all(|b| b.is_ascii_alphanumeric())).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        let base = "arn:aws:secretsmanager:us-east-1:123456789012:secret:coder/url-AbC123";
+        let ValueFrom::Secret(whole) = parse(base) else { panic!("a secret") };
+        assert_eq!(whole.selector, Selector::default());
+        assert_eq!(whole.arn, base);
+        let ValueFrom::Secret(keyed) = parse(&format!("{base}:url::")) else { panic!("a secret") };
+        assert_eq!(keyed.selector.json_key.as_deref(), Some("url"));
+        assert_eq!(write(&keyed.arn, &keyed.selector), format!("{base}:url::"));
+        let ValueFrom::Secret(staged) = parse(&format!("{base}::AWSPREVIOUS:")) else { panic!("a secret") };
+        assert!(staged.selector.pins() && staged.selector.json_key.is_none());
+        for parameter in ["coder-url", "/coder/url", "arn:aws:ssm:us-east-1:123456789012:parameter/coder", "", ":::"] {
+            assert_eq!(parse(parameter), ValueFrom::Parameter(parameter.to_owned()));
+        }
+        assert_eq!(without_suffix("coder/url-AbC123"), Some("coder/url"));
+        assert_eq!(without_suffix("coder-postgres-url"), None);
+        assert_eq!(without_suffix("coder-secret"), Some("coder"), "a name can look as if it had the suffix");
+    }
+}

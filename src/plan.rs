@@ -1,0 +1,233 @@
+//! Findings and safety in; a plan out, with a reason for everything that it leaves out. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::Config;
+use crate::judge::Judged;
+use crate::model::finding::{Finding, ResourceRef, Verdict};
+use crate::model::key::Scope;
+use crate::model::policy::{Mode, Risk, Severity};
+use crate::model::remediation::{Action, Call, SecretChange};
+
+/// Fewer workloads than this say nothing about the fleet: one of two failing is 50 %, and no sign of a bad rule.
+const SMALLEST_FLEET: usize = 10;
+
+/// One correction that may be carried out now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedAction {
+    /// Stable: depends on the scope and the action alone.
+    pub id: String,
+    /// Where.
+    pub scope: Scope,
+    /// The workload.
+    pub workload: String,
+    /// The rules whose findings it corrects.
+    pub rules: Vec<String>,
+    /// The ids of those findings.
+    pub findings: Vec<String>,
+    /// The worst of their severities.
+    pub severity: Severity,
+    /// The resource of the first of them.
+    pub resource: ResourceRef,
+    /// One line: before → after.
+    pub change: String,
+    /// What it costs.
+    pub risk: Risk,
+    /// What is checked just before.
+    pub preconditions: Vec<String>,
+    /// The calls, in order.
+    pub calls: Vec<Call>,
+    /// The correction itself.
+    pub action: Action,
+}
+
+/// One finding that will not be corrected now, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// The finding's id.
+    pub finding: String,
+    /// Its rule.
+    pub rule: String,
+    /// Its severity.
+    pub severity: Severity,
+    /// Its workload.
+    pub workload: String,
+    /// Its resource.
+    pub resource: ResourceRef,
+    /// What would be done, if anything could.
+    pub summary: String,
+    /// Why it is not.
+    pub reason: String,
+}
+
+/// What may be done now, and why the rest is not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// 1.
+    pub schema_version: u32,
+    /// When the plan was made.
+    pub made_at: Timestamp,
+    /// In the order in which they are carried out.
+    pub actions: Vec<PlannedAction>,
+    /// Everything else.
+    pub held: Vec<Held>,
+}
+
+/// Plans the correction of what was judged in `scope`.
+#[must_use]
+pub fn plan(scope: &Scope, judged: &Judged, config: &Config, now: Timestamp) -> Plan {
+    let mut actions: BTreeMap<ActionKey, PlannedAction> = BTreeMap::new();
+    let mut held = vec![];
+    for finding in &judged.findings {
+        if let Some(reason) = reason_to_hold(finding, judged, config) {
+            held.push(hold(finding, reason));
+            continue;
+        }
+        for action in finding.remediation.iter().flat_map(|r| &r.actions) {
+            add(&mut actions, scope, finding, action);
+        }
+    }
+    let mut actions: Vec<PlannedAction> = actions.into_values().collect();
+    actions.sort_by(|a, b| {
+        (b.severity, &a.workload, &a.resource, &a.action).cmp(&(a.severity, &b.workload, &b.resource, &b.action))
+    });
+    Plan { schema_version: 1, made_at: now, actions, held }
+}
+
+impl Plan {
+    /// A plan of nothing.
+    #[must_use]
+    pub fn empty(now: Timestamp) -> Self {
+        Self { schema_version: 1, made_at: now, actions: vec![], held: vec![] }
+    }
+
+    /// Adds the plan of another scope.
+    pub fn extend(&mut self, other: Plan) {
+        self.actions.extend(other.actions);
+        self.held.extend(other.held);
+    }
+}
+
+/// Says why a finding is not corrected.
+#[must_use]
+pub fn hold(finding: &Finding, reason: String) -> Held {
+    Held {
+        finding: finding.id.clone(),
+        rule: finding.rule.clone(),
+        severity: finding.severity,
+        workload: finding.workload.clone(),
+        resource: finding.resource.clone(),
+        summary: finding.remediation.as_ref().map(|r| r.summary.clone()).unwrap_or_default(),
+        reason,
+    }
+}
+
+fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option<String> {
+    match (finding.verdict, &finding.waiver) {
+        (Verdict::Unknown, _) => return Some("unknown never leads to an action".into()),
+        (Verdict::Waived, Some(waiver)) => {
+            return Some(format!("waived until {}: {}", waiver.until, waiver.reason));
+        }
+        (Verdict::Waived, None) => return Some("waived".into()),
+        (Verdict::Fail, _) => {}
+    }
+    let Some(remediation) = &finding.remediation else { return Some("a person must do it".into()) };
+    if let Some(why) = &remediation.blocked_by {
+        return Some(why.clone());
+    }
+    if remediation.actions.is_empty() {
+        return Some("a person must do it: no call can".into());
+    }
+    if judged.restrained.contains(&(finding.id.clone(), finding.workload.clone())) {
+        return Some(format!("the tag {}mode asks for audit", config.tag_prefix));
+    }
+    if config.rule(&finding.rule).mode == Some(Mode::Audit) {
+        return Some(format!("rules.{}.mode is audit", finding.rule));
+    }
+    if !config.safety.allow_risk.contains(&remediation.risk) {
+        return Some(format!("its risk is {}, which safety.allow_risk does not name", remediation.risk));
+    }
+    too_many_failing(&finding.rule, judged, config)
+}
+
+fn too_many_failing(rule: &str, judged: &Judged, config: &Config) -> Option<String> {
+    let (all, failing) = judged.failing.get(rule).copied().unwrap_or_default();
+    let limit = usize::try_from(config.safety.max_failing_percent).unwrap_or(100);
+    (all >= SMALLEST_FLEET && failing * 100 > limit * all).then(|| {
+        format!(
+            "{failing} of {all} workloads fail {rule}, more than safety.max_failing_percent ({limit} %): that is a \
+             bad rule or a bad read until a person has looked"
+        )
+    })
+}
+
+/// What makes two corrections one: a service is given one new revision, whatever is wrong with the running one.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum ActionKey {
+    Service(String, String),
+    Other(Action),
+}
+
+fn add(actions: &mut BTreeMap<ActionKey, PlannedAction>, scope: &Scope, finding: &Finding, action: &Action) {
+    let key = match action {
+        Action::RollOut { cluster, service, .. } | Action::RollBack { cluster, service, .. } => {
+            ActionKey::Service(cluster.clone(), service.clone())
+        }
+        other => ActionKey::Other(other.clone()),
+    };
+    let planned = actions.entry(key).or_insert_with(|| PlannedAction {
+        id: String::new(),
+        scope: scope.clone(),
+        workload: finding.workload.clone(),
+        rules: vec![],
+        findings: vec![],
+        severity: finding.severity,
+        resource: finding.resource.clone(),
+        change: String::new(),
+        risk: Risk::None,
+        preconditions: vec![],
+        calls: vec![],
+        action: action.clone(),
+    });
+    planned.action = merge(&planned.action, action);
+    planned.severity = planned.severity.max(finding.severity);
+    for (list, item) in [(&mut planned.rules, &finding.rule), (&mut planned.findings, &finding.id)] {
+        if !list.contains(item) {
+            list.push(item.clone());
+        }
+    }
+    planned.id = action_id(scope, &planned.action);
+    planned.change = planned.action.describe();
+    planned.risk = planned.action.risk();
+    planned.preconditions = planned.action.preconditions();
+    planned.calls = planned.action.calls();
+}
+
+/// One revision for both: the changes of each, and never a step back where a step forward does.
+fn merge(one: &Action, other: &Action) -> Action {
+    match (one, other) {
+        (Action::RollOut { cluster, service, base, changes }, Action::RollOut { changes: more, .. }) => {
+            let mut all: Vec<SecretChange> = changes.clone();
+            for change in more {
+                if !all.iter().any(|c| c.container == change.container && c.variable == change.variable) {
+                    all.push(change.clone());
+                }
+            }
+            all.sort();
+            Action::RollOut { cluster: cluster.clone(), service: service.clone(), base: base.clone(), changes: all }
+        }
+        (Action::RollBack { .. }, Action::RollOut { .. }) => other.clone(),
+        _ => one.clone(),
+    }
+}
+
+/// The stable id of an action: 16 hexadecimal digits of SHA-256 over scope and action.
+#[must_use]
+pub fn action_id(scope: &Scope, action: &Action) -> String {
+    let text = format!("{scope}\n{}", serde_json::to_string(action).unwrap_or_default());
+    Sha256::digest(text.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
+}

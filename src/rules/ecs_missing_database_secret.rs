@@ -1,0 +1,151 @@
+use super::secret_malformed_url::SECRET_READS;
+use super::support::{database_variables, references, right_reference, roll_out};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::config::Datastore;
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::{SecretChange, revision_name};
+use crate::model::resources::{Service, TaskDefinition};
+
+/// `ecs-missing-database-secret`
+pub struct EcsMissingDatabaseSecret;
+
+static META: Meta = Meta {
+    id: "ecs-missing-database-secret",
+    severity: Severity::Critical,
+    enabled: true,
+    summary: "no container of the running revision gets a database secret",
+    docs: "\
+## What it checks
+For workloads with `datastore: postgres`: that at least one container of the revision that the service *runs* (not \
+merely the newest) gets one of `secret_env` from Secrets Manager or Parameter Store.
+
+## Why it matters
+An application without its database URL may fall back to a database in the container, and lose it at the next \
+deployment. Coder did.
+
+## What Holdfast does
+It registers the running revision, unchanged but for the added secret, updates the service, waits for it to be steady, \
+judges it again, and goes back if it fails. Only if exactly one tagged secret is well formed, leads to the workload's \
+database and can be read. The variable added is the one that the workload's other services use; else the first of \
+`secret_env`: name it per workload if that is not the one your image reads.
+
+## By hand
+Add to the container definition `\"secrets\": [{\"name\": \"VARIABLE\", \"valueFrom\": \"ARN\"}]`, register, and deploy.
+",
+    controls: &[],
+    parameters: &["datastore", "secret_env"],
+    reads: SECRET_READS,
+    writes: ROLLOUT_WRITES,
+    risk: Risk::Brief,
+};
+
+/// The IAM actions of a rollout.
+pub(super) const ROLLOUT_WRITES: &[&str] =
+    &["ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UpdateService", "iam:PassRole"];
+
+impl Rule for EcsMissingDatabaseSecret {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        if w.params.datastore != Datastore::Postgres {
+            return vec![];
+        }
+        let services = match w.services() {
+            Ok(services) => services,
+            Err(e) => return w.unknown(&e),
+        };
+        let mut out: Vec<Judgement> = services
+            .into_iter()
+            .map(|service| {
+                let resource = w.service_ref(service);
+                match w.running(service) {
+                    Err(e) => Judgement::unknown(resource, &service.tags, &e),
+                    Ok(definition) if database_variables(w, definition).next().is_some() => {
+                        Judgement::pass(resource, &service.tags)
+                    }
+                    Ok(definition) => Judgement::fail(resource, &service.tags, failure(w, service, definition)),
+                }
+            })
+            .collect();
+        if let Some((_, error)) = w.unread_services().next() {
+            out.extend(w.unknown(error));
+        }
+        out
+    }
+}
+
+fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Failure {
+    Failure {
+        severity: None,
+        message: format!(
+            "{}/{} runs {}, in which no container gets a database secret ({})",
+            service.cluster,
+            service.name,
+            revision_name(&definition.arn),
+            w.params.secret_env.join(", ")
+        ),
+        evidence: definition
+            .containers
+            .iter()
+            .map(|c| {
+                let names: Vec<String> = c.secrets.iter().map(|s| s.name.clone()).collect();
+                Evidence::new(
+                    format!("containerDefinitions[{}].secrets", c.name),
+                    names,
+                    format!("one of {}", w.params.secret_env.join(", ")),
+                )
+            })
+            .collect(),
+        remedy: add_secret(w, service, definition),
+    }
+}
+
+/// The correction that gives the running revision its database secret.
+pub(super) fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Remedy {
+    let summary = format!("add the database secret to the task definition of {}/{}", service.cluster, service.name);
+    let change = || -> Result<SecretChange, String> {
+        let container = application(service, definition)?;
+        let after = right_reference(w)?;
+        if definition.execution_role.is_none() {
+            return Err(format!("{} has no execution role to fetch a secret with", revision_name(&definition.arn)));
+        }
+        let variable = variable(w).ok_or("`secret_env` is empty: name the variable that the image reads")?;
+        Ok(SecretChange { container, variable, before: None, after })
+    };
+    match change() {
+        Ok(change) => roll_out(w, service, summary, vec![change]),
+        Err(why) => Remedy::refuse(summary, vec![], why),
+    }
+}
+
+/// The container that holds the application: the only one, or the one behind the load balancer, or the only
+/// essential one that listens.
+fn application(service: &Service, definition: &TaskDefinition) -> Result<String, String> {
+    if let [only] = definition.containers.as_slice() {
+        return Ok(only.name.clone());
+    }
+    if let Some(name) = &service.balanced_container {
+        return Ok(name.clone());
+    }
+    let listening: Vec<&str> =
+        definition.containers.iter().filter(|c| c.essential && c.has_ports).map(|c| c.name.as_str()).collect();
+    match listening.as_slice() {
+        [only] => Ok((*only).to_owned()),
+        _ => Err(format!("which container of {} holds the application is unclear", revision_name(&definition.arn))),
+    }
+}
+
+/// The variable that the workload's other services use, if they agree; else the first of `secret_env`.
+fn variable(w: &Workload<'_>) -> Option<String> {
+    let (references, _) = references(w);
+    let mut names: Vec<&str> = references.iter().map(|r| r.variable.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    match names.as_slice() {
+        [only] => Some((*only).to_owned()),
+        _ => w.params.secret_env.first().cloned(),
+    }
+}

@@ -1,0 +1,267 @@
+use std::sync::Arc;
+
+use super::ecs_missing_database_secret::ROLLOUT_WRITES;
+use super::secret_malformed_url::SECRET_READS;
+use super::support::{Leads, database_variables, leads, resolve, right_reference, roll_out, shape, usable_keys};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::connection::SecretShape;
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::{SecretChange, revision_name};
+use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
+use crate::model::snapshot::{ReadError, Seen};
+use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
+
+/// `ecs-secret-reference-mismatch`
+pub struct EcsSecretReferenceMismatch;
+
+static META: Meta = Meta {
+    id: "ecs-secret-reference-mismatch",
+    severity: Severity::Critical,
+    enabled: true,
+    summary: "a database variable's `valueFrom` does not fit the secret it refers to",
+    docs: "\
+## What it checks
+Every `valueFrom` of a database variable in the running revision: that the secret exists in that region and account, \
+that its ARN is whole with the six-character suffix, that `:key::` is used on JSON only and names a key that is there, \
+that JSON is not handed over whole, and that a pinned stage or version exists. A bare name is a Parameter Store \
+parameter to ECS: where a secret has that name, the reference is wrong. Parameters themselves are not followed.
+
+## Why it matters
+ECS reports some of these only when a task starts, and the application reports none of them: it gets no URL, or half \
+of one, and falls back to a database in the container.
+
+## What Holdfast does
+It rolls out the running revision with the corrected reference, if there is exactly one that would be right.
+
+## By hand
+Correct `valueFrom` to the ARN that `aws secretsmanager describe-secret` prints, with `:key::` appended only if the \
+value is JSON; register the task definition and deploy it.
+",
+    controls: &[],
+    parameters: &["secret_env"],
+    reads: SECRET_READS,
+    writes: ROLLOUT_WRITES,
+    risk: Risk::Brief,
+};
+
+impl Rule for EcsSecretReferenceMismatch {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        let services = match w.services() {
+            Ok(services) => services,
+            Err(e) => return w.unknown(&e),
+        };
+        let mut out: Vec<Judgement> = services
+            .into_iter()
+            .filter_map(|service| match w.running(service) {
+                Err(e) => Some(Judgement::unknown(w.service_ref(service), &service.tags, &e)),
+                Ok(definition) => judge_service(w, service, definition),
+            })
+            .collect();
+        if let Some((_, error)) = w.unread_services().next() {
+            out.extend(w.unknown(error));
+        }
+        out
+    }
+}
+
+/// What is wrong with one reference.
+struct Mismatch {
+    container: String,
+    variable: SecretVariable,
+    /// What is wrong with it, told.
+    why: String,
+    /// The reference that would be right, or why there is none.
+    right: Result<String, String>,
+}
+
+fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Option<Judgement> {
+    let resource = w.service_ref(service);
+    let mut mismatches = vec![];
+    let mut unknown: Option<Arc<ReadError>> = None;
+    let mut judged = false;
+    for (container, variable) in database_variables(w, definition) {
+        judged = true;
+        let found = match value_from::parse(&variable.value_from) {
+            ValueFrom::Parameter(name) => Ok(judge_parameter(w, &name)),
+            ValueFrom::Secret(target) => judge_secret(w, &target),
+        };
+        match found {
+            Ok(None) => {}
+            Ok(Some((why, right))) => mismatches.push(Mismatch {
+                container: container.to_owned(),
+                variable: variable.clone(),
+                why,
+                right,
+            }),
+            Err(e) => unknown = unknown.or(Some(e)),
+        }
+    }
+    if !judged {
+        return None;
+    }
+    Some(match (mismatches.as_slice(), unknown) {
+        ([], None) => Judgement::pass(resource, &service.tags),
+        ([], Some(e)) => Judgement::unknown(resource, &service.tags, &e),
+        (found, _) => Judgement::fail(resource, &service.tags, failure(w, service, definition, found)),
+    })
+}
+
+type Wrong = Option<(String, Result<String, String>)>;
+
+/// A reference that ECS takes for a parameter's name.
+fn judge_parameter(w: &Workload<'_>, name: &str) -> Wrong {
+    if name.starts_with("arn:") {
+        let parameter = name.split(':').nth(2) == Some("ssm");
+        return (!parameter).then(|| {
+            ("it is an ARN of neither a secret nor a parameter".to_owned(), right_reference(w))
+        });
+    }
+    let secrets = w.snapshot.secrets.as_ref().ok()?;
+    let namesake = secrets.values().find(|s| s.name == name)?;
+    let why = format!(
+        "it is the name of the secret {name}, but ECS takes a bare name for a Parameter Store parameter"
+    );
+    Some((why, corrected(w, namesake, &Selector::default())))
+}
+
+fn judge_secret(w: &Workload<'_>, target: &SecretRef) -> Seen<Wrong> {
+    let Some(secret) = resolve(w, target)? else {
+        return Ok(Some(judge_missing(w, target)));
+    };
+    if secret.arn != target.arn {
+        return Ok(Some((partial(secret), corrected(w, secret, &target.selector))));
+    }
+    let s = &target.selector;
+    let known_version = |version: &str| secret.versions.is_empty() || secret.versions.contains_key(version);
+    if let Some(version) = s.version.as_deref().filter(|v| !known_version(v)) {
+        let why = format!("it pins the version {version}, which {} does not have", secret.name);
+        return Ok(Some((why, corrected(w, secret, s))));
+    }
+    let known_stage = |stage: &String| secret.versions.is_empty() || secret.versions.values().any(|v| v.contains(stage));
+    if let Some(stage) = s.stage.as_ref().filter(|stage| !known_stage(stage)) {
+        let why = format!("it pins the stage {stage}, which {} does not have", secret.name);
+        return Ok(Some((why, corrected(w, secret, s))));
+    }
+    let Some(found) = shape(w, secret, s)? else {
+        let why = format!("it pins a stage or version that {} does not have", secret.name);
+        return Ok(Some((why, corrected(w, secret, s))));
+    };
+    let why = match (found, s.json_key.as_deref()) {
+        (SecretShape::Plain(_), Some(key)) => {
+            format!("it asks for the key `{key}`, but {} is a plain string", secret.name)
+        }
+        (SecretShape::Binary, _) => format!("{} is binary, which ECS can't inject", secret.name),
+        (SecretShape::Json { .. }, None) => {
+            format!("it asks for no key, but {} is JSON: the variable gets all of it", secret.name)
+        }
+        (SecretShape::Json { keys, .. }, Some(key)) if !keys.contains_key(key) => {
+            format!("it asks for the key `{key}`, which {} does not have", secret.name)
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some((why, corrected(w, secret, s))))
+}
+
+fn partial(secret: &Secret) -> String {
+    format!("its ARN is partial: the six-character suffix of {} is missing", secret.name)
+}
+
+/// A reference to nothing: perhaps the secret was made anew, and its suffix changed.
+fn judge_missing(w: &Workload<'_>, target: &SecretRef) -> (String, Result<String, String>) {
+    let name = value_from::without_suffix(&target.resource).unwrap_or(&target.resource);
+    let here = target.region == w.snapshot.scope.region && target.account == w.snapshot.scope.account;
+    let named = |name: &str| w.snapshot.secrets.as_ref().ok()?.values().find(|s| s.name == name);
+    // A name may itself end like a suffix, so the whole of it is tried first.
+    let namesake = named(&target.resource).or_else(|| named(name));
+    let why = match (namesake, here) {
+        (Some(s), true) if s.name == target.resource => partial(s),
+        (Some(s), true) => {
+            format!("no secret has that ARN; {} exists with another suffix", s.name)
+        }
+        (Some(s), false) => format!(
+            "no secret has that ARN in region {} of account {}; {} exists here",
+            target.region, target.account, s.name
+        ),
+        (None, _) => format!(
+            "the secret {name} does not exist in region {} of account {}",
+            target.region, target.account
+        ),
+    };
+    let right = namesake.map_or_else(|| right_reference(w), |s| corrected(w, s, &target.selector));
+    (why, right)
+}
+
+/// The reference to `secret` that is right: the key that was asked for if it is, else the only one that is.
+fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<String, String> {
+    if secret.deleted_at.is_some() {
+        return Err(format!("{} is scheduled for deletion", secret.name));
+    }
+    let databases = w.databases().map_err(|e| format!("the databases are unknown: {e}"))?;
+    let found = shape(w, secret, &Selector::default())
+        .map_err(|e| format!("the value of {} is unknown: {e}", secret.name))?
+        .ok_or_else(|| format!("{} has no current version", secret.name))?;
+    let keys = usable_keys(found, &databases);
+    let key = match keys.as_slice() {
+        several if several.contains(&asked.json_key) => asked.json_key.clone(),
+        [one] => one.clone(),
+        [] => return Err(unusable(found, &secret.name, &databases)),
+        _ => return Err(format!("several keys of {} would be right, and Holdfast does not choose", secret.name)),
+    };
+    Ok(value_from::write(&secret.arn, &Selector { json_key: key, ..Selector::default() }))
+}
+
+fn unusable(shape: &SecretShape, name: &str, databases: &[super::workload::DatabaseView<'_>]) -> String {
+    match shape {
+        SecretShape::Plain(c) if !c.is_well_formed() => {
+            format!("{name} is malformed itself: see secret-malformed-url")
+        }
+        SecretShape::Plain(c) if matches!(leads(c, databases), Leads::Astray(..)) => {
+            format!("{name} does not lead to the workload's database: see secret-wrong-database")
+        }
+        SecretShape::Plain(_) => format!("whether {name} leads to the workload's database can't be told"),
+        _ => format!("{name} holds no well-formed URL to the workload's database under any key"),
+    }
+}
+
+fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition, found: &[Mismatch]) -> Failure {
+    let told: Vec<String> = found.iter().map(|m| format!("{} in {}: {}", m.variable.name, m.container, m.why)).collect();
+    let summary = format!("correct the reference in the task definition of {}/{}", service.cluster, service.name);
+    let changes: Result<Vec<SecretChange>, String> = found
+        .iter()
+        .map(|m| {
+            m.right.clone().map(|after| SecretChange {
+                container: m.container.clone(),
+                variable: m.variable.name.clone(),
+                before: Some(m.variable.value_from.clone()),
+                after,
+            })
+        })
+        .collect();
+    Failure {
+        severity: None,
+        message: format!(
+            "{}/{} runs {} with a wrong secret reference: {}",
+            service.cluster,
+            service.name,
+            revision_name(&definition.arn),
+            told.join("; ")
+        ),
+        evidence: found
+            .iter()
+            .map(|m| {
+                let expected = m.right.clone().unwrap_or_else(|_| "a reference to the workload's secret".into());
+                let field = format!("containerDefinitions[{}].secrets[{}].valueFrom", m.container, m.variable.name);
+                Evidence::new(field, m.variable.value_from.clone(), expected)
+            })
+            .collect(),
+        remedy: match changes {
+            Ok(changes) => roll_out(w, service, summary, changes),
+            Err(why) => Remedy::refuse(summary, vec![], why),
+        },
+    }
+}

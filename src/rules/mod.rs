@@ -1,0 +1,152 @@
+//! The rules: one file each, and the registry that names them all.
+//!
+//! A rule looks at one [`Workload`] and returns one [`Judgement`] for each resource that it applies to. It reads no
+//! clock, makes no call, and decides nothing about waivers, modes or budgets: `judge` and `plan` do.
+
+mod ecs_ephemeral_storage;
+mod ecs_missing_database_secret;
+mod ecs_secret_reference_mismatch;
+mod rds_migration_overdue;
+mod rds_open_ingress;
+mod rds_public_access;
+mod rds_short_backup_retention;
+mod secret_malformed_url;
+mod secret_wrong_database;
+pub mod support;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod wants;
+pub mod workload;
+
+use std::sync::Arc;
+
+use crate::model::finding::{Evidence, ResourceRef};
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::Action;
+use crate::model::snapshot::ReadError;
+use crate::model::tags::Tags;
+pub use workload::Workload;
+
+/// What is known about a rule without running it.
+#[derive(Debug)]
+pub struct Meta {
+    /// Names the defect.
+    pub id: &'static str,
+    /// How bad it is, unless the configuration or the finding says otherwise.
+    pub severity: Severity,
+    /// Whether it runs unless the configuration says otherwise.
+    pub enabled: bool,
+    /// One line: when it fails.
+    pub summary: &'static str,
+    /// Markdown: what it checks, why it matters, what Holdfast does, how to do it by hand.
+    pub docs: &'static str,
+    /// Controls of other catalogues that say the same.
+    pub controls: &'static [&'static str],
+    /// Configuration keys that it heeds, under `defaults` or `workloads.<name>`.
+    pub parameters: &'static [&'static str],
+    /// IAM actions that judging needs.
+    pub reads: &'static [&'static str],
+    /// IAM actions that correcting needs; empty for a rule that only reports.
+    pub writes: &'static [&'static str],
+    /// The costliest risk that a correction can have.
+    pub risk: Risk,
+}
+
+/// One invariant.
+pub trait Rule: Sync {
+    /// What is known without running it.
+    fn meta(&self) -> &'static Meta;
+    /// Judges one workload. Resources that the rule does not apply to are left out.
+    fn judge(&self, workload: &Workload<'_>) -> Vec<Judgement>;
+}
+
+/// What a rule says about one resource.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// The resource.
+    pub resource: ResourceRef,
+    /// What the rule found.
+    pub outcome: Outcome,
+    /// Tags of the resource, and of others that a person would put a waiver or a mode on. A mode on any of them
+    /// restrains; a waiver must be on the first or on all of the rest.
+    pub tags: Vec<Tags>,
+    /// `migrating` or `migrated`.
+    pub phase: &'static str,
+}
+
+/// The outcome for one resource.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// The invariant holds.
+    Pass,
+    /// It does not.
+    Fail(Box<Failure>),
+    /// Evidence is missing.
+    Unknown(Arc<ReadError>),
+}
+
+/// A broken invariant.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Where it differs from the rule's own.
+    pub severity: Option<Severity>,
+    /// One sentence.
+    pub message: String,
+    /// What it rests on.
+    pub evidence: Vec<Evidence>,
+    /// What would correct it.
+    pub remedy: Remedy,
+}
+
+/// What would correct a failure.
+#[derive(Debug, Clone)]
+pub struct Remedy {
+    /// One line: what to do.
+    pub summary: String,
+    /// The corrections; empty if a person must do it.
+    pub actions: Vec<Action>,
+    /// Why they may not be carried out, if they may not.
+    pub refused: Option<String>,
+}
+
+impl Remedy {
+    /// A correction that Holdfast can carry out.
+    pub fn act(summary: impl Into<String>, actions: Vec<Action>) -> Self {
+        Self { summary: summary.into(), actions, refused: None }
+    }
+
+    /// A correction that would do harm as things stand.
+    pub fn refuse(summary: impl Into<String>, actions: Vec<Action>, why: impl Into<String>) -> Self {
+        Self { summary: summary.into(), actions, refused: Some(why.into()) }
+    }
+
+    /// Something that a person must do.
+    pub fn manual(summary: impl Into<String>) -> Self {
+        Self { summary: summary.into(), actions: vec![], refused: None }
+    }
+}
+
+/// Every rule, in the order of the catalogue.
+pub static REGISTRY: &[&dyn Rule] = &[
+    &rds_public_access::RdsPublicAccess,
+    &rds_open_ingress::RdsOpenIngress,
+    &rds_short_backup_retention::RdsShortBackupRetention,
+    &rds_migration_overdue::RdsMigrationOverdue,
+    &secret_malformed_url::SecretMalformedUrl,
+    &secret_wrong_database::SecretWrongDatabase,
+    &ecs_missing_database_secret::EcsMissingDatabaseSecret,
+    &ecs_ephemeral_storage::EcsEphemeralStorage,
+    &ecs_secret_reference_mismatch::EcsSecretReferenceMismatch,
+];
+
+/// The ids of all rules.
+#[must_use]
+pub fn ids() -> Vec<&'static str> {
+    REGISTRY.iter().map(|r| r.meta().id).collect()
+}
+
+/// The rule with this id.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static dyn Rule> {
+    REGISTRY.iter().copied().find(|r| r.meta().id == id)
+}

@@ -1,0 +1,162 @@
+use super::support::{DEFAULT_PORT, close_public_access, is_allowed, revoke};
+use super::workload::DatabaseView;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::{Evidence, ResourceRef};
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::Database;
+use crate::model::resources::{DbInstance, IngressRule, SecurityGroup};
+use crate::model::tags::Lapse;
+
+/// `rds-migration-overdue`
+pub struct RdsMigrationOverdue;
+
+static META: Meta = Meta {
+    id: "rds-migration-overdue",
+    severity: Severity::High,
+    enabled: true,
+    summary: "a migration window has ended, or never had a valid end, and what it allowed is still open",
+    docs: "\
+## What it checks
+Databases tagged `holdfast:phase=migrating` whose `holdfast:migration-until` is past, absent, no RFC 3339 instant, or \
+further ahead than `migration.max_window`, while the public flag is still set or a single address may still come in.
+
+## Why it matters
+\"For the migration only\" needs someone to remember. This is that someone.
+
+## What Holdfast does
+What the rules `rds-public-access` and `rds-open-ingress` do about the flag and the addresses, under their conditions.
+
+## By hand
+Close the flag and the ingress rule, then set `holdfast:phase=migrated`; or, if the migration goes on, set \
+`holdfast:migration-until` to an instant within `migration.max_window`.
+",
+    controls: &[],
+    parameters: &["allowed_ingress"],
+    reads: &[
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBClusters",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSecurityGroupRules",
+    ],
+    writes: &["rds:ModifyDBInstance", "ec2:RevokeSecurityGroupIngress"],
+    risk: Risk::Brief,
+};
+
+impl Rule for RdsMigrationOverdue {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        let (databases, instances) = match (w.databases(), w.instances()) {
+            (Ok(databases), Ok(instances)) => (databases, instances),
+            (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
+        };
+        let mut out = vec![];
+        for database in &databases {
+            let members: Vec<&DbInstance> = match &database.database {
+                Database::Instance(id) => instances.iter().copied().filter(|i| i.id == *id).collect(),
+                Database::Cluster(id) => {
+                    instances.iter().copied().filter(|i| i.cluster.as_deref() == Some(id)).collect()
+                }
+            };
+            let Some(resource) = reference(w, database, &members) else { continue };
+            let Some(lapse) = database.phase.lapsed else {
+                out.push(Judgement::pass(resource, database.tags));
+                continue;
+            };
+            out.push(judge_lapsed(w, database, &members, resource, lapse));
+        }
+        out
+    }
+}
+
+fn reference(w: &Workload<'_>, database: &DatabaseView<'_>, members: &[&DbInstance]) -> Option<ResourceRef> {
+    match &database.database {
+        Database::Instance(_) => members.first().map(|i| w.instance_ref(i)),
+        Database::Cluster(id) => {
+            w.clusters_with_members().ok()?.into_iter().find(|c| c.id == *id).map(|c| w.cluster_ref(c))
+        }
+    }
+}
+
+fn judge_lapsed(
+    w: &Workload<'_>,
+    database: &DatabaseView<'_>,
+    members: &[&DbInstance],
+    resource: ResourceRef,
+    lapse: Lapse,
+) -> Judgement {
+    let open: Vec<&DbInstance> = members.iter().copied().filter(|i| i.publicly_accessible).collect();
+    let groups = match &w.snapshot.security_groups {
+        Ok(groups) => groups,
+        // The flag alone is enough to fail; without it, the groups would have decided.
+        Err(e) if open.is_empty() => return Judgement::unknown(resource, database.tags, e),
+        Err(_) => &std::collections::BTreeMap::new(),
+    };
+    let port = database.port.unwrap_or(DEFAULT_PORT);
+    let left: Vec<(&SecurityGroup, Vec<&IngressRule>)> = database
+        .security_groups
+        .iter()
+        .filter_map(|id| groups.get(id))
+        .map(|g| {
+            let rules = g.ingress.iter().filter(|r| {
+                r.reaches(port) && r.is_single_address() && is_allowed(w, g, r) == Some(false)
+            });
+            (g, rules.collect())
+        })
+        .filter(|(_, rules): &(_, Vec<_>)| !rules.is_empty())
+        .collect();
+    if open.is_empty() && left.is_empty() {
+        return Judgement::pass(resource, database.tags);
+    }
+    let mut evidence = vec![window_evidence(w, lapse)];
+    let mut still = vec![];
+    let mut remedies = vec![];
+    for instance in open {
+        evidence.push(Evidence::new(format!("{}.PubliclyAccessible", instance.id), true, false));
+        still.push(format!("{} is still publicly accessible", instance.id));
+        remedies.push(close_public_access(w, instance));
+    }
+    for (group, rules) in left {
+        for rule in &rules {
+            evidence.push(Evidence::new(format!("SecurityGroupRules[{}]", rule.id), rule.describe(), "absent"));
+            still.push(format!("{} still lets in {}", group.id, rule.source));
+        }
+        remedies.push(revoke(w, group, &[database], &rules));
+    }
+    let message =
+        format!("the migration window of {} {}, and {}", database.id, why(w, lapse), still.join(" and "));
+    let remedy = Remedy {
+        summary: remedies.iter().map(|r| r.summary.as_str()).collect::<Vec<_>>().join("; "),
+        actions: remedies.iter().flat_map(|r| r.actions.clone()).collect(),
+        refused: remedies.into_iter().find_map(|r| r.refused),
+    };
+    let mut judgement =
+        Judgement::fail(resource, database.tags, Failure { severity: None, message, evidence, remedy });
+    judgement.phase = "migrated";
+    judgement
+}
+
+fn why(w: &Workload<'_>, lapse: Lapse) -> String {
+    match lapse {
+        Lapse::Ended { at } => format!("ended at {at}"),
+        Lapse::NoEnd => format!("has no end ({}migration-until is absent)", w.prefix),
+        Lapse::MalformedEnd => format!("has no valid end ({}migration-until is no RFC 3339 instant)", w.prefix),
+        Lapse::TooFarAhead { at } => format!("ends too far ahead, at {at}, to count"),
+    }
+}
+
+fn window_evidence(w: &Workload<'_>, lapse: Lapse) -> Evidence {
+    let observed = match lapse {
+        Lapse::Ended { at } | Lapse::TooFarAhead { at } => at.to_string(),
+        Lapse::NoEnd => "absent".into(),
+        Lapse::MalformedEnd => "malformed".into(),
+    };
+    let hours = w.max_window.as_secs() / 3600;
+    Evidence::new(
+        format!("{}migration-until", w.prefix),
+        observed,
+        format!("an RFC 3339 instant after {} and at most {hours} h ahead", w.now),
+    )
+}

@@ -1,0 +1,147 @@
+use std::collections::BTreeMap;
+
+use super::support::{DEFAULT_PORT, is_allowed, revoke};
+use super::workload::DatabaseView;
+use super::{Failure, Judgement, Meta, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::resources::{IngressRule, SecurityGroup};
+
+/// `rds-open-ingress`
+pub struct RdsOpenIngress;
+
+static META: Meta = Meta {
+    id: "rds-open-ingress",
+    severity: Severity::High,
+    enabled: true,
+    summary: "a security group of the database lets in something other than the workload's services",
+    docs: "\
+## What it checks
+Every ingress rule of every security group of the workload's databases that reaches the database's port: single \
+ports, port ranges and all-protocol rules, over IPv4, IPv6, prefix lists and groups. Allowed are the groups of the \
+workload's own ECS services, groups that carry the workload's tag, the group itself, and `allowed_ingress`. Inside a \
+migration window single addresses (/32, /128) are allowed too; the world never is.
+
+## Why it matters
+Critical if the source is the world (0.0.0.0/0 or ::/0), else high: a /8 is not the world, and still not your service.
+
+## What Holdfast does
+`RevokeSecurityGroupIngress` of exactly the offending rule ids. Refused if the group also guards something that is \
+not this workload's database, or if a service of the workload would lose its only path.
+
+## By hand
+`aws ec2 revoke-security-group-ingress --group-id GROUP --security-group-rule-ids RULE`
+",
+    controls: &["SecurityHub:EC2.18", "SecurityHub:EC2.19"],
+    parameters: &["allowed_ingress"],
+    reads: &[
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBClusters",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSecurityGroupRules",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeRouteTables",
+        "ec2:DescribeNetworkInterfaces",
+        "ecs:ListClusters",
+        "ecs:ListServices",
+        "ecs:DescribeServices",
+        "tag:GetResources",
+    ],
+    writes: &["ec2:RevokeSecurityGroupIngress"],
+    risk: Risk::None,
+};
+
+impl Rule for RdsOpenIngress {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        let databases = match w.databases() {
+            Ok(databases) => databases,
+            Err(e) => return w.unknown(&e),
+        };
+        let mut guarded: BTreeMap<&str, Vec<&DatabaseView<'_>>> = BTreeMap::new();
+        for database in &databases {
+            for id in database.security_groups {
+                guarded.entry(id).or_default().push(database);
+            }
+        }
+        let mut out = vec![];
+        for (id, databases) in guarded {
+            match w.group(id) {
+                Err(e) => return w.unknown(&e),
+                Ok(None) => {}
+                Ok(Some(group)) => out.push(judge_group(w, group, &databases)),
+            }
+        }
+        out
+    }
+}
+
+/// The rules of `group` that reach a database which they should not, and those for which that can't be told.
+pub fn offending<'g>(
+    w: &Workload<'_>,
+    group: &'g SecurityGroup,
+    databases: &[&DatabaseView<'_>],
+) -> (Vec<&'g IngressRule>, bool) {
+    let mut offending = vec![];
+    let mut undetermined = false;
+    for rule in &group.ingress {
+        let too_much = databases.iter().any(|d| {
+            rule.reaches(d.port.unwrap_or(DEFAULT_PORT))
+                && !(d.phase.phase.is_migrating() && rule.is_single_address())
+        });
+        if !too_much {
+            continue;
+        }
+        match is_allowed(w, group, rule) {
+            Some(true) => {}
+            Some(false) => offending.push(rule),
+            None => undetermined = true,
+        }
+    }
+    (offending, undetermined)
+}
+
+fn judge_group(w: &Workload<'_>, group: &SecurityGroup, databases: &[&DatabaseView<'_>]) -> Judgement {
+    let resource = w.group_ref(group);
+    let (offending, undetermined) = offending(w, group, databases);
+    let mut judgement = match (offending.as_slice(), undetermined.then(|| w.services_error()).flatten()) {
+        ([], None) => Judgement::pass(resource, &group.tags),
+        ([], Some(error)) => Judgement::unknown(resource, &group.tags, &error),
+        (rules, _) => Judgement::fail(resource, &group.tags, failure(w, group, databases, rules)),
+    };
+    // A person may waive or restrain the correction at the database as well as at its group.
+    judgement.tags.extend(databases.iter().map(|d| d.tags.clone()));
+    if databases.iter().all(|d| d.phase.phase.is_migrating()) {
+        judgement.phase = "migrating";
+    }
+    judgement
+}
+
+fn failure(
+    w: &Workload<'_>,
+    group: &SecurityGroup,
+    databases: &[&DatabaseView<'_>],
+    rules: &[&IngressRule],
+) -> Failure {
+    let world = rules.iter().any(|r| r.is_world());
+    let names: Vec<&str> = databases.iter().map(|d| d.id).collect();
+    let sources: Vec<String> = rules.iter().map(|r| r.describe()).collect();
+    Failure {
+        severity: world.then_some(Severity::Critical),
+        message: format!(
+            "{} ({}) lets {} reach the database {}",
+            group.id,
+            if world { "open to the world" } else { "open to others than the workload's services" },
+            sources.join(", "),
+            names.join(", "),
+        ),
+        evidence: rules
+            .iter()
+            .map(|r| Evidence::new(format!("SecurityGroupRules[{}]", r.id), r.describe(), "absent"))
+            .collect(),
+        remedy: revoke(w, group, databases, rules),
+    }
+}

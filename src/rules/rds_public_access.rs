@@ -1,0 +1,93 @@
+use super::support::close_public_access;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+
+/// `rds-public-access`
+pub struct RdsPublicAccess;
+
+static META: Meta = Meta {
+    id: "rds-public-access",
+    severity: Severity::Critical,
+    enabled: true,
+    summary: "`PubliclyAccessible` is set and no migration window is open",
+    docs: "\
+## What it checks
+The `PubliclyAccessible` flag of every DB instance of the workload, Aurora members and read replicas included (of a \
+Multi-AZ DB cluster, the cluster's own). Inside a migration window (`holdfast:phase=migrating` with a valid \
+`holdfast:migration-until`) the flag is allowed. The flag is one of three facts that make a database public; the \
+route of its subnets and its security group are the others, and have rules of their own.
+
+## Why it matters
+With the flag set, the endpoint resolves to a public address, and one mistaken security group rule is all that stands \
+between the internet and the data. StackTracker opened its database \"for the migration only\"; nobody was reminded.
+
+## What Holdfast does
+`ModifyDBInstance` with `PubliclyAccessible=false`, which AWS applies at once whatever `ApplyImmediately` says. Only \
+if the instance is `available` and every service of the workload has a path inside the VPC, security group to \
+security group; else it names what would be cut off.
+
+## By hand
+`aws rds modify-db-instance --db-instance-identifier ID --no-publicly-accessible`
+",
+    controls: &[
+        "SecurityHub:RDS.2",
+        "CIS-AWS-5.0:2.2.3",
+        "CIS-AWS-6.0:3.2.3",
+        "Config:rds-instance-public-access-check",
+    ],
+    parameters: &[],
+    reads: &["rds:DescribeDBInstances", "rds:DescribeDBClusters"],
+    writes: &["rds:ModifyDBInstance"],
+    risk: Risk::Brief,
+};
+
+impl Rule for RdsPublicAccess {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        let (instances, clusters) = match (w.instances(), w.clusters_with_members()) {
+            (Ok(instances), Ok(clusters)) => (instances, clusters),
+            (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
+        };
+        let mut out = vec![];
+        for cluster in clusters.iter().filter(|c| !c.engine.starts_with("aurora")) {
+            let Some(public) = cluster.publicly_accessible else { continue };
+            let (reading, resource) = (w.phase(&cluster.tags), w.cluster_ref(cluster));
+            out.push(if public && !reading.phase.is_migrating() {
+                let remedy = Remedy::manual(format!(
+                    "AWS can't clear the flag of a Multi-AZ DB cluster: restore a snapshot of {} as a private one, \
+                     and switch over",
+                    cluster.id
+                ));
+                Judgement::fail(resource, &cluster.tags, failure(&cluster.id, remedy)).in_phase(reading)
+            } else {
+                Judgement::pass(resource, &cluster.tags)
+            });
+        }
+        let judged_above = |id: &Option<String>| {
+            clusters.iter().any(|c| id.as_deref() == Some(&c.id) && !c.engine.starts_with("aurora"))
+        };
+        for instance in instances.iter().filter(|i| !judged_above(&i.cluster)) {
+            let (reading, resource) = (w.instance_phase(instance), w.instance_ref(instance));
+            out.push(if instance.publicly_accessible && !reading.phase.is_migrating() {
+                let failure = failure(&instance.id, close_public_access(w, instance));
+                Judgement::fail(resource, &instance.tags, failure).in_phase(reading)
+            } else {
+                Judgement::pass(resource, &instance.tags)
+            });
+        }
+        out
+    }
+}
+
+fn failure(id: &str, remedy: Remedy) -> Failure {
+    Failure {
+        severity: None,
+        message: format!("{id} is publicly accessible, and no migration window is open"),
+        evidence: vec![Evidence::new("PubliclyAccessible", true, false)],
+        remedy,
+    }
+}

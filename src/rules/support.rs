@@ -1,0 +1,467 @@
+//! Questions that several rules ask of a workload.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::workload::DatabaseView;
+use super::{Remedy, Workload};
+use crate::model::connection::{Connection, SecretShape};
+use crate::model::remediation::{Action, SecretChange};
+use crate::model::resources::{
+    DbInstance, IngressRule, Secret, SecretVariable, SecurityGroup, Service, Source, TaskDefinition, VolumeKind,
+};
+use crate::model::snapshot::{Lookup, ReadError, Seen, Value};
+use crate::model::tags::Tags;
+use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
+
+/// The port of a PostgreSQL server that has not said otherwise.
+pub const DEFAULT_PORT: u16 = 5432;
+
+/// Why a resource that lacks the workload's tag may not be changed, if it lacks it.
+#[must_use]
+pub fn untagged(w: &Workload<'_>, what: &str, tags: &Tags) -> Option<String> {
+    (tags.workload(w.prefix) != Some(w.name)).then(|| {
+        format!("{what} does not carry {}workload={}; tag it to let Holdfast correct it", w.prefix, w.name)
+    })
+}
+
+// ---- network -------------------------------------------------------------------------------------------------
+
+/// Whether a rule lets in only what the workload allows: its own services, its own groups, `allowed_ingress`.
+/// `None` where that can't be told because the services could not be read.
+#[must_use]
+pub fn is_allowed(w: &Workload<'_>, group: &SecurityGroup, rule: &IngressRule) -> Option<bool> {
+    match &rule.source {
+        // No configuration makes the world a neighbour.
+        Source::Cidr(net) => {
+            Some(net.prefix_len() > 0 && w.params.allowed_cidrs.iter().any(|allowed| allowed.contains(net)))
+        }
+        Source::PrefixList(_) | Source::Other(_) => Some(false),
+        Source::Group { id, account } => {
+            let foreign = account.as_ref().is_some_and(|a| *a != w.snapshot.scope.account);
+            if w.params.allowed_groups.contains(id) {
+                return Some(true);
+            }
+            if foreign {
+                return Some(false);
+            }
+            let ours = id == &group.id
+                || matches!(w.group(id), Ok(Some(g)) if g.tags.workload(w.prefix) == Some(w.name));
+            if ours {
+                return Some(true);
+            }
+            match (w.services(), w.services_error()) {
+                (Ok(services), _) if services.iter().any(|s| s.security_groups.contains(id)) => Some(true),
+                (_, Some(_)) => None,
+                _ => Some(false),
+            }
+        }
+    }
+}
+
+/// Services that would have no way to `database` once only private, allowed paths are left, with the reason for
+/// each.
+///
+/// # Errors
+/// What kept the services or the groups from being read.
+pub fn cut_off(w: &Workload<'_>, database: &DatabaseView<'_>) -> Seen<Vec<String>> {
+    if let Some(error) = w.services_error() {
+        return Err(error);
+    }
+    let groups = w.snapshot.security_groups.as_ref().map_err(Arc::clone)?;
+    let guards: Vec<&SecurityGroup> = database.security_groups.iter().filter_map(|id| groups.get(id)).collect();
+    let port = database.port.unwrap_or(DEFAULT_PORT);
+    let mut lost = vec![];
+    for service in w.services()? {
+        let name = format!("{}/{}", service.cluster, service.name);
+        if service.security_groups.is_empty() {
+            lost.push(format!("{name} (it has no awsvpc network, so its path can't be proved)"));
+            continue;
+        }
+        let by_group = |rule: &IngressRule, guard: &SecurityGroup| match &rule.source {
+            Source::Group { id, .. } => {
+                service.security_groups.contains(id) && groups.get(id).is_some_and(|g| g.vpc == guard.vpc)
+            }
+            Source::Cidr(net) => {
+                w.params.allowed_cidrs.iter().any(|a| a.contains(net)) && service_within(w, service, guard, net)
+            }
+            _ => false,
+        };
+        let reachable = guards.iter().any(|g| g.ingress.iter().any(|r| r.reaches(port) && by_group(r, g)));
+        if !reachable {
+            lost.push(format!("{name} (no rule lets its security group reach port {port} inside the VPC)"));
+        }
+    }
+    Ok(lost)
+}
+
+/// Whether all subnets of a service are in the VPC of `guard` and inside `net`.
+fn service_within(w: &Workload<'_>, service: &Service, guard: &SecurityGroup, net: &ipnet::IpNet) -> bool {
+    let Ok(subnets) = &w.snapshot.subnets else { return false };
+    !service.subnets.is_empty()
+        && service.subnets.iter().all(|id| {
+            subnets.get(id).is_some_and(|s| {
+                guard.vpc.as_deref() == Some(&s.vpc) && s.cidrs.iter().any(|cidr| net.contains(cidr))
+            })
+        })
+}
+
+/// What a group guards besides this workload's databases.
+///
+/// # Errors
+/// What kept that from being read.
+pub fn also_guards(w: &Workload<'_>, group: &SecurityGroup) -> Seen<Vec<String>> {
+    let mut others = vec![];
+    let mine: BTreeSet<&str> = w.databases()?.iter().map(|d| d.id).collect();
+    let members: BTreeSet<&str> = w.instances()?.iter().map(|i| i.id.as_str()).collect();
+    let s = w.snapshot;
+    for i in s.instances.as_ref().map_err(Arc::clone)?.values() {
+        if i.security_groups.contains(&group.id) && !mine.contains(i.id.as_str()) && !members.contains(i.id.as_str())
+        {
+            others.push(format!("RDS instance {}", i.id));
+        }
+    }
+    for c in s.clusters.as_ref().map_err(Arc::clone)?.values() {
+        if c.security_groups.contains(&group.id) && !mine.contains(c.id.as_str()) {
+            others.push(format!("RDS cluster {}", c.id));
+        }
+    }
+    for service in s.services.as_ref().map_err(Arc::clone)?.values() {
+        if service.security_groups.contains(&group.id) {
+            others.push(format!("ECS service {}/{}", service.cluster, service.name));
+        }
+    }
+    match s.guarded.get(&group.id) {
+        Some(Ok(guarded)) => others.extend(guarded.others.iter().cloned()),
+        Some(Err(e)) => return Err(Arc::clone(e)),
+        None => {
+            return Err(Arc::new(ReadError {
+                service: "ec2".into(),
+                operation: "DescribeNetworkInterfaces".into(),
+                resource: group.id.clone(),
+                code: "NotRead".into(),
+                message: "what else the group guards was not read; the next sweep reads it".into(),
+            }));
+        }
+    }
+    others.sort();
+    others.dedup();
+    Ok(others)
+}
+
+/// The correction that revokes `rules` of `group`, which guards `databases`.
+#[must_use]
+pub fn revoke(
+    w: &Workload<'_>,
+    group: &SecurityGroup,
+    databases: &[&DatabaseView<'_>],
+    rules: &[&IngressRule],
+) -> Remedy {
+    let list: Vec<String> = rules.iter().map(|r| format!("{} ({})", r.describe(), r.id)).collect();
+    let summary = format!("revoke from {}: {}", group.id, list.join(", "));
+    let actions =
+        rules.iter().map(|r| Action::RevokeIngress { group: group.id.clone(), rule: (*r).clone() }).collect();
+    let refused = untagged(w, &group.id, &group.tags)
+        .or_else(|| match also_guards(w, group) {
+            Err(e) => Some(format!("what else {} guards is unknown: {e}", group.id)),
+            Ok(others) if others.is_empty() => None,
+            Ok(others) => Some(format!("{} also guards {}", group.id, others.join(", "))),
+        })
+        .or_else(|| databases.iter().find_map(|d| path_refusal(w, d)));
+    Remedy { summary, actions, refused }
+}
+
+/// Why a service would lose its path, if one would.
+fn path_refusal(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<String> {
+    match cut_off(w, database) {
+        Err(e) => Some(format!("whether the services keep a path to {} is unknown: {e}", database.id)),
+        Ok(lost) if lost.is_empty() => None,
+        Ok(lost) => Some(format!("it would cut off {}; give each a rule of its own first", lost.join(", "))),
+    }
+}
+
+/// The correction that closes public access to an instance.
+#[must_use]
+pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
+    let summary = format!("set PubliclyAccessible=false on {}", instance.id);
+    let actions = vec![Action::ClosePublicAccess { instance: instance.id.clone() }];
+    let database = w.databases().map(|all| {
+        all.into_iter().find(|d| d.id == instance.id || instance.cluster.as_deref() == Some(d.id))
+    });
+    let refused = untagged(w, &instance.id, &instance.tags)
+        .or_else(|| {
+            (instance.status != "available")
+                .then(|| format!("waits: {} is {}, and AWS changes only an available instance", instance.id, instance.status))
+        })
+        .or_else(|| match database {
+            Ok(Some(database)) => path_refusal(w, &database),
+            Ok(None) => None,
+            Err(e) => Some(format!("its cluster is unknown: {e}")),
+        });
+    Remedy { summary, actions, refused }
+}
+
+// ---- secrets -------------------------------------------------------------------------------------------------
+
+/// One database variable of a running container that is filled from a secret.
+#[derive(Debug, Clone)]
+pub struct Reference<'a> {
+    /// The service.
+    pub service: &'a Service,
+    /// The container's name.
+    pub container: &'a str,
+    /// The variable.
+    pub variable: &'a SecretVariable,
+    /// The reference, taken apart.
+    pub target: ValueFrom,
+}
+
+/// The database variables of one revision.
+pub fn database_variables<'a>(
+    w: &'a Workload<'_>,
+    definition: &'a TaskDefinition,
+) -> impl Iterator<Item = (&'a str, &'a SecretVariable)> {
+    definition
+        .containers
+        .iter()
+        .flat_map(|c| c.secrets.iter().map(move |s| (c.name.as_str(), s)))
+        .filter(|(_, s)| w.params.secret_env.contains(&s.name))
+}
+
+/// Every reference to a database secret that a running revision makes, and the first error that hides one.
+#[must_use]
+pub fn references<'a>(w: &'a Workload<'a>) -> (Vec<Reference<'a>>, Option<Arc<ReadError>>) {
+    let mut error = w.services_error();
+    let mut found = vec![];
+    for service in w.services().unwrap_or_default() {
+        match w.running(service) {
+            Err(e) => error = error.or(Some(e)),
+            Ok(definition) => found.extend(database_variables(w, definition).map(|(container, variable)| Reference {
+                service,
+                container,
+                variable,
+                target: value_from::parse(&variable.value_from),
+            })),
+        }
+    }
+    (found, error)
+}
+
+/// The secret that a reference leads to.
+///
+/// # Errors
+/// What kept it from being looked up.
+pub fn resolve<'a>(w: &Workload<'a>, reference: &SecretRef) -> Seen<Option<&'a Secret>> {
+    let not_read = || {
+        Arc::new(ReadError {
+            service: "secretsmanager".into(),
+            operation: "DescribeSecret".into(),
+            resource: reference.arn.clone(),
+            code: "NotRead".into(),
+            message: "the secret was not looked up; `secrets.inspect: off` forbids it".into(),
+        })
+    };
+    match w.snapshot.lookups.get(&reference.arn) {
+        Some(Ok(Lookup::Missing)) => Ok(None),
+        Some(Ok(Lookup::Found(arn))) => {
+            let secrets = w.snapshot.secrets.as_ref().map_err(Arc::clone)?;
+            secrets.get(arn).map(Some).ok_or_else(not_read)
+        }
+        Some(Err(e)) => Err(Arc::clone(e)),
+        None => Err(not_read()),
+    }
+}
+
+/// The facts about one version of a secret; `None` if the version does not exist.
+///
+/// # Errors
+/// What kept the value from being read: denied, or not allowed by `secrets.inspect`.
+pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Seen<Option<&'a SecretShape>> {
+    let version = Selector { json_key: None, ..selector.clone() };
+    let version = if version.pins() { version } else { Selector::default() };
+    match w.snapshot.values.get(&(secret.arn.clone(), version)) {
+        Some(Ok(Value::Shape(shape))) => Ok(Some(shape)),
+        Some(Ok(Value::NoSuchVersion)) => Ok(None),
+        Some(Err(e)) => Err(Arc::clone(e)),
+        Some(Ok(Value::NotInspected)) | None => Err(Arc::new(ReadError {
+            service: "secretsmanager".into(),
+            operation: "GetSecretValue".into(),
+            resource: secret.name.clone(),
+            code: "NotInspected".into(),
+            message: format!("the value of {} was not read; `secrets.inspect: value` allows it", secret.name),
+        })),
+    }
+}
+
+/// How a connection relates to the workload's databases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leads {
+    /// To one of them.
+    Home,
+    /// Elsewhere: field, observed, expected.
+    Astray(&'static str, String, String),
+    /// It can't be told: why.
+    Unclear(String),
+}
+
+/// Where a connection leads.
+#[must_use]
+pub fn leads(connection: &Connection, databases: &[DatabaseView<'_>]) -> Leads {
+    if databases.is_empty() || connection.hosts.is_empty() {
+        return Leads::Unclear("there is nothing to compare".into());
+    }
+    let well_formed = connection.is_well_formed();
+    let mut nearest: Option<Leads> = None;
+    for database in databases {
+        let Some(strange) = connection.hosts.iter().find(|h| !database.hosts.contains(&h.host.as_str())) else {
+            let port = database.port.unwrap_or(DEFAULT_PORT);
+            let wrong_port = connection.hosts.iter().find(|h| h.port != port).filter(|_| well_formed);
+            match (wrong_port, &connection.database, database.name) {
+                (Some(h), _, _) => {
+                    nearest = Some(Leads::Astray("port", h.port.to_string(), port.to_string()));
+                }
+                (None, Some(name), Some(expected)) if name != expected => {
+                    nearest = Some(Leads::Astray("database", name.clone(), expected.to_owned()));
+                }
+                _ => return Leads::Home,
+            }
+            continue;
+        };
+        if nearest.is_none() && strange.host.contains(".proxy-") {
+            nearest = Some(Leads::Unclear(format!(
+                "{} is an RDS Proxy, and Holdfast does not read what a proxy leads to",
+                strange.host
+            )));
+        }
+    }
+    if let Some(found) = nearest {
+        return found;
+    }
+    if let Some(creating) = databases.iter().find(|d| d.hosts.is_empty()) {
+        return Leads::Unclear(format!("{} has no endpoint yet", creating.id));
+    }
+    let expected: Vec<&str> = databases.iter().flat_map(|d| d.hosts.first().copied()).collect();
+    let strange = connection.hosts.iter().find(|h| !databases.iter().any(|d| d.hosts.contains(&h.host.as_str())));
+    let observed = strange.or(connection.hosts.first()).map(|h| h.host.clone()).unwrap_or_default();
+    Leads::Astray("host", observed, expected.join(" or "))
+}
+
+/// The one reference that a database variable of this workload should have: to the only tagged secret whose value
+/// is well formed and leads to the workload's database.
+///
+/// # Errors
+/// Why there is not exactly one.
+pub fn right_reference(w: &Workload<'_>) -> Result<String, String> {
+    let databases = w.databases().map_err(|e| format!("the databases are unknown: {e}"))?;
+    let secrets = w.secrets().map_err(|e| format!("the secrets are unknown: {e}"))?;
+    let mut right = vec![];
+    let mut unread = vec![];
+    for secret in secrets.iter().filter(|s| s.deleted_at.is_none()) {
+        match shape(w, secret, &Selector::default()) {
+            Err(e) => unread.push(e.to_string()),
+            Ok(found) => right.extend(
+                found.into_iter().flat_map(|s| usable_keys(s, &databases)).map(|key| {
+                    value_from::write(&secret.arn, &Selector { json_key: key, ..Selector::default() })
+                }),
+            ),
+        }
+    }
+    match (right.as_slice(), unread.first()) {
+        ([one], None) => Ok(one.clone()),
+        ([], None) => Err(format!(
+            "no secret tagged {}workload={} is well formed and leads to the workload's database; make one, or mend \
+             the one there is",
+            w.prefix, w.name
+        )),
+        (_, Some(e)) => Err(format!("which secret is the right one is unknown: {e}")),
+        (several, None) => Err(format!("{} references would be right, and Holdfast does not choose", several.len())),
+    }
+}
+
+/// The keys (`None`: the whole value) under which a shape holds a well-formed connection to one of `databases`.
+#[must_use]
+pub fn usable_keys(shape: &SecretShape, databases: &[DatabaseView<'_>]) -> Vec<Option<String>> {
+    let good = |c: &Connection| c.is_well_formed() && leads(c, databases) == Leads::Home;
+    match shape {
+        SecretShape::Plain(c) if good(c) => vec![None],
+        SecretShape::Json { keys, .. } => keys
+            .iter()
+            .filter(|(_, c)| c.as_ref().is_some_and(&good))
+            .map(|(key, _)| Some(key.clone()))
+            .collect(),
+        _ => vec![],
+    }
+}
+
+// ---- services ------------------------------------------------------------------------------------------------
+
+/// The correction that gives a service other references, unless the service is not in a state to be changed.
+#[must_use]
+pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: Vec<SecretChange>) -> Remedy {
+    let action = Action::RollOut {
+        cluster: service.cluster.clone(),
+        service: service.name.clone(),
+        base: service.task_definition.clone(),
+        changes,
+    };
+    Remedy { summary, actions: vec![action], refused: rollout_refusal(w, service) }
+}
+
+/// Why a service may not be given another revision now, if it may not.
+#[must_use]
+pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<String> {
+    let name = format!("{}/{}", service.cluster, service.name);
+    if service.deployment_controller != "ECS" {
+        return Some(format!("{name} is deployed by {}, not by ECS", service.deployment_controller));
+    }
+    if let Some(why) = untagged(w, &name, &service.tags) {
+        return Some(why);
+    }
+    // A primary deployment whose tasks fail to start is what a wrong reference looks like: waiting for it to
+    // complete would be waiting for ever.
+    let primary = service.deployments.first();
+    let under_way = service.deployments.len() > 1
+        && primary.is_some_and(|d| d.rollout_state.as_deref() == Some("IN_PROGRESS") && d.failed_tasks == 0);
+    under_way.then(|| format!("waits: a deployment of {name} is under way"))
+}
+
+/// Whether a revision keeps what is written under one of `paths` on a volume that outlives the task.
+#[must_use]
+pub fn has_durable_volume(definition: &TaskDefinition, paths: &[String], fargate: bool) -> bool {
+    let durable = |name: &str| {
+        definition.volumes.iter().any(|v| {
+            v.name == name
+                && match v.kind {
+                    VolumeKind::Shared => true,
+                    VolumeKind::DockerDriver => !fargate,
+                    VolumeKind::Host | VolumeKind::TaskEbs => false,
+                }
+        })
+    };
+    definition
+        .containers
+        .iter()
+        .flat_map(|c| &c.mounts)
+        .any(|m| !m.read_only && durable(&m.volume) && paths.iter().any(|p| is_at_or_above(&m.path, p)))
+}
+
+/// Whether `mount` is `path` or a directory above it.
+fn is_at_or_above(mount: &str, path: &str) -> bool {
+    let parts = |s: &str| -> Vec<String> { s.split('/').filter(|p| !p.is_empty()).map(str::to_owned).collect() };
+    parts(path).starts_with(&parts(mount))
+}
+
+/// Whether a revision reaches a database outside of its own containers: by a secret, a parameter, or a plain URL.
+#[must_use]
+pub fn has_external_database(w: &Workload<'_>, definition: &TaskDefinition) -> bool {
+    database_variables(w, definition).next().is_some()
+        || definition.containers.iter().flat_map(|c| &c.plain_databases).any(|d| d.external)
+}
+
+/// Whether a revision would keep its data through a deployment.
+#[must_use]
+pub fn is_durable(w: &Workload<'_>, definition: &TaskDefinition, fargate: bool) -> bool {
+    let by_database =
+        w.params.datastore == crate::config::Datastore::Postgres && has_external_database(w, definition);
+    by_database || has_durable_volume(definition, &w.params.data_paths, fargate)
+}

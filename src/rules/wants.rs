@@ -1,0 +1,60 @@
+//! What else must be read to decide on a correction, once the first reads show that one may be due.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::rds_open_ingress::offending;
+use super::support::{is_durable, right_reference};
+use super::{Workload, workload::DatabaseView};
+use crate::config::Config;
+use crate::judge::workload_names;
+use crate::model::snapshot::Snapshot;
+
+/// What a second look should read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Security groups with an offending rule: what else do they guard?
+    pub guarded: BTreeSet<String>,
+    /// Running revisions that keep data in the container, with no secret to add: was an earlier one durable?
+    pub earlier: BTreeSet<String>,
+}
+
+/// What a second look at `snapshot` should read.
+#[must_use]
+pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
+    let mut wants = Wants::default();
+    for name in workload_names(snapshot, &config.tag_prefix) {
+        let w = view(&name, snapshot, config, now);
+        for database in w.databases().unwrap_or_default() {
+            for id in database.security_groups {
+                let Ok(Some(group)) = w.group(id) else { continue };
+                // Inside a window single addresses are allowed; at its end they are not, and that end may be now.
+                let strict = DatabaseView { phase: crate::model::tags::PhaseReading::MIGRATED, ..database.clone() };
+                if !offending(&w, group, &[&strict]).0.is_empty() {
+                    wants.guarded.insert(id.clone());
+                }
+            }
+        }
+        for service in w.services().unwrap_or_default() {
+            let Ok(definition) = w.running(service) else { continue };
+            if definition.revision > 1 && !is_durable(&w, definition, service.fargate) && right_reference(&w).is_err() {
+                wants.earlier.insert(definition.arn.clone());
+            }
+        }
+    }
+    wants
+}
+
+/// One workload of a snapshot.
+#[must_use]
+pub fn view<'a>(name: &'a str, snapshot: &'a Snapshot, config: &'a Config, now: Timestamp) -> Workload<'a> {
+    Workload {
+        name,
+        snapshot,
+        prefix: &config.tag_prefix,
+        now,
+        max_window: config.migration.max_window,
+        params: config.params(name),
+    }
+}

@@ -1,0 +1,300 @@
+//! One workload as the rules see it: the tagged resources of one scope and what they refer to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Failure, Judgement, Outcome};
+use crate::config::WorkloadParams;
+use crate::model::finding::{Kind, ResourceRef};
+use crate::model::remediation::Database;
+use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, TaskDefinition};
+use crate::model::snapshot::{ReadError, Seen, Snapshot};
+use crate::model::tags::{PhaseReading, Tags};
+
+/// One workload of one scope.
+pub struct Workload<'a> {
+    /// The value of its tag.
+    pub name: &'a str,
+    /// All that was read of the scope.
+    pub snapshot: &'a Snapshot,
+    /// `tag_prefix` of the configuration.
+    pub prefix: &'a str,
+    /// The instant to judge at.
+    pub now: Timestamp,
+    /// `migration.max_window` of the configuration.
+    pub max_window: Duration,
+    /// The workload's parameters.
+    pub params: WorkloadParams,
+}
+
+impl<'a> Workload<'a> {
+    fn mine(&self, tags: &Tags) -> bool {
+        tags.workload(self.prefix) == Some(self.name)
+    }
+
+    /// Instances that carry the tag, and members of clusters that do, unless they are being deleted.
+    ///
+    /// # Errors
+    /// What kept the instances or the clusters from being read.
+    pub fn instances(&self) -> Seen<Vec<&'a DbInstance>> {
+        let snapshot = self.snapshot;
+        let clusters: BTreeSet<&str> = self.clusters()?.iter().map(|c| c.id.as_str()).collect();
+        let all = snapshot.instances.as_ref().map_err(Arc::clone)?;
+        Ok(all
+            .values()
+            .filter(|i| i.status != "deleting")
+            .filter(|i| {
+                self.mine(&i.tags)
+                    || (i.tags.workload(self.prefix).is_none()
+                        && i.cluster.as_deref().is_some_and(|c| clusters.contains(c)))
+            })
+            .collect())
+    }
+
+    /// Clusters that carry the tag, unless they are being deleted.
+    ///
+    /// # Errors
+    /// What kept the clusters from being read.
+    pub fn clusters(&self) -> Seen<Vec<&'a DbCluster>> {
+        let all = self.snapshot.clusters.as_ref().map_err(Arc::clone)?;
+        Ok(all.values().filter(|c| c.status != "deleting" && self.mine(&c.tags)).collect())
+    }
+
+    /// Clusters of the workload: those that carry the tag and those with a member that does.
+    ///
+    /// # Errors
+    /// What kept the instances or the clusters from being read.
+    pub fn clusters_with_members(&self) -> Seen<Vec<&'a DbCluster>> {
+        let members = self.instances()?;
+        let all = self.snapshot.clusters.as_ref().map_err(Arc::clone)?;
+        Ok(all
+            .values()
+            .filter(|c| c.status != "deleting")
+            .filter(|c| self.mine(&c.tags) || members.iter().any(|i| i.cluster.as_deref() == Some(&c.id)))
+            .collect())
+    }
+
+    /// Services that carry the tag and are not being drained away.
+    ///
+    /// # Errors
+    /// What kept the services from being read.
+    pub fn services(&self) -> Seen<Vec<&'a Service>> {
+        let all = self.snapshot.services.as_ref().map_err(Arc::clone)?;
+        Ok(all.values().filter(|s| s.status == "ACTIVE" && self.mine(&s.tags)).collect())
+    }
+
+    /// Tagged services that could not be described.
+    pub fn unread_services(&self) -> impl Iterator<Item = (&'a str, &'a Arc<ReadError>)> {
+        let (snapshot, name) = (self.snapshot, self.name);
+        snapshot.unread_services.iter().filter(move |(_, (w, _))| w == name).map(|(arn, (_, e))| (arn.as_str(), e))
+    }
+
+    /// The first error that keeps services of this workload from being known.
+    #[must_use]
+    pub fn services_error(&self) -> Option<Arc<ReadError>> {
+        match &self.snapshot.services {
+            Err(e) => Some(Arc::clone(e)),
+            Ok(_) => self.unread_services().next().map(|(_, e)| Arc::clone(e)),
+        }
+    }
+
+    /// Secrets that carry the tag.
+    ///
+    /// # Errors
+    /// What kept the secrets from being listed.
+    pub fn secrets(&self) -> Seen<Vec<&'a Secret>> {
+        let all = self.snapshot.secrets.as_ref().map_err(Arc::clone)?;
+        Ok(all.values().filter(|s| self.mine(&s.tags)).collect())
+    }
+
+    /// The revision that a service runs.
+    ///
+    /// # Errors
+    /// What kept it from being read.
+    pub fn running(&self, service: &Service) -> Seen<&'a TaskDefinition> {
+        match self.snapshot.task_definitions.get(&service.task_definition) {
+            Some(Ok(found)) => Ok(found),
+            Some(Err(e)) => Err(Arc::clone(e)),
+            None => Err(Arc::new(ReadError {
+                service: "ecs".into(),
+                operation: "DescribeTaskDefinition".into(),
+                resource: service.task_definition.clone(),
+                code: "NotRead".into(),
+                message: "the running revision was not read in this sweep; the next one reads it".into(),
+            })),
+        }
+    }
+
+    /// A security group.
+    ///
+    /// # Errors
+    /// What kept the groups from being read.
+    pub fn group(&self, id: &str) -> Seen<Option<&'a SecurityGroup>> {
+        Ok(self.snapshot.security_groups.as_ref().map_err(Arc::clone)?.get(id))
+    }
+
+    /// The phase of an instance: its own, or that of the cluster it is a member of.
+    #[must_use]
+    pub fn instance_phase(&self, instance: &DbInstance) -> PhaseReading {
+        let own = self.phase(&instance.tags);
+        let declared = instance.tags.get(self.prefix, "phase").is_some();
+        match (&instance.cluster, declared, &self.snapshot.clusters) {
+            (Some(id), false, Ok(clusters)) => clusters.get(id).map_or(own, |c| self.phase(&c.tags)),
+            _ => own,
+        }
+    }
+
+    /// The phase that tags declare.
+    #[must_use]
+    pub fn phase(&self, tags: &Tags) -> PhaseReading {
+        tags.phase(self.prefix, self.now, self.max_window)
+    }
+
+    /// Names an instance in a finding.
+    #[must_use]
+    pub fn instance_ref(&self, instance: &DbInstance) -> ResourceRef {
+        ResourceRef::new(Kind::RdsDbInstance, &instance.id, &instance.arn, &self.snapshot.scope)
+    }
+
+    /// Names a cluster in a finding.
+    #[must_use]
+    pub fn cluster_ref(&self, cluster: &DbCluster) -> ResourceRef {
+        ResourceRef::new(Kind::RdsDbCluster, &cluster.id, &cluster.arn, &self.snapshot.scope)
+    }
+
+    /// Names a service in a finding.
+    #[must_use]
+    pub fn service_ref(&self, service: &Service) -> ResourceRef {
+        let id = format!("{}/{}", service.cluster, service.name);
+        ResourceRef::new(Kind::EcsService, id, &service.arn, &self.snapshot.scope)
+    }
+
+    /// Names a secret in a finding.
+    #[must_use]
+    pub fn secret_ref(&self, secret: &Secret) -> ResourceRef {
+        ResourceRef::new(Kind::SecretsmanagerSecret, &secret.name, &secret.arn, &self.snapshot.scope)
+    }
+
+    /// Names a security group in a finding.
+    #[must_use]
+    pub fn group_ref(&self, group: &SecurityGroup) -> ResourceRef {
+        let scope = &self.snapshot.scope;
+        let partition = match scope.region.split('-').next() {
+            Some("cn") => "aws-cn",
+            _ if scope.region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        let arn = format!("arn:{partition}:ec2:{}:{}:security-group/{}", scope.region, scope.account, group.id);
+        ResourceRef::new(Kind::Ec2SecurityGroup, &group.id, arn, scope)
+    }
+
+    /// The workload as a whole, where evidence is missing for all of it.
+    #[must_use]
+    pub fn unknown(&self, error: &Arc<ReadError>) -> Vec<Judgement> {
+        vec![Judgement {
+            resource: ResourceRef::workload(self.name, &self.snapshot.scope),
+            outcome: Outcome::Unknown(Arc::clone(error)),
+            tags: vec![],
+            phase: "migrated",
+        }]
+    }
+}
+
+impl Judgement {
+    /// The invariant holds.
+    #[must_use]
+    pub fn pass(resource: ResourceRef, tags: &Tags) -> Self {
+        Self { resource, outcome: Outcome::Pass, tags: vec![tags.clone()], phase: "migrated" }
+    }
+
+    /// It does not.
+    #[must_use]
+    pub fn fail(resource: ResourceRef, tags: &Tags, failure: Failure) -> Self {
+        let outcome = Outcome::Fail(Box::new(failure));
+        Self { resource, outcome, tags: vec![tags.clone()], phase: "migrated" }
+    }
+
+    /// Evidence is missing.
+    #[must_use]
+    pub fn unknown(resource: ResourceRef, tags: &Tags, error: &Arc<ReadError>) -> Self {
+        Self { resource, outcome: Outcome::Unknown(Arc::clone(error)), tags: vec![tags.clone()], phase: "migrated" }
+    }
+
+    /// Notes the phase.
+    #[must_use]
+    pub fn in_phase(mut self, reading: PhaseReading) -> Self {
+        self.phase = reading.phase.name();
+        self
+    }
+}
+
+/// One database of a workload: an instance that stands alone, or a cluster with its members.
+#[derive(Debug, Clone)]
+pub struct DatabaseView<'a> {
+    /// Its identity in calls.
+    pub database: Database,
+    /// Its identifier.
+    pub id: &'a str,
+    /// Host names that lead to it. Empty while it is being created.
+    pub hosts: Vec<&'a str>,
+    /// Its port.
+    pub port: Option<u16>,
+    /// The database that was created with it.
+    pub name: Option<&'a str>,
+    /// Its security groups.
+    pub security_groups: &'a [String],
+    /// Its VPC, where known.
+    pub vpc: Option<&'a str>,
+    /// Its phase.
+    pub phase: PhaseReading,
+    /// Its tags.
+    pub tags: &'a Tags,
+}
+
+impl<'a> Workload<'a> {
+    /// The databases of the workload.
+    ///
+    /// # Errors
+    /// What kept the instances or the clusters from being read.
+    pub fn databases(&self) -> Seen<Vec<DatabaseView<'a>>> {
+        let instances = self.instances()?;
+        let clusters = self.clusters_with_members()?;
+        let mut views: Vec<DatabaseView<'a>> = clusters
+            .iter()
+            .map(|c| {
+                let members: Vec<&DbInstance> =
+                    instances.iter().copied().filter(|i| i.cluster.as_deref() == Some(&c.id)).collect();
+                let mut hosts: Vec<&str> = c.hosts.iter().map(String::as_str).collect();
+                hosts.extend(members.iter().filter_map(|i| i.endpoint.as_ref()).map(|e| e.host.as_str()));
+                DatabaseView {
+                    database: Database::Cluster(c.id.clone()),
+                    id: &c.id,
+                    hosts,
+                    port: c.port.or_else(|| members.iter().find_map(|i| i.endpoint.as_ref().map(|e| e.port))),
+                    name: c.database.as_deref(),
+                    security_groups: &c.security_groups,
+                    vpc: members.iter().find_map(|i| i.vpc.as_deref()),
+                    phase: self.phase(&c.tags),
+                    tags: &c.tags,
+                }
+            })
+            .collect();
+        // A member whose cluster is not in the list stands for itself.
+        let alone = |i: &&DbInstance| !clusters.iter().any(|c| i.cluster.as_deref() == Some(&c.id));
+        views.extend(instances.iter().copied().filter(alone).map(|i| DatabaseView {
+            database: Database::Instance(i.id.clone()),
+            id: &i.id,
+            hosts: i.endpoint.iter().map(|e| e.host.as_str()).collect(),
+            port: i.endpoint.as_ref().map(|e| e.port),
+            name: i.database.as_deref(),
+            security_groups: &i.security_groups,
+            vpc: i.vpc.as_deref(),
+            phase: self.instance_phase(i),
+            tags: &i.tags,
+        }));
+        Ok(views)
+    }
+}

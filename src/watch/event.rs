@@ -1,0 +1,485 @@
+//! From the body of a queue message to the keys it points at.
+//!
+//! An event supplies keys and nothing else: what is judged is read afresh, so nothing here trusts an event beyond
+//! *which* resource to look at. A scope that comes from an event must still be one that the operator is configured for.
+//!
+//! Understood are the `EventBridge` envelope (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>)
+//! as such, wrapped by SNS (`Type: Notification`, `Message`), by Pipes or Lambda (arrays, `Records`, SQS records with a
+//! `body`), with a `detail` that is a string, and a bare `CloudTrail` record (a rule with `InputPath: $.detail`).
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::model::key::{Key, Scope, Subject};
+
+mod arn;
+mod calls;
+#[cfg(test)]
+mod tests;
+
+/// The largest body that is looked at: `EventBridge` passes on no larger event.
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>
+pub const MAX_BODY: usize = 256 * 1024;
+
+/// Envelopes within envelopes: SNS around Pipes around SQS is three; more is not ours.
+const MAX_WRAPS: usize = 4;
+/// Keys of one message. A tag event names one resource, a `CreateTags` call up to 1,000.
+const MAX_KEYS: usize = 2_000;
+
+const CALL: &str = "AWS API Call via CloudTrail";
+const SERVICE_CALL: &str = "AWS Service Event via CloudTrail";
+
+/// Detail types that services send themselves, with their sources:
+/// <https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-rds.html>, `-ecs`, `-tag`.
+pub const DIRECT: &[(&str, &str)] = &[
+    ("aws.rds", "RDS DB Instance Event"),
+    ("aws.rds", "RDS DB Cluster Event"),
+    ("aws.ecs", "ECS Task State Change"),
+    ("aws.ecs", "ECS Deployment State Change"),
+    ("aws.ecs", "ECS Service Action"),
+    ("aws.tag", "Tag Change on Resource"),
+];
+
+/// Whether an event concerns us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It names at least one key.
+    Relevant,
+    /// It is well formed and none of our business.
+    Ignored(Ignored),
+}
+
+/// Why an event is none of our business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ignored {
+    /// A source or detail type that no rule depends on.
+    UnknownType,
+    /// A call that AWS refused: `errorCode` is set, nothing changed.
+    FailedCall,
+    /// A call that only reads.
+    ReadOnly,
+    /// A call that changes nothing a rule looks at.
+    UnknownCall,
+    /// About a resource of a kind that we don't watch, for instance a task that belongs to no service.
+    OtherResource,
+    /// Nothing inside: an empty batch, an SNS subscription notice.
+    Empty,
+}
+
+/// What an event told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// For instance `aws.rds`; of a batch, that of its first relevant event.
+    pub source: String,
+    /// For instance `RDS DB Instance Event`.
+    pub detail_type: String,
+    /// The event's own time; of a batch, the earliest.
+    pub time: Option<Timestamp>,
+    /// Where to look, without duplicates. Empty exactly when ignored.
+    pub keys: Vec<Key>,
+    /// Who did it: the ARN of the principal, from `CloudTrail` alone.
+    pub actor: Option<String>,
+    /// Whether it concerns us.
+    pub outcome: Outcome,
+}
+
+/// Why a body could not be understood. Never holds anything of the body but names of fields that we looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// Larger than [`MAX_BODY`].
+    #[error("the body has {0} bytes, more than {MAX_BODY}")]
+    TooLarge(usize),
+    /// Not JSON, or nested too deeply for it.
+    #[error("not JSON (line {line}, column {column})")]
+    NotJson {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+    },
+    /// More envelopes within envelopes than anything sends.
+    #[error("too many envelopes within each other")]
+    TooDeep,
+    /// More resources than one event can name.
+    #[error("more than {MAX_KEYS} resources")]
+    TooMany,
+    /// A field is absent, empty or not of its kind.
+    #[error("no usable `{0}`")]
+    Missing(&'static str),
+}
+
+/// Turns a message body into keys.
+///
+/// Account and region are the envelope's, else those of an ARN in the event, else `CloudTrail`'s
+/// `recipientAccountId` and `awsRegion` (moto's envelope has no `account`).
+///
+/// # Errors
+/// [`ParseError`] if the body is not an event, or one of a handled type that lacks what its type always has.
+pub fn parse(body: &str) -> Result<Parsed, ParseError> {
+    if body.len() > MAX_BODY {
+        return Err(ParseError::TooLarge(body.len()));
+    }
+    unwrap(&decode(body)?, 0)
+}
+
+/// The `EventBridge` pattern that lets exactly the handled events through.
+///
+/// It uses `$or` and stays under the 2,048 characters that a pattern may have
+/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html>); both emulators understand it. [`patterns`]
+/// gives the same as two patterns without `$or`.
+#[must_use]
+pub fn pattern() -> Value {
+    json!({ "$or": patterns().map(|(_, pattern)| pattern) })
+}
+
+/// The same as [`pattern`] in two, named for the rules they belong to: `events` and `calls`.
+#[must_use]
+pub fn patterns() -> [(&'static str, Value); 2] {
+    let unique = |values: Vec<&'static str>| {
+        let mut out: Vec<&str> = Vec::new();
+        for value in values {
+            if !out.contains(&value) {
+                out.push(value);
+            }
+        }
+        out
+    };
+    let events = json!({
+        "source": unique(DIRECT.iter().map(|(source, _)| *source).collect()),
+        "detail-type": unique(DIRECT.iter().map(|(_, detail_type)| *detail_type).collect()),
+    });
+    let calls = json!({
+        "source": calls::sources(),
+        "detail-type": [CALL, SERVICE_CALL],
+        "detail": { "eventName": calls::names() },
+    });
+    [("events", events), ("calls", calls)]
+}
+
+fn decode(text: &str) -> Result<Value, ParseError> {
+    // serde's own message may quote the body.
+    serde_json::from_str(text).map_err(|e| ParseError::NotJson {
+        line: e.line(),
+        column: e.column(),
+    })
+}
+
+/// Takes envelopes off until an event is left.
+fn unwrap(value: &Value, depth: usize) -> Result<Parsed, ParseError> {
+    if depth > MAX_WRAPS {
+        return Err(ParseError::TooDeep);
+    }
+    if let Some(batch) = value.as_array() {
+        return merge(batch, depth);
+    }
+    let Some(object) = value.as_object() else {
+        return Err(ParseError::Missing("source"));
+    };
+    let text = |name: &str| object.get(name).and_then(Value::as_str);
+    if let Some(records) = object.get("Records").and_then(Value::as_array) {
+        return merge(records, depth);
+    }
+    // SNS: https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+    match (text("Type"), text("Message")) {
+        (Some("Notification"), Some(message)) => return unwrap(&decode(message)?, depth + 1),
+        (Some("Notification"), None) => return Err(ParseError::Missing("Message")),
+        (Some("SubscriptionConfirmation" | "UnsubscribeConfirmation"), _) => {
+            return Ok(ignored("aws.sns", "", Ignored::Empty));
+        }
+        _ => {}
+    }
+    // A record that Pipes or Lambda took from a queue or a topic.
+    if let Some(inner) = text("body") {
+        return unwrap(&decode(inner)?, depth + 1);
+    }
+    if let Some(inner) = object.get("Sns") {
+        return unwrap(inner, depth + 1);
+    }
+    if let (Some(event_source), Some(_), None) = (text("eventSource"), text("eventName"), text("detail-type")) {
+        let source = calls::source_of(event_source).unwrap_or_default();
+        return event(&Envelope {
+            source,
+            detail_type: CALL,
+            outer: &Value::Null,
+            detail: value,
+        });
+    }
+    let source = text("source").ok_or(ParseError::Missing("source"))?;
+    let detail_type = text("detail-type").ok_or(ParseError::Missing("detail-type"))?;
+    match object.get("detail") {
+        // An input template that quoted it.
+        Some(Value::String(detail)) => event(&Envelope {
+            source,
+            detail_type,
+            outer: value,
+            detail: &decode(detail)?,
+        }),
+        detail => event(&Envelope {
+            source,
+            detail_type,
+            outer: value,
+            detail: detail.unwrap_or(&Value::Null),
+        }),
+    }
+}
+
+/// One outcome for a batch. One malformed member makes the batch malformed: it must reach the dead-letter queue.
+fn merge(batch: &[Value], depth: usize) -> Result<Parsed, ParseError> {
+    let mut merged = ignored("", "", Ignored::Empty);
+    for member in batch {
+        let one = unwrap(member, depth + 1)?;
+        let is_first = merged.keys.is_empty();
+        if is_first && (!one.keys.is_empty() || merged.source.is_empty()) {
+            merged = Parsed {
+                time: merged.time.into_iter().chain(one.time).min(),
+                ..one
+            };
+            continue;
+        }
+        if one.keys.is_empty() {
+            continue;
+        }
+        merged.time = merged.time.into_iter().chain(one.time).min();
+        merged.keys.extend(one.keys);
+        if merged.keys.len() > MAX_KEYS {
+            return Err(ParseError::TooMany);
+        }
+    }
+    dedupe(&mut merged.keys);
+    Ok(merged)
+}
+
+/// An event without its wrappings.
+struct Envelope<'a> {
+    source: &'a str,
+    detail_type: &'a str,
+    /// The envelope itself, or null for a bare `CloudTrail` record.
+    outer: &'a Value,
+    detail: &'a Value,
+}
+
+/// What an event points at, before it is known where.
+enum Target {
+    Subject(Subject),
+    /// As named by an ARN, which may also tell account and region.
+    Arn(arn::Arn, Subject),
+}
+
+type Targets = Result<Vec<Target>, ParseError>;
+
+/// Either targets, or why there are none.
+enum Found {
+    Targets(Vec<Target>),
+    Ignored(Ignored),
+}
+
+fn event(envelope: &Envelope<'_>) -> Result<Parsed, ParseError> {
+    let Envelope {
+        source,
+        detail_type,
+        outer,
+        detail,
+    } = *envelope;
+    let is_call = matches!(detail_type, CALL | SERVICE_CALL);
+    if !is_call && !DIRECT.contains(&(source, detail_type)) {
+        return Ok(ignored(source, detail_type, Ignored::UnknownType));
+    }
+    if !detail.is_object() && source != "aws.tag" {
+        return Err(ParseError::Missing("detail"));
+    }
+    let found = match (source, detail_type) {
+        (_, CALL | SERVICE_CALL) => calls::targets(detail)?,
+        ("aws.rds", _) => Found::Targets(database(outer, detail, detail_type)?),
+        ("aws.ecs", "ECS Task State Change") => task(detail)?,
+        ("aws.ecs", _) => Found::Targets(service(outer, detail)?),
+        _ => tagged(outer)?,
+    };
+    let time = text(outer, "time")
+        .or_else(|| text(detail, "eventTime"))
+        .and_then(|t| t.parse().ok());
+    let actor = if is_call { calls::actor(detail) } else { None };
+    let (targets, reason) = match found {
+        Found::Targets(targets) => (targets, Ignored::OtherResource),
+        Found::Ignored(reason) => (Vec::new(), reason),
+    };
+    if targets.is_empty() {
+        return Ok(Parsed {
+            time,
+            actor,
+            ..ignored(source, detail_type, reason)
+        });
+    }
+    if targets.len() > MAX_KEYS {
+        return Err(ParseError::TooMany);
+    }
+    let mut keys = targets
+        .into_iter()
+        .map(|t| locate(outer, detail, t))
+        .collect::<Result<Vec<_>, _>>()?;
+    dedupe(&mut keys);
+    let (source, detail_type) = (source.to_owned(), detail_type.to_owned());
+    Ok(Parsed {
+        source,
+        detail_type,
+        time,
+        keys,
+        actor,
+        outcome: Outcome::Relevant,
+    })
+}
+
+fn locate(outer: &Value, detail: &Value, target: Target) -> Result<Key, ParseError> {
+    let (named, subject) = match target {
+        Target::Subject(subject) => (None, subject),
+        Target::Arn(arn, subject) => (Some(arn), subject),
+    };
+    let first_resource = || resources(outer).find_map(arn::Arn::parse);
+    let pick = |of_envelope: &str, of_arn: fn(&arn::Arn) -> &str, of_trail: &str, is_valid: fn(&str) -> bool| {
+        let valid = |s: &str| is_valid(s).then(|| s.to_owned());
+        text(outer, of_envelope)
+            .and_then(valid)
+            .or_else(|| named.as_ref().map(of_arn).and_then(valid))
+            .or_else(|| text(detail, of_trail).and_then(valid))
+            .or_else(|| first_resource().as_ref().map(of_arn).and_then(valid))
+            .or_else(|| {
+                text(detail, "clusterArn")
+                    .and_then(arn::Arn::parse)
+                    .as_ref()
+                    .map(of_arn)
+                    .and_then(valid)
+            })
+    };
+    let account = pick("account", |a| &a.account, "recipientAccountId", arn::is_account);
+    let region = pick("region", |a| &a.region, "awsRegion", arn::is_region);
+    Ok(Key {
+        scope: Scope {
+            account: account.ok_or(ParseError::Missing("account"))?,
+            region: region.ok_or(ParseError::Missing("region"))?,
+        },
+        subject,
+    })
+}
+
+/// `RDS DB Instance Event` and its sibling:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-cloud-watch-events.html>
+fn database(outer: &Value, detail: &Value, detail_type: &str) -> Targets {
+    let arn = text(detail, "SourceArn")
+        .or_else(|| resources(outer).next())
+        .and_then(arn::Arn::parse);
+    let subject = match (text(detail, "SourceIdentifier").and_then(name), &arn) {
+        // `SourceType` says what it is (`CLUSTER`, `DB_INSTANCE`); the detail type is the next best.
+        (Some(id), _)
+            if text(detail, "SourceType")
+                .unwrap_or(detail_type)
+                .to_ascii_uppercase()
+                .contains("CLUSTER") =>
+        {
+            Some(Subject::DbCluster(id))
+        }
+        (Some(id), _) => Some(Subject::DbInstance(id)),
+        (None, Some(arn)) => arn.subject(),
+        (None, None) => None,
+    };
+    let subject = subject.ok_or(ParseError::Missing("detail.SourceIdentifier"))?;
+    Ok(vec![match arn {
+        Some(arn) => Target::Arn(arn, subject),
+        None => Target::Subject(subject),
+    }])
+}
+
+/// `ECS Task State Change`: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html>
+fn task(detail: &Value) -> Result<Found, ParseError> {
+    // Tasks of no service (`family:...`) are started by people and schedules; there is no service to look at.
+    let Some(service) = text(detail, "group")
+        .and_then(|g| g.strip_prefix("service:"))
+        .and_then(name)
+    else {
+        return Ok(Found::Ignored(Ignored::OtherResource));
+    };
+    let arn = text(detail, "clusterArn")
+        .and_then(arn::Arn::parse)
+        .ok_or(ParseError::Missing("detail.clusterArn"))?;
+    let cluster = arn.cluster().ok_or(ParseError::Missing("detail.clusterArn"))?;
+    Ok(Found::Targets(vec![Target::Arn(
+        arn,
+        Subject::Service { cluster, service },
+    )]))
+}
+
+/// `ECS Service Action` and `ECS Deployment State Change`: the first resource is the service.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_events.html>
+fn service(outer: &Value, detail: &Value) -> Targets {
+    let arn = resources(outer)
+        .find_map(arn::Arn::parse)
+        .ok_or(ParseError::Missing("resources"))?;
+    let (cluster, service) = arn.service().ok_or(ParseError::Missing("resources"))?;
+    // ARNs from before 2018 name no cluster:
+    // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html#ecs-resource-ids
+    let cluster = match cluster {
+        Some(cluster) => cluster,
+        None => text(detail, "clusterArn")
+            .and_then(arn::Arn::parse)
+            .and_then(|a| a.cluster())
+            .ok_or(ParseError::Missing("detail.clusterArn"))?,
+    };
+    Ok(vec![Target::Arn(arn, Subject::Service { cluster, service })])
+}
+
+/// `Tag Change on Resource`: <https://docs.aws.amazon.com/tag-editor/latest/userguide/monitor-tag-changes.html>
+fn tagged(outer: &Value) -> Result<Found, ParseError> {
+    if resources(outer).next().is_none() {
+        return Err(ParseError::Missing("resources"));
+    }
+    let arns = resources(outer).filter_map(arn::Arn::parse);
+    Ok(Found::Targets(
+        arns.filter_map(|arn| arn.subject().map(|s| Target::Arn(arn, s)))
+            .collect(),
+    ))
+}
+
+fn ignored(source: &str, detail_type: &str, why: Ignored) -> Parsed {
+    Parsed {
+        source: name(source).unwrap_or_default(),
+        detail_type: name(detail_type).unwrap_or_default(),
+        time: None,
+        keys: Vec::new(),
+        actor: None,
+        outcome: Outcome::Ignored(why),
+    }
+}
+
+fn dedupe(keys: &mut Vec<Key>) {
+    let mut seen = std::collections::HashSet::new();
+    keys.retain(|key| seen.insert(key.clone()));
+}
+
+fn resources(outer: &Value) -> impl Iterator<Item = &str> {
+    outer
+        .get("resources")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+}
+
+/// A text field by its name, in whatever case: `CloudTrail` writes `arn`, `aRN` and `ARN` for the same thing
+/// (<https://repost.aws/knowledge-center/secrets-manager-arn>).
+fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
+    lookup(value, field).and_then(Value::as_str)
+}
+
+fn lookup<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
+    let object = value.as_object()?;
+    object.get(field).or_else(|| {
+        object
+            .iter()
+            .find(|(k, _)| k.eq_ignore_ascii_case(field))
+            .map(|(_, v)| v)
+    })
+}
+
+/// A name fit for a key: it will stand in logs, so nothing endless and no control characters.
+fn name(text: &str) -> Option<String> {
+    let is_fit = !text.is_empty() && text.len() <= 2_048 && !text.chars().any(char::is_control);
+    is_fit.then(|| text.to_owned())
+}
