@@ -44,8 +44,8 @@ if [[ -z "$holdfast" ]]; then
     header "building (the first time takes some minutes)"
     command -v cargo >/dev/null || die "needs cargo (Rust, as new as rust-version in Cargo.toml says): https://rustup.rs"
     install_missing
-    cargo build --release --locked --manifest-path "$root/Cargo.toml"
-    holdfast="$CARGO_TARGET_DIR/release/holdfast"
+    cargo build --locked --manifest-path "$root/Cargo.toml"
+    holdfast="$CARGO_TARGET_DIR/debug/holdfast"
 fi
 [[ -x "$holdfast" ]] || die "$holdfast is no program"
 "$root/emulators/setup.sh"

@@ -77,6 +77,8 @@ async fn discover(c: &Collector<'_>) -> Seen<Vec<Named>> {
     );
     let by_tag: Seen<Option<Vec<Named>>> = tagged.map(|list| {
         list.into_iter()
+            // An emulator may answer for every region at once.
+            .filter(|r| r.resource_arn().is_some_and(|arn| is_of(arn, &c.aws.scope)))
             .map(|r| {
                 let workload = r.tags().iter().find(|t| t.key() == key).map(|t| t.value().to_owned());
                 named(&r.resource_arn?, workload)
@@ -99,6 +101,11 @@ pub(super) fn named(arn: &str, workload: Option<String>) -> Option<Named> {
     let mut parts = arn.split(':').nth(5)?.split('/');
     let (Some("service"), Some(cluster), Some(_)) = (parts.next(), parts.next(), parts.next()) else { return None };
     Some(Named { arn: arn.to_owned(), cluster: cluster.to_owned(), workload })
+}
+
+fn is_of(arn: &str, scope: &crate::model::key::Scope) -> bool {
+    let mut parts = arn.split(':').skip(3);
+    parts.next() == Some(&scope.region) && parts.next() == Some(&scope.account)
 }
 
 async fn list(c: &Collector<'_>) -> Seen<Vec<Named>> {

@@ -12,6 +12,7 @@ use super::{Collector, by_key, instant, pages, secret_value, tags};
 use crate::aws::{Api, Family, is_absent};
 use crate::config::Inspect;
 use crate::model::connection::SecretShape;
+use crate::model::key::Scope;
 use crate::model::resources::Secret;
 use crate::model::snapshot::{Lookup, Seen, Snapshot, Value, ValueKey};
 use crate::model::tags::Tags;
@@ -105,11 +106,13 @@ fn references(c: &Collector<'_>, snapshot: &Snapshot) -> Vec<SecretRef> {
 async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[SecretRef]) {
     let mut unlisted: BTreeMap<&str, &SecretRef> = BTreeMap::new();
     for reference in references {
-        let listed = snapshot.secrets.as_ref().is_ok_and(|all| all.contains_key(&reference.arn));
-        if listed {
-            snapshot.lookups.insert(reference.arn.clone(), Ok(Lookup::Found(reference.arn.clone())));
-        } else {
-            unlisted.insert(&reference.arn, reference);
+        match snapshot.secrets.as_ref().ok().and_then(|all| listed_as(all, reference, &c.aws.scope)) {
+            Some(arn) => {
+                snapshot.lookups.insert(reference.arn.clone(), Ok(Lookup::Found(arn)));
+            }
+            None => {
+                unlisted.insert(&reference.arn, reference);
+            }
         }
     }
     let asked = stream::iter(unlisted.into_values())
@@ -133,6 +136,15 @@ async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[Secre
     }
 }
 
+/// The listed secret that a reference leads to: by its whole ARN, or by an ARN that lacks only the suffix.
+fn listed_as(all: &BTreeMap<String, Secret>, reference: &SecretRef, scope: &Scope) -> Option<String> {
+    if all.contains_key(&reference.arn) {
+        return Some(reference.arn.clone());
+    }
+    let here = reference.region == scope.region && reference.account == scope.account;
+    all.values().find(|s| here && s.name == reference.resource).map(|s| s.arn.clone())
+}
+
 /// One secret by the ARN that a reference gives, in the region that the ARN names.
 async fn describe(c: &Collector<'_>, reference: &SecretRef) -> Seen<Option<Secret>> {
     c.progress.more(1);
@@ -147,6 +159,10 @@ async fn describe(c: &Collector<'_>, reference: &SecretRef) -> Seen<Option<Secre
         Ok(found) => found,
     };
     let (Some(arn), Some(name)) = (found.arn, found.name) else { return Ok(None) };
+    // Asked for a partial ARN, an emulator may answer with any secret whose ARN begins so.
+    if arn != reference.arn && name != reference.resource {
+        return Ok(None);
+    }
     Ok(Some(Secret {
         arn,
         name,
