@@ -61,7 +61,7 @@ impl Collector<'_> {
             ec2::groups(self, None),
             ec2::subnets(self),
             ecs::services(self),
-            secrets::list(self),
+            secrets::list(self, None),
         );
         snapshot.instances = instances;
         snapshot.clusters = clusters;

@@ -51,8 +51,8 @@ const KEYWORDS: [&str; 44] = [
     "keepalives_interval", "keepalives_retries", "krbsrvname", "load_balance_hosts", "options", "passfile", "port",
     "replication", "require_auth", "requirepeer", "requiressl", "service", "servicefile", "ssl_max_protocol_version",
     "ssl_min_protocol_version", "sslcert", "sslcertmode", "sslcompression", "sslcrl", "sslcrldir", "sslkey", "sslmode",
-    "sslnegotiation", "sslrootcert", "sslsni", "target_session_attrs", "tcp_user_timeout", "user", "min_protocol_version",
-    "max_protocol_version",
+    "sslnegotiation", "sslrootcert", "sslsni", "target_session_attrs", "tcp_user_timeout", "user",
+    "min_protocol_version", "max_protocol_version",
 ];
 
 /// Keywords whose value is secret.
@@ -458,11 +458,11 @@ impl Credentials {
             return Self { at: before.rfind('@'), lost: false };
         }
         let lost = rest.as_bytes().windows(9).any(|w| w.eq_ignore_ascii_case(b"password="));
-        let last = rest.rfind('@');
+        let end = rest.rfind('@');
         let strict = authority.rfind('@');
         // `@` in the value of a known parameter (`?application_name=me@there`) is no end of credentials, if there
         // were some before and what follows it is no address.
-        if let (Some(last), Some(strict)) = (last, strict)
+        if let (Some(last), Some(strict)) = (end, strict)
             && last > before.len()
             && !rest[..before.len()][strict + 1..].contains('@')
             && !rest[last..].split('&').next().unwrap_or_default().contains(['/', ':'])
@@ -471,7 +471,7 @@ impl Credentials {
         {
             return Self { at: Some(strict), lost };
         }
-        Self { at: last, lost }
+        Self { at: end, lost }
     }
 }
 
@@ -509,6 +509,10 @@ fn postgres_url(rest: &str) -> Connection {
     let (authority, path) = before.split_once('/').map_or((before, None), |(a, p)| (a, Some(p)));
     let query = Query::parse(query_raw.unwrap_or_default(), &mut faults);
     found.has_password = query.has_password.unwrap_or(found.has_password);
+    if at.is_none() && rest.contains('@') {
+        // In the query's password, where libpq takes it for the end of credentials if there is no other.
+        push(&mut faults, Fault::UnencodedReserved { part: UrlPart::Password });
+    }
     let segment = path.filter(|p| !p.is_empty());
     let decoded = segment.and_then(|p| {
         let clean = p.chars().all(|c| match u8::try_from(c) {
@@ -829,7 +833,7 @@ fn client_takes(found: &Connection, checked: &[(&str, &str)]) -> bool {
 
 /// Takes the JSON value at the start of `s` (after white space) and returns it as written, with what follows.
 ///
-/// serde_json skips it without decoding it: decoded strings would lie in its buffer, which is not zeroed.
+/// `serde_json` skips it without decoding it: decoded strings would lie in its buffer, which is not zeroed.
 fn json_value(s: &str) -> Option<(&str, &str)> {
     let s = s.trim_start();
     let mut stream = serde_json::Deserializer::from_str(s).into_iter::<IgnoredAny>();
@@ -1108,7 +1112,8 @@ mod tests {
             ),
             (
                 "postgres://coder:a/b=c@h.rds.amazonaws.com:5432:5432/coder?sslmode=require\n".into(),
-                "url coder:*@h.rds.amazonaws.com:5432/coder?require !SurroundingWhitespace !Unencoded(Password) !PortTwice",
+                "url coder:*@h.rds.amazonaws.com:5432/coder?require !SurroundingWhitespace !Unencoded(Password) \
+                 !PortTwice",
             ),
             // Reserved characters in the credentials.
             ("postgres://u:a@b@db.example.com/d".into(), "url u:*@db.example.com:5432/d !Unencoded(Password)"),
@@ -1141,6 +1146,7 @@ mod tests {
             ("postgres://u:p#s?x=y".into(), "url -@-/- !BadPort !NoDatabase"),
             ("postgres://u:pa/s@s".into(), "url u:*@-/- !Unencoded(Password) !NoDatabase"),
             ("postgres://u%3Apass@h/d".into(), "url -@h:5432/d"),
+            ("postgres://h:5432/d?user=u&password=a@b".into(), "url u:*@h:5432/d !Unencoded(Password)"),
             ("postgres://u@h/d?password=a&b#c".into(), "url u:*@-/- !Unencoded(Password)"),
             ("postgres://u@h/d?x?password=a@b:1/c".into(), "url -@-/- !Unencoded(User) !Unparsable"),
             // Addresses.
@@ -1379,8 +1385,9 @@ mod tests {
     /// Whether what is kept of a value shows four characters of the password in a row, at least one of them of those
     /// that nothing else holds. Upper and lower case are the same, since hosts are kept in lower case.
     fn shows(shape: &SecretShape, password: &str) -> Option<String> {
-        let kept =
-            format!("{shape:?}{}", serde_json::to_string(shape).unwrap()).to_lowercase().replace("amazonaws", "");
+        let kept = format!("{shape:?}{}", serde_json::to_string(shape).unwrap()).to_lowercase();
+        // Words of ours that hold those letters.
+        let kept = kept.replace("amazonaws", "").replace("quoted", "");
         let chars: Vec<char> = password.to_lowercase().chars().collect();
         chars
             .windows(4)

@@ -351,6 +351,11 @@ impl Metrics {
         }
     }
 
+    /// Notes that a scope is to be swept, so that it is seen as stale until it has been.
+    pub fn sweep_pending(&self, scope: &Scope) {
+        self.sweep_success.with_label_values(&[&scope.account, &scope.region]).set(0.0);
+    }
+
     /// The gauges and counters of one work queue.
     #[must_use]
     pub fn queue(&self, controller: &str) -> Arc<QueueMetrics> {
