@@ -100,18 +100,18 @@ impl Collector<'_> {
         let (only_instances, only_clusters) = (only(&instances), only(&clusters));
         let named = focus.services.iter().filter_map(|arn| ecs::named(arn, focus.workload.clone())).collect();
         let (instances, clusters, groups, subnets, (services, definitions), secrets) = tokio::join!(
-            rds::instances(self, only_instances.as_deref()),
-            rds::clusters(self, only_clusters.as_deref()),
-            ec2::groups(self, Some(&groups)),
-            async {
+            Box::pin(rds::instances(self, only_instances.as_deref())),
+            Box::pin(rds::clusters(self, only_clusters.as_deref())),
+            Box::pin(ec2::groups(self, Some(&groups))),
+            Box::pin(async {
                 // Subnets hardly ever move, and their events ask for a whole sweep.
                 match &base.subnets {
                     Ok(known) => Ok(known.clone()),
                     Err(_) => ec2::subnets(self).await,
                 }
-            },
-            ecs::describe(self, named),
-            secrets::list(self, focus.workload.as_deref()),
+            }),
+            Box::pin(ecs::describe(self, named)),
+            Box::pin(secrets::list(self, focus.workload.as_deref())),
         );
         snapshot.instances = instances.map(|fresh| others(&base.instances, &focus.instances, fresh, all_databases));
         snapshot.clusters = clusters.map(|fresh| others(&base.clusters, &focus.clusters, fresh, all_databases));
@@ -129,7 +129,7 @@ impl Collector<'_> {
             }
             return snapshot;
         }
-        self.finish(snapshot, now).await
+        Box::pin(self.finish(snapshot, now)).await
     }
 }
 

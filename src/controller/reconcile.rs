@@ -34,10 +34,10 @@ impl Operator {
             return Ok(());
         };
         match (&key.subject, shard.snapshot()) {
-            (Subject::Everything, _) => self.sweep_scope(shard).await,
+            (Subject::Everything, _) => Box::pin(self.sweep_scope(shard)).await,
             // Before the first sweep nothing is known; the sweep will read this too.
-            (_, None) => self.first_sweep(shard).await,
-            (subject, Some(base)) => self.look_at(shard, &base, subject).await,
+            (_, None) => Box::pin(self.first_sweep(shard)).await,
+            (subject, Some(base)) => Box::pin(self.look_at(shard, &base, subject)).await,
         }
     }
 
@@ -157,7 +157,7 @@ impl Operator {
             clock: self.clock.as_ref(),
             patience: self.patience,
         };
-        let Done { ended, detail, seen } = actor.carry_out(base, action).await;
+        let Done { ended, detail, seen } = Box::pin(actor.carry_out(base, action)).await;
         if ended != Ended::Refused {
             self.gates.done(action, self.clock.now());
         }
@@ -191,9 +191,11 @@ impl Operator {
     }
 
     fn told(&self, action: &PlannedAction, ended: Ended, detail: &str) {
-        for rule in &action.rules {
-            for call in &action.calls {
-                self.metrics.action(rule, &call.operation, ended.as_str());
+        // Whatever became of it, calls that AWS accepted were applied.
+        let applied = matches!(ended, Ended::Verified | Ended::Reverted).then_some(Ended::Applied);
+        for (rule, call) in action.rules.iter().flat_map(|r| action.calls.iter().map(move |c| (r, c))) {
+            for outcome in applied.into_iter().chain([ended]) {
+                self.metrics.action(rule, &call.operation, outcome.as_str());
             }
         }
         let outcome = ended.as_str();
