@@ -50,7 +50,10 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Value {
         let service = action.split(':').next().unwrap_or_default();
         if BOUND_TO_RESOURCE_TAG.contains(action) {
             bound.entry(service).or_default().push(action);
-        } else if !matches!(*action, "ecs:RegisterTaskDefinition" | "ecs:TagResource" | "iam:PassRole") {
+        } else if !matches!(
+            *action,
+            "ecs:RegisterTaskDefinition" | "ecs:TagResource" | "iam:PassRole"
+        ) {
             plain.entry(service).or_default().push(action);
         }
     }

@@ -49,7 +49,10 @@ pub fn judge(snapshot: &Snapshot, config: &Config, now: Timestamp, only: Option<
         }
         None => {}
     }
-    let mut judged = Judged { resources: count_resources(snapshot, config, &names), ..Judged::default() };
+    let mut judged = Judged {
+        resources: count_resources(snapshot, config, &names),
+        ..Judged::default()
+    };
     for name in &names {
         judge_workload(&view(name, snapshot, config, now), config, &mut judged);
     }
@@ -126,7 +129,11 @@ fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: Judgeme
         Outcome::Fail(failure) => {
             found.severity = severity.or(failure.severity).unwrap_or(meta.severity);
             found.waiver = waiver(&j.tags, w, meta.id);
-            found.verdict = if found.waiver.is_some() { Verdict::Waived } else { Verdict::Fail };
+            found.verdict = if found.waiver.is_some() {
+                Verdict::Waived
+            } else {
+                Verdict::Fail
+            };
             found.message = failure.message;
             found.evidence = failure.evidence;
             found.remediation = Some(remediation(failure.remedy));
@@ -147,22 +154,51 @@ fn waiver(tags: &[Tags], w: &Workload<'_>, rule: &str) -> Option<Waiver> {
 }
 
 fn remediation(remedy: Remedy) -> Remediation {
-    let risk = remedy.actions.iter().map(crate::model::remediation::Action::risk).max().unwrap_or(Risk::Manual);
+    let risk = remedy
+        .actions
+        .iter()
+        .map(crate::model::remediation::Action::risk)
+        .max()
+        .unwrap_or(Risk::Manual);
     Remediation {
         summary: remedy.summary,
         risk,
-        calls: remedy.actions.iter().flat_map(crate::model::remediation::Action::calls).collect(),
+        calls: remedy
+            .actions
+            .iter()
+            .flat_map(crate::model::remediation::Action::calls)
+            .collect(),
         blocked_by: remedy.refused,
         actions: remedy.actions,
     }
 }
 
 fn tags_of(snapshot: &Snapshot) -> impl Iterator<Item = (Kind, &Tags)> {
-    let instances = snapshot.instances.iter().flat_map(|m| m.values()).map(|r| (Kind::RdsDbInstance, &r.tags));
-    let clusters = snapshot.clusters.iter().flat_map(|m| m.values()).map(|r| (Kind::RdsDbCluster, &r.tags));
-    let services = snapshot.services.iter().flat_map(|m| m.values()).map(|r| (Kind::EcsService, &r.tags));
-    let secrets = snapshot.secrets.iter().flat_map(|m| m.values()).map(|r| (Kind::SecretsmanagerSecret, &r.tags));
-    let groups = snapshot.security_groups.iter().flat_map(|m| m.values()).map(|r| (Kind::Ec2SecurityGroup, &r.tags));
+    let instances = snapshot
+        .instances
+        .iter()
+        .flat_map(|m| m.values())
+        .map(|r| (Kind::RdsDbInstance, &r.tags));
+    let clusters = snapshot
+        .clusters
+        .iter()
+        .flat_map(|m| m.values())
+        .map(|r| (Kind::RdsDbCluster, &r.tags));
+    let services = snapshot
+        .services
+        .iter()
+        .flat_map(|m| m.values())
+        .map(|r| (Kind::EcsService, &r.tags));
+    let secrets = snapshot
+        .secrets
+        .iter()
+        .flat_map(|m| m.values())
+        .map(|r| (Kind::SecretsmanagerSecret, &r.tags));
+    let groups = snapshot
+        .security_groups
+        .iter()
+        .flat_map(|m| m.values())
+        .map(|r| (Kind::Ec2SecurityGroup, &r.tags));
     instances.chain(clusters).chain(services).chain(secrets).chain(groups)
 }
 

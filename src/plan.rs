@@ -54,6 +54,8 @@ pub struct Held {
     pub rule: String,
     /// Its severity.
     pub severity: Severity,
+    /// Its verdict.
+    pub verdict: Verdict,
     /// Its workload.
     pub workload: String,
     /// Its resource.
@@ -95,14 +97,24 @@ pub fn plan(scope: &Scope, judged: &Judged, config: &Config, now: Timestamp) -> 
     actions.sort_by(|a, b| {
         (b.severity, &a.workload, &a.resource, &a.action).cmp(&(a.severity, &b.workload, &b.resource, &b.action))
     });
-    Plan { schema_version: 1, made_at: now, actions, held }
+    Plan {
+        schema_version: 1,
+        made_at: now,
+        actions,
+        held,
+    }
 }
 
 impl Plan {
     /// A plan of nothing.
     #[must_use]
     pub fn empty(now: Timestamp) -> Self {
-        Self { schema_version: 1, made_at: now, actions: vec![], held: vec![] }
+        Self {
+            schema_version: 1,
+            made_at: now,
+            actions: vec![],
+            held: vec![],
+        }
     }
 
     /// Adds the plan of another scope.
@@ -119,37 +131,52 @@ pub fn hold(finding: &Finding, reason: String) -> Held {
         finding: finding.id.clone(),
         rule: finding.rule.clone(),
         severity: finding.severity,
+        verdict: finding.verdict,
         workload: finding.workload.clone(),
         resource: finding.resource.clone(),
-        summary: finding.remediation.as_ref().map(|r| r.summary.clone()).unwrap_or_default(),
+        summary: finding
+            .remediation
+            .as_ref()
+            .map(|r| r.summary.clone())
+            .unwrap_or_default(),
         reason,
     }
 }
 
 fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option<String> {
     match (finding.verdict, &finding.waiver) {
-        (Verdict::Unknown, _) => return Some("unknown never leads to an action".into()),
+        (Verdict::Unknown, _) => {
+            return Some(format!("what is unknown never leads to an action: {}", finding.message));
+        }
         (Verdict::Waived, Some(waiver)) => {
             return Some(format!("waived until {}: {}", waiver.until, waiver.reason));
         }
         (Verdict::Waived, None) => return Some("waived".into()),
         (Verdict::Fail, _) => {}
     }
-    let Some(remediation) = &finding.remediation else { return Some("a person must do it".into()) };
+    let Some(remediation) = &finding.remediation else {
+        return Some("it needs a person".into());
+    };
     if let Some(why) = &remediation.blocked_by {
         return Some(why.clone());
     }
     if remediation.actions.is_empty() {
-        return Some("a person must do it: no call can".into());
+        return Some("it needs a person: no call can do it".into());
     }
-    if judged.restrained.contains(&(finding.id.clone(), finding.workload.clone())) {
+    if judged
+        .restrained
+        .contains(&(finding.id.clone(), finding.workload.clone()))
+    {
         return Some(format!("the tag {}mode asks for audit", config.tag_prefix));
     }
     if config.rule(&finding.rule).mode == Some(Mode::Audit) {
         return Some(format!("rules.{}.mode is audit", finding.rule));
     }
     if !config.safety.allow_risk.contains(&remediation.risk) {
-        return Some(format!("its risk is {}, which safety.allow_risk does not name", remediation.risk));
+        return Some(format!(
+            "its risk is {}, which safety.allow_risk does not name",
+            remediation.risk
+        ));
     }
     too_many_failing(&finding.rule, judged, config)
 }
@@ -195,7 +222,10 @@ fn add(actions: &mut BTreeMap<ActionKey, PlannedAction>, scope: &Scope, finding:
     });
     planned.action = merge(&planned.action, action);
     planned.severity = planned.severity.max(finding.severity);
-    for (list, item) in [(&mut planned.rules, &finding.rule), (&mut planned.findings, &finding.id)] {
+    for (list, item) in [
+        (&mut planned.rules, &finding.rule),
+        (&mut planned.findings, &finding.id),
+    ] {
         if !list.contains(item) {
             list.push(item.clone());
         }
@@ -210,15 +240,31 @@ fn add(actions: &mut BTreeMap<ActionKey, PlannedAction>, scope: &Scope, finding:
 /// One revision for both: the changes of each, and never a step back where a step forward does.
 fn merge(one: &Action, other: &Action) -> Action {
     match (one, other) {
-        (Action::RollOut { cluster, service, base, changes }, Action::RollOut { changes: more, .. }) => {
+        (
+            Action::RollOut {
+                cluster,
+                service,
+                base,
+                changes,
+            },
+            Action::RollOut { changes: more, .. },
+        ) => {
             let mut all: Vec<SecretChange> = changes.clone();
             for change in more {
-                if !all.iter().any(|c| c.container == change.container && c.variable == change.variable) {
+                if !all
+                    .iter()
+                    .any(|c| c.container == change.container && c.variable == change.variable)
+                {
                     all.push(change.clone());
                 }
             }
             all.sort();
-            Action::RollOut { cluster: cluster.clone(), service: service.clone(), base: base.clone(), changes: all }
+            Action::RollOut {
+                cluster: cluster.clone(),
+                service: service.clone(),
+                base: base.clone(),
+                changes: all,
+            }
         }
         (Action::RollBack { .. }, Action::RollOut { .. }) => other.clone(),
         _ => one.clone(),
@@ -229,5 +275,9 @@ fn merge(one: &Action, other: &Action) -> Action {
 #[must_use]
 pub fn action_id(scope: &Scope, action: &Action) -> String {
     let text = format!("{scope}\n{}", serde_json::to_string(action).unwrap_or_default());
-    Sha256::digest(text.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .take(8)
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }

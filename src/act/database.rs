@@ -5,15 +5,28 @@ use crate::collect::Collector;
 use crate::model::remediation::Database;
 use crate::model::snapshot::Seen;
 
-const INSTANCE: Api = Api { service: "rds", operation: "ModifyDBInstance", family: Family::RdsMutate };
-const CLUSTER: Api = Api { service: "rds", operation: "ModifyDBCluster", family: Family::RdsMutate };
+const INSTANCE: Api = Api {
+    service: "rds",
+    operation: "ModifyDBInstance",
+    family: Family::RdsMutate,
+};
+const CLUSTER: Api = Api {
+    service: "rds",
+    operation: "ModifyDBCluster",
+    family: Family::RdsMutate,
+};
 
 /// Clears the public flag. AWS applies it at once whatever `ApplyImmediately` says, so that is left false: true would
 /// carry out every other pending change too.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>
 pub(super) async fn close(c: &Collector<'_>, id: &str) -> Seen<()> {
-    let request =
-        c.aws.rds.modify_db_instance().db_instance_identifier(id).publicly_accessible(false).apply_immediately(false);
+    let request = c
+        .aws
+        .rds
+        .modify_db_instance()
+        .db_instance_identifier(id)
+        .publicly_accessible(false)
+        .apply_immediately(false);
     c.aws.call(INSTANCE, id, request.send()).await.map(drop)
 }
 

@@ -72,7 +72,10 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         // RDS applies a flag within minutes; a Fargate rollout with health checks takes up to ten.
-        Self { settle: Duration::from_mins(15), look_every: Duration::from_millis(500) }
+        Self {
+            settle: Duration::from_mins(15),
+            look_every: Duration::from_millis(500),
+        }
     }
 }
 
@@ -105,9 +108,18 @@ impl Actor<'_> {
         let fresh = plan(&planned.scope, &judged, self.collector.config, self.clock.now());
         if !fresh.actions.iter().any(|a| a.action == planned.action) {
             let detail = self.why_not(planned, &fresh, &judged);
-            return Done { ended: Ended::Refused, detail, seen: Some((snapshot, focus, judged)) };
+            return Done {
+                ended: Ended::Refused,
+                detail,
+                seen: Some((snapshot, focus, judged)),
+            };
         }
-        tracing::info!(action = planned.id, workload = planned.workload, change = planned.change, "correcting");
+        tracing::info!(
+            action = planned.id,
+            workload = planned.workload,
+            change = planned.change,
+            "correcting"
+        );
         let called = match &planned.action {
             Action::ClosePublicAccess { instance } => accepted(database::close(&self.collector, instance).await),
             Action::RaiseRetention { database, to, .. } => {
@@ -118,9 +130,21 @@ impl Actor<'_> {
         };
         match called {
             Called::Accepted => Box::pin(self.verify(base, planned)).await,
-            Called::Failed(e) => Done { ended: Ended::Failed, detail: e.message.clone(), seen: None },
-            Called::Reverted(why) => Done { ended: Ended::Reverted, detail: why, seen: None },
-            Called::Unsettled(why) => Done { ended: Ended::Applied, detail: why, seen: None },
+            Called::Failed(e) => Done {
+                ended: Ended::Failed,
+                detail: e.message.clone(),
+                seen: None,
+            },
+            Called::Reverted(why) => Done {
+                ended: Ended::Reverted,
+                detail: why,
+                seen: None,
+            },
+            Called::Unsettled(why) => Done {
+                ended: Ended::Applied,
+                detail: why,
+                seen: None,
+            },
         }
     }
 
@@ -153,10 +177,16 @@ impl Actor<'_> {
         loop {
             let (snapshot, focus, judged) = self.look(base, planned).await;
             let concerned = || judged.findings.iter().filter(|f| planned.findings.contains(&f.id));
-            let unknown = judged.findings.iter().any(|f| {
-                f.verdict == Verdict::Unknown && planned.rules.contains(&f.rule)
+            let unknown = judged
+                .findings
+                .iter()
+                .any(|f| f.verdict == Verdict::Unknown && planned.rules.contains(&f.rule));
+            let asked = concerned().any(|f| {
+                f.remediation
+                    .iter()
+                    .flat_map(|r| &r.actions)
+                    .any(|a| *a == planned.action)
             });
-            let asked = concerned().any(|f| f.remediation.iter().flat_map(|r| &r.actions).any(|a| *a == planned.action));
             if !asked && !unknown {
                 return Done {
                     ended: Ended::Verified,
@@ -165,9 +195,20 @@ impl Actor<'_> {
                 };
             }
             if Instant::now() + pause > deadline {
-                let why = if unknown { "it can't be read" } else { "a fresh read still shows what it should correct" };
-                let detail = format!("AWS accepted the change, but after {} s {why}", self.patience.settle.as_secs());
-                return Done { ended: Ended::Applied, detail, seen: Some((snapshot, focus, judged)) };
+                let why = if unknown {
+                    "it can't be read"
+                } else {
+                    "a fresh read still shows what it should correct"
+                };
+                let detail = format!(
+                    "AWS accepted the change, but after {} s {why}",
+                    self.patience.settle.as_secs()
+                );
+                return Done {
+                    ended: Ended::Applied,
+                    detail,
+                    seen: Some((snapshot, focus, judged)),
+                };
             }
             sleep(pause).await;
             pause = (pause * 2).min(self.patience.look_every * 10);

@@ -13,10 +13,26 @@ use crate::model::remediation::{Action, SecretChange, revision_name};
 use crate::model::snapshot::{ReadError, Seen};
 use crate::plan::PlannedAction;
 
-const DESCRIBE: Api = Api { service: "ecs", operation: "DescribeTaskDefinition", family: Family::EcsDefinitions };
-const REGISTER: Api = Api { service: "ecs", operation: "RegisterTaskDefinition", family: Family::EcsRegister };
-const UPDATE: Api = Api { service: "ecs", operation: "UpdateService", family: Family::EcsUpdate };
-const SERVICES: Api = Api { service: "ecs", operation: "DescribeServices", family: Family::EcsServices };
+const DESCRIBE: Api = Api {
+    service: "ecs",
+    operation: "DescribeTaskDefinition",
+    family: Family::EcsDefinitions,
+};
+const REGISTER: Api = Api {
+    service: "ecs",
+    operation: "RegisterTaskDefinition",
+    family: Family::EcsRegister,
+};
+const UPDATE: Api = Api {
+    service: "ecs",
+    operation: "UpdateService",
+    family: Family::EcsUpdate,
+};
+const SERVICES: Api = Api {
+    service: "ecs",
+    operation: "DescribeServices",
+    family: Family::EcsServices,
+};
 
 /// Where a rollout happens.
 struct Place<'a> {
@@ -34,13 +50,21 @@ impl Place<'_> {
 pub(super) async fn run(actor: &Actor<'_>, planned: &PlannedAction) -> Called {
     let c = &actor.collector;
     let (place, before, after) = match &planned.action {
-        Action::RollOut { cluster, service, base, changes } => {
-            match register(c, base, changes, &planned.workload).await {
-                Ok(registered) => (Place { cluster, service }, base, registered),
-                Err(e) => return Called::Failed(e),
-            }
-        }
-        Action::RollBack { cluster, service, from, to } => (Place { cluster, service }, from, to.clone()),
+        Action::RollOut {
+            cluster,
+            service,
+            base,
+            changes,
+        } => match register(c, base, changes, &planned.workload).await {
+            Ok(registered) => (Place { cluster, service }, base, registered),
+            Err(e) => return Called::Failed(e),
+        },
+        Action::RollBack {
+            cluster,
+            service,
+            from,
+            to,
+        } => (Place { cluster, service }, from, to.clone()),
         _ => return Called::Unsettled("this is no rollout".into()),
     };
     if let Err(e) = update(c, &place, &after).await {
@@ -53,19 +77,36 @@ pub(super) async fn run(actor: &Actor<'_>, planned: &PlannedAction) -> Called {
 }
 
 async fn update(c: &Collector<'_>, place: &Place<'_>, revision: &str) -> Seen<()> {
-    let request =
-        c.aws.ecs.update_service().cluster(place.cluster).service(place.service).task_definition(revision);
+    let request = c
+        .aws
+        .ecs
+        .update_service()
+        .cluster(place.cluster)
+        .service(place.service)
+        .task_definition(revision);
     c.aws.call(UPDATE, &place.name(), request.send()).await.map(drop)
 }
 
 /// Registers the running revision with other references and nothing else changed.
 async fn register(c: &Collector<'_>, base: &str, changes: &[SecretChange], workload: &str) -> Seen<String> {
-    let request = c.aws.ecs.describe_task_definition().task_definition(base).include(TaskDefinitionField::Tags);
+    let request = c
+        .aws
+        .ecs
+        .describe_task_definition()
+        .task_definition(base)
+        .include(TaskDefinitionField::Tags);
     let answer = c.aws.call(DESCRIBE, base, request.send()).await?;
     let missing = |what: &str| {
-        c.aws.error(REGISTER, base, "NotRegistered", format!("{base}: {what}; nothing was registered"))
+        c.aws.error(
+            REGISTER,
+            base,
+            "NotRegistered",
+            format!("{base}: {what}; nothing was registered"),
+        )
     };
-    let mut definition = answer.task_definition.ok_or_else(|| missing("AWS answered without it"))?;
+    let mut definition = answer
+        .task_definition
+        .ok_or_else(|| missing("AWS answered without it"))?;
     for change in changes {
         change_reference(&mut definition, change).map_err(|why| missing(&why))?;
     }
@@ -105,7 +146,10 @@ fn copy(request: RegisterTaskDefinitionFluentBuilder, d: TaskDefinition) -> Regi
 }
 
 fn change_reference(definition: &mut TaskDefinition, change: &SecretChange) -> Result<(), String> {
-    let containers = definition.container_definitions.as_mut().ok_or("it has no containers")?;
+    let containers = definition
+        .container_definitions
+        .as_mut()
+        .ok_or("it has no containers")?;
     let container = containers
         .iter_mut()
         .find(|c| c.name.as_deref() == Some(&change.container))
@@ -115,14 +159,22 @@ fn change_reference(definition: &mut TaskDefinition, change: &SecretChange) -> R
     match (found, &change.before) {
         (Some(secret), Some(before)) if secret.value_from == *before => secret.value_from.clone_from(&change.after),
         (None, None) => {
-            let secret = Secret::builder().name(&change.variable).value_from(&change.after).build();
+            let secret = Secret::builder()
+                .name(&change.variable)
+                .value_from(&change.after)
+                .build();
             secrets.push(secret.map_err(|e| e.to_string())?);
             // ECS refuses a variable that is both plain and secret; the plain one gives way.
             if let Some(environment) = &mut container.environment {
                 environment.retain(|e| e.name.as_deref() != Some(&change.variable));
             }
         }
-        _ => return Err(format!("{} of {} is not what was planned on", change.variable, change.container)),
+        _ => {
+            return Err(format!(
+                "{} of {} is not what was planned on",
+                change.variable, change.container
+            ));
+        }
     }
     Ok(())
 }
@@ -151,11 +203,22 @@ async fn settle(actor: &Actor<'_>, place: &Place<'_>, revision: &str) -> Result<
 }
 
 async fn read(c: &Collector<'_>, place: &Place<'_>) -> Seen<Service> {
-    let request = c.aws.ecs.describe_services().cluster(place.cluster).services(place.service);
+    let request = c
+        .aws
+        .ecs
+        .describe_services()
+        .cluster(place.cluster)
+        .services(place.service);
     let answer = c.aws.call(SERVICES, &place.name(), request.send()).await?;
-    answer.services.unwrap_or_default().into_iter().next().ok_or_else(|| -> Arc<ReadError> {
-        c.aws.error(SERVICES, &place.name(), "MISSING", format!("{} is gone", place.name()))
-    })
+    answer
+        .services
+        .unwrap_or_default()
+        .into_iter()
+        .next()
+        .ok_or_else(|| -> Arc<ReadError> {
+            c.aws
+                .error(SERVICES, &place.name(), "MISSING", format!("{} is gone", place.name()))
+        })
 }
 
 enum State {
@@ -201,7 +264,12 @@ fn state(service: &Service, revision: &str) -> State {
 
 async fn go_back(actor: &Actor<'_>, place: &Place<'_>, before: &str, after: &str, why: &str) -> Called {
     let c = &actor.collector;
-    tracing::warn!(service = place.name(), revision = revision_name(after), why, "the rollout failed, going back");
+    tracing::warn!(
+        service = place.name(),
+        revision = revision_name(after),
+        why,
+        "the rollout failed, going back"
+    );
     // ECS may have gone back by itself; then there is nothing to undo.
     if let Ok(service) = read(c, place).await
         && service.task_definition() == Some(before)
@@ -209,7 +277,11 @@ async fn go_back(actor: &Actor<'_>, place: &Place<'_>, before: &str, after: &str
         return Called::Reverted(format!("{why}; {} runs {} again", place.name(), revision_name(before)));
     }
     match update(c, place, before).await {
-        Ok(()) => Called::Reverted(format!("{why}; {} was set back to {}", place.name(), revision_name(before))),
+        Ok(()) => Called::Reverted(format!(
+            "{why}; {} was set back to {}",
+            place.name(),
+            revision_name(before)
+        )),
         Err(e) => Called::Unsettled(format!(
             "{why}; going back to {} failed too: {e}. Run: aws ecs update-service --cluster {} --service {} \
              --task-definition {before}",

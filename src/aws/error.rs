@@ -68,26 +68,43 @@ where
     let (code, message) = match error {
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("Unknown").to_owned();
-            let said = service.err().message().map(|m| format!(" (AWS says: {m})")).unwrap_or_default();
+            let said = service
+                .err()
+                .message()
+                .map(|m| format!(" (AWS says: {m})"))
+                .unwrap_or_default();
             let message = advice(scope, &action, &code, &said);
             (code, message)
         }
-        SdkError::TimeoutError(_) => {
-            ("Timeout".into(), format!("{action} got no answer from {} in time; is the endpoint reachable?", scope.region))
-        }
+        SdkError::TimeoutError(_) => (
+            "Timeout".into(),
+            format!(
+                "{action} got no answer from {} in time; is the endpoint reachable?",
+                scope.region
+            ),
+        ),
         SdkError::DispatchFailure(failure) => {
-            let cause = failure.as_connector_error().map_or_else(|| "no connection".into(), chain);
+            let cause = failure
+                .as_connector_error()
+                .map_or_else(|| "no connection".into(), chain);
             let hint = if cause.contains("redential") {
                 "set AWS_PROFILE, AWS_ACCESS_KEY_ID or a role (see `aws configure`)"
             } else {
                 "check the network, the region and --endpoint-url"
             };
-            ("Connection".into(), format!("{action} could not be sent in {}: {cause}; {hint}", scope.region))
+            (
+                "Connection".into(),
+                format!("{action} could not be sent in {}: {cause}; {hint}", scope.region),
+            )
         }
-        SdkError::ConstructionFailure(_) => {
-            ("Construction".into(), format!("{action} could not be built: a parameter is missing or malformed"))
-        }
-        _ => ("Response".into(), format!("{action} got an answer that can't be read; it is tried again at the next sweep")),
+        SdkError::ConstructionFailure(_) => (
+            "Construction".into(),
+            format!("{action} could not be built: a parameter is missing or malformed"),
+        ),
+        _ => (
+            "Response".into(),
+            format!("{action} got an answer that can't be read; it is tried again at the next sweep"),
+        ),
     };
     ReadError {
         service: api.service.into(),

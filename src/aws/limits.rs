@@ -72,18 +72,114 @@ mod quanta_instant {
 pub struct Limits(BTreeMap<Family, Bucket>);
 
 const FAMILIES: &[(Family, ApiService, bool, Rate)] = &[
-    (Family::EcsDefinitions, ApiService::Ecs, true, Rate { burst: 50, per_second: 20.0 }),
-    (Family::EcsServices, ApiService::Ecs, true, Rate { burst: 100, per_second: 20.0 }),
-    (Family::EcsTasks, ApiService::Ecs, true, Rate { burst: 100, per_second: 20.0 }),
-    (Family::EcsRegister, ApiService::Ecs, false, Rate { burst: 20, per_second: 1.0 }),
-    (Family::EcsUpdate, ApiService::Ecs, false, Rate { burst: 50, per_second: 5.0 }),
-    (Family::Ec2Describe, ApiService::Ec2, true, Rate { burst: 100, per_second: 20.0 }),
-    (Family::Ec2Mutate, ApiService::Ec2, false, Rate { burst: 50, per_second: 5.0 }),
-    (Family::RdsDescribe, ApiService::Rds, true, Rate { burst: 50, per_second: 20.0 }),
-    (Family::RdsMutate, ApiService::Rds, false, Rate { burst: 20, per_second: 5.0 }),
-    (Family::SecretsList, ApiService::SecretsManager, true, Rate { burst: 50, per_second: 50.0 }),
-    (Family::SecretsGet, ApiService::SecretsManager, true, Rate { burst: 1000, per_second: 1000.0 }),
-    (Family::Tagging, ApiService::Tagging, true, Rate { burst: 15, per_second: 15.0 }),
+    (
+        Family::EcsDefinitions,
+        ApiService::Ecs,
+        true,
+        Rate {
+            burst: 50,
+            per_second: 20.0,
+        },
+    ),
+    (
+        Family::EcsServices,
+        ApiService::Ecs,
+        true,
+        Rate {
+            burst: 100,
+            per_second: 20.0,
+        },
+    ),
+    (
+        Family::EcsTasks,
+        ApiService::Ecs,
+        true,
+        Rate {
+            burst: 100,
+            per_second: 20.0,
+        },
+    ),
+    (
+        Family::EcsRegister,
+        ApiService::Ecs,
+        false,
+        Rate {
+            burst: 20,
+            per_second: 1.0,
+        },
+    ),
+    (
+        Family::EcsUpdate,
+        ApiService::Ecs,
+        false,
+        Rate {
+            burst: 50,
+            per_second: 5.0,
+        },
+    ),
+    (
+        Family::Ec2Describe,
+        ApiService::Ec2,
+        true,
+        Rate {
+            burst: 100,
+            per_second: 20.0,
+        },
+    ),
+    (
+        Family::Ec2Mutate,
+        ApiService::Ec2,
+        false,
+        Rate {
+            burst: 50,
+            per_second: 5.0,
+        },
+    ),
+    (
+        Family::RdsDescribe,
+        ApiService::Rds,
+        true,
+        Rate {
+            burst: 50,
+            per_second: 20.0,
+        },
+    ),
+    (
+        Family::RdsMutate,
+        ApiService::Rds,
+        false,
+        Rate {
+            burst: 20,
+            per_second: 5.0,
+        },
+    ),
+    (
+        Family::SecretsList,
+        ApiService::SecretsManager,
+        true,
+        Rate {
+            burst: 50,
+            per_second: 50.0,
+        },
+    ),
+    (
+        Family::SecretsGet,
+        ApiService::SecretsManager,
+        true,
+        Rate {
+            burst: 1000,
+            per_second: 1000.0,
+        },
+    ),
+    (
+        Family::Tagging,
+        ApiService::Tagging,
+        true,
+        Rate {
+            burst: 15,
+            per_second: 15.0,
+        },
+    ),
 ];
 
 /// Calls that left in step may arrive bunched: a little is held back of what AWS allows.
@@ -105,10 +201,14 @@ impl Limits {
                     burst: documented.burst - documented.burst.div_ceil(25),
                     per_second: documented.per_second * MARGIN,
                 },
-                (Some(per_second), None) => Rate { burst: ceil(per_second).max(1), per_second },
-                (per_second, Some(burst)) => {
-                    Rate { burst, per_second: per_second.unwrap_or(documented.per_second) }
-                }
+                (Some(per_second), None) => Rate {
+                    burst: ceil(per_second).max(1),
+                    per_second,
+                },
+                (per_second, Some(burst)) => Rate {
+                    burst,
+                    per_second: per_second.unwrap_or(documented.per_second),
+                },
             };
             (family, RateLimiter::direct(quota(rate)))
         };
@@ -132,7 +232,9 @@ fn quota(rate: Rate) -> Quota {
     let burst = NonZeroU32::new(rate.burst).unwrap_or(NonZeroU32::MIN);
     let period = std::time::Duration::from_secs_f64(1.0 / rate.per_second.clamp(0.001, 1e9));
     // A period of nothing is no limit at all.
-    Quota::with_period(period).unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX)).allow_burst(burst)
+    Quota::with_period(period)
+        .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX))
+        .allow_burst(burst)
 }
 
 #[cfg(test)]
@@ -143,8 +245,13 @@ mod tests {
     fn default_rates_stay_under_the_documented_ones() {
         let limits = Limits::new(&Config::default());
         for (family, _, _, documented) in FAMILIES {
-            let allowed = (0..=documented.burst).take_while(|_| limits.0[family].check().is_ok()).count();
-            assert!(allowed >= 1 && allowed <= documented.burst as usize, "{family:?} let {allowed} through at once");
+            let allowed = (0..=documented.burst)
+                .take_while(|_| limits.0[family].check().is_ok())
+                .count();
+            assert!(
+                allowed >= 1 && allowed <= documented.burst as usize,
+                "{family:?} let {allowed} through at once"
+            );
         }
     }
 }

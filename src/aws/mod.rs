@@ -49,11 +49,21 @@ impl Aws {
         permits: Arc<tokio::sync::Semaphore>,
     ) -> Self {
         let r = recorder.clone();
-        let rds = aws_sdk_rds::config::Builder::from(config).interceptor(r.clone()).build();
-        let ec2 = aws_sdk_ec2::config::Builder::from(config).interceptor(r.clone()).build();
-        let ecs = aws_sdk_ecs::config::Builder::from(config).interceptor(r.clone()).build();
-        let secrets = aws_sdk_secretsmanager::config::Builder::from(config).interceptor(r.clone()).build();
-        let tagging = aws_sdk_resourcegroupstagging::config::Builder::from(config).interceptor(r).build();
+        let rds = aws_sdk_rds::config::Builder::from(config)
+            .interceptor(r.clone())
+            .build();
+        let ec2 = aws_sdk_ec2::config::Builder::from(config)
+            .interceptor(r.clone())
+            .build();
+        let ecs = aws_sdk_ecs::config::Builder::from(config)
+            .interceptor(r.clone())
+            .build();
+        let secrets = aws_sdk_secretsmanager::config::Builder::from(config)
+            .interceptor(r.clone())
+            .build();
+        let tagging = aws_sdk_resourcegroupstagging::config::Builder::from(config)
+            .interceptor(r)
+            .build();
         Self {
             scope,
             rds: aws_sdk_rds::Client::from_conf(rds),

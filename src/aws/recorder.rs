@@ -80,7 +80,9 @@ impl Intercept for Recorder {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         // An attempt that was never sent (no credentials) is none.
-        let Some(Started(at)) = cfg.load::<Started>() else { return Ok(()) };
+        let Some(Started(at)) = cfg.load::<Started>() else {
+            return Ok(());
+        };
         let took = at.elapsed();
         let (service, operation) = cfg
             .load::<Metadata>()
@@ -147,7 +149,10 @@ mod tests {
         assert_eq!(error_code(None, json).as_deref(), Some("ThrottlingException"));
         let xml = b"<Response><Errors><Error><Code>RequestLimitExceeded</Code></Error></Errors></Response>";
         assert_eq!(error_code(None, xml).as_deref(), Some("RequestLimitExceeded"));
-        assert_eq!(error_code(Some("AccessDeniedException:http://x/"), b"").as_deref(), Some("AccessDeniedException"));
+        assert_eq!(
+            error_code(Some("AccessDeniedException:http://x/"), b"").as_deref(),
+            Some("AccessDeniedException")
+        );
         assert_eq!(error_code(None, b"<html>"), None);
         assert_eq!(error_code(None, b"{\"__type\""), None);
     }

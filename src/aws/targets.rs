@@ -21,7 +21,9 @@ pub enum TargetError {
     #[error("the caller's identity can't be read: {0}")]
     NoIdentity(String),
     /// The role leads to another account than the configuration says.
-    #[error("target {expected}: the credentials lead to account {found}; correct `targets[].account` or its `role_arn`")]
+    #[error(
+        "target {expected}: the credentials lead to account {found}; correct `targets[].account` or its `role_arn`"
+    )]
     WrongAccount {
         /// What the configuration says.
         expected: String,
@@ -41,7 +43,11 @@ impl Connector {
     /// Reads the SDK's own chain: environment, profile, container or instance role.
     pub async fn new(config: &Config, endpoint: Option<&str>, region: Option<&str>, recorder: Recorder) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .retry_config(RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(300)))
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(4)
+                    .with_initial_backoff(Duration::from_millis(300)),
+            )
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(5))
@@ -56,7 +62,11 @@ impl Connector {
             loader = loader.region(Region::new(region.to_owned()));
         }
         let permits = Arc::new(tokio::sync::Semaphore::new(config.limits.concurrency.max(1)));
-        Self { base: loader.load().await, recorder, permits }
+        Self {
+            base: loader.load().await,
+            recorder,
+            permits,
+        }
     }
 
     /// The configuration of the process's own account, for its queue, its bus and its pause parameter.
@@ -81,8 +91,11 @@ impl Connector {
         config: &Config,
         regions: &[String],
     ) -> Result<Vec<Result<Aws, (String, TargetError)>>, TargetError> {
-        let targets: Vec<Option<&Target>> =
-            if config.targets.is_empty() { vec![None] } else { config.targets.iter().map(Some).collect() };
+        let targets: Vec<Option<&Target>> = if config.targets.is_empty() {
+            vec![None]
+        } else {
+            config.targets.iter().map(Some).collect()
+        };
         let entered = futures::future::join_all(targets.iter().map(|t| self.enter(config, *t, regions))).await;
         let mut found = vec![];
         for (target, result) in targets.iter().zip(entered) {
@@ -98,7 +111,12 @@ impl Connector {
         Ok(found)
     }
 
-    async fn enter(&self, config: &Config, target: Option<&Target>, regions: &[String]) -> Result<Vec<Aws>, TargetError> {
+    async fn enter(
+        &self,
+        config: &Config,
+        target: Option<&Target>,
+        regions: &[String],
+    ) -> Result<Vec<Aws>, TargetError> {
         let default = self.base.region().map(ToString::to_string);
         let named = target.map(|t| t.regions.as_slice()).unwrap_or_default();
         // As everywhere in the AWS tools, a flag wins over a file.
@@ -108,8 +126,15 @@ impl Connector {
             ([], named, _) => named.to_vec(),
             (asked, _, _) => asked.to_vec(),
         };
-        let Some(first) = regions.first() else { return Ok(vec![]) };
-        let base = self.base.clone().into_builder().region(Region::new(first.clone())).build();
+        let Some(first) = regions.first() else {
+            return Ok(vec![]);
+        };
+        let base = self
+            .base
+            .clone()
+            .into_builder()
+            .region(Region::new(first.clone()))
+            .build();
         let base = match target.and_then(|t| t.role_arn.as_ref()) {
             None => base,
             Some(role) => {
@@ -128,29 +153,51 @@ impl Connector {
         };
         let account = self.identity(&base, first, target.map(|t| t.account.as_str())).await?;
         if let Some(expected) = target.map(|t| &t.account).filter(|a| **a != account) {
-            return Err(TargetError::WrongAccount { expected: expected.clone(), found: account });
+            return Err(TargetError::WrongAccount {
+                expected: expected.clone(),
+                found: account,
+            });
         }
         Ok(regions
             .into_iter()
             .map(|region| {
                 let sdk = base.clone().into_builder().region(Region::new(region.clone())).build();
-                let scope = Scope { account: account.clone(), region };
-                Aws::new(scope, &sdk, &self.recorder, Arc::new(Limits::new(config)), Arc::clone(&self.permits))
+                let scope = Scope {
+                    account: account.clone(),
+                    region,
+                };
+                Aws::new(
+                    scope,
+                    &sdk,
+                    &self.recorder,
+                    Arc::new(Limits::new(config)),
+                    Arc::clone(&self.permits),
+                )
             })
             .collect())
     }
 
     async fn identity(&self, sdk: &SdkConfig, region: &str, expected: Option<&str>) -> Result<String, TargetError> {
-        let conf = aws_sdk_sts::config::Builder::from(sdk).interceptor(self.recorder.clone()).build();
+        let conf = aws_sdk_sts::config::Builder::from(sdk)
+            .interceptor(self.recorder.clone())
+            .build();
         let client = aws_sdk_sts::Client::from_conf(conf);
-        let api = Api { service: "sts", operation: "GetCallerIdentity", family: Family::Tagging };
+        let api = Api {
+            service: "sts",
+            operation: "GetCallerIdentity",
+            family: Family::Tagging,
+        };
         let scope = Scope {
             account: expected.unwrap_or("(the caller's)").to_owned(),
             region: region.to_owned(),
         };
-        let answer = client.get_caller_identity().send().await.map_err(|e| {
-            TargetError::NoIdentity(explain(&scope, api, &scope.account, &e).message)
-        })?;
-        answer.account.ok_or_else(|| TargetError::NoIdentity("STS named no account".into()))
+        let answer = client
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|e| TargetError::NoIdentity(explain(&scope, api, &scope.account, &e).message))?;
+        answer
+            .account
+            .ok_or_else(|| TargetError::NoIdentity("STS named no account".into()))
     }
 }

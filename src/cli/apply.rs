@@ -51,25 +51,40 @@ pub(super) async fn run(session: &Session, args: &ApplyArgs) -> Result<u8, Failu
         eprintln!("holdfast: could not read {error}");
     }
     print(&plan_table(&plan, Style::of_stdout()))?;
-    let unknown = if gaps(session, &swept).is_empty() { exit::CLEAN } else { exit::UNKNOWN };
+    let unknown = if gaps(session, &swept).is_empty() {
+        exit::CLEAN
+    } else {
+        exit::UNKNOWN
+    };
     if plan.actions.is_empty() {
         return Ok(unknown);
     }
     confirm(args.yes, &plan)?;
-    let outcomes = carry_out(session, &swept, &plan, args.wait).await?;
+    let outcomes = carry_out(session, &swept, &plan, args.wait).await;
     let verified = outcomes.iter().filter(|e| **e == Ended::Verified).count();
     print(&format!("\n{verified} of {} corrected and verified\n", outcomes.len()))?;
-    Ok(if verified == outcomes.len() { unknown } else { exit::FINDINGS })
+    Ok(if verified == outcomes.len() {
+        unknown
+    } else {
+        exit::FINDINGS
+    })
 }
 
 fn read_plan(path: &Path) -> Result<Plan, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure(format!("the plan {} can't be read: {e}", path.display())))?;
     let plan: Plan = serde_json::from_str(&text).map_err(|e| {
-        Failure(format!("{}: not a plan of `holdfast plan --format json`: {e}", path.display()))
+        Failure(format!(
+            "{}: not a plan of `holdfast plan --format json`: {e}",
+            path.display()
+        ))
     })?;
     if plan.schema_version != 1 {
-        let message = format!("{}: schema_version {} is not known here", path.display(), plan.schema_version);
+        let message = format!(
+            "{}: schema_version {} is not known here",
+            path.display(),
+            plan.schema_version
+        );
         return Err(Failure(message));
     }
     Ok(plan)
@@ -88,52 +103,67 @@ fn confirm(yes: bool, plan: &Plan) -> Result<(), Failure> {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Failure("nothing was changed: without a terminal to ask on, `apply` needs --yes".into()));
+        return Err(Failure(
+            "nothing was changed: without a terminal to ask on, `apply` needs --yes".into(),
+        ));
     }
     eprint!("Carry out {} correction(s)? Only `yes` is yes: ", plan.actions.len());
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure("nothing was changed".into())) }
+    if answer.trim() == "yes" {
+        Ok(())
+    } else {
+        Err(Failure("nothing was changed".into()))
+    }
 }
 
-async fn carry_out(session: &Session, swept: &[Swept], plan: &Plan, wait: Duration) -> Result<Vec<Ended>, Failure> {
+async fn carry_out(session: &Session, swept: &[Swept], plan: &Plan, wait: Duration) -> Vec<Ended> {
     let mut workloads: BTreeMap<(&crate::model::key::Scope, &str), Vec<&PlannedAction>> = BTreeMap::new();
     for action in &plan.actions {
-        workloads.entry((&action.scope, &action.workload)).or_default().push(action);
+        workloads
+            .entry((&action.scope, &action.workload))
+            .or_default()
+            .push(action);
     }
-    let mut results = stream::iter(workloads)
-        .map(|((scope, _), actions)| async move {
-            let mut done = vec![];
-            for action in actions {
-                let outcome = match swept.iter().find(|s| s.snapshot.scope == *scope) {
-                    Some(place) => one(session, place, action, wait).await,
-                    None => Done {
-                        ended: Ended::Refused,
-                        detail: format!("not done: {scope} is not among what was looked at"),
-                        seen: None,
-                    },
-                };
-                done.push((action, outcome));
+    let ended = std::sync::Mutex::new(vec![]);
+    stream::iter(workloads)
+        .for_each_concurrent(AT_ONCE, |((scope, _), actions)| {
+            let ended = &ended;
+            async move {
+                for action in actions {
+                    let outcome = match swept.iter().find(|s| s.snapshot.scope == *scope) {
+                        Some(place) => one(session, place, action, wait).await,
+                        None => Done {
+                            ended: Ended::Refused,
+                            detail: format!("not done: {scope} is not among what was looked at"),
+                            seen: None,
+                        },
+                    };
+                    // Told at once: the next one may be a rollout, which takes minutes.
+                    tell(action, &outcome);
+                    ended
+                        .lock()
+                        .unwrap_or_else(std::sync::PoisonError::into_inner)
+                        .push(outcome.ended);
+                }
             }
-            done
         })
-        .buffer_unordered(AT_ONCE);
-    let mut ended = vec![];
-    while let Some(done) = results.next().await {
-        for (action, outcome) in done {
-            let line = format!(
-                "{:<8}  {}  {}\n          {}\n",
-                outcome.ended.as_str(),
-                action.workload,
-                action.change,
-                outcome.detail
-            );
-            print(&line)?;
-            ended.push(outcome.ended);
-        }
+        .await;
+    ended.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn tell(action: &PlannedAction, outcome: &Done) {
+    let line = format!(
+        "{:<8}  {}  {}\n          {}\n",
+        outcome.ended.as_str(),
+        action.workload,
+        action.change,
+        outcome.detail
+    );
+    if let Err(Failure(why)) = print(&line) {
+        eprintln!("holdfast: {why}");
     }
-    Ok(ended)
 }
 
 async fn one(session: &Session, place: &Swept, action: &PlannedAction, wait: Duration) -> Done {
@@ -143,7 +173,14 @@ async fn one(session: &Session, place: &Swept, action: &PlannedAction, wait: Dur
         definitions: &session.definitions,
         progress: &Unwatched,
     };
-    let patience = Patience { settle: wait, ..Patience::default() };
-    let actor = Actor { collector, clock: session.clock.as_ref(), patience };
+    let patience = Patience {
+        settle: wait,
+        ..Patience::default()
+    };
+    let actor = Actor {
+        collector,
+        clock: session.clock.as_ref(),
+        patience,
+    };
     actor.carry_out(&place.snapshot, action).await
 }

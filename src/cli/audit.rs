@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::session::print;
 use super::{Failure, Selection, Session, exit, severity};
-use crate::model::policy::Severity;
+use crate::model::policy::{Mode, Severity};
 use crate::report::{Report, Style, audit_table};
 
 /// Arguments of `audit`.
@@ -36,8 +36,16 @@ enum Format {
 pub(super) async fn run(session: &Session, args: &AuditArgs) -> Result<u8, Failure> {
     let started_at = session.clock.now();
     let swept = session.sweep(&args.selection).await?;
-    let report = session.report(started_at, swept);
-    let style = if args.output.is_some() { Style { width: None, colour: false } } else { Style::of_stdout() };
+    let mut report = session.report(started_at, swept);
+    report.mode = Mode::Audit;
+    let style = if args.output.is_some() {
+        Style {
+            width: None,
+            colour: false,
+        }
+    } else {
+        Style::of_stdout()
+    };
     let text = match args.format {
         Format::Table => audit_table(&report, style),
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),

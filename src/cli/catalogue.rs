@@ -25,9 +25,13 @@ pub(super) fn rules(args: &RulesArgs) -> Result<u8, Failure> {
     };
     let Some(rule) = rules::find(id) else {
         let known = rules::ids();
-        let nearest = known.iter().max_by(|a, b| strsim::jaro(a, id).total_cmp(&strsim::jaro(b, id)));
+        let nearest = known
+            .iter()
+            .max_by(|a, b| strsim::jaro(a, id).total_cmp(&strsim::jaro(b, id)));
         let hint = nearest.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
-        return Err(Failure(format!("there is no rule {id}{hint} (`holdfast rules` lists them)")));
+        return Err(Failure(format!(
+            "there is no rule {id}{hint} (`holdfast rules` lists them)"
+        )));
     };
     print(&in_full(rule.meta()))?;
     Ok(exit::CLEAN)
@@ -36,7 +40,13 @@ pub(super) fn rules(args: &RulesArgs) -> Result<u8, Failure> {
 /// One rule as Markdown.
 #[must_use]
 pub fn in_full(meta: &Meta) -> String {
-    let list = |items: &[&str]| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
+    let list = |items: &[&str]| {
+        if items.is_empty() {
+            "none".to_owned()
+        } else {
+            items.join(", ")
+        }
+    };
     format!(
         "# {}\n\nFails when {}.\n\n- severity: {}\n- enabled: {}\n- risk of its corrections: {}\n- parameters: {}\n\
          - maps to: {}\n- IAM actions to judge: {}\n- IAM actions to correct: {}\n\n{}",

@@ -37,7 +37,11 @@ pub(super) async fn run(session: &Session, args: &PlanArgs) -> Result<u8, Failur
     for error in gaps(session, &swept) {
         eprintln!("holdfast: could not read {error}");
     }
-    Ok(if gaps(session, &swept).is_empty() { exit::CLEAN } else { exit::UNKNOWN })
+    Ok(if gaps(session, &swept).is_empty() {
+        exit::CLEAN
+    } else {
+        exit::UNKNOWN
+    })
 }
 
 /// The plan of a whole sweep.

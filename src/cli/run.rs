@@ -38,7 +38,11 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
         tracing::error!(target = target.resource, "{}; the other targets go on", target.message);
     }
     let metrics = Arc::clone(&session.metrics);
-    metrics.set_mode(if mode == Mode::Enforce { RunMode::Enforce } else { RunMode::Audit });
+    metrics.set_mode(if mode == Mode::Enforce {
+        RunMode::Enforce
+    } else {
+        RunMode::Audit
+    });
     metrics.set_leader(true);
     metrics.set_paused(false);
     let state = Arc::new(State::new(Arc::clone(&metrics)));
@@ -63,19 +67,28 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
         queue: queue.clone(),
         pause: PauseSwitch {
             parameter: config.safety.pause.ssm_parameter.clone().map(|name| {
-                let conf = aws_sdk_ssm::config::Builder::from(own).interceptor(session.connector.recorder()).build();
+                let conf = aws_sdk_ssm::config::Builder::from(own)
+                    .interceptor(session.connector.recorder())
+                    .build();
                 (aws_sdk_ssm::Client::from_conf(conf), name)
             }),
         },
         bus: config.report_to.event_bus.clone().map(|name| {
-            let conf = aws_sdk_eventbridge::config::Builder::from(own).interceptor(session.connector.recorder()).build();
-            Bus { client: aws_sdk_eventbridge::Client::from_conf(conf), name }
+            let conf = aws_sdk_eventbridge::config::Builder::from(own)
+                .interceptor(session.connector.recorder())
+                .build();
+            Bus {
+                client: aws_sdk_eventbridge::Client::from_conf(conf),
+                name,
+            }
         }),
     }));
     metrics.before_render({
         let (operator, metrics) = (Arc::downgrade(&operator), Arc::downgrade(&metrics));
         move || {
-            let (Some(operator), Some(metrics)) = (operator.upgrade(), metrics.upgrade()) else { return };
+            let (Some(operator), Some(metrics)) = (operator.upgrade(), metrics.upgrade()) else {
+                return;
+            };
             if let Some(age) = operator.evidence_age() {
                 Kind::ALL.iter().for_each(|kind| metrics.evidence_age(kind.name(), age));
             }
@@ -87,7 +100,10 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
     let serving = tokio::spawn(server.run(Arc::clone(&state), http.clone()));
     let working = tokio::spawn(operator.run(work.clone(), GRACE));
     let signal = stop_signal().await?;
-    tracing::info!(signal, "stopping: what has begun is finished, the rest stays in the queue");
+    tracing::info!(
+        signal,
+        "stopping: what has begun is finished, the rest stays in the queue"
+    );
     state.shutting_down();
     work.cancel();
     working.await?;
@@ -122,7 +138,10 @@ fn consumer(session: &Session, queue: &WorkQueue<crate::model::key::Key>) -> Opt
         sink: Arc::new(queue.clone()),
         metrics: Arc::clone(&session.metrics),
         clock: Arc::clone(&session.clock),
-        options: ConsumeOptions { grace: GRACE, ..ConsumeOptions::default() },
+        options: ConsumeOptions {
+            grace: GRACE,
+            ..ConsumeOptions::default()
+        },
     })
 }
 

@@ -30,11 +30,12 @@ impl<E: std::error::Error> From<E> for Failure {
 }
 
 /// Runs a command that needs the network.
-pub(super) fn block_on(
-    command: impl Future<Output = Result<u8, Failure>>,
-) -> Result<u8, Failure> {
+pub(super) fn block_on(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
     // Two workers are enough for what waits on the network most of the time, and cheap on a small task.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(command)
 }
 
@@ -137,7 +138,16 @@ impl Session {
             return Err(Failure(told.join("\n")));
         }
         let (definitions, clock) = (DefinitionCache::default(), Arc::new(SystemClock));
-        Ok(Self { config, connector, scopes, unreachable, counts, metrics, definitions, clock })
+        Ok(Self {
+            config,
+            connector,
+            scopes,
+            unreachable,
+            counts,
+            metrics,
+            definitions,
+            clock,
+        })
     }
 
     /// Reads and judges every scope at once.
@@ -150,25 +160,41 @@ impl Session {
         let only = (!selection.workloads.is_empty()).then(|| selection.workloads.iter().cloned().collect());
         let swept: Vec<Swept> = stream::iter(&self.scopes)
             .map(|aws| async {
-                let collector =
-                    Collector { aws, config: &self.config, definitions: &self.definitions, progress };
+                let collector = Collector {
+                    aws,
+                    config: &self.config,
+                    definitions: &self.definitions,
+                    progress,
+                };
                 let snapshot = collector.sweep(self.clock.now()).await;
                 let judged = judge(&snapshot, &self.config, self.clock.now(), only.as_ref());
-                Swept { aws: aws.clone(), snapshot, judged }
+                Swept {
+                    aws: aws.clone(),
+                    snapshot,
+                    judged,
+                }
             })
             .buffered(self.scopes.len().max(1))
             .collect()
             .await;
         bar.0.finish_and_clear();
         if swept.iter().all(|s| unreadable(&s.snapshot)) {
-            let told: BTreeSet<String> =
-                swept.iter().flat_map(|s| s.snapshot.errors.iter().map(|e| e.message.clone())).collect();
+            let told: BTreeSet<String> = swept
+                .iter()
+                .flat_map(|s| s.snapshot.errors.iter().map(|e| e.message.clone()))
+                .collect();
             let told: Vec<String> = told.into_iter().collect();
             return Err(Failure(format!("nothing could be read:\n  {}", told.join("\n  "))));
         }
-        if let Some(missing) = only.iter().flatten().find(|w| !swept.iter().any(|s| s.judged.workloads.contains(*w))) {
+        if let Some(missing) = only
+            .iter()
+            .flatten()
+            .find(|w| !swept.iter().any(|s| s.judged.workloads.contains(*w)))
+        {
             let prefix = &self.config.tag_prefix;
-            return Err(Failure(format!("no resource carries {prefix}workload={missing} in what was looked at")));
+            return Err(Failure(format!(
+                "no resource carries {prefix}workload={missing} in what was looked at"
+            )));
         }
         Ok(swept)
     }

@@ -14,7 +14,11 @@ use crate::model::snapshot::{Guarded, Seen};
 use crate::model::tags::Tags;
 
 const fn api(operation: &'static str) -> Api {
-    Api { service: "ec2", operation, family: Family::Ec2Describe }
+    Api {
+        service: "ec2",
+        operation,
+        family: Family::Ec2Describe,
+    }
 }
 const GROUPS: Api = api("DescribeSecurityGroups");
 const RULES: Api = api("DescribeSecurityGroupRules");
@@ -80,7 +84,9 @@ pub(super) async fn groups(c: &Collector<'_>, ids: Option<&[String]>) -> Seen<BT
         })
         .collect();
     for rule in rules.into_iter().filter(|r| r.is_egress != Some(true)) {
-        let Some(group) = rule.group_id.as_ref().and_then(|id| found.get_mut(id)) else { continue };
+        let Some(group) = rule.group_id.as_ref().and_then(|id| found.get_mut(id)) else {
+            continue;
+        };
         group.ingress.extend(ingress(rule));
     }
     for group in found.values_mut() {
@@ -95,7 +101,10 @@ fn ingress(rule: SecurityGroupRule) -> Option<IngressRule> {
     let source = match (cidr, rule.prefix_list_id, rule.referenced_group_info) {
         (Some(text), _, _) => text.parse::<IpNet>().map_or_else(|_| Source::Other(text), Source::Cidr),
         (None, Some(list), _) => Source::PrefixList(list),
-        (None, None, Some(group)) => Source::Group { id: group.group_id?, account: group.user_id },
+        (None, None, Some(group)) => Source::Group {
+            id: group.group_id?,
+            account: group.user_id,
+        },
         (None, None, None) => Source::Other("a source that Holdfast does not know".into()),
     };
     Some(IngressRule {
@@ -150,10 +159,26 @@ pub(super) async fn subnets(c: &Collector<'_>) -> Seen<BTreeMap<String, Subnet>>
             let (id, vpc) = (s.subnet_id()?, s.vpc_id()?);
             // A subnet without a table of its own follows the main one of its VPC.
             let table = own.get(id).or_else(|| main.get(vpc));
-            let v6 = s.ipv6_cidr_block_association_set().iter().filter_map(|a| a.ipv6_cidr_block());
-            let cidrs = s.cidr_block().into_iter().chain(v6).filter_map(|c| c.parse().ok()).collect();
+            let v6 = s
+                .ipv6_cidr_block_association_set()
+                .iter()
+                .filter_map(|a| a.ipv6_cidr_block());
+            let cidrs = s
+                .cidr_block()
+                .into_iter()
+                .chain(v6)
+                .filter_map(|c| c.parse().ok())
+                .collect();
             let internet_gateway = table.and_then(|t| internet_gateway(t));
-            Some((id.to_owned(), Subnet { id: id.to_owned(), vpc: vpc.to_owned(), cidrs, internet_gateway }))
+            Some((
+                id.to_owned(),
+                Subnet {
+                    id: id.to_owned(),
+                    vpc: vpc.to_owned(),
+                    cidrs,
+                    internet_gateway,
+                },
+            ))
         })
         .collect())
 }
@@ -174,7 +199,9 @@ fn internet_gateway(table: &RouteTable) -> Option<String> {
 pub(super) async fn guarded(c: &Collector<'_>, groups: &BTreeSet<String>) -> BTreeMap<String, Seen<Guarded>> {
     let ids: Vec<String> = groups.iter().cloned().collect();
     let chunks: Vec<Vec<String>> = ids.chunks(FILTER_VALUES).map(<[String]>::to_vec).collect();
-    let read = stream::iter(chunks).map(|chunk| guarded_chunk(c, chunk)).buffer_unordered(c.limit());
+    let read = stream::iter(chunks)
+        .map(|chunk| guarded_chunk(c, chunk))
+        .buffer_unordered(c.limit());
     read.collect::<Vec<_>>().await.into_iter().flatten().collect()
 }
 
@@ -193,11 +220,17 @@ async fn guarded_chunk(c: &Collector<'_>, ids: Vec<String>) -> Vec<(String, Seen
     };
     let mut found: BTreeMap<String, Guarded> = ids.into_iter().map(|id| (id, Guarded::default())).collect();
     // RDS names its interfaces so; whose database each is, the lists of instances and clusters tell.
-    for interface in interfaces.iter().filter(|i| i.description() != Some("RDSNetworkInterface")) {
+    for interface in interfaces
+        .iter()
+        .filter(|i| i.description() != Some("RDSNetworkInterface"))
+    {
         for group in interface.groups().iter().filter_map(|g| g.group_id()) {
             if let Some(guarded) = found.get_mut(group) {
                 let id = interface.network_interface_id().unwrap_or("?");
-                let about = interface.description().filter(|d| !d.is_empty()).unwrap_or("no description");
+                let about = interface
+                    .description()
+                    .filter(|d| !d.is_empty())
+                    .unwrap_or("no description");
                 guarded.others.push(format!("network interface {id} ({about})"));
             }
         }

@@ -18,12 +18,36 @@ use crate::model::tags::Tags;
 use crate::rules::support::is_durable;
 use crate::rules::wants::view;
 
-const GET_RESOURCES: Api = Api { service: "tag", operation: "GetResources", family: Family::Tagging };
-const LIST_CLUSTERS: Api = Api { service: "ecs", operation: "ListClusters", family: Family::EcsDefinitions };
-const LIST_SERVICES: Api = Api { service: "ecs", operation: "ListServices", family: Family::EcsServices };
-const DESCRIBE_SERVICES: Api = Api { service: "ecs", operation: "DescribeServices", family: Family::EcsServices };
-const LIST_TASKS: Api = Api { service: "ecs", operation: "ListTasks", family: Family::EcsTasks };
-const DESCRIBE_TASKS: Api = Api { service: "ecs", operation: "DescribeTasks", family: Family::EcsTasks };
+const GET_RESOURCES: Api = Api {
+    service: "tag",
+    operation: "GetResources",
+    family: Family::Tagging,
+};
+const LIST_CLUSTERS: Api = Api {
+    service: "ecs",
+    operation: "ListClusters",
+    family: Family::EcsDefinitions,
+};
+const LIST_SERVICES: Api = Api {
+    service: "ecs",
+    operation: "ListServices",
+    family: Family::EcsServices,
+};
+const DESCRIBE_SERVICES: Api = Api {
+    service: "ecs",
+    operation: "DescribeServices",
+    family: Family::EcsServices,
+};
+const LIST_TASKS: Api = Api {
+    service: "ecs",
+    operation: "ListTasks",
+    family: Family::EcsTasks,
+};
+const DESCRIBE_TASKS: Api = Api {
+    service: "ecs",
+    operation: "DescribeTasks",
+    family: Family::EcsTasks,
+};
 
 /// Most names that DescribeServices takes.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>
@@ -53,7 +77,13 @@ type Definitions = BTreeMap<String, Seen<Arc<TaskDefinition>>>;
 pub(super) async fn services(c: &Collector<'_>) -> (Found, Definitions) {
     match discover(c).await {
         Ok(named) => describe(c, named).await,
-        Err(e) => (Found { found: Err(e), unread: BTreeMap::new() }, Definitions::new()),
+        Err(e) => (
+            Found {
+                found: Err(e),
+                unread: BTreeMap::new(),
+            },
+            Definitions::new(),
+        ),
     }
 }
 
@@ -99,8 +129,14 @@ async fn discover(c: &Collector<'_>) -> Seen<Vec<Named>> {
 /// Cluster and service from an ARN: `arn:aws:ecs:region:account:service/cluster/name`.
 pub(super) fn named(arn: &str, workload: Option<String>) -> Option<Named> {
     let mut parts = arn.split(':').nth(5)?.split('/');
-    let (Some("service"), Some(cluster), Some(_)) = (parts.next(), parts.next(), parts.next()) else { return None };
-    Some(Named { arn: arn.to_owned(), cluster: cluster.to_owned(), workload })
+    let (Some("service"), Some(cluster), Some(_)) = (parts.next(), parts.next(), parts.next()) else {
+        return None;
+    };
+    Some(Named {
+        arn: arn.to_owned(),
+        cluster: cluster.to_owned(),
+        workload,
+    })
 }
 
 fn is_of(arn: &str, scope: &crate::model::key::Scope) -> bool {
@@ -126,7 +162,14 @@ async fn list(c: &Collector<'_>) -> Seen<Vec<Named>> {
                 service_arns,
                 next_token
             )?;
-            Ok(arns.into_iter().map(|arn| Named { arn, cluster: name.clone(), workload: None }).collect::<Vec<_>>())
+            Ok(arns
+                .into_iter()
+                .map(|arn| Named {
+                    arn,
+                    cluster: name.clone(),
+                    workload: None,
+                })
+                .collect::<Vec<_>>())
         })
         .buffer_unordered(c.limit())
         .collect::<Vec<Seen<Vec<Named>>>>()
@@ -146,7 +189,9 @@ pub(super) async fn describe(c: &Collector<'_>, named: Vec<Named>) -> (Found, De
         .into_iter()
         .flat_map(|(cluster, services)| {
             let chunks = services.chunks(SERVICES_A_CALL);
-            chunks.map(|s| (cluster.to_owned(), s.iter().map(|n| (*n).clone()).collect())).collect::<Vec<_>>()
+            chunks
+                .map(|s| (cluster.to_owned(), s.iter().map(|n| (*n).clone()).collect()))
+                .collect::<Vec<_>>()
         })
         .collect();
     c.progress.more(named.len());
@@ -163,7 +208,9 @@ pub(super) async fn describe(c: &Collector<'_>, named: Vec<Named>) -> (Found, De
                     arns.filter(|arn| seen.insert(arn.clone())).collect()
                 };
                 let definitions = futures::future::join_all(
-                    fresh.into_iter().map(|arn| async move { (arn.clone(), task_definition::read(c, &arn).await) }),
+                    fresh
+                        .into_iter()
+                        .map(|arn| async move { (arn.clone(), task_definition::read(c, &arn).await) }),
                 )
                 .await;
                 (services, unread, definitions)
@@ -189,7 +236,13 @@ pub(super) async fn describe(c: &Collector<'_>, named: Vec<Named>) -> (Found, De
         }
         definitions.extend(described);
     }
-    (Found { found: untold.map_or(Ok(found), Err), unread }, definitions)
+    (
+        Found {
+            found: untold.map_or(Ok(found), Err),
+            unread,
+        },
+        definitions,
+    )
 }
 
 async fn describe_batch(
@@ -264,7 +317,9 @@ async fn other_tasks(c: &Collector<'_>, service: &Service) -> Seen<BTreeMap<Stri
             .include(TaskField::Tags);
         let answer = c.aws.call(DESCRIBE_TASKS, &service.arn, request.send()).await?;
         for task in answer.tasks.unwrap_or_default() {
-            let Some(revision) = task.task_definition_arn else { continue };
+            let Some(revision) = task.task_definition_arn else {
+                continue;
+            };
             if revision != service.task_definition && task.last_status.as_deref() == Some("RUNNING") {
                 *others.entry(revision).or_default() += 1;
             }
@@ -278,14 +333,22 @@ fn reduce(s: SdkService) -> Option<Service> {
     deployments.sort_by_key(|d| d.status != "PRIMARY");
     // The service names the revision of its primary deployment; with another controller only deployments do.
     let running = s.task_definition.or_else(|| {
-        deployments.first().filter(|d| !d.task_definition.is_empty()).map(|d| d.task_definition.clone())
+        deployments
+            .first()
+            .filter(|d| !d.task_definition.is_empty())
+            .map(|d| d.task_definition.clone())
     })?;
     let strategy = s.capacity_provider_strategy.unwrap_or_default();
     let fargate = s.launch_type == Some(LaunchType::Fargate)
         || strategy.iter().any(|p| p.capacity_provider.starts_with("FARGATE"));
     let network = s.network_configuration.and_then(|n| n.awsvpc_configuration);
     Some(Service {
-        cluster: s.cluster_arn.as_deref().and_then(|a| a.rsplit('/').next()).unwrap_or("default").to_owned(),
+        cluster: s
+            .cluster_arn
+            .as_deref()
+            .and_then(|a| a.rsplit('/').next())
+            .unwrap_or("default")
+            .to_owned(),
         arn: s.service_arn?,
         name: s.service_name?,
         status: s.status.unwrap_or_default(),
@@ -297,7 +360,11 @@ fn reduce(s: SdkService) -> Option<Service> {
         running_count: s.running_count,
         subnets: network.as_ref().map(|n| n.subnets.clone()).unwrap_or_default(),
         security_groups: network.and_then(|n| n.security_groups).unwrap_or_default(),
-        balanced_container: s.load_balancers.unwrap_or_default().into_iter().find_map(|l| l.container_name),
+        balanced_container: s
+            .load_balancers
+            .unwrap_or_default()
+            .into_iter()
+            .find_map(|l| l.container_name),
         deployment_controller: s
             .deployment_controller
             .map_or(DeploymentControllerType::Ecs, |d| d.r#type)
@@ -337,11 +404,17 @@ pub(super) async fn durable_revisions(
         let (true, Some(workload)) = (running.contains(arn), service.tags.workload(&c.config.tag_prefix)) else {
             continue;
         };
-        let Some((family, revision)) = arn.rsplit_once(':').and_then(|(f, r)| Some((f, r.parse::<i32>().ok()?))) else {
+        let Some((family, revision)) = arn
+            .rsplit_once(':')
+            .and_then(|(f, r)| Some((f, r.parse::<i32>().ok()?)))
+        else {
             continue;
         };
         let w = view(workload, snapshot, c.config, now);
-        for earlier in (1..revision).rev().take(usize::try_from(REVISIONS_BACK).unwrap_or_default()) {
+        for earlier in (1..revision)
+            .rev()
+            .take(usize::try_from(REVISIONS_BACK).unwrap_or_default())
+        {
             match task_definition::fetch(c, &format!("{family}:{earlier}")).await {
                 Ok(definition) if definition.active && is_durable(&w, &definition, service.fargate) => {
                     found.insert(arn.clone(), definition);

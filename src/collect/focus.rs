@@ -28,7 +28,10 @@ impl Focus {
     #[must_use]
     pub fn of(snapshot: &Snapshot, config: &crate::config::Config, workload: &str, now: Timestamp) -> Self {
         let w = view(workload, snapshot, config, now);
-        let mut focus = Self { workload: Some(workload.to_owned()), ..Self::default() };
+        let mut focus = Self {
+            workload: Some(workload.to_owned()),
+            ..Self::default()
+        };
         for instance in w.instances().unwrap_or_default() {
             focus.instances.insert(instance.id.clone());
             focus.clusters.extend(instance.cluster.clone());
@@ -43,7 +46,9 @@ impl Focus {
             focus.services.insert(service.arn.clone());
             focus.groups.extend(service.security_groups.iter().cloned());
         }
-        focus.services.extend(w.unread_services().map(|(arn, _)| arn.to_owned()));
+        focus
+            .services
+            .extend(w.unread_services().map(|(arn, _)| arn.to_owned()));
         focus
     }
 
@@ -57,8 +62,13 @@ impl Focus {
                 self.clusters.insert(id.clone());
             }
             Subject::Service { cluster, service } => {
-                if !self.services.iter().any(|s| s.ends_with(&format!(":service/{cluster}/{service}"))) {
-                    self.services.insert(scope.arn("ecs", &format!("service/{cluster}/{service}")));
+                if !self
+                    .services
+                    .iter()
+                    .any(|s| s.ends_with(&format!(":service/{cluster}/{service}")))
+                {
+                    self.services
+                        .insert(scope.arn("ecs", &format!("service/{cluster}/{service}")));
                 }
             }
             Subject::SecurityGroup(id) => {
@@ -74,8 +84,12 @@ impl Focus {
         replace(&mut base.instances, &fresh.instances, &self.instances);
         replace(&mut base.clusters, &fresh.clusters, &self.clusters);
         replace(&mut base.security_groups, &fresh.security_groups, &self.groups);
-        let services: BTreeSet<String> =
-            self.services.iter().cloned().chain(fresh.services.iter().flat_map(|m| m.keys().cloned())).collect();
+        let services: BTreeSet<String> = self
+            .services
+            .iter()
+            .cloned()
+            .chain(fresh.services.iter().flat_map(|m| m.keys().cloned()))
+            .collect();
         replace(&mut base.services, &fresh.services, &services);
         base.unread_services.retain(|arn, _| !services.contains(arn));
         base.unread_services.extend(fresh.unread_services.clone());
@@ -98,7 +112,11 @@ impl Collector<'_> {
         let (instances, clusters, groups) = (ids(&focus.instances), ids(&focus.clusters), ids(&focus.groups));
         let only = |list: &'_ [String]| (!all_databases).then(|| list.to_vec());
         let (only_instances, only_clusters) = (only(&instances), only(&clusters));
-        let named = focus.services.iter().filter_map(|arn| ecs::named(arn, focus.workload.clone())).collect();
+        let named = focus
+            .services
+            .iter()
+            .filter_map(|arn| ecs::named(arn, focus.workload.clone()))
+            .collect();
         let (instances, clusters, groups, subnets, (services, definitions), secrets) = tokio::join!(
             Box::pin(rds::instances(self, only_instances.as_deref())),
             Box::pin(rds::clusters(self, only_clusters.as_deref())),
@@ -117,7 +135,9 @@ impl Collector<'_> {
         snapshot.clusters = clusters.map(|fresh| others(&base.clusters, &focus.clusters, fresh, all_databases));
         snapshot.security_groups = groups.map(|fresh| others(&base.security_groups, &focus.groups, fresh, false));
         snapshot.subnets = subnets;
-        snapshot.services = services.found.map(|fresh| others(&base.services, &focus.services, fresh, false));
+        snapshot.services = services
+            .found
+            .map(|fresh| others(&base.services, &focus.services, fresh, false));
         snapshot.unread_services = services.unread;
         // Without their revisions, the references of others are not followed.
         snapshot.task_definitions = definitions;
@@ -133,11 +153,7 @@ impl Collector<'_> {
     }
 }
 
-fn replace<T: Clone>(
-    base: &mut Seen<BTreeMap<String, T>>,
-    fresh: &Seen<BTreeMap<String, T>>,
-    ids: &BTreeSet<String>,
-) {
+fn replace<T: Clone>(base: &mut Seen<BTreeMap<String, T>>, fresh: &Seen<BTreeMap<String, T>>, ids: &BTreeSet<String>) {
     let (Ok(base), Ok(fresh)) = (base, fresh) else { return };
     for id in ids {
         match fresh.get(id) {

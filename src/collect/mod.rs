@@ -116,7 +116,11 @@ fn errors(s: &Snapshot) -> BTreeSet<Arc<ReadError>> {
 
 /// Tags from pairs; a pair without a key is none.
 fn tags<'t>(pairs: impl Iterator<Item = (Option<&'t str>, Option<&'t str>)>) -> Tags {
-    Tags(pairs.filter_map(|(k, v)| Some((k?.to_owned(), v.unwrap_or_default().to_owned()))).collect())
+    Tags(
+        pairs
+            .filter_map(|(k, v)| Some((k?.to_owned(), v.unwrap_or_default().to_owned())))
+            .collect(),
+    )
 }
 
 /// An SDK instant.

@@ -10,8 +10,16 @@ use crate::model::resources::{DbCluster, DbInstance, Endpoint};
 use crate::model::snapshot::Seen;
 use crate::model::tags::Tags;
 
-const INSTANCES: Api = Api { service: "rds", operation: "DescribeDBInstances", family: Family::RdsDescribe };
-const CLUSTERS: Api = Api { service: "rds", operation: "DescribeDBClusters", family: Family::RdsDescribe };
+const INSTANCES: Api = Api {
+    service: "rds",
+    operation: "DescribeDBInstances",
+    family: Family::RdsDescribe,
+};
+const CLUSTERS: Api = Api {
+    service: "rds",
+    operation: "DescribeDBClusters",
+    family: Family::RdsDescribe,
+};
 
 /// Most that one page holds. <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBInstances.html>
 const PAGE: i32 = 100;
@@ -55,7 +63,9 @@ pub(super) async fn clusters(c: &Collector<'_>, ids: Option<&[String]>) -> Seen<
 
 fn filter(name: &str, ids: Option<&[String]>) -> Option<Vec<Filter>> {
     let ids = ids?;
-    Some(vec![Filter::builder().name(name).set_values(Some(ids.to_vec())).build()])
+    Some(vec![
+        Filter::builder().name(name).set_values(Some(ids.to_vec())).build(),
+    ])
 }
 
 fn rds_tags(list: Option<&[Tag]>) -> Tags {
@@ -69,7 +79,10 @@ fn port(port: Option<i32>) -> Option<u16> {
 fn instance(i: SdkInstance) -> Option<DbInstance> {
     let group = i.db_subnet_group.as_ref();
     let endpoint = i.endpoint.as_ref().and_then(|e| {
-        Some(Endpoint { host: e.address.as_ref()?.to_lowercase(), port: port(e.port).or_else(|| port(i.db_instance_port))? })
+        Some(Endpoint {
+            host: e.address.as_ref()?.to_lowercase(),
+            port: port(e.port).or_else(|| port(i.db_instance_port))?,
+        })
     });
     let mut pending = BTreeMap::new();
     if let Some(p) = &i.pending_modified_values {
@@ -77,7 +90,10 @@ fn instance(i: SdkInstance) -> Option<DbInstance> {
             ("DBInstanceClass", p.db_instance_class.clone()),
             ("AllocatedStorage", p.allocated_storage.map(|v| v.to_string())),
             ("Port", p.port.map(|v| v.to_string())),
-            ("BackupRetentionPeriod", p.backup_retention_period.map(|v| v.to_string())),
+            (
+                "BackupRetentionPeriod",
+                p.backup_retention_period.map(|v| v.to_string()),
+            ),
             ("MultiAZ", p.multi_az.map(|v| v.to_string())),
             ("EngineVersion", p.engine_version.clone()),
             ("Iops", p.iops.map(|v| v.to_string())),
@@ -87,9 +103,15 @@ fn instance(i: SdkInstance) -> Option<DbInstance> {
             ("CACertificateIdentifier", p.ca_certificate_identifier.clone()),
             ("DBSubnetGroupName", p.db_subnet_group_name.clone()),
             ("LicenseModel", p.license_model.clone()),
-            ("MasterUserPassword", p.master_user_password.as_ref().map(|_| "(not shown)".to_owned())),
+            (
+                "MasterUserPassword",
+                p.master_user_password.as_ref().map(|_| "(not shown)".to_owned()),
+            ),
             ("Engine", p.engine.clone()),
-            ("IAMDatabaseAuthenticationEnabled", p.iam_database_authentication_enabled.map(|v| v.to_string())),
+            (
+                "IAMDatabaseAuthenticationEnabled",
+                p.iam_database_authentication_enabled.map(|v| v.to_string()),
+            ),
         ];
         pending.extend(plain.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?))));
     }
@@ -138,19 +160,32 @@ fn instance(i: SdkInstance) -> Option<DbInstance> {
 }
 
 fn cluster(c: SdkCluster) -> Option<DbCluster> {
-    let hosts = c.endpoint.iter().chain(c.reader_endpoint.iter()).chain(c.custom_endpoints.iter().flatten());
+    let hosts = c
+        .endpoint
+        .iter()
+        .chain(c.reader_endpoint.iter())
+        .chain(c.custom_endpoints.iter().flatten());
     let hosts = hosts.map(|h| h.to_lowercase()).collect();
     let mut pending = BTreeMap::new();
     if let Some(p) = &c.pending_modified_values {
         let plain = [
-            ("BackupRetentionPeriod", p.backup_retention_period.map(|v| v.to_string())),
+            (
+                "BackupRetentionPeriod",
+                p.backup_retention_period.map(|v| v.to_string()),
+            ),
             ("EngineVersion", p.engine_version.clone()),
             ("DBClusterIdentifier", p.db_cluster_identifier.clone()),
             ("AllocatedStorage", p.allocated_storage.map(|v| v.to_string())),
             ("Iops", p.iops.map(|v| v.to_string())),
             ("StorageType", p.storage_type.clone()),
-            ("MasterUserPassword", p.master_user_password.as_ref().map(|_| "(not shown)".to_owned())),
-            ("IAMDatabaseAuthenticationEnabled", p.iam_database_authentication_enabled.map(|v| v.to_string())),
+            (
+                "MasterUserPassword",
+                p.master_user_password.as_ref().map(|_| "(not shown)".to_owned()),
+            ),
+            (
+                "IAMDatabaseAuthenticationEnabled",
+                p.iam_database_authentication_enabled.map(|v| v.to_string()),
+            ),
         ];
         pending.extend(plain.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?))));
     }

@@ -18,10 +18,26 @@ use crate::model::snapshot::{Lookup, Seen, Snapshot, Value, ValueKey};
 use crate::model::tags::Tags;
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
-const LIST: Api = Api { service: "secretsmanager", operation: "ListSecrets", family: Family::SecretsList };
-const DESCRIBE: Api = Api { service: "secretsmanager", operation: "DescribeSecret", family: Family::SecretsGet };
-const BATCH: Api = Api { service: "secretsmanager", operation: "BatchGetSecretValue", family: Family::SecretsList };
-const GET: Api = Api { service: "secretsmanager", operation: "GetSecretValue", family: Family::SecretsGet };
+const LIST: Api = Api {
+    service: "secretsmanager",
+    operation: "ListSecrets",
+    family: Family::SecretsList,
+};
+const DESCRIBE: Api = Api {
+    service: "secretsmanager",
+    operation: "DescribeSecret",
+    family: Family::SecretsGet,
+};
+const BATCH: Api = Api {
+    service: "secretsmanager",
+    operation: "BatchGetSecretValue",
+    family: Family::SecretsList,
+};
+const GET: Api = Api {
+    service: "secretsmanager",
+    operation: "GetSecretValue",
+    family: Family::SecretsGet,
+};
 
 /// Most secrets in one BatchGetSecretValue.
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html>
@@ -94,8 +110,12 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot) {
 fn references(c: &Collector<'_>, snapshot: &Snapshot) -> Vec<SecretRef> {
     let mut found = BTreeSet::new();
     for service in snapshot.services.iter().flat_map(|m| m.values()) {
-        let Some(workload) = service.tags.workload(&c.config.tag_prefix) else { continue };
-        let Some(Ok(definition)) = snapshot.task_definitions.get(&service.task_definition) else { continue };
+        let Some(workload) = service.tags.workload(&c.config.tag_prefix) else {
+            continue;
+        };
+        let Some(Ok(definition)) = snapshot.task_definitions.get(&service.task_definition) else {
+            continue;
+        };
         let params = c.config.params(workload);
         for variable in definition.containers.iter().flat_map(|d| &d.secrets) {
             if params.secret_env.contains(&variable.name)
@@ -112,7 +132,12 @@ fn references(c: &Collector<'_>, snapshot: &Snapshot) -> Vec<SecretRef> {
 async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[SecretRef]) {
     let mut unlisted: BTreeMap<&str, &SecretRef> = BTreeMap::new();
     for reference in references {
-        match snapshot.secrets.as_ref().ok().and_then(|all| listed_as(all, reference, &c.aws.scope)) {
+        match snapshot
+            .secrets
+            .as_ref()
+            .ok()
+            .and_then(|all| listed_as(all, reference, &c.aws.scope))
+        {
             Some(arn) => {
                 snapshot.lookups.insert(reference.arn.clone(), Ok(Lookup::Found(arn)));
             }
@@ -149,7 +174,9 @@ fn listed_as(all: &BTreeMap<String, Secret>, reference: &SecretRef, scope: &Scop
         return Some(reference.arn.clone());
     }
     let here = reference.region == scope.region && reference.account == scope.account;
-    all.values().find(|s| here && s.name == reference.resource).map(|s| s.arn.clone())
+    all.values()
+        .find(|s| here && s.name == reference.resource)
+        .map(|s| s.arn.clone())
 }
 
 /// One secret by the ARN or name that an event gives; `None` if it is gone or can't be read: then it is nobody's.
@@ -168,7 +195,13 @@ async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Seen<Option<S
     c.progress.more(1);
     let region = aws_sdk_secretsmanager::config::Region::new(region.to_owned());
     let there = aws_sdk_secretsmanager::config::Builder::new().region(region);
-    let request = c.aws.secrets.describe_secret().secret_id(id).customize().config_override(there);
+    let request = c
+        .aws
+        .secrets
+        .describe_secret()
+        .secret_id(id)
+        .customize()
+        .config_override(there);
     let answer = c.aws.call(DESCRIBE, id, request.send()).await;
     c.progress.done(1);
     let found = match answer {
@@ -176,7 +209,9 @@ async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Seen<Option<S
         Err(e) => return Err(e),
         Ok(found) => found,
     };
-    let (Some(arn), Some(name)) = (found.arn, found.name) else { return Ok(None) };
+    let (Some(arn), Some(name)) = (found.arn, found.name) else {
+        return Ok(None);
+    };
     Ok(Some(Secret {
         arn,
         name,
@@ -195,7 +230,13 @@ fn values_wanted(snapshot: &Snapshot, references: &[SecretRef]) -> (Vec<String>,
         if let Some(Ok(Lookup::Found(arn))) = snapshot.lookups.get(&reference.arn) {
             current.insert(arn.clone());
             if reference.selector.pins() {
-                pinned.insert((arn.clone(), Selector { json_key: None, ..reference.selector.clone() }));
+                pinned.insert((
+                    arn.clone(),
+                    Selector {
+                        json_key: None,
+                        ..reference.selector.clone()
+                    },
+                ));
             }
         }
     }
@@ -206,10 +247,14 @@ type Values = Vec<(ValueKey, Seen<Value>)>;
 
 /// Current values, twenty a call.
 async fn read_current(c: &Collector<'_>, arns: Vec<String>) -> Values {
-    let (here, elsewhere): (Vec<String>, Vec<String>) =
-        arns.into_iter().partition(|arn| arn.split(':').nth(3) == Some(&c.aws.scope.region));
+    let (here, elsewhere): (Vec<String>, Vec<String>) = arns
+        .into_iter()
+        .partition(|arn| arn.split(':').nth(3) == Some(&c.aws.scope.region));
     let chunks: Vec<Vec<String>> = here.chunks(BATCH_SIZE).map(<[String]>::to_vec).collect();
-    let batches = stream::iter(chunks).map(|chunk| read_batch(c, chunk)).buffer_unordered(c.limit()).collect::<Vec<_>>();
+    let batches = stream::iter(chunks)
+        .map(|chunk| read_batch(c, chunk))
+        .buffer_unordered(c.limit())
+        .collect::<Vec<_>>();
     let singles = read_pinned(c, elsewhere.into_iter().map(|arn| (arn, Selector::default())).collect());
     let (batches, singles) = tokio::join!(batches, singles);
     batches.into_iter().flatten().chain(singles).collect()
@@ -217,8 +262,15 @@ async fn read_current(c: &Collector<'_>, arns: Vec<String>) -> Values {
 
 async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
     c.progress.more(1);
-    let request = c.aws.secrets.batch_get_secret_value().set_secret_id_list(Some(arns.clone()));
-    let answer = c.aws.call(BATCH, &format!("{} secrets", arns.len()), request.send()).await;
+    let request = c
+        .aws
+        .secrets
+        .batch_get_secret_value()
+        .set_secret_id_list(Some(arns.clone()));
+    let answer = c
+        .aws
+        .call(BATCH, &format!("{} secrets", arns.len()), request.send())
+        .await;
     c.progress.done(1);
     let answer = match answer {
         Ok(answer) => answer,
@@ -226,7 +278,12 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
         Err(e) if crate::aws::is_denied(&e) => {
             return read_pinned(c, arns.into_iter().map(|arn| (arn, Selector::default())).collect()).await;
         }
-        Err(e) => return arns.into_iter().map(|arn| ((arn, Selector::default()), Err(Arc::clone(&e)))).collect(),
+        Err(e) => {
+            return arns
+                .into_iter()
+                .map(|arn| ((arn, Selector::default()), Err(Arc::clone(&e))))
+                .collect();
+        }
     };
     let mut found: BTreeMap<String, Seen<Value>> = BTreeMap::new();
     for entry in answer.secret_values.unwrap_or_default() {
@@ -235,12 +292,18 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
         }
     }
     for error in answer.errors.unwrap_or_default() {
-        let (Some(id), Some(code)) = (error.secret_id, error.error_code) else { continue };
-        found.entry(id.clone()).or_insert_with(|| Err(unreadable(c, &id, &code)));
+        let (Some(id), Some(code)) = (error.secret_id, error.error_code) else {
+            continue;
+        };
+        found
+            .entry(id.clone())
+            .or_insert_with(|| Err(unreadable(c, &id, &code)));
     }
     arns.into_iter()
         .map(|arn| {
-            let value = found.remove(&arn).unwrap_or_else(|| Err(unreadable(c, &arn, "NoAnswer")));
+            let value = found
+                .remove(&arn)
+                .unwrap_or_else(|| Err(unreadable(c, &arn, "NoAnswer")));
             ((arn, Selector::default()), value)
         })
         .collect()
@@ -255,7 +318,12 @@ fn unreadable(c: &Collector<'_>, arn: &str, code: &str) -> Arc<crate::model::sna
     } else {
         "it is read again at the next sweep"
     };
-    c.aws.error(GET, arn, code, format!("{code}: the value of {arn} can't be read: {cure}"))
+    c.aws.error(
+        GET,
+        arn,
+        code,
+        format!("{code}: the value of {arn} can't be read: {cure}"),
+    )
 }
 
 /// Single versions.
@@ -273,8 +341,8 @@ async fn read_pinned(c: &Collector<'_>, keys: Vec<ValueKey>) -> Values {
 async fn read_one(c: &Collector<'_>, (arn, selector): &ValueKey) -> Seen<Value> {
     c.progress.more(1);
     let region = arn.split(':').nth(3).unwrap_or(&c.aws.scope.region).to_owned();
-    let there = aws_sdk_secretsmanager::config::Builder::new()
-        .region(aws_sdk_secretsmanager::config::Region::new(region));
+    let there =
+        aws_sdk_secretsmanager::config::Builder::new().region(aws_sdk_secretsmanager::config::Region::new(region));
     let request = c
         .aws
         .secrets

@@ -7,17 +7,18 @@ use aws_sdk_ecs::types::{
     ContainerDefinition, Scope, TaskDefinition as SdkDefinition, TaskDefinitionStatus, Volume as SdkVolume,
 };
 
-use super::secret_value::inspect_plain;
 use super::Collector;
+use super::secret_value::inspect_plain;
 use crate::aws::{Api, Family};
 use crate::model::connection::Connection;
-use crate::model::resources::{
-    Container, Mount, PlainDatabase, SecretVariable, TaskDefinition, Volume, VolumeKind,
-};
+use crate::model::resources::{Container, Mount, PlainDatabase, SecretVariable, TaskDefinition, Volume, VolumeKind};
 use crate::model::snapshot::Seen;
 
-pub(super) const DESCRIBE: Api =
-    Api { service: "ecs", operation: "DescribeTaskDefinition", family: Family::EcsDefinitions };
+pub(super) const DESCRIBE: Api = Api {
+    service: "ecs",
+    operation: "DescribeTaskDefinition",
+    family: Family::EcsDefinitions,
+};
 
 /// Most revisions kept. Past it the cache starts anew: rare, bounded, and merely a sweep's worth of calls.
 const CAPACITY: usize = 50_000;
@@ -57,7 +58,12 @@ pub(super) async fn fetch(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefiniti
     let answer = c.aws.call(DESCRIBE, arn, request.send()).await;
     c.progress.done(1);
     let definition = answer?.task_definition.ok_or_else(|| {
-        c.aws.error(DESCRIBE, arn, "Empty", format!("AWS answered without the task definition {arn}"))
+        c.aws.error(
+            DESCRIBE,
+            arn,
+            "Empty",
+            format!("AWS answered without the task definition {arn}"),
+        )
     })?;
     Ok(Arc::new(reduce(definition, arn)))
 }
@@ -87,7 +93,10 @@ fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
             .secrets
             .unwrap_or_default()
             .into_iter()
-            .map(|s| SecretVariable { name: s.name, value_from: s.value_from })
+            .map(|s| SecretVariable {
+                name: s.name,
+                value_from: s.value_from,
+            })
             .collect(),
         plain_databases: c
             .environment
@@ -119,13 +128,23 @@ fn plain_database(variable: String, value: &str, sidecars: &[String]) -> Option<
         let local = host.is_empty()
             || host == "localhost"
             || host.starts_with('/')
-            || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
+            || host
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
         !local && !sidecars.contains(&host)
     };
     if HOST_VARIABLES.contains(&variable.as_str()) {
-        return Some(PlainDatabase { external: leaves_the_task(value), variable });
+        return Some(PlainDatabase {
+            external: leaves_the_task(value),
+            variable,
+        });
     }
-    let scheme = value.trim_start().split("://").next().unwrap_or_default().to_lowercase();
+    let scheme = value
+        .trim_start()
+        .split("://")
+        .next()
+        .unwrap_or_default()
+        .to_lowercase();
     if !matches!(scheme.split('+').next(), Some("postgres" | "postgresql")) || !value.contains("://") {
         return None;
     }

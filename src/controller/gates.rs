@@ -92,7 +92,10 @@ impl Gates {
         let mut spent = lock(&self.spent);
         let spent = spent.entry(action.scope.clone()).or_default();
         if *spent >= self.max_actions {
-            return Err(format!("waits for the next sweep: safety.max_actions_per_sweep is {}", self.max_actions));
+            return Err(format!(
+                "waits for the next sweep: safety.max_actions_per_sweep is {}",
+                self.max_actions
+            ));
         }
         *spent += 1;
         Ok(())

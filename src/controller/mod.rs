@@ -82,8 +82,11 @@ impl Operator {
     /// An operator that has read nothing yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let shards: BTreeMap<Scope, Shard> =
-            parts.scopes.into_iter().map(|aws| (aws.scope.clone(), Shard::new(aws))).collect();
+        let shards: BTreeMap<Scope, Shard> = parts
+            .scopes
+            .into_iter()
+            .map(|aws| (aws.scope.clone(), Shard::new(aws)))
+            .collect();
         for scope in shards.keys() {
             // A scope that never answers must be seen as stale, not be missing.
             parts.metrics.sweep_pending(scope);
@@ -112,7 +115,10 @@ impl Operator {
         self.queue.shut_down();
         sweeper.abort();
         if tokio::time::timeout(grace, self.queue.drained()).await.is_err() {
-            tracing::warn!("some work did not finish in {} s; the next process takes it up", grace.as_secs());
+            tracing::warn!(
+                "some work did not finish in {} s; the next process takes it up",
+                grace.as_secs()
+            );
         }
         for worker in workers {
             worker.abort();
@@ -122,7 +128,10 @@ impl Operator {
     async fn sweep(self: Arc<Self>, cancel: CancellationToken) {
         loop {
             for scope in self.shards.keys() {
-                let key = Key { scope: scope.clone(), subject: Subject::Everything };
+                let key = Key {
+                    scope: scope.clone(),
+                    subject: Subject::Everything,
+                };
                 if let Err(e) = self.queue.add(key, Priority::Sweep, None) {
                     tracing::warn!(%scope, error = %e, "this sweep is left out");
                 }
@@ -172,11 +181,14 @@ impl Operator {
             plan.extend(view.plan);
         }
         crate::judge::sort(&mut findings);
-        self.state.publish(View::Findings, &json!({"schema_version": 1, "findings": findings}));
-        self.state.publish(View::Workloads, &json!({"schema_version": 1, "workloads": workloads}));
+        self.state
+            .publish(View::Findings, &json!({"schema_version": 1, "findings": findings}));
+        self.state
+            .publish(View::Workloads, &json!({"schema_version": 1, "workloads": workloads}));
         self.state.publish(View::Plan, &json!(plan));
         let actions = self.actions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.state.publish(View::Actions, &json!({"schema_version": 1, "actions": *actions}));
+        self.state
+            .publish(View::Actions, &json!({"schema_version": 1, "actions": *actions}));
         drop(actions);
         if self.shards.values().all(Shard::is_swept) {
             self.state.ready();

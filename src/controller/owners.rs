@@ -29,35 +29,61 @@ pub(super) fn owners(snapshot: &Snapshot, config: &Config, subject: &Subject) ->
         }
         Subject::DbCluster(id) => {
             clusters().filter(|c| c.id == *id).for_each(|c| own(&c.tags));
-            instances().filter(|i| i.cluster.as_deref() == Some(id)).for_each(|i| own(&i.tags));
+            instances()
+                .filter(|i| i.cluster.as_deref() == Some(id))
+                .for_each(|i| own(&i.tags));
         }
         Subject::Service { cluster, service } => {
-            services().filter(|s| s.cluster == *cluster && s.name == *service).for_each(|s| own(&s.tags));
+            services()
+                .filter(|s| s.cluster == *cluster && s.name == *service)
+                .for_each(|s| own(&s.tags));
             let suffix = format!("/{cluster}/{service}");
-            let unread = snapshot.unread_services.iter().filter(|(arn, _)| arn.ends_with(&suffix));
+            let unread = snapshot
+                .unread_services
+                .iter()
+                .filter(|(arn, _)| arn.ends_with(&suffix));
             found.extend(unread.map(|(_, (workload, _))| workload.clone()));
         }
         Subject::SecurityGroup(id) => {
-            instances().filter(|i| i.security_groups.contains(id)).for_each(|i| own(&i.tags));
-            clusters().filter(|c| c.security_groups.contains(id)).for_each(|c| own(&c.tags));
-            services().filter(|s| s.security_groups.contains(id)).for_each(|s| own(&s.tags));
-            snapshot.security_groups.iter().filter_map(|m| m.get(id)).for_each(|g| own(&g.tags));
+            instances()
+                .filter(|i| i.security_groups.contains(id))
+                .for_each(|i| own(&i.tags));
+            clusters()
+                .filter(|c| c.security_groups.contains(id))
+                .for_each(|c| own(&c.tags));
+            services()
+                .filter(|s| s.security_groups.contains(id))
+                .for_each(|s| own(&s.tags));
+            snapshot
+                .security_groups
+                .iter()
+                .filter_map(|m| m.get(id))
+                .for_each(|g| own(&g.tags));
         }
         Subject::Secret(id) => {
             let matches = |arn: &str, name: &str| arn == id || name == id;
-            let secrets = snapshot.secrets.iter().flat_map(|m| m.values()).filter(|s| matches(&s.arn, &s.name));
+            let secrets = snapshot
+                .secrets
+                .iter()
+                .flat_map(|m| m.values())
+                .filter(|s| matches(&s.arn, &s.name));
             let arns: BTreeSet<&str> = secrets.clone().map(|s| s.arn.as_str()).collect();
             secrets.for_each(|s| own(&s.tags));
             // A secret that is only referred to concerns those who refer to it.
             for service in services() {
-                let Some(Ok(definition)) = snapshot.task_definitions.get(&service.task_definition) else { continue };
+                let Some(Ok(definition)) = snapshot.task_definitions.get(&service.task_definition) else {
+                    continue;
+                };
                 let refers = definition.containers.iter().flat_map(|c| &c.secrets).any(|s| {
-                    let ValueFrom::Secret(target) = value_from::parse(&s.value_from) else { return false };
+                    let ValueFrom::Secret(target) = value_from::parse(&s.value_from) else {
+                        return false;
+                    };
                     let led = match snapshot.lookups.get(&target.arn) {
                         Some(Ok(Lookup::Found(arn))) => arns.contains(arn.as_str()),
                         _ => false,
                     };
-                    led || target.arn == *id || target.resource == *id
+                    led || target.arn == *id
+                        || target.resource == *id
                         || value_from::without_suffix(&target.resource) == Some(id)
                 });
                 if refers {

@@ -12,11 +12,10 @@ use super::shard::{Changes, Shard};
 use crate::act::{Actor, Done, Ended};
 use crate::collect::{Collector, Focus, Unwatched};
 use crate::judge::judge;
-use crate::model::finding::Finding;
 use crate::model::key::{Key, Subject};
 use crate::model::policy::Mode;
 use crate::model::snapshot::Snapshot;
-use crate::plan::{PlannedAction, hold, plan};
+use crate::plan::{PlannedAction, plan};
 use crate::telemetry::metrics::FindingLabels;
 
 /// Workloads of one sweep corrected at once.
@@ -74,7 +73,11 @@ impl Operator {
         let changes = shard.swept(snapshot.clone(), &judged);
         shard.set_plan(&judged.workloads, &plan);
         self.gates.new_sweep(scope, now);
-        self.metrics.sweep(scope, started.elapsed().as_secs_f64(), complete.then(|| self.clock.now()));
+        self.metrics.sweep(
+            scope,
+            started.elapsed().as_secs_f64(),
+            complete.then(|| self.clock.now()),
+        );
         self.announce(shard, changes).await;
         drop(turn);
         tracing::info!(%scope, workloads = judged.workloads.len(), findings = judged.findings.len(),
@@ -90,7 +93,10 @@ impl Operator {
             // Not known: untagged, or new. Its own tags tell.
             let mut focus = Focus::default();
             focus.add(subject, scope);
-            let alone = self.collector(shard).look_again(base, &focus, false, self.clock.now()).await;
+            let alone = self
+                .collector(shard)
+                .look_again(base, &focus, false, self.clock.now())
+                .await;
             workloads = owners(&alone, &self.config, subject);
         }
         for workload in workloads {
@@ -114,7 +120,10 @@ impl Operator {
                 }
             }
             drop(turn);
-            let passing = snapshot.errors.iter().find(|e| !crate::aws::is_denied(e) && !crate::aws::is_absent(e));
+            let passing = snapshot
+                .errors
+                .iter()
+                .find(|e| !crate::aws::is_denied(e) && !crate::aws::is_absent(e));
             if let Some(error) = passing {
                 return Err(error.to_string());
             }
@@ -147,7 +156,13 @@ impl Operator {
         self.metrics.set_paused(pulled.is_some());
         let gate = pulled.map_or_else(|| self.gates.pass(action, self.clock.now()), Err);
         if let Err(why) = gate {
-            tracing::info!(action = action.id, workload = action.workload, change = action.change, why, "not corrected");
+            tracing::info!(
+                action = action.id,
+                workload = action.workload,
+                change = action.change,
+                why,
+                "not corrected"
+            );
             self.hold(shard, action, &why);
             return;
         }
@@ -164,7 +179,10 @@ impl Operator {
         self.told(action, ended, &detail);
         if let (Ended::Verified, Some(since)) = (ended, first_seen) {
             let took = self.clock.now().duration_since(since).as_secs_f64().max(0.0);
-            action.rules.iter().for_each(|rule| self.metrics.time_to_correct(rule, took));
+            action
+                .rules
+                .iter()
+                .for_each(|rule| self.metrics.time_to_correct(rule, took));
         }
         if let Some(bus) = &self.bus {
             bus.action(action, ended.as_str(), &detail).await;
@@ -180,31 +198,44 @@ impl Operator {
     /// Shows in the plan that a gate holds an action.
     fn hold(&self, shard: &Shard, action: &PlannedAction, why: &str) {
         for call in &action.calls {
-            self.metrics.action(&action.rules[0], &call.operation, Ended::Refused.as_str());
+            self.metrics
+                .action(&action.rules[0], &call.operation, Ended::Refused.as_str());
         }
-        let findings = shard.findings();
-        let mut plan = crate::plan::Plan::empty(self.clock.now());
-        let concerned = |f: &&Finding| f.workload == action.workload && action.findings.contains(&f.id);
-        plan.held.extend(findings.iter().filter(concerned).map(|f| hold(f, why.to_owned())));
-        shard.set_plan(&std::iter::once(action.workload.clone()).collect(), &plan);
+        shard.hold(action, why);
         self.publish();
     }
 
     fn told(&self, action: &PlannedAction, ended: Ended, detail: &str) {
         // Whatever became of it, calls that AWS accepted were applied.
         let applied = matches!(ended, Ended::Verified | Ended::Reverted).then_some(Ended::Applied);
-        for (rule, call) in action.rules.iter().flat_map(|r| action.calls.iter().map(move |c| (r, c))) {
+        for (rule, call) in action
+            .rules
+            .iter()
+            .flat_map(|r| action.calls.iter().map(move |c| (r, c)))
+        {
             for outcome in applied.into_iter().chain([ended]) {
                 self.metrics.action(rule, &call.operation, outcome.as_str());
             }
         }
         let outcome = ended.as_str();
         if matches!(ended, Ended::Verified) {
-            tracing::info!(action = action.id, workload = action.workload, change = action.change, outcome, detail,
-                "corrected");
+            tracing::info!(
+                action = action.id,
+                workload = action.workload,
+                change = action.change,
+                outcome,
+                detail,
+                "corrected"
+            );
         } else {
-            tracing::warn!(action = action.id, workload = action.workload, change = action.change, outcome, detail,
-                "not corrected");
+            tracing::warn!(
+                action = action.id,
+                workload = action.workload,
+                change = action.change,
+                outcome,
+                detail,
+                "not corrected"
+            );
         }
         self.remember(json!({
             "id": action.id, "at": self.clock.now(), "workload": action.workload, "rules": action.rules,
@@ -235,8 +266,13 @@ impl Operator {
                 "{}", finding.message);
         }
         for finding in &changes.resolved {
-            tracing::info!(finding = finding.id, rule = finding.rule, workload = finding.workload,
-                resource = finding.resource.arn, "resolved");
+            tracing::info!(
+                finding = finding.id,
+                rule = finding.rule,
+                workload = finding.workload,
+                resource = finding.resource.arn,
+                "resolved"
+            );
         }
         if let Some(bus) = &self.bus {
             bus.findings(&changes.opened, &changes.resolved).await;

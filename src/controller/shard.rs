@@ -11,7 +11,7 @@ use crate::collect::Focus;
 use crate::judge::Judged;
 use crate::model::finding::{Finding, Kind};
 use crate::model::snapshot::Snapshot;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedAction, hold};
 
 /// One account and region.
 pub(super) struct Shard {
@@ -48,7 +48,12 @@ pub(super) struct Changes {
 
 impl Shard {
     pub fn new(aws: Aws) -> Self {
-        Self { aws, sweeping: tokio::sync::Mutex::default(), known: Mutex::default(), workloads: Mutex::default() }
+        Self {
+            aws,
+            sweeping: tokio::sync::Mutex::default(),
+            known: Mutex::default(),
+            workloads: Mutex::default(),
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -105,15 +110,38 @@ impl Shard {
         let mut known = self.known();
         for workload in workloads {
             let mut own = Plan::empty(plan.made_at);
-            own.actions.extend(plan.actions.iter().filter(|a| a.workload == *workload).cloned());
-            own.held.extend(plan.held.iter().filter(|h| h.workload == *workload).cloned());
+            own.actions
+                .extend(plan.actions.iter().filter(|a| a.workload == *workload).cloned());
+            own.held
+                .extend(plan.held.iter().filter(|h| h.workload == *workload).cloned());
             known.plans.insert(workload.clone(), own);
         }
     }
 
+    /// Moves an action of a plan to what is held.
+    pub fn hold(&self, action: &PlannedAction, why: &str) {
+        let mut known = self.known();
+        let Known { findings, plans, .. } = &mut *known;
+        let Some(plan) = plans.get_mut(&action.workload) else {
+            return;
+        };
+        plan.actions.retain(|a| a.id != action.id);
+        plan.held.retain(|h| !action.findings.contains(&h.finding));
+        let concerned = findings
+            .get(&action.workload)
+            .into_iter()
+            .flatten()
+            .filter(|f| action.findings.contains(&f.id));
+        plan.held.extend(concerned.map(|f| hold(f, why.to_owned())));
+    }
+
     pub fn first_seen(&self, workload: &str, findings: &[String]) -> Option<Timestamp> {
         let known = self.known();
-        findings.iter().filter_map(|f| known.first_seen.get(&(workload.to_owned(), f.clone()))).min().copied()
+        findings
+            .iter()
+            .filter_map(|f| known.first_seen.get(&(workload.to_owned(), f.clone())))
+            .min()
+            .copied()
     }
 
     /// Every finding now known.
@@ -124,7 +152,10 @@ impl Shard {
     /// Workloads and resources by kind.
     pub fn inventory(&self) -> (usize, BTreeMap<&'static str, usize>) {
         let known = self.known();
-        (known.judged.len(), known.resources.iter().map(|(k, n)| (k.name(), *n)).collect())
+        (
+            known.judged.len(),
+            known.resources.iter().map(|(k, n)| (k.name(), *n)).collect(),
+        )
     }
 
     pub fn view(&self) -> ShardView {

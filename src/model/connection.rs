@@ -156,6 +156,9 @@ impl Connection {
     /// Whether the value was at least meant to be a postgres connection: false for an API key or other plain text.
     #[must_use]
     pub fn looks_intended(&self) -> bool {
-        !self.faults.iter().any(|f| matches!(f, Fault::NotAConnectionString | Fault::Empty))
+        !self
+            .faults
+            .iter()
+            .any(|f| matches!(f, Fault::NotAConnectionString | Fault::Empty))
     }
 }

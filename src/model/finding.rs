@@ -86,7 +86,11 @@ pub struct Evidence {
 impl Evidence {
     /// A fact.
     pub fn new(field: impl Into<String>, observed: impl Into<Value>, expected: impl Into<Value>) -> Self {
-        Self { field: field.into(), observed: observed.into(), expected: expected.into() }
+        Self {
+            field: field.into(),
+            observed: observed.into(),
+            expected: expected.into(),
+        }
     }
 }
 
@@ -166,8 +170,19 @@ pub struct Finding {
 /// The stable id of a finding: 16 hexadecimal digits of SHA-256 over rule and resource.
 #[must_use]
 pub fn finding_id(rule: &str, resource: &ResourceRef) -> String {
-    let text = [rule, resource.kind.name(), &resource.arn, &resource.account, &resource.region].join("\n");
-    Sha256::digest(text.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
+    let text = [
+        rule,
+        resource.kind.name(),
+        &resource.arn,
+        &resource.account,
+        &resource.region,
+    ]
+    .join("\n");
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .take(8)
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 impl ResourceRef {

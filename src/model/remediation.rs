@@ -90,7 +90,11 @@ pub struct Call {
 }
 
 fn call(service: &str, operation: &str, parameters: Value) -> Call {
-    Call { service: service.into(), operation: operation.into(), parameters }
+    Call {
+        service: service.into(),
+        operation: operation.into(),
+        parameters,
+    }
 }
 
 impl Action {
@@ -119,15 +123,26 @@ impl Action {
                     json!({key: id, "BackupRetentionPeriod": to, "ApplyImmediately": true}),
                 )]
             }
-            Self::RollOut { cluster, service, base, changes } => vec![
-                call("ecs", "RegisterTaskDefinition", json!({"basedOn": base, "changes": changes})),
+            Self::RollOut {
+                cluster,
+                service,
+                base,
+                changes,
+            } => vec![
+                call(
+                    "ecs",
+                    "RegisterTaskDefinition",
+                    json!({"basedOn": base, "changes": changes}),
+                ),
                 call(
                     "ecs",
                     "UpdateService",
                     json!({"cluster": cluster, "service": service, "taskDefinition": "(the revision registered)"}),
                 ),
             ],
-            Self::RollBack { cluster, service, to, .. } => vec![call(
+            Self::RollBack {
+                cluster, service, to, ..
+            } => vec![call(
                 "ecs",
                 "UpdateService",
                 json!({"cluster": cluster, "service": service, "taskDefinition": to}),
@@ -156,10 +171,19 @@ impl Action {
             Self::RevokeIngress { group, rule } => {
                 format!("{group}: ingress {} ({}) → revoked", rule.describe(), rule.id)
             }
-            Self::RaiseRetention { database: Database::Instance(id) | Database::Cluster(id), from, to } => {
+            Self::RaiseRetention {
+                database: Database::Instance(id) | Database::Cluster(id),
+                from,
+                to,
+            } => {
                 format!("{id}: BackupRetentionPeriod {from} → {to} days")
             }
-            Self::RollOut { cluster, service, base, changes } => {
+            Self::RollOut {
+                cluster,
+                service,
+                base,
+                changes,
+            } => {
                 let changes: Vec<String> = changes
                     .iter()
                     .map(|c| {
@@ -167,10 +191,23 @@ impl Action {
                         format!("{}: {} {before} → {}", c.container, c.variable, c.after)
                     })
                     .collect();
-                format!("{cluster}/{service}: new revision of {} with {}", revision_name(base), changes.join("; "))
+                format!(
+                    "{cluster}/{service}: new revision of {} with {}",
+                    revision_name(base),
+                    changes.join("; ")
+                )
             }
-            Self::RollBack { cluster, service, from, to } => {
-                format!("{cluster}/{service}: revision {} → {}", revision_name(from), revision_name(to))
+            Self::RollBack {
+                cluster,
+                service,
+                from,
+                to,
+            } => {
+                format!(
+                    "{cluster}/{service}: revision {} → {}",
+                    revision_name(from),
+                    revision_name(to)
+                )
             }
         }
     }
@@ -189,15 +226,34 @@ impl Action {
                 "the group guards nothing but this workload's database".into(),
                 "every service of the workload keeps a path to the database".into(),
             ],
-            Self::RaiseRetention { database: Database::Instance(id) | Database::Cluster(id), from, .. } => {
-                vec![format!("{id} is available, keeps backups for {from} days, and has no other change pending")]
+            Self::RaiseRetention {
+                database: Database::Instance(id) | Database::Cluster(id),
+                from,
+                ..
+            } => {
+                vec![format!(
+                    "{id} is available, has a BackupRetentionPeriod of {from}, and has no other change pending"
+                )]
             }
-            Self::RollOut { cluster, service, base, .. } => vec![
-                format!("{cluster}/{service} still runs {}, and no deployment is under way", revision_name(base)),
+            Self::RollOut {
+                cluster, service, base, ..
+            } => vec![
+                format!(
+                    "{cluster}/{service} still runs {}, and no deployment is under way",
+                    revision_name(base)
+                ),
                 "the secret is well formed, leads to the workload's database, and can be read".into(),
             ],
-            Self::RollBack { cluster, service, from, to } => vec![
-                format!("{cluster}/{service} still runs {}, and no deployment is under way", revision_name(from)),
+            Self::RollBack {
+                cluster,
+                service,
+                from,
+                to,
+            } => vec![
+                format!(
+                    "{cluster}/{service} still runs {}, and no deployment is under way",
+                    revision_name(from)
+                ),
                 format!("{} still keeps its data outside of the container", revision_name(to)),
             ],
         }

@@ -200,7 +200,10 @@ impl std::fmt::Display for Source {
         match self {
             Self::Cidr(net) => write!(f, "{net}"),
             Self::PrefixList(id) | Self::Other(id) => f.write_str(id),
-            Self::Group { id, account: Some(account) } => write!(f, "{account}/{id}"),
+            Self::Group {
+                id,
+                account: Some(account),
+            } => write!(f, "{account}/{id}"),
             Self::Group { id, account: None } => f.write_str(id),
         }
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::SecretShape;
 use super::key::Scope;
-use super::resources::{DbCluster, DbInstance, SecurityGroup, Service, Secret, Subnet, TaskDefinition};
+use super::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, Subnet, TaskDefinition};
 use super::value_from::Selector;
 
 /// A call that failed, told so that a person can mend it.
@@ -28,7 +28,11 @@ pub struct ReadError {
 
 impl std::fmt::Display for ReadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{} on {}: {}", self.service, self.operation, self.resource, self.message)
+        write!(
+            f,
+            "{}:{} on {}: {}",
+            self.service, self.operation, self.resource, self.message
+        )
     }
 }
 

@@ -30,7 +30,13 @@ impl Tags {
     /// misspelt restraint must still restrain.
     #[must_use]
     pub fn mode(&self, prefix: &str) -> Option<Mode> {
-        self.get(prefix, "mode").map(|v| if v.trim() == "enforce" { Mode::Enforce } else { Mode::Audit })
+        self.get(prefix, "mode").map(|v| {
+            if v.trim() == "enforce" {
+                Mode::Enforce
+            } else {
+                Mode::Audit
+            }
+        })
     }
 
     /// The phase at `now`. Every malformed, expired or overlong window means [`Phase::Migrated`].
@@ -45,16 +51,27 @@ impl Tags {
                 Err(_) => Some(Lapse::MalformedEnd),
                 Ok(end) if end <= now => Some(Lapse::Ended { at: end }),
                 Ok(end) if end.duration_since(now).unsigned_abs() > max_window => Some(Lapse::TooFarAhead { at: end }),
-                Ok(end) => return PhaseReading { phase: Phase::Migrating { until: end }, lapsed: None },
+                Ok(end) => {
+                    return PhaseReading {
+                        phase: Phase::Migrating { until: end },
+                        lapsed: None,
+                    };
+                }
             },
         };
-        PhaseReading { phase: Phase::Migrated, lapsed }
+        PhaseReading {
+            phase: Phase::Migrated,
+            lapsed,
+        }
     }
 
     /// The waiver of `rule` that holds at `now`, if there is one.
     #[must_use]
     pub fn waiver(&self, prefix: &str, rule: &str, now: Timestamp) -> Option<Waiver> {
-        let reason = self.get(prefix, "waive-reason").map(str::trim).filter(|r| !r.is_empty())?;
+        let reason = self
+            .get(prefix, "waive-reason")
+            .map(str::trim)
+            .filter(|r| !r.is_empty())?;
         self.get(prefix, "waive")?
             .split(' ')
             .filter_map(|entry| entry.split_once('@'))
@@ -62,7 +79,10 @@ impl Tags {
             .filter_map(|(_, until)| until.parse::<Timestamp>().ok())
             .filter(|until| *until > now)
             .max()
-            .map(|until| Waiver { until, reason: reason.to_owned() })
+            .map(|until| Waiver {
+                until,
+                reason: reason.to_owned(),
+            })
     }
 }
 
@@ -126,7 +146,10 @@ pub struct PhaseReading {
 
 impl PhaseReading {
     /// No window was asked for.
-    pub const MIGRATED: Self = Self { phase: Phase::Migrated, lapsed: None };
+    pub const MIGRATED: Self = Self {
+        phase: Phase::Migrated,
+        lapsed: None,
+    };
 }
 
 /// A waiver in force.

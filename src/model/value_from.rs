@@ -51,7 +51,17 @@ impl Selector {
 #[must_use]
 pub fn parse(text: &str) -> ValueFrom {
     let fields: Vec<&str> = text.split(':').collect();
-    let [arn, partition, "secretsmanager", region, account, "secret", resource, rest @ ..] = fields.as_slice() else {
+    let [
+        arn,
+        partition,
+        "secretsmanager",
+        region,
+        account,
+        "secret",
+        resource,
+        rest @ ..,
+    ] = fields.as_slice()
+    else {
         return ValueFrom::Parameter(text.to_owned());
     };
     if *arn != "arn" {
@@ -63,7 +73,11 @@ pub fn parse(text: &str) -> ValueFrom {
         region: (*region).to_owned(),
         account: (*account).to_owned(),
         resource: (*resource).to_owned(),
-        selector: Selector { json_key: field(0), stage: field(1), version: field(2) },
+        selector: Selector {
+            json_key: field(0),
+            stage: field(1),
+            version: field(2),
+        },
     })
 }
 
@@ -74,7 +88,12 @@ pub fn write(arn: &str, selector: &Selector) -> String {
     if *selector == Selector::default() {
         return arn.to_owned();
     }
-    format!("{arn}:{}:{}:{}", text(&selector.json_key), text(&selector.stage), text(&selector.version))
+    format!(
+        "{arn}:{}:{}:{}",
+        text(&selector.json_key),
+        text(&selector.stage),
+        text(&selector.version)
+    )
 }
 
 /// The name that a resource part would have if its last seven characters are the suffix that Secrets Manager adds:
@@ -92,19 +111,35 @@ mod tests {
     #[test]
     fn forms() {
         let base = "arn:aws:secretsmanager:us-east-1:123456789012:secret:coder/url-AbC123";
-        let ValueFrom::Secret(whole) = parse(base) else { panic!("a secret") };
+        let ValueFrom::Secret(whole) = parse(base) else {
+            panic!("a secret")
+        };
         assert_eq!(whole.selector, Selector::default());
         assert_eq!(whole.arn, base);
-        let ValueFrom::Secret(keyed) = parse(&format!("{base}:url::")) else { panic!("a secret") };
+        let ValueFrom::Secret(keyed) = parse(&format!("{base}:url::")) else {
+            panic!("a secret")
+        };
         assert_eq!(keyed.selector.json_key.as_deref(), Some("url"));
         assert_eq!(write(&keyed.arn, &keyed.selector), format!("{base}:url::"));
-        let ValueFrom::Secret(staged) = parse(&format!("{base}::AWSPREVIOUS:")) else { panic!("a secret") };
+        let ValueFrom::Secret(staged) = parse(&format!("{base}::AWSPREVIOUS:")) else {
+            panic!("a secret")
+        };
         assert!(staged.selector.pins() && staged.selector.json_key.is_none());
-        for parameter in ["coder-url", "/coder/url", "arn:aws:ssm:us-east-1:123456789012:parameter/coder", "", ":::"] {
+        for parameter in [
+            "coder-url",
+            "/coder/url",
+            "arn:aws:ssm:us-east-1:123456789012:parameter/coder",
+            "",
+            ":::",
+        ] {
             assert_eq!(parse(parameter), ValueFrom::Parameter(parameter.to_owned()));
         }
         assert_eq!(without_suffix("coder/url-AbC123"), Some("coder/url"));
         assert_eq!(without_suffix("coder-postgres-url"), None);
-        assert_eq!(without_suffix("coder-secret"), Some("coder"), "a name can look as if it had the suffix");
+        assert_eq!(
+            without_suffix("coder-secret"),
+            Some("coder"),
+            "a name can look as if it had the suffix"
+        );
     }
 }

@@ -27,16 +27,26 @@ pub struct Bus {
 impl Bus {
     /// Announces what a judgement changed.
     pub async fn findings(&self, opened: &[Finding], resolved: &[Finding]) {
-        let event = |state: &str, f: &Finding| self.entry("Holdfast Finding", &f.resource.arn, &json!({"state": state, "finding": f}));
-        let entries =
-            opened.iter().map(|f| event("opened", f)).chain(resolved.iter().map(|f| event("resolved", f))).collect();
+        let event = |state: &str, f: &Finding| {
+            self.entry(
+                "Holdfast Finding",
+                &f.resource.arn,
+                &json!({"state": state, "finding": f}),
+            )
+        };
+        let entries = opened
+            .iter()
+            .map(|f| event("opened", f))
+            .chain(resolved.iter().map(|f| event("resolved", f)))
+            .collect();
         self.put(entries).await;
     }
 
     /// Announces what became of a correction.
     pub async fn action(&self, action: &PlannedAction, outcome: &str, detail: &str) {
         let body = json!({"outcome": outcome, "detail": detail, "action": action});
-        self.put(vec![self.entry("Holdfast Action", &action.resource.arn, &body)]).await;
+        self.put(vec![self.entry("Holdfast Action", &action.resource.arn, &body)])
+            .await;
     }
 
     fn entry(&self, detail_type: &str, resource: &str, detail: &Value) -> PutEventsRequestEntry {
@@ -74,8 +84,12 @@ impl Bus {
                 }
             }
             if !left.is_empty() {
-                tracing::warn!(bus = self.name, lost = left.len(), code = why,
-                    "events could not be put on the bus; grant events:PutEvents, or mend report_to.event_bus");
+                tracing::warn!(
+                    bus = self.name,
+                    lost = left.len(),
+                    code = why,
+                    "events could not be put on the bus; grant events:PutEvents, or mend report_to.event_bus"
+                );
             }
         }
     }

@@ -96,7 +96,10 @@ impl Report {
     pub fn new(mode: Mode, started_at: Timestamp) -> Self {
         Self {
             schema_version: 1,
-            tool: Tool { name: "holdfast", version: env!("CARGO_PKG_VERSION") },
+            tool: Tool {
+                name: "holdfast",
+                version: env!("CARGO_PKG_VERSION"),
+            },
             started_at,
             finished_at: started_at,
             mode,
@@ -116,7 +119,11 @@ impl Report {
         let Scope { account, region } = snapshot.scope.clone();
         self.scope.accounts.insert(account);
         self.scope.regions.insert(region);
-        self.scope.workloads += judged.workloads.iter().filter(|w| *w != crate::judge::UNKNOWN_WORKLOADS).count();
+        self.scope.workloads += judged
+            .workloads
+            .iter()
+            .filter(|w| *w != crate::judge::UNKNOWN_WORKLOADS)
+            .count();
         self.scope.resources += judged.resources.values().sum::<usize>();
         self.summary.pass += judged.pass;
         for finding in &judged.findings {
@@ -137,7 +144,9 @@ impl Report {
     /// Whether a failure at or above `severity` is open.
     #[must_use]
     pub fn fails_at(&self, severity: Severity) -> bool {
-        self.findings.iter().any(|f| f.verdict == Verdict::Fail && f.severity >= severity)
+        self.findings
+            .iter()
+            .any(|f| f.verdict == Verdict::Fail && f.severity >= severity)
     }
 
     /// Whether anything that should be known is not.

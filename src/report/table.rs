@@ -8,7 +8,7 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use super::Report;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::policy::Severity;
-use crate::plan::Plan;
+use crate::plan::{Held, Plan, PlannedAction};
 use crate::rules::Rule;
 
 /// How a table is drawn.
@@ -26,25 +26,67 @@ impl Style {
     pub fn of_stdout() -> Self {
         let term = console::Term::stdout();
         if !term.is_term() {
-            return Self { width: None, colour: false };
+            return Self {
+                width: None,
+                colour: false,
+            };
         }
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        Self { width: Some(term.size().1.max(60)), colour: !no_colour }
+        Self {
+            width: Some(term.size().1.max(60)),
+            colour: !no_colour,
+        }
     }
 
     fn table(self) -> Table {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         match self.width {
-            Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+            Some(width) => table
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(width),
             None => table.set_content_arrangement(ContentArrangement::Disabled),
         };
-        if self.colour { table.enforce_styling() } else { table.force_no_tty() };
+        if self.colour {
+            table.enforce_styling()
+        } else {
+            table.force_no_tty()
+        };
         table
     }
 
+    /// Text with its lines indented, broken between words where there is a width. A name is never broken: it would not
+    /// survive being copied.
+    fn indented(self, text: &str, first: &str, rest: &str) -> String {
+        let width = self.width.map_or(usize::MAX, usize::from);
+        let options = textwrap::Options::new(width)
+            .initial_indent(first)
+            .subsequent_indent(rest)
+            .break_words(false)
+            .word_separator(textwrap::WordSeparator::AsciiSpace)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+        format!("{}\n", textwrap::fill(text, options))
+    }
+
+    fn paint(self, text: &str, colour: Option<Color>) -> String {
+        let code = match colour.filter(|_| self.colour) {
+            None => return text.to_owned(),
+            Some(Color::Red) => "1;31",
+            Some(Color::Yellow) => "1;33",
+            Some(Color::Blue) => "1;34",
+            Some(Color::Magenta) => "1;35",
+            Some(_) => "1;37",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+
     fn bold(self, text: &str) -> String {
-        if self.colour { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.colour {
+            format!("\u{1b}[1m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn cell(self, text: &str, colour: Option<Color>) -> Cell {
@@ -89,28 +131,32 @@ pub fn audit_table(report: &Report, style: Style) -> String {
     let mut out = String::new();
     let mut workloads: BTreeMap<(&str, &str, &str), Vec<&Finding>> = BTreeMap::new();
     for f in &report.findings {
-        workloads.entry((&f.workload, &f.resource.account, &f.resource.region)).or_default().push(f);
+        workloads
+            .entry((&f.workload, &f.resource.account, &f.resource.region))
+            .or_default()
+            .push(f);
     }
     let mut workloads: Vec<_> = workloads.into_iter().collect();
     workloads.sort_by_key(|(name, findings)| (findings.iter().map(|f| rank(f)).min(), *name));
     for ((name, account, region), mut findings) in workloads {
         findings.sort_by_key(|f| rank(f));
         let _ = writeln!(out, "{}  {account} {region}", style.bold(name));
-        let mut table = style.table();
         for finding in findings {
             let (text, colour) = label(finding);
-            table.add_row(vec![style.cell(&text, colour), Cell::new(&finding.rule), Cell::new(&finding.message)]);
-            table.add_row(vec![Cell::new(""), Cell::new(""), Cell::new(format!("→ {}", advice(finding)))]);
+            let _ = writeln!(out, "  {} {}", style.paint(&format!("{text:<8}"), colour), finding.rule);
+            out.push_str(&style.indented(&finding.message, "    ", "    "));
+            out.push_str(&style.indented(&advice(finding), "    → ", "      "));
         }
-        let _ = writeln!(out, "{}\n", trim_lines(&table.to_string()));
+        out.push('\n');
     }
     for error in &report.errors {
-        let _ = writeln!(out, "could not read {error}");
+        out.push_str(&style.indented(&format!("could not read {error}"), "", "  "));
     }
     if !report.errors.is_empty() {
         out.push('\n');
     }
-    let _ = writeln!(out, "{}", style.bold(&summary(report)));
+    out.push_str(&style.bold(style.indented(&summary(report), "", "").trim_end()));
+    out.push('\n');
     out
 }
 
@@ -144,15 +190,15 @@ fn summary(report: &Report) -> String {
     };
     let calls: u64 = report.stats.api_calls.values().sum();
     format!(
-        "{failed}, {} passed, {} waived, {} unknown: {} workloads, {} resources, {} region(s) of {} account(s); \
-         {calls} AWS calls in {:.1} s",
+        "{failed}, {} passed, {} waived, {} unknown: {}, {}, {}, {}; {} in {:.1} s",
         s.pass,
         s.waived,
         s.unknown,
-        report.scope.workloads,
-        report.scope.resources,
-        report.scope.regions.len(),
-        report.scope.accounts.len(),
+        count(report.scope.workloads, "workload"),
+        count(report.scope.resources, "resource"),
+        count(report.scope.regions.len(), "region"),
+        count(report.scope.accounts.len(), "account"),
+        count(usize::try_from(calls).unwrap_or(usize::MAX), "AWS call"),
         std::time::Duration::from_millis(report.stats.duration_ms).as_secs_f64(),
     )
 }
@@ -164,50 +210,88 @@ pub fn plan_table(plan: &Plan, style: Style) -> String {
     if plan.actions.is_empty() {
         out.push_str("Nothing to correct.\n\n");
     } else {
-        let _ = writeln!(out, "{}", style.bold(&format!("{} to correct:", count(plan.actions.len(), "thing"))));
-        out.push_str(&actions_table(plan, style));
-        out.push('\n');
+        let _ = writeln!(
+            out,
+            "{}",
+            style.bold(&format!("{} to correct:", count(plan.actions.len(), "thing")))
+        );
+        plan.actions.iter().for_each(|action| planned(&mut out, action, style));
+        let note = "Just before each of them the workload is read and planned again; what does not come out the same is \
+                    not done. `plan --format json` has the preconditions.";
+        let _ = writeln!(out, "\n{}", style.indented(note, "", ""));
     }
     if !plan.held.is_empty() {
-        let _ = writeln!(out, "{}", style.bold(&format!("{} not corrected:", count(plan.held.len(), "finding"))));
-        let mut table = style.table();
+        let _ = writeln!(
+            out,
+            "{}",
+            style.bold(&format!("{} not corrected:", count(plan.held.len(), "finding")))
+        );
+        // One unreadable thing may keep many rules from judging: say it once.
+        let mut groups: Vec<(&Held, Vec<&str>)> = vec![];
         for held in &plan.held {
-            table.add_row(vec![
-                style.cell(&held.severity.as_str().to_uppercase(), Some(colour(held.severity))),
-                Cell::new(format!("{}\n{}", held.workload, held.resource.region)),
-                Cell::new(format!("{}\n{}", held.rule, held.resource.id)),
-                Cell::new(if held.summary.is_empty() {
-                    held.reason.clone()
-                } else {
-                    format!("{}\nbut: {}", held.summary, held.reason)
-                }),
-            ]);
+            match groups
+                .iter_mut()
+                .find(|(h, _)| h.verdict == Verdict::Unknown && same_cause(h, held))
+            {
+                Some((_, rules)) => rules.push(&held.rule),
+                None => groups.push((held, vec![&held.rule])),
+            }
         }
-        let _ = writeln!(out, "{}", trim_lines(&table.to_string()));
+        groups
+            .iter()
+            .for_each(|(held, rules)| left(&mut out, held, rules, style));
     }
     out
 }
 
-/// The corrections of a plan, in the order in which they are carried out.
-#[must_use]
-fn actions_table(plan: &Plan, style: Style) -> String {
-    let mut table = style.table();
-    for action in &plan.actions {
-        let calls: Vec<String> = action.calls.iter().map(|c| format!("{}:{}", c.service, c.operation)).collect();
-        table.add_row(vec![
-            style.cell(&action.severity.as_str().to_uppercase(), Some(colour(action.severity))),
-            Cell::new(format!("{}\n{} {}", action.workload, action.scope.account, action.scope.region)),
-            Cell::new(format!(
-                "{}\ncalls {} (risk: {}) for {}\nif {}",
-                action.change,
-                calls.join(", then "),
-                action.risk,
-                action.rules.join(", "),
-                action.preconditions.join("; and ")
-            )),
-        ]);
+fn same_cause(one: &Held, other: &Held) -> bool {
+    one.verdict == other.verdict && one.resource == other.resource && one.reason == other.reason
+}
+
+fn planned(out: &mut String, action: &PlannedAction, style: Style) {
+    let calls: Vec<String> = action
+        .calls
+        .iter()
+        .map(|c| format!("{}:{}", c.service, c.operation))
+        .collect();
+    let severity = format!("{:<8}", action.severity.as_str().to_uppercase());
+    let _ = writeln!(
+        out,
+        "  {} {}  {} {}",
+        style.paint(&severity, Some(colour(action.severity))),
+        style.bold(&action.workload),
+        action.scope.account,
+        action.scope.region
+    );
+    out.push_str(&style.indented(&action.change, "    ", "      "));
+    let why = format!(
+        "{} (risk: {}) for {}",
+        calls.join(", then "),
+        action.risk,
+        action.rules.join(", ")
+    );
+    out.push_str(&style.indented(&why, "    by ", "      "));
+}
+
+fn left(out: &mut String, held: &Held, rules: &[&str], style: Style) {
+    let (text, colour) = match held.verdict {
+        Verdict::Unknown => ("unknown".to_owned(), Color::Magenta),
+        Verdict::Waived => ("waived".to_owned(), Color::Grey),
+        Verdict::Fail => (held.severity.as_str().to_uppercase(), colour(held.severity)),
+    };
+    let _ = writeln!(
+        out,
+        "  {} {}  {} {}  {}",
+        style.paint(&format!("{text:<8}"), Some(colour)),
+        style.bold(&held.workload),
+        held.resource.account,
+        held.resource.region,
+        rules.join(", "),
+    );
+    if !held.summary.is_empty() {
+        out.push_str(&style.indented(&held.summary, "    ", "      "));
     }
-    format!("{}\n", trim_lines(&table.to_string()))
+    out.push_str(&style.indented(&held.reason, "    because ", "      "));
 }
 
 /// The catalogue.
@@ -229,7 +313,11 @@ pub fn rules_table(rules: &[&dyn Rule], style: Style) -> String {
 }
 
 fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+    if n == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{n} {what}s")
+    }
 }
 
 /// Tables fill their lines with spaces, which pipes and mails do not want.

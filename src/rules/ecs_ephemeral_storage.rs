@@ -73,7 +73,11 @@ fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> 
     let mounts: Vec<String> = definition
         .containers
         .iter()
-        .flat_map(|c| c.mounts.iter().map(move |m| format!("{}:{} ({})", c.name, m.path, m.volume)))
+        .flat_map(|c| {
+            c.mounts
+                .iter()
+                .map(move |m| format!("{}:{} ({})", c.name, m.path, m.volume))
+        })
         .collect();
     let paths = w.params.data_paths.join(", ");
     let expected = match w.params.datastore {
@@ -107,7 +111,10 @@ fn remedy(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> R
             to: earlier.arn.clone(),
         };
         return Remedy {
-            summary: format!("go back to {}, the last revision that kept its data", revision_name(&earlier.arn)),
+            summary: format!(
+                "go back to {}, the last revision that kept its data",
+                revision_name(&earlier.arn)
+            ),
             actions: vec![action],
             refused: rollout_refusal(w, service),
         };

@@ -41,8 +41,12 @@ Add to the container definition `\"secrets\": [{\"name\": \"VARIABLE\", \"valueF
 };
 
 /// The IAM actions of a rollout.
-pub(super) const ROLLOUT_WRITES: &[&str] =
-    &["ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UpdateService", "iam:PassRole"];
+pub(super) const ROLLOUT_WRITES: &[&str] = &[
+    "ecs:RegisterTaskDefinition",
+    "ecs:TagResource",
+    "ecs:UpdateService",
+    "iam:PassRole",
+];
 
 impl Rule for EcsMissingDatabaseSecret {
     fn meta(&self) -> &'static Meta {
@@ -105,15 +109,26 @@ fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> 
 
 /// The correction that gives the running revision its database secret.
 pub(super) fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Remedy {
-    let summary = format!("add the database secret to the task definition of {}/{}", service.cluster, service.name);
+    let summary = format!(
+        "add the database secret to the task definition of {}/{}",
+        service.cluster, service.name
+    );
     let change = || -> Result<SecretChange, String> {
         let container = application(service, definition)?;
         let after = right_reference(w)?;
         if definition.execution_role.is_none() {
-            return Err(format!("{} has no execution role to fetch a secret with", revision_name(&definition.arn)));
+            return Err(format!(
+                "{} has no execution role to fetch a secret with",
+                revision_name(&definition.arn)
+            ));
         }
         let variable = variable(w).ok_or("`secret_env` is empty: name the variable that the image reads")?;
-        Ok(SecretChange { container, variable, before: None, after })
+        Ok(SecretChange {
+            container,
+            variable,
+            before: None,
+            after,
+        })
     };
     match change() {
         Ok(change) => roll_out(w, service, summary, vec![change]),
@@ -130,11 +145,18 @@ fn application(service: &Service, definition: &TaskDefinition) -> Result<String,
     if let Some(name) = &service.balanced_container {
         return Ok(name.clone());
     }
-    let listening: Vec<&str> =
-        definition.containers.iter().filter(|c| c.essential && c.has_ports).map(|c| c.name.as_str()).collect();
+    let listening: Vec<&str> = definition
+        .containers
+        .iter()
+        .filter(|c| c.essential && c.has_ports)
+        .map(|c| c.name.as_str())
+        .collect();
     match listening.as_slice() {
         [only] => Ok((*only).to_owned()),
-        _ => Err(format!("which container of {} holds the application is unclear", revision_name(&definition.arn))),
+        _ => Err(format!(
+            "which container of {} holds the application is unclear",
+            revision_name(&definition.arn)
+        )),
     }
 }
 

@@ -118,14 +118,15 @@ fn judge_parameter(w: &Workload<'_>, name: &str) -> Wrong {
     if name.starts_with("arn:") {
         let parameter = name.split(':').nth(2) == Some("ssm");
         return (!parameter).then(|| {
-            ("it is an ARN of neither a secret nor a parameter".to_owned(), right_reference(w))
+            (
+                "it is an ARN of neither a secret nor a parameter".to_owned(),
+                right_reference(w),
+            )
         });
     }
     let secrets = w.snapshot.secrets.as_ref().ok()?;
     let namesake = secrets.values().find(|s| s.name == name)?;
-    let why = format!(
-        "it is the name of the secret {name}, but ECS takes a bare name for a Parameter Store parameter"
-    );
+    let why = format!("it is the name of the secret {name}, but ECS takes a bare name for a Parameter Store parameter");
     Some((why, corrected(w, namesake, &Selector::default())))
 }
 
@@ -142,7 +143,8 @@ fn judge_secret(w: &Workload<'_>, target: &SecretRef) -> Seen<Wrong> {
         let why = format!("it pins the version {version}, which {} does not have", secret.name);
         return Ok(Some((why, corrected(w, secret, s))));
     }
-    let known_stage = |stage: &String| secret.versions.is_empty() || secret.versions.values().any(|v| v.contains(stage));
+    let known_stage =
+        |stage: &String| secret.versions.is_empty() || secret.versions.values().any(|v| v.contains(stage));
     if let Some(stage) = s.stage.as_ref().filter(|stage| !known_stage(stage)) {
         let why = format!("it pins the stage {stage}, which {} does not have", secret.name);
         return Ok(Some((why, corrected(w, secret, s))));
@@ -157,7 +159,10 @@ fn judge_secret(w: &Workload<'_>, target: &SecretRef) -> Seen<Wrong> {
         }
         (SecretShape::Binary, _) => format!("{} is binary, which ECS can't inject", secret.name),
         (SecretShape::Json { .. }, None) => {
-            format!("it asks for no key, but {} is JSON: the variable gets all of it", secret.name)
+            format!(
+                "it asks for no key, but {} is JSON: the variable gets all of it",
+                secret.name
+            )
         }
         (SecretShape::Json { keys, .. }, Some(key)) if !keys.contains_key(key) => {
             format!("it asks for the key `{key}`, which {} does not have", secret.name)
@@ -168,7 +173,10 @@ fn judge_secret(w: &Workload<'_>, target: &SecretRef) -> Seen<Wrong> {
 }
 
 fn partial(secret: &Secret) -> String {
-    format!("its ARN is partial: the six-character suffix of {} is missing", secret.name)
+    format!(
+        "its ARN is partial: the six-character suffix of {} is missing",
+        secret.name
+    )
 }
 
 /// A reference to nothing: perhaps the secret was made anew, and its suffix changed.
@@ -210,9 +218,20 @@ fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<Stri
         several if several.contains(&asked.json_key) => asked.json_key.clone(),
         [one] => one.clone(),
         [] => return Err(unusable(found, &secret.name, &databases)),
-        _ => return Err(format!("several keys of {} would be right, and Holdfast does not choose", secret.name)),
+        _ => {
+            return Err(format!(
+                "several keys of {} would be right, and Holdfast does not choose",
+                secret.name
+            ));
+        }
     };
-    Ok(value_from::write(&secret.arn, &Selector { json_key: key, ..Selector::default() }))
+    Ok(value_from::write(
+        &secret.arn,
+        &Selector {
+            json_key: key,
+            ..Selector::default()
+        },
+    ))
 }
 
 fn unusable(shape: &SecretShape, name: &str, databases: &[super::workload::DatabaseView<'_>]) -> String {
@@ -229,8 +248,14 @@ fn unusable(shape: &SecretShape, name: &str, databases: &[super::workload::Datab
 }
 
 fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition, found: &[Mismatch]) -> Failure {
-    let told: Vec<String> = found.iter().map(|m| format!("{} in {}: {}", m.variable.name, m.container, m.why)).collect();
-    let summary = format!("correct the reference in the task definition of {}/{}", service.cluster, service.name);
+    let told: Vec<String> = found
+        .iter()
+        .map(|m| format!("{} in {}: {}", m.variable.name, m.container, m.why))
+        .collect();
+    let summary = format!(
+        "correct the reference in the task definition of {}/{}",
+        service.cluster, service.name
+    );
     let changes: Result<Vec<SecretChange>, String> = found
         .iter()
         .map(|m| {
@@ -254,8 +279,14 @@ fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition, fou
         evidence: found
             .iter()
             .map(|m| {
-                let expected = m.right.clone().unwrap_or_else(|_| "a reference to the workload's secret".into());
-                let field = format!("containerDefinitions[{}].secrets[{}].valueFrom", m.container, m.variable.name);
+                let expected = m
+                    .right
+                    .clone()
+                    .unwrap_or_else(|_| "a reference to the workload's secret".into());
+                let field = format!(
+                    "containerDefinitions[{}].secrets[{}].valueFrom",
+                    m.container, m.variable.name
+                );
                 Evidence::new(field, m.variable.value_from.clone(), expected)
             })
             .collect(),

@@ -112,17 +112,29 @@ pub struct Remedy {
 impl Remedy {
     /// A correction that Holdfast can carry out.
     pub fn act(summary: impl Into<String>, actions: Vec<Action>) -> Self {
-        Self { summary: summary.into(), actions, refused: None }
+        Self {
+            summary: summary.into(),
+            actions,
+            refused: None,
+        }
     }
 
     /// A correction that would do harm as things stand.
     pub fn refuse(summary: impl Into<String>, actions: Vec<Action>, why: impl Into<String>) -> Self {
-        Self { summary: summary.into(), actions, refused: Some(why.into()) }
+        Self {
+            summary: summary.into(),
+            actions,
+            refused: Some(why.into()),
+        }
     }
 
     /// Something that a person must do.
     pub fn manual(summary: impl Into<String>) -> Self {
-        Self { summary: summary.into(), actions: vec![], refused: None }
+        Self {
+            summary: summary.into(),
+            actions: vec![],
+            refused: None,
+        }
     }
 }
 

@@ -56,11 +56,15 @@ impl Rule for RdsMigrationOverdue {
         for database in &databases {
             let members: Vec<&DbInstance> = match &database.database {
                 Database::Instance(id) => instances.iter().copied().filter(|i| i.id == *id).collect(),
-                Database::Cluster(id) => {
-                    instances.iter().copied().filter(|i| i.cluster.as_deref() == Some(id)).collect()
-                }
+                Database::Cluster(id) => instances
+                    .iter()
+                    .copied()
+                    .filter(|i| i.cluster.as_deref() == Some(id))
+                    .collect(),
             };
-            let Some(resource) = reference(w, database, &members) else { continue };
+            let Some(resource) = reference(w, database, &members) else {
+                continue;
+            };
             let Some(lapse) = database.phase.lapsed else {
                 out.push(Judgement::pass(resource, database.tags));
                 continue;
@@ -74,9 +78,12 @@ impl Rule for RdsMigrationOverdue {
 fn reference(w: &Workload<'_>, database: &DatabaseView<'_>, members: &[&DbInstance]) -> Option<ResourceRef> {
     match &database.database {
         Database::Instance(_) => members.first().map(|i| w.instance_ref(i)),
-        Database::Cluster(id) => {
-            w.clusters_with_members().ok()?.into_iter().find(|c| c.id == *id).map(|c| w.cluster_ref(c))
-        }
+        Database::Cluster(id) => w
+            .clusters_with_members()
+            .ok()?
+            .into_iter()
+            .find(|c| c.id == *id)
+            .map(|c| w.cluster_ref(c)),
     }
 }
 
@@ -100,9 +107,10 @@ fn judge_lapsed(
         .iter()
         .filter_map(|id| groups.get(id))
         .map(|g| {
-            let rules = g.ingress.iter().filter(|r| {
-                r.reaches(port) && r.is_single_address() && is_allowed(w, g, r) == Some(false)
-            });
+            let rules = g
+                .ingress
+                .iter()
+                .filter(|r| r.reaches(port) && r.is_single_address() && is_allowed(w, g, r) == Some(false));
             (g, rules.collect())
         })
         .filter(|(_, rules): &(_, Vec<_>)| !rules.is_empty())
@@ -114,26 +122,50 @@ fn judge_lapsed(
     let mut still = vec![];
     let mut remedies = vec![];
     for instance in open {
-        evidence.push(Evidence::new(format!("{}.PubliclyAccessible", instance.id), true, false));
+        evidence.push(Evidence::new(
+            format!("{}.PubliclyAccessible", instance.id),
+            true,
+            false,
+        ));
         still.push(format!("{} is still publicly accessible", instance.id));
         remedies.push(close_public_access(w, instance));
     }
     for (group, rules) in left {
         for rule in &rules {
-            evidence.push(Evidence::new(format!("SecurityGroupRules[{}]", rule.id), rule.describe(), "absent"));
+            evidence.push(Evidence::new(
+                format!("SecurityGroupRules[{}]", rule.id),
+                rule.describe(),
+                "absent",
+            ));
             still.push(format!("{} still lets in {}", group.id, rule.source));
         }
         remedies.push(revoke(w, group, &[database], &rules));
     }
-    let message =
-        format!("the migration window of {} {}, and {}", database.id, why(w, lapse), still.join(" and "));
+    let message = format!(
+        "the migration window of {} {}, and {}",
+        database.id,
+        why(w, lapse),
+        still.join(" and ")
+    );
     let remedy = Remedy {
-        summary: remedies.iter().map(|r| r.summary.as_str()).collect::<Vec<_>>().join("; "),
+        summary: remedies
+            .iter()
+            .map(|r| r.summary.as_str())
+            .collect::<Vec<_>>()
+            .join("; "),
         actions: remedies.iter().flat_map(|r| r.actions.clone()).collect(),
         refused: remedies.into_iter().find_map(|r| r.refused),
     };
-    let mut judgement =
-        Judgement::fail(resource, database.tags, Failure { severity: None, message, evidence, remedy });
+    let mut judgement = Judgement::fail(
+        resource,
+        database.tags,
+        Failure {
+            severity: None,
+            message,
+            evidence,
+            remedy,
+        },
+    );
     judgement.phase = "migrated";
     judgement
 }

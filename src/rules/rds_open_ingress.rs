@@ -89,8 +89,7 @@ pub fn offending<'g>(
     let mut undetermined = false;
     for rule in &group.ingress {
         let too_much = databases.iter().any(|d| {
-            rule.reaches(d.port.unwrap_or(DEFAULT_PORT))
-                && !(d.phase.phase.is_migrating() && rule.is_single_address())
+            rule.reaches(d.port.unwrap_or(DEFAULT_PORT)) && !(d.phase.phase.is_migrating() && rule.is_single_address())
         });
         if !too_much {
             continue;
@@ -134,7 +133,11 @@ fn failure(
         message: format!(
             "{} ({}) lets {} reach the database {}",
             group.id,
-            if world { "open to the world" } else { "open to others than the workload's services" },
+            if world {
+                "open to the world"
+            } else {
+                "open to others than the workload's services"
+            },
             sources.join(", "),
             names.join(", "),
         ),

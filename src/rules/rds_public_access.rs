@@ -16,7 +16,7 @@ static META: Meta = Meta {
 The `PubliclyAccessible` flag of every DB instance of the workload, Aurora members and read replicas included (of a \
 Multi-AZ DB cluster, the cluster's own). Inside a migration window (`holdfast:phase=migrating` with a valid \
 `holdfast:migration-until`) the flag is allowed. The flag is one of three facts that make a database public; the \
-route of its subnets and its security group are the others, and have rules of their own.
+route of its subnets is another, and its security group, which `rds-open-ingress` judges, the third.
 
 ## Why it matters
 With the flag set, the endpoint resolves to a public address, and one mistaken security group rule is all that stands \
@@ -54,7 +54,9 @@ impl Rule for RdsPublicAccess {
         };
         let mut out = vec![];
         for cluster in clusters.iter().filter(|c| !c.engine.starts_with("aurora")) {
-            let Some(public) = cluster.publicly_accessible else { continue };
+            let Some(public) = cluster.publicly_accessible else {
+                continue;
+            };
             let (reading, resource) = (w.phase(&cluster.tags), w.cluster_ref(cluster));
             out.push(if public && !reading.phase.is_migrating() {
                 let remedy = Remedy::manual(format!(
@@ -68,7 +70,9 @@ impl Rule for RdsPublicAccess {
             });
         }
         let judged_above = |id: &Option<String>| {
-            clusters.iter().any(|c| id.as_deref() == Some(&c.id) && !c.engine.starts_with("aurora"))
+            clusters
+                .iter()
+                .any(|c| id.as_deref() == Some(&c.id) && !c.engine.starts_with("aurora"))
         };
         for instance in instances.iter().filter(|i| !judged_above(&i.cluster)) {
             let (reading, resource) = (w.instance_phase(instance), w.instance_ref(instance));

@@ -60,8 +60,10 @@ impl Rule for RdsShortBackupRetention {
             };
             judged.against(w, w.cluster_ref(c)).in_phase(w.phase(&c.tags))
         });
-        let instances =
-            instances.into_iter().filter(|i| i.cluster.is_none() && i.replica_of.is_none()).map(|i| {
+        let instances = instances
+            .into_iter()
+            .filter(|i| i.cluster.is_none() && i.replica_of.is_none())
+            .map(|i| {
                 let judged = Judged {
                     database: Database::Instance(i.id.clone()),
                     id: &i.id,
@@ -100,16 +102,36 @@ impl Judged<'_> {
         let refused = untagged(w, id, self.tags).or_else(|| self.waits());
         let remedy = Remedy {
             summary: format!("set BackupRetentionPeriod={wanted} on {id}"),
-            actions: vec![Action::RaiseRetention { database: self.database, from: self.days, to: wanted }],
+            actions: vec![Action::RaiseRetention {
+                database: self.database,
+                from: self.days,
+                to: wanted,
+            }],
             refused,
         };
-        let evidence = vec![Evidence::new("BackupRetentionPeriod", self.days, format!(">= {wanted}"))];
-        Judgement::fail(resource, self.tags, Failure { severity: None, message, evidence, remedy })
+        let evidence = vec![Evidence::new(
+            "BackupRetentionPeriod",
+            self.days,
+            format!(">= {wanted}"),
+        )];
+        Judgement::fail(
+            resource,
+            self.tags,
+            Failure {
+                severity: None,
+                message,
+                evidence,
+                remedy,
+            },
+        )
     }
 
     fn waits(&self) -> Option<String> {
         if self.status != "available" {
-            return Some(format!("waits: {} is {}, and AWS changes only an available one", self.id, self.status));
+            return Some(format!(
+                "waits: {} is {}, and AWS changes only an available one",
+                self.id, self.status
+            ));
         }
         let pending: Vec<&str> = self.pending.keys().map(String::as_str).collect();
         (!pending.is_empty()).then(|| {

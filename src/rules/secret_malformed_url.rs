@@ -86,9 +86,15 @@ pub(super) fn used_secrets<'a>(w: &Workload<'a>) -> (BTreeMap<String, Used<'a>>,
     let mut found: BTreeMap<String, Used<'a>> = BTreeMap::new();
     match w.secrets() {
         Err(e) => error = error.or(Some(e)),
-        Ok(secrets) => found.extend(
-            secrets.into_iter().map(|secret| (secret.arn.clone(), Used { secret, uses: BTreeSet::new() })),
-        ),
+        Ok(secrets) => found.extend(secrets.into_iter().map(|secret| {
+            (
+                secret.arn.clone(),
+                Used {
+                    secret,
+                    uses: BTreeSet::new(),
+                },
+            )
+        })),
     }
     for Reference { target, .. } in references {
         let ValueFrom::Secret(target) = target else { continue };
@@ -97,8 +103,10 @@ pub(super) fn used_secrets<'a>(w: &Workload<'a>) -> (BTreeMap<String, Used<'a>>,
             // `ecs-secret-reference-mismatch` speaks of it.
             Ok(None) => {}
             Ok(Some(secret)) => {
-                let used =
-                    found.entry(secret.arn.clone()).or_insert_with(|| Used { secret, uses: BTreeSet::new() });
+                let used = found.entry(secret.arn.clone()).or_insert_with(|| Used {
+                    secret,
+                    uses: BTreeSet::new(),
+                });
                 used.uses.insert(target.selector);
             }
         }
@@ -115,7 +123,11 @@ pub(super) fn connections<'s>(
 ) -> Vec<(Option<&'s str>, &'s Connection)> {
     match (shape, key) {
         (SecretShape::Plain(c), _) => {
-            if referenced || c.looks_intended() { vec![(None, c)] } else { vec![] }
+            if referenced || c.looks_intended() {
+                vec![(None, c)]
+            } else {
+                vec![]
+            }
         }
         (SecretShape::Json { keys, .. }, Some(key)) => keys
             .get_key_value(key)
@@ -134,7 +146,11 @@ pub(super) fn connections<'s>(
 fn judge_secret(w: &Workload<'_>, used: &Used<'_>) -> Option<Judgement> {
     let (secret, resource) = (used.secret, w.secret_ref(used.secret));
     let referenced = !used.uses.is_empty();
-    let uses = if referenced { used.uses.clone() } else { BTreeSet::from([Selector::default()]) };
+    let uses = if referenced {
+        used.uses.clone()
+    } else {
+        BTreeSet::from([Selector::default()])
+    };
     let mut faults: BTreeSet<String> = BTreeSet::new();
     let mut judged = false;
     for selector in &uses {

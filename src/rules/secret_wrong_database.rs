@@ -54,8 +54,10 @@ impl Rule for SecretWrongDatabase {
             Ok(databases) => databases,
         };
         let (used, error) = used_secrets(w);
-        let mut out: Vec<Judgement> =
-            used.into_values().filter_map(|used| judge_secret(w, &used, &databases)).collect();
+        let mut out: Vec<Judgement> = used
+            .into_values()
+            .filter_map(|used| judge_secret(w, &used, &databases))
+            .collect();
         if let Some(error) = error {
             out.extend(w.unknown(&error));
         }
@@ -66,7 +68,11 @@ impl Rule for SecretWrongDatabase {
 fn judge_secret(w: &Workload<'_>, used: &Used<'_>, databases: &[DatabaseView<'_>]) -> Option<Judgement> {
     let (secret, resource) = (used.secret, w.secret_ref(used.secret));
     let referenced = !used.uses.is_empty();
-    let uses = if referenced { used.uses.clone() } else { BTreeSet::from([Selector::default()]) };
+    let uses = if referenced {
+        used.uses.clone()
+    } else {
+        BTreeSet::from([Selector::default()])
+    };
     let mut judged = false;
     let mut astray = vec![];
     let mut unclear = None;
@@ -109,7 +115,10 @@ fn judge_secret(w: &Workload<'_>, used: &Used<'_>, databases: &[DatabaseView<'_>
     if astray.is_empty() {
         return Some(Judgement::pass(resource, &secret.tags));
     }
-    let told: Vec<String> = astray.iter().map(|(f, o, e)| format!("its {f} is {o}, not {e}")).collect();
+    let told: Vec<String> = astray
+        .iter()
+        .map(|(f, o, e)| format!("its {f} is {o}, not {e}"))
+        .collect();
     let failure = Failure {
         severity: None,
         message: format!(

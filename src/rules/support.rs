@@ -21,7 +21,10 @@ pub const DEFAULT_PORT: u16 = 5432;
 #[must_use]
 pub fn untagged(w: &Workload<'_>, what: &str, tags: &Tags) -> Option<String> {
     (tags.workload(w.prefix) != Some(w.name)).then(|| {
-        format!("{what} does not carry {}workload={}; tag it to let Holdfast correct it", w.prefix, w.name)
+        format!(
+            "{what} does not carry {}workload={}; tag it to let Holdfast correct it",
+            w.prefix, w.name
+        )
     })
 }
 
@@ -45,8 +48,8 @@ pub fn is_allowed(w: &Workload<'_>, group: &SecurityGroup, rule: &IngressRule) -
             if foreign {
                 return Some(false);
             }
-            let ours = id == &group.id
-                || matches!(w.group(id), Ok(Some(g)) if g.tags.workload(w.prefix) == Some(w.name));
+            let ours =
+                id == &group.id || matches!(w.group(id), Ok(Some(g)) if g.tags.workload(w.prefix) == Some(w.name));
             if ours {
                 return Some(true);
             }
@@ -69,13 +72,19 @@ pub fn cut_off(w: &Workload<'_>, database: &DatabaseView<'_>) -> Seen<Vec<String
         return Err(error);
     }
     let groups = w.snapshot.security_groups.as_ref().map_err(Arc::clone)?;
-    let guards: Vec<&SecurityGroup> = database.security_groups.iter().filter_map(|id| groups.get(id)).collect();
+    let guards: Vec<&SecurityGroup> = database
+        .security_groups
+        .iter()
+        .filter_map(|id| groups.get(id))
+        .collect();
     let port = database.port.unwrap_or(DEFAULT_PORT);
     let mut lost = vec![];
     for service in w.services()? {
         let name = format!("{}/{}", service.cluster, service.name);
         if service.security_groups.is_empty() {
-            lost.push(format!("{name} (it has no awsvpc network, so its path can't be proved)"));
+            lost.push(format!(
+                "{name} (it has no awsvpc network, so its path can't be proved)"
+            ));
             continue;
         }
         let by_group = |rule: &IngressRule, guard: &SecurityGroup| match &rule.source {
@@ -87,9 +96,13 @@ pub fn cut_off(w: &Workload<'_>, database: &DatabaseView<'_>) -> Seen<Vec<String
             }
             _ => false,
         };
-        let reachable = guards.iter().any(|g| g.ingress.iter().any(|r| r.reaches(port) && by_group(r, g)));
+        let reachable = guards
+            .iter()
+            .any(|g| g.ingress.iter().any(|r| r.reaches(port) && by_group(r, g)));
         if !reachable {
-            lost.push(format!("{name} (no rule lets its security group reach port {port} inside the VPC)"));
+            lost.push(format!(
+                "{name} (no rule lets its security group reach port {port} inside the VPC)"
+            ));
         }
     }
     Ok(lost)
@@ -100,9 +113,9 @@ fn service_within(w: &Workload<'_>, service: &Service, guard: &SecurityGroup, ne
     let Ok(subnets) = &w.snapshot.subnets else { return false };
     !service.subnets.is_empty()
         && service.subnets.iter().all(|id| {
-            subnets.get(id).is_some_and(|s| {
-                guard.vpc.as_deref() == Some(&s.vpc) && s.cidrs.iter().any(|cidr| net.contains(cidr))
-            })
+            subnets
+                .get(id)
+                .is_some_and(|s| guard.vpc.as_deref() == Some(&s.vpc) && s.cidrs.iter().any(|cidr| net.contains(cidr)))
         })
 }
 
@@ -116,8 +129,7 @@ pub fn also_guards(w: &Workload<'_>, group: &SecurityGroup) -> Seen<Vec<String>>
     let members: BTreeSet<&str> = w.instances()?.iter().map(|i| i.id.as_str()).collect();
     let s = w.snapshot;
     for i in s.instances.as_ref().map_err(Arc::clone)?.values() {
-        if i.security_groups.contains(&group.id) && !mine.contains(i.id.as_str()) && !members.contains(i.id.as_str())
-        {
+        if i.security_groups.contains(&group.id) && !mine.contains(i.id.as_str()) && !members.contains(i.id.as_str()) {
             others.push(format!("RDS instance {}", i.id));
         }
     }
@@ -159,8 +171,13 @@ pub fn revoke(
 ) -> Remedy {
     let list: Vec<String> = rules.iter().map(|r| format!("{} ({})", r.describe(), r.id)).collect();
     let summary = format!("revoke from {}: {}", group.id, list.join(", "));
-    let actions =
-        rules.iter().map(|r| Action::RevokeIngress { group: group.id.clone(), rule: (*r).clone() }).collect();
+    let actions = rules
+        .iter()
+        .map(|r| Action::RevokeIngress {
+            group: group.id.clone(),
+            rule: (*r).clone(),
+        })
+        .collect();
     let refused = untagged(w, &group.id, &group.tags)
         .or_else(|| match also_guards(w, group) {
             Err(e) => Some(format!("what else {} guards is unknown: {e}", group.id)),
@@ -168,15 +185,25 @@ pub fn revoke(
             Ok(others) => Some(format!("{} also guards {}", group.id, others.join(", "))),
         })
         .or_else(|| databases.iter().find_map(|d| path_refusal(w, d)));
-    Remedy { summary, actions, refused }
+    Remedy {
+        summary,
+        actions,
+        refused,
+    }
 }
 
 /// Why a service would lose its path, if one would.
 fn path_refusal(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<String> {
     match cut_off(w, database) {
-        Err(e) => Some(format!("whether the services keep a path to {} is unknown: {e}", database.id)),
+        Err(e) => Some(format!(
+            "whether the services keep a path to {} is unknown: {e}",
+            database.id
+        )),
         Ok(lost) if lost.is_empty() => None,
-        Ok(lost) => Some(format!("it would cut off {}; give each a rule of its own first", lost.join(", "))),
+        Ok(lost) => Some(format!(
+            "it would cut off {}; give each a rule of its own first",
+            lost.join(", ")
+        )),
     }
 }
 
@@ -184,21 +211,32 @@ fn path_refusal(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<String>
 #[must_use]
 pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
     let summary = format!("set PubliclyAccessible=false on {}", instance.id);
-    let actions = vec![Action::ClosePublicAccess { instance: instance.id.clone() }];
+    let actions = vec![Action::ClosePublicAccess {
+        instance: instance.id.clone(),
+    }];
     let database = w.databases().map(|all| {
-        all.into_iter().find(|d| d.id == instance.id || instance.cluster.as_deref() == Some(d.id))
+        all.into_iter()
+            .find(|d| d.id == instance.id || instance.cluster.as_deref() == Some(d.id))
     });
     let refused = untagged(w, &instance.id, &instance.tags)
         .or_else(|| {
-            (instance.status != "available")
-                .then(|| format!("waits: {} is {}, and AWS changes only an available instance", instance.id, instance.status))
+            (instance.status != "available").then(|| {
+                format!(
+                    "waits: {} is {}, and AWS changes only an available instance",
+                    instance.id, instance.status
+                )
+            })
         })
         .or_else(|| match database {
             Ok(Some(database)) => path_refusal(w, &database),
             Ok(None) => None,
             Err(e) => Some(format!("its cluster is unknown: {e}")),
         });
-    Remedy { summary, actions, refused }
+    Remedy {
+        summary,
+        actions,
+        refused,
+    }
 }
 
 // ---- secrets -------------------------------------------------------------------------------------------------
@@ -236,12 +274,14 @@ pub fn references<'a>(w: &'a Workload<'a>) -> (Vec<Reference<'a>>, Option<Arc<Re
     for service in w.services().unwrap_or_default() {
         match w.running(service) {
             Err(e) => error = error.or(Some(e)),
-            Ok(definition) => found.extend(database_variables(w, definition).map(|(container, variable)| Reference {
-                service,
-                container,
-                variable,
-                target: value_from::parse(&variable.value_from),
-            })),
+            Ok(definition) => found.extend(
+                database_variables(w, definition).map(|(container, variable)| Reference {
+                    service,
+                    container,
+                    variable,
+                    target: value_from::parse(&variable.value_from),
+                }),
+            ),
         }
     }
     (found, error)
@@ -277,7 +317,10 @@ pub fn resolve<'a>(w: &Workload<'a>, reference: &SecretRef) -> Seen<Option<&'a S
 /// # Errors
 /// What kept the value from being read: denied, or not allowed by `secrets.inspect`.
 pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Seen<Option<&'a SecretShape>> {
-    let version = Selector { json_key: None, ..selector.clone() };
+    let version = Selector {
+        json_key: None,
+        ..selector.clone()
+    };
     let version = if version.pins() { version } else { Selector::default() };
     match w.snapshot.values.get(&(secret.arn.clone(), version)) {
         Some(Ok(Value::Shape(shape))) => Ok(Some(shape)),
@@ -288,7 +331,10 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Seen
             operation: "GetSecretValue".into(),
             resource: secret.name.clone(),
             code: "NotInspected".into(),
-            message: format!("the value of {} was not read; `secrets.inspect: value` allows it", secret.name),
+            message: format!(
+                "the value of {} was not read; `secrets.inspect: value` allows it",
+                secret.name
+            ),
         })),
     }
 }
@@ -313,7 +359,11 @@ pub fn leads(connection: &Connection, databases: &[DatabaseView<'_>]) -> Leads {
     let well_formed = connection.is_well_formed();
     let mut nearest: Option<Leads> = None;
     for database in databases {
-        let Some(strange) = connection.hosts.iter().find(|h| !database.hosts.contains(&h.host.as_str())) else {
+        let Some(strange) = connection
+            .hosts
+            .iter()
+            .find(|h| !database.hosts.contains(&h.host.as_str()))
+        else {
             let port = database.port.unwrap_or(DEFAULT_PORT);
             let wrong_port = connection.hosts.iter().find(|h| h.port != port).filter(|_| well_formed);
             match (wrong_port, &connection.database, database.name) {
@@ -341,8 +391,14 @@ pub fn leads(connection: &Connection, databases: &[DatabaseView<'_>]) -> Leads {
         return Leads::Unclear(format!("{} has no endpoint yet", creating.id));
     }
     let expected: Vec<&str> = databases.iter().flat_map(|d| d.hosts.first().copied()).collect();
-    let strange = connection.hosts.iter().find(|h| !databases.iter().any(|d| d.hosts.contains(&h.host.as_str())));
-    let observed = strange.or(connection.hosts.first()).map(|h| h.host.clone()).unwrap_or_default();
+    let strange = connection
+        .hosts
+        .iter()
+        .find(|h| !databases.iter().any(|d| d.hosts.contains(&h.host.as_str())));
+    let observed = strange
+        .or(connection.hosts.first())
+        .map(|h| h.host.clone())
+        .unwrap_or_default();
     Leads::Astray("host", observed, expected.join(" or "))
 }
 
@@ -359,11 +415,15 @@ pub fn right_reference(w: &Workload<'_>) -> Result<String, String> {
     for secret in secrets.iter().filter(|s| s.deleted_at.is_none()) {
         match shape(w, secret, &Selector::default()) {
             Err(e) => unread.push(e.to_string()),
-            Ok(found) => right.extend(
-                found.into_iter().flat_map(|s| usable_keys(s, &databases)).map(|key| {
-                    value_from::write(&secret.arn, &Selector { json_key: key, ..Selector::default() })
-                }),
-            ),
+            Ok(found) => right.extend(found.into_iter().flat_map(|s| usable_keys(s, &databases)).map(|key| {
+                value_from::write(
+                    &secret.arn,
+                    &Selector {
+                        json_key: key,
+                        ..Selector::default()
+                    },
+                )
+            })),
         }
     }
     match (right.as_slice(), unread.first()) {
@@ -374,7 +434,10 @@ pub fn right_reference(w: &Workload<'_>) -> Result<String, String> {
             w.prefix, w.name
         )),
         (_, Some(e)) => Err(format!("which secret is the right one is unknown: {e}")),
-        (several, None) => Err(format!("{} references would be right, and Holdfast does not choose", several.len())),
+        (several, None) => Err(format!(
+            "{} references would be right, and Holdfast does not choose",
+            several.len()
+        )),
     }
 }
 
@@ -404,7 +467,11 @@ pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: V
         base: service.task_definition.clone(),
         changes,
     };
-    Remedy { summary, actions: vec![action], refused: rollout_refusal(w, service) }
+    Remedy {
+        summary,
+        actions: vec![action],
+        refused: rollout_refusal(w, service),
+    }
 }
 
 /// Why a service may not be given another revision now, if it may not.
@@ -412,7 +479,10 @@ pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: V
 pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<String> {
     let name = format!("{}/{}", service.cluster, service.name);
     if service.deployment_controller != "ECS" {
-        return Some(format!("{name} is deployed by {}, not by ECS", service.deployment_controller));
+        return Some(format!(
+            "{name} is deployed by {}, not by ECS",
+            service.deployment_controller
+        ));
     }
     if let Some(why) = untagged(w, &name, &service.tags) {
         return Some(why);
@@ -455,13 +525,16 @@ fn is_at_or_above(mount: &str, path: &str) -> bool {
 #[must_use]
 pub fn has_external_database(w: &Workload<'_>, definition: &TaskDefinition) -> bool {
     database_variables(w, definition).next().is_some()
-        || definition.containers.iter().flat_map(|c| &c.plain_databases).any(|d| d.external)
+        || definition
+            .containers
+            .iter()
+            .flat_map(|c| &c.plain_databases)
+            .any(|d| d.external)
 }
 
 /// Whether a revision would keep its data through a deployment.
 #[must_use]
 pub fn is_durable(w: &Workload<'_>, definition: &TaskDefinition, fargate: bool) -> bool {
-    let by_database =
-        w.params.datastore == crate::config::Datastore::Postgres && has_external_database(w, definition);
+    let by_database = w.params.datastore == crate::config::Datastore::Postgres && has_external_database(w, definition);
     by_database || has_durable_volume(definition, &w.params.data_paths, fargate)
 }

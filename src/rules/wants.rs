@@ -30,7 +30,10 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
             for id in database.security_groups {
                 let Ok(Some(group)) = w.group(id) else { continue };
                 // Inside a window single addresses are allowed; at its end they are not, and that end may be now.
-                let strict = DatabaseView { phase: crate::model::tags::PhaseReading::MIGRATED, ..database.clone() };
+                let strict = DatabaseView {
+                    phase: crate::model::tags::PhaseReading::MIGRATED,
+                    ..database.clone()
+                };
                 if !offending(&w, group, &[&strict]).0.is_empty() {
                     wants.guarded.insert(id.clone());
                 }

@@ -60,7 +60,10 @@ impl<'a> Workload<'a> {
     /// What kept the clusters from being read.
     pub fn clusters(&self) -> Seen<Vec<&'a DbCluster>> {
         let all = self.snapshot.clusters.as_ref().map_err(Arc::clone)?;
-        Ok(all.values().filter(|c| c.status != "deleting" && self.mine(&c.tags)).collect())
+        Ok(all
+            .values()
+            .filter(|c| c.status != "deleting" && self.mine(&c.tags))
+            .collect())
     }
 
     /// Clusters of the workload: those that carry the tag and those with a member that does.
@@ -83,13 +86,20 @@ impl<'a> Workload<'a> {
     /// What kept the services from being read.
     pub fn services(&self) -> Seen<Vec<&'a Service>> {
         let all = self.snapshot.services.as_ref().map_err(Arc::clone)?;
-        Ok(all.values().filter(|s| s.status == "ACTIVE" && self.mine(&s.tags)).collect())
+        Ok(all
+            .values()
+            .filter(|s| s.status == "ACTIVE" && self.mine(&s.tags))
+            .collect())
     }
 
     /// Tagged services that could not be described.
     pub fn unread_services(&self) -> impl Iterator<Item = (&'a str, &'a Arc<ReadError>)> {
         let (snapshot, name) = (self.snapshot, self.name);
-        snapshot.unread_services.iter().filter(move |(_, (w, _))| w == name).map(|(arn, (_, e))| (arn.as_str(), e))
+        snapshot
+            .unread_services
+            .iter()
+            .filter(move |(_, (w, _))| w == name)
+            .map(|(arn, (_, e))| (arn.as_str(), e))
     }
 
     /// The first error that keeps services of this workload from being known.
@@ -175,7 +185,12 @@ impl<'a> Workload<'a> {
     /// Names a secret in a finding.
     #[must_use]
     pub fn secret_ref(&self, secret: &Secret) -> ResourceRef {
-        ResourceRef::new(Kind::SecretsmanagerSecret, &secret.name, &secret.arn, &self.snapshot.scope)
+        ResourceRef::new(
+            Kind::SecretsmanagerSecret,
+            &secret.name,
+            &secret.arn,
+            &self.snapshot.scope,
+        )
     }
 
     /// Names a security group in a finding.
@@ -202,20 +217,35 @@ impl Judgement {
     /// The invariant holds.
     #[must_use]
     pub fn pass(resource: ResourceRef, tags: &Tags) -> Self {
-        Self { resource, outcome: Outcome::Pass, tags: vec![tags.clone()], phase: "migrated" }
+        Self {
+            resource,
+            outcome: Outcome::Pass,
+            tags: vec![tags.clone()],
+            phase: "migrated",
+        }
     }
 
     /// It does not.
     #[must_use]
     pub fn fail(resource: ResourceRef, tags: &Tags, failure: Failure) -> Self {
         let outcome = Outcome::Fail(Box::new(failure));
-        Self { resource, outcome, tags: vec![tags.clone()], phase: "migrated" }
+        Self {
+            resource,
+            outcome,
+            tags: vec![tags.clone()],
+            phase: "migrated",
+        }
     }
 
     /// Evidence is missing.
     #[must_use]
     pub fn unknown(resource: ResourceRef, tags: &Tags, error: &Arc<ReadError>) -> Self {
-        Self { resource, outcome: Outcome::Unknown(Arc::clone(error)), tags: vec![tags.clone()], phase: "migrated" }
+        Self {
+            resource,
+            outcome: Outcome::Unknown(Arc::clone(error)),
+            tags: vec![tags.clone()],
+            phase: "migrated",
+        }
     }
 
     /// Notes the phase.
@@ -260,15 +290,25 @@ impl<'a> Workload<'a> {
         let mut views: Vec<DatabaseView<'a>> = clusters
             .iter()
             .map(|c| {
-                let members: Vec<&DbInstance> =
-                    instances.iter().copied().filter(|i| i.cluster.as_deref() == Some(&c.id)).collect();
+                let members: Vec<&DbInstance> = instances
+                    .iter()
+                    .copied()
+                    .filter(|i| i.cluster.as_deref() == Some(&c.id))
+                    .collect();
                 let mut hosts: Vec<&str> = c.hosts.iter().map(String::as_str).collect();
-                hosts.extend(members.iter().filter_map(|i| i.endpoint.as_ref()).map(|e| e.host.as_str()));
+                hosts.extend(
+                    members
+                        .iter()
+                        .filter_map(|i| i.endpoint.as_ref())
+                        .map(|e| e.host.as_str()),
+                );
                 DatabaseView {
                     database: Database::Cluster(c.id.clone()),
                     id: &c.id,
                     hosts,
-                    port: c.port.or_else(|| members.iter().find_map(|i| i.endpoint.as_ref().map(|e| e.port))),
+                    port: c
+                        .port
+                        .or_else(|| members.iter().find_map(|i| i.endpoint.as_ref().map(|e| e.port))),
                     name: c.database.as_deref(),
                     security_groups: &c.security_groups,
                     vpc: members.iter().find_map(|i| i.vpc.as_deref()),

@@ -309,7 +309,9 @@ impl Metrics {
             }
             *counts.entry(labels).or_default() += 1;
         }
-        lock(&self.scoped).findings.replace_keeping(scope, counts, MAX_FINDING_SERIES);
+        lock(&self.scoped)
+            .findings
+            .replace_keeping(scope, counts, MAX_FINDING_SERIES);
     }
 
     /// Replaces how many workloads and resources (by kind) `scope` holds.
@@ -355,7 +357,9 @@ impl Metrics {
 
     /// Notes that a scope is to be swept, so that it is seen as stale until it has been.
     pub fn sweep_pending(&self, scope: &Scope) {
-        self.sweep_success.with_label_values(&[&scope.account, &scope.region]).set(0.0);
+        self.sweep_success
+            .with_label_values(&[&scope.account, &scope.region])
+            .set(0.0);
     }
 
     /// The gauges and counters of one work queue.

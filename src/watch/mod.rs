@@ -1,4 +1,4 @@
-//! What makes the operator look: events from a queue (and, in the real crate, the sweep of tags).
+//! Events: from the queue to keys, and back to the queue when they are handled.
 //!
 //! The loop here is receive → parse → add each key to the work queue → wait until all were handled → delete. A message
 //! leaves the queue only by being handled or by being none of our business; everything else comes back by itself once
