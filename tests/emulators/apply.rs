@@ -28,6 +28,11 @@ fn differences(before: &Value, after: &Value, path: &str, out: &mut BTreeSet<Str
                 differences(b.get(key).unwrap_or(&none), a.get(key).unwrap_or(&none), &format!("{path}/{key}"), out);
             }
         }
+        (Value::Array(b), Value::Array(a)) if a.len() == b.len() => {
+            for (i, (b, a)) in b.iter().zip(a).enumerate() {
+                differences(b, a, &format!("{path}/{i}"), out);
+            }
+        }
         (b, a) if b != a => {
             out.insert(path.to_owned());
         }
@@ -153,6 +158,7 @@ fn rolls_out(kind: Kind) {
     world.stack("slipped", json!({"web": {"secrets": {"DATABASE_URL": "{{secret-partial:slipped-url}}"}}}));
     world.patch(json!({"secrets": {"shop-api": {"string": "sk-0123456789"}}}));
     let mut stage = Stage::new(kind, &world);
+    stage.configure("workloads: {shop: {secret_env: [DATABASE_URL]}}\n");
     let before = stage.state();
     let answer = stage.holdfast(&["apply", "--yes", "--wait", "30s"]);
     assert_eq!(answer.code, 0, "{answer:?}");

@@ -11,21 +11,14 @@ pub enum Lie {
     OneEndpointForAll,
     /// ministack loses the source of prefix-list rules.
     PrefixListSourceLost,
-    /// ministack loses the account of foreign groups; moto refuses them.
-    ForeignGroups,
-    /// "PendingModifiedValues": never on moto.
-    NothingPends,
-    /// "IAM enforced": by neither; denials come from emulators/gateway.py.
-    RolesAreNotChecked,
 }
 
 impl Lie {
     /// Whether `kind` tells it.
     pub fn on(self, kind: Kind) -> bool {
         match self {
-            Self::EcsNeverSteady | Self::NothingPends => kind == Kind::Moto,
+            Self::EcsNeverSteady => kind == Kind::Moto,
             Self::OneEndpointForAll | Self::PrefixListSourceLost => kind == Kind::Ministack,
-            Self::ForeignGroups | Self::RolesAreNotChecked => true,
         }
     }
 }

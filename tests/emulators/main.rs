@@ -3,6 +3,7 @@
 
 mod apply;
 mod canary;
+mod corners;
 mod databases;
 mod denials;
 mod lies;

@@ -151,16 +151,17 @@ fn regions_and_accounts(kind: Kind) {
     let answer = stage.holdfast(&["apply", "--yes"]);
     assert_eq!(answer.code, 0, "{answer:?}");
     stage.expect(&[]);
-    // A role that leads to another account than the target says is refused, and the rest goes on.
+    // Credentials that lead to another account than the target says are not used, and the rest goes on.
     stage.configure(
         "targets:\n\
-         - {account: \"123456789012\", regions: [us-east-1]}\n\
-         - {account: \"333333333333\", role_arn: \"arn:aws:iam::222222222222:role/holdfast\", regions: [us-east-1]}\n",
+         - {account: \"222222222222\", role_arn: \"arn:aws:iam::222222222222:role/holdfast\", regions: [us-east-1]}\n\
+         - {account: \"333333333333\", regions: [us-east-1]}\n",
     );
     let (report, code) = stage.audit(&[]);
     assert_eq!(code, 3);
+    assert_eq!(report["scope"]["accounts"], json!(["222222222222"]));
     let message = text(&report["errors"][0]["message"]);
-    assert!(message.contains("333333333333") && message.contains("222222222222"), "{message}");
+    assert!(message.contains("333333333333") && message.contains("123456789012"), "{message}");
 }
 
 fn untagged_is_never_reported(kind: Kind) {
