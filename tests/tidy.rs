@@ -25,12 +25,28 @@ fn sources(at: &Path) -> Vec<(PathBuf, String)> {
 /// The middle of the line is pure: no SDK, no runtime, no I/O, no wall clock.
 #[test]
 fn the_middle_is_pure() {
-    let banned = ["aws_sdk", "aws_smithy", "aws_config", "tokio::", "async fn", "SystemTime", "Instant::now", "Timestamp::now", "std::fs", "std::env", "std::net"];
+    let banned = [
+        "aws_sdk",
+        "aws_smithy",
+        "aws_config",
+        "tokio::",
+        "async fn",
+        "SystemTime",
+        "Instant::now",
+        "Timestamp::now",
+        "std::fs",
+        "std::env",
+        "std::net",
+    ];
     let mut wrong = vec![];
     for part in ["model", "rules", "judge.rs", "plan.rs"] {
         for (path, text) in sources(&src().join(part)) {
             // `tokio_postgres` parses strings; it is allowed nowhere here all the same.
-            for (number, line) in text.lines().enumerate().filter(|(_, l)| !l.trim_start().starts_with("//")) {
+            for (number, line) in text
+                .lines()
+                .enumerate()
+                .filter(|(_, l)| !l.trim_start().starts_with("//"))
+            {
                 for word in banned.iter().filter(|w| line.contains(*w)) {
                     wrong.push(format!("{}:{}: {word}", path.display(), number + 1));
                 }
@@ -52,11 +68,23 @@ fn every_rule_is_registered() {
         rules += 1;
         let module = path.file_stem().expect("a name").to_string_lossy().into_owned();
         assert!(registry.contains(&format!("mod {module};")), "{module} is not declared");
-        assert!(registry.contains(&format!("&{module}::")), "{module} is not in the registry");
+        assert!(
+            registry.contains(&format!("&{module}::")),
+            "{module} is not in the registry"
+        );
         let id = module.replace('_', "-");
-        assert!(text.contains(&format!("id: \"{id}\"")), "{module} should have the id {id}");
+        assert!(
+            text.contains(&format!("id: \"{id}\"")),
+            "{module} should have the id {id}"
+        );
     }
-    assert_eq!(rules, registry.lines().filter(|l| l.trim_start().starts_with('&') && l.contains("::")).count());
+    assert_eq!(
+        rules,
+        registry
+            .lines()
+            .filter(|l| l.trim_start().starts_with('&') && l.contains("::"))
+            .count()
+    );
 }
 
 /// A file that has outgrown a reader's patience is two files.

@@ -14,8 +14,8 @@ use crate::model::connection::{Connection, ConnectionForm, Fault, HostPort, Secr
 use crate::model::finding::Verdict;
 use crate::model::key::Scope;
 use crate::model::resources::{
-    Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, Secret, SecretVariable, SecurityGroup, Service,
-    Source, Subnet, TaskDefinition,
+    Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, Secret, SecretVariable, SecurityGroup,
+    Service, Source, Subnet, TaskDefinition,
 };
 use crate::model::snapshot::{Guarded, Lookup, ReadError, Seen, Snapshot, Value};
 use crate::model::tags::Tags;
@@ -37,7 +37,12 @@ pub(crate) fn now() -> Timestamp {
 
 /// Tags.
 pub(crate) fn tags(pairs: &[(&str, &str)]) -> Tags {
-    Tags(pairs.iter().map(|(k, v)| (format!("holdfast:{k}"), (*v).to_owned())).collect())
+    Tags(
+        pairs
+            .iter()
+            .map(|(k, v)| (format!("holdfast:{k}"), (*v).to_owned()))
+            .collect(),
+    )
 }
 
 /// The tags of the workload, and more.
@@ -50,16 +55,28 @@ pub(crate) fn ingress(id: &str, source: &str) -> IngressRule {
     let source = match source.parse() {
         Ok(net) => Source::Cidr(net),
         Err(_) if source.starts_with("pl-") => Source::PrefixList(source.into()),
-        Err(_) => Source::Group { id: source.into(), account: None },
+        Err(_) => Source::Group {
+            id: source.into(),
+            account: None,
+        },
     };
-    IngressRule { id: id.into(), protocol: "tcp".into(), from_port: Some(5432), to_port: Some(5432), source }
+    IngressRule {
+        id: id.into(),
+        protocol: "tcp".into(),
+        from_port: Some(5432),
+        to_port: Some(5432),
+        source,
+    }
 }
 
 /// A connection to `host`, with `faults`.
 pub(crate) fn connection(host: &str, database: &str, faults: Vec<Fault>) -> Connection {
     Connection {
         form: ConnectionForm::Url,
-        hosts: vec![HostPort { host: host.into(), port: 5432 }],
+        hosts: vec![HostPort {
+            host: host.into(),
+            port: 5432,
+        }],
         database: Some(database.into()),
         user: Some("app".into()),
         has_password: true,
@@ -85,7 +102,10 @@ fn found<T>(items: Vec<(&str, T)>) -> Seen<BTreeMap<String, T>> {
 
 /// The workload `shop` as it should be.
 pub(crate) fn clean() -> Snapshot {
-    let scope = Scope { account: "123456789012".into(), region: "us-east-1".into() };
+    let scope = Scope {
+        account: "123456789012".into(),
+        region: "us-east-1".into(),
+    };
     let mut s = Snapshot::empty(scope, now());
     let vpc = Some("vpc-1".to_owned());
     s.instances = found(vec![(
@@ -96,7 +116,10 @@ pub(crate) fn clean() -> Snapshot {
             status: "available".into(),
             engine: "postgres".into(),
             backup_retention_days: 7,
-            endpoint: Some(Endpoint { host: HOST.into(), port: 5432 }),
+            endpoint: Some(Endpoint {
+                host: HOST.into(),
+                port: 5432,
+            }),
             database: Some("app".into()),
             vpc: vpc.clone(),
             subnets: vec!["subnet-1".into()],
@@ -105,11 +128,23 @@ pub(crate) fn clean() -> Snapshot {
             ..DbInstance::default()
         },
     )]);
-    let group = |id: &str, ingress| SecurityGroup { id: id.into(), name: id.into(), vpc: vpc.clone(), ingress, tags: shop(&[]) };
-    s.security_groups =
-        found(vec![("sg-db", group("sg-db", vec![ingress("sgr-app", "sg-app")])), ("sg-app", group("sg-app", vec![]))]);
-    let subnet =
-        Subnet { id: "subnet-1".into(), vpc: "vpc-1".into(), cidrs: vec!["10.0.1.0/24".parse().expect("a net")], internet_gateway: None };
+    let group = |id: &str, ingress| SecurityGroup {
+        id: id.into(),
+        name: id.into(),
+        vpc: vpc.clone(),
+        ingress,
+        tags: shop(&[]),
+    };
+    s.security_groups = found(vec![
+        ("sg-db", group("sg-db", vec![ingress("sgr-app", "sg-app")])),
+        ("sg-app", group("sg-app", vec![])),
+    ]);
+    let subnet = Subnet {
+        id: "subnet-1".into(),
+        vpc: "vpc-1".into(),
+        cidrs: vec!["10.0.1.0/24".parse().expect("a net")],
+        internet_gateway: None,
+    };
     s.subnets = found(vec![("subnet-1", subnet)]);
     s.secrets = found(vec![(
         SECRET,
@@ -150,9 +185,17 @@ pub(crate) fn clean() -> Snapshot {
             ..Service::default()
         },
     )]);
-    let variable = SecretVariable { name: "DATABASE_URL".into(), value_from: SECRET.into() };
-    let web =
-        Container { name: "web".into(), essential: true, has_ports: true, secrets: vec![variable], ..Container::default() };
+    let variable = SecretVariable {
+        name: "DATABASE_URL".into(),
+        value_from: SECRET.into(),
+    };
+    let web = Container {
+        name: "web".into(),
+        essential: true,
+        has_ports: true,
+        secrets: vec![variable],
+        ..Container::default()
+    };
     let definition = TaskDefinition {
         arn: REVISION.into(),
         family: "shop".into(),
@@ -170,7 +213,8 @@ pub(crate) fn clean() -> Snapshot {
 
 /// Gives the workload's secret another value.
 pub(crate) fn holds(s: &mut Snapshot, shape: SecretShape) {
-    s.values.insert((SECRET.into(), Selector::default()), Ok(Value::Shape(shape)));
+    s.values
+        .insert((SECRET.into(), Selector::default()), Ok(Value::Shape(shape)));
 }
 
 /// The workload's database.
@@ -180,12 +224,20 @@ pub(crate) fn db(s: &mut Snapshot) -> &mut DbInstance {
 
 /// The group of the workload's database.
 pub(crate) fn guard(s: &mut Snapshot) -> &mut SecurityGroup {
-    s.security_groups.as_mut().expect("read").get_mut("sg-db").expect("sg-db")
+    s.security_groups
+        .as_mut()
+        .expect("read")
+        .get_mut("sg-db")
+        .expect("sg-db")
 }
 
 /// The workload's service.
 pub(crate) fn service(s: &mut Snapshot) -> &mut Service {
-    s.services.as_mut().expect("read").get_mut(SERVICE).expect("the service")
+    s.services
+        .as_mut()
+        .expect("read")
+        .get_mut(SERVICE)
+        .expect("the service")
 }
 
 /// The revision that it runs.
@@ -206,7 +258,10 @@ pub(crate) fn refer(s: &mut Snapshot, value_from: &str, leads_to: Option<&str>) 
         let lookup = leads_to.map_or(Lookup::Missing, |arn| Lookup::Found(arn.into()));
         s.lookups.insert(target.arn, Ok(lookup));
         if target.selector.pins() {
-            let version = Selector { json_key: None, ..target.selector };
+            let version = Selector {
+                json_key: None,
+                ..target.selector
+            };
             s.values.insert((SECRET.into(), version), Ok(Value::NoSuchVersion));
         }
     }
@@ -231,7 +286,11 @@ pub(crate) fn cluster(s: &mut Snapshot) -> &mut DbCluster {
         tags: shop(&[]),
         ..DbCluster::default()
     };
-    s.clusters.as_mut().expect("read").entry("fleet".into()).or_insert(cluster)
+    s.clusters
+        .as_mut()
+        .expect("read")
+        .entry("fleet".into())
+        .or_insert(cluster)
 }
 
 /// The verdicts on a snapshot.
@@ -241,5 +300,10 @@ pub(crate) fn judged(s: &Snapshot) -> Judged {
 
 /// The rules with a finding of this verdict.
 pub(crate) fn rules_with(judged: &Judged, verdict: Verdict) -> BTreeSet<String> {
-    judged.findings.iter().filter(|f| f.verdict == verdict).map(|f| f.rule.clone()).collect()
+    judged
+        .findings
+        .iter()
+        .filter(|f| f.verdict == verdict)
+        .map(|f| f.rule.clone())
+        .collect()
 }

@@ -25,7 +25,12 @@ fn differences(before: &Value, after: &Value, path: &str, out: &mut BTreeSet<Str
         (Value::Object(b), Value::Object(a)) => {
             for key in b.keys().chain(a.keys()).collect::<BTreeSet<_>>() {
                 let none = Value::Null;
-                differences(b.get(key).unwrap_or(&none), a.get(key).unwrap_or(&none), &format!("{path}/{key}"), out);
+                differences(
+                    b.get(key).unwrap_or(&none),
+                    a.get(key).unwrap_or(&none),
+                    &format!("{path}/{key}"),
+                    out,
+                );
             }
         }
         (Value::Array(b), Value::Array(a)) if a.len() == b.len() => {
@@ -86,7 +91,10 @@ fn corrects_what_was_planned_and_nothing_else(kind: Kind) {
     assert_eq!(of(&after, "wreck-db")["PubliclyAccessible"], false);
     assert_eq!(of(&after, "wreck-db")["BackupRetentionPeriod"], 7);
     assert_eq!(after["us-east-1"]["db_clusters"]["fleet"]["BackupRetentionPeriod"], 7);
-    let ingress = after["us-east-1"]["security_groups"][&group]["Rules"].as_array().unwrap().clone();
+    let ingress = after["us-east-1"]["security_groups"][&group]["Rules"]
+        .as_array()
+        .unwrap()
+        .clone();
     let ingress: Vec<&Value> = ingress.iter().filter(|r| r["IsEgress"] == false).collect();
     assert_eq!(ingress.len(), 1, "only the service's own rule is left: {ingress:?}");
     // And again: nothing.
@@ -100,7 +108,9 @@ fn corrects_what_was_planned_and_nothing_else(kind: Kind) {
 
 fn a_plan_of_yesterday_is_refused(kind: Kind) {
     let mut world = World::new();
-    world.stack("shut", json!({"db": {"public": true}})).stack("short", json!({"db": {"retention": 1}}));
+    world
+        .stack("shut", json!({"db": {"public": true}}))
+        .stack("short", json!({"db": {"retention": 1}}));
     let mut stage = Stage::new(kind, &world);
     let path = stage.dir.path().join("plan.json");
     std::fs::write(&path, stage.plan().to_string()).unwrap();
@@ -119,7 +129,14 @@ fn a_plan_of_yesterday_is_refused(kind: Kind) {
     assert!(answer.stdout.contains("no longer needed"), "{}", answer.stdout);
     assert!(answer.stdout.contains("changed since"), "{}", answer.stdout);
     // No plan at all.
-    for (name, content) in [("empty", ""), ("other", "{\"schema_version\": 1}"), ("newer", "{\"schema_version\": 9, \"made_at\": \"2026-01-01T00:00:00Z\", \"actions\": [], \"held\": []}")] {
+    for (name, content) in [
+        ("empty", ""),
+        ("other", "{\"schema_version\": 1}"),
+        (
+            "newer",
+            "{\"schema_version\": 9, \"made_at\": \"2026-01-01T00:00:00Z\", \"actions\": [], \"held\": []}",
+        ),
+    ] {
         let bad = stage.dir.path().join(name);
         std::fs::write(&bad, content).unwrap();
         let answer = stage.holdfast(&["apply", "--yes", "--plan", bad.to_str().unwrap()]);
@@ -155,7 +172,10 @@ fn rolls_out(kind: Kind) {
                          "with": {"ephemeralStorage": {"sizeInGiB": 30}, "runtimePlatform": {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"}}},
         }),
     );
-    world.stack("slipped", json!({"web": {"secrets": {"DATABASE_URL": "{{secret-partial:slipped-url}}"}}}));
+    world.stack(
+        "slipped",
+        json!({"web": {"secrets": {"DATABASE_URL": "{{secret-partial:slipped-url}}"}}}),
+    );
     world.patch(json!({"secrets": {"shop-api": {"string": "sk-0123456789"}}}));
     let mut stage = Stage::new(kind, &world);
     stage.configure("workloads: {shop: {secret_env: [DATABASE_URL]}}\n");
@@ -167,7 +187,10 @@ fn rolls_out(kind: Kind) {
     assert_eq!(definition(&after, "shop:1"), definition(&before, "shop:1"));
     let moved = ["revision", "taskDefinitionArn", "registeredAt"];
     for (family, variable) in [("shop", "DATABASE_URL"), ("slipped", "DATABASE_URL")] {
-        let (mut old, mut new) = (definition(&before, &format!("{family}:1")), definition(&after, &format!("{family}:2")));
+        let (mut old, mut new) = (
+            definition(&before, &format!("{family}:1")),
+            definition(&after, &format!("{family}:2")),
+        );
         for value in [&mut old, &mut new] {
             for field in moved {
                 value.as_object_mut().unwrap().remove(field);
@@ -177,13 +200,21 @@ fn rolls_out(kind: Kind) {
             value["tags"] = json!(tags);
         }
         let right = stage.id("secrets", &format!("{family}-url"));
-        let web = old["containerDefinitions"].as_array().unwrap().iter().position(|c| c["name"] == "web").unwrap();
+        let web = old["containerDefinitions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .position(|c| c["name"] == "web")
+            .unwrap();
         let secrets = old["containerDefinitions"][web]["secrets"].as_array_mut().unwrap();
         secrets.retain(|s| s["name"] != variable);
         secrets.push(json!({"name": variable, "valueFrom": right}));
         assert_eq!(changed(&old, &new), BTreeSet::new(), "{family}: {old:#}\n{new:#}");
         let service = &after["us-east-1"]["services"][format!("main/{family}")];
-        assert!(text(&service["taskDefinition"]).ends_with(&format!("{family}:2")), "{service:#}");
+        assert!(
+            text(&service["taskDefinition"]).ends_with(&format!("{family}:2")),
+            "{service:#}"
+        );
     }
     stage.expect(&[]);
     let again = stage.gateway(&[]);
@@ -222,7 +253,12 @@ fn keeps_services_connected(kind: Kind) {
     let before = stage.state();
     let plan = stage.plan();
     assert_eq!(plan["actions"], json!([]), "{plan:#}");
-    assert!(list(&plan, "held").iter().all(|h| text(&h["reason"]).contains("cut off main/ranged")), "{plan:#}");
+    assert!(
+        list(&plan, "held")
+            .iter()
+            .all(|h| text(&h["reason"]).contains("cut off main/ranged")),
+        "{plan:#}"
+    );
     assert_eq!(stage.holdfast(&["apply", "--yes"]).code, 0);
     assert_eq!(stage.state(), before);
 }

@@ -10,8 +10,16 @@ on_both!(no_password_is_shown);
 
 /// One for each place in which a password can stand.
 const PLANTED: &[&str] = &[
-    PASSWORD, "hJ3kQz8nVw2c", "T6yGbN1sXe9u", "Rf5mCd0oLaWi", "Bx7Up4EhKj8t", "Vn2qZs6rYg9o", "Dw1tMk5iCx3l", "Lq8eSv4bPz7h",
-    "Gu6jWn0fTm2a", "Xo9cRk3dHy5v",
+    PASSWORD,
+    "hJ3kQz8nVw2c",
+    "T6yGbN1sXe9u",
+    "Rf5mCd0oLaWi",
+    "Bx7Up4EhKj8t",
+    "Vn2qZs6rYg9o",
+    "Dw1tMk5iCx3l",
+    "Lq8eSv4bPz7h",
+    "Gu6jWn0fTm2a",
+    "Xo9cRk3dHy5v",
 ];
 
 fn no_password_is_shown(kind: Kind) {
@@ -32,7 +40,12 @@ fn no_password_is_shown(kind: Kind) {
     let mut stage = Stage::new(kind, &world);
     stage.configure("safety: {max_failing_percent: 100}\n");
     let mut said = String::new();
-    let denied = stage.gateway(&["--deny", "secretsmanager:*GetSecretValue", "--deny", "rds:ModifyDBInstance"]);
+    let denied = stage.gateway(&[
+        "--deny",
+        "secretsmanager:*GetSecretValue",
+        "--deny",
+        "rds:ModifyDBInstance",
+    ]);
     for endpoint in [&stage.endpoint, &denied.endpoint] {
         for arguments in [
             &["audit"][..],
@@ -43,20 +56,30 @@ fn no_password_is_shown(kind: Kind) {
             &["apply", "--yes", "--wait", "1s", "-vv"],
         ] {
             let mut command = stage.command(endpoint, arguments);
-            command.env("HOLDFAST_LOG", "trace").env("RUST_LOG", "trace").env("RUST_BACKTRACE", "1");
+            command
+                .env("HOLDFAST_LOG", "trace")
+                .env("RUST_LOG", "trace")
+                .env("RUST_BACKTRACE", "1");
             let answer = run(command);
             assert_ne!(answer.code, 2, "{answer:?}");
             said.push_str(&answer.stdout);
             said.push_str(&answer.stderr);
         }
     }
-    assert!(said.contains("twice-url") && said.contains("secret-malformed-url"), "there was something to leak");
+    assert!(
+        said.contains("twice-url") && said.contains("secret-malformed-url"),
+        "there was something to leak"
+    );
     let said = said.to_lowercase();
     for password in p {
         for window in password.as_bytes().windows(6) {
             let piece = std::str::from_utf8(window).unwrap().to_lowercase();
             if let Some(found) = said.find(&piece) {
-                let around: String = said.chars().skip(said[..found].chars().count().saturating_sub(200)).take(400).collect();
+                let around: String = said
+                    .chars()
+                    .skip(said[..found].chars().count().saturating_sub(200))
+                    .take(400)
+                    .collect();
                 panic!("{piece} of {password} is shown: {around}");
             }
         }

@@ -44,18 +44,36 @@ fn open_ingress(kind: Kind) {
         .stack("slash8", json!({"ingress": [{"cidr": "10.0.0.0/8"}]}))
         .stack("net6", json!({"ingress": [{"cidr6": "2001:db8::/32"}]}))
         .stack("single", json!({"ingress": [{"cidr": "203.0.113.7/32"}]}))
-        .stack("range", json!({"ingress": [{"cidr": "0.0.0.0/0", "ports": [5000, 6000]}]}))
-        .stack("allports", json!({"ingress": [{"cidr": "198.51.100.0/24", "ports": [0, 65535]}]}))
-        .stack("allproto", json!({"ingress": [{"cidr": "0.0.0.0/0", "protocol": "all"}]}))
+        .stack(
+            "range",
+            json!({"ingress": [{"cidr": "0.0.0.0/0", "ports": [5000, 6000]}]}),
+        )
+        .stack(
+            "allports",
+            json!({"ingress": [{"cidr": "198.51.100.0/24", "ports": [0, 65535]}]}),
+        )
+        .stack(
+            "allproto",
+            json!({"ingress": [{"cidr": "0.0.0.0/0", "protocol": "all"}]}),
+        )
         .stack("allproto6", json!({"ingress": [{"cidr6": "::/0", "protocol": "all"}]}))
         .stack("stranger", json!({"ingress": [{"group": "bastion"}]}))
-        .stack("otherport", json!({"db": {"port": 5433}, "ingress": [{"cidr": "0.0.0.0/0", "port": 5433}]}))
+        .stack(
+            "otherport",
+            json!({"db": {"port": 5433}, "ingress": [{"cidr": "0.0.0.0/0", "port": 5433}]}),
+        )
         // What must stay unmentioned.
         .stack("twin", json!({}))
-        .stack("below", json!({"ingress": [{"cidr": "0.0.0.0/0", "ports": [1024, 5431]}]}))
+        .stack(
+            "below",
+            json!({"ingress": [{"cidr": "0.0.0.0/0", "ports": [1024, 5431]}]}),
+        )
         .stack("above", json!({"ingress": [{"cidr6": "::/0", "ports": [5433, 65535]}]}))
         .stack("udp", json!({"ingress": [{"cidr": "0.0.0.0/0", "protocol": "udp"}]}))
-        .stack("itself", json!({"ingress": [{"group": "itself-db", "protocol": "all"}]}))
+        .stack(
+            "itself",
+            json!({"ingress": [{"group": "itself-db", "protocol": "all"}]}),
+        )
         .stack("sibling", json!({"ingress": [{"group": "sibling-tools"}]}))
         .stack("blessed", json!({"ingress": [{"cidr": "192.0.2.0/25"}]}));
     world.patch(json!({"security_groups": {
@@ -79,22 +97,50 @@ fn open_ingress(kind: Kind) {
         "fail high slash8 rds-open-ingress slash8-db",
         "fail high stranger rds-open-ingress stranger-db",
     ]);
-    let of = |name: &str| list(&report, "findings").iter().find(|f| f["workload"] == name).expect(name).clone();
-    assert!(of("range")["message"].as_str().unwrap().contains("5000-6000 from 0.0.0.0/0"));
-    let rules = stage.made["us-east-1"]["security_group_rules"]["world6-db"].as_array().unwrap().clone();
-    assert_eq!(of("world6")["remediation"]["calls"][0]["parameters"]["SecurityGroupRuleIds"], json!([rules[1]]));
-    assert_eq!(list(&of("world6"), "evidence").len(), 1, "the service's own rule is no evidence");
+    let of = |name: &str| {
+        list(&report, "findings")
+            .iter()
+            .find(|f| f["workload"] == name)
+            .expect(name)
+            .clone()
+    };
+    assert!(
+        of("range")["message"]
+            .as_str()
+            .unwrap()
+            .contains("5000-6000 from 0.0.0.0/0")
+    );
+    let rules = stage.made["us-east-1"]["security_group_rules"]["world6-db"]
+        .as_array()
+        .unwrap()
+        .clone();
+    assert_eq!(
+        of("world6")["remediation"]["calls"][0]["parameters"]["SecurityGroupRuleIds"],
+        json!([rules[1]])
+    );
+    assert_eq!(
+        list(&of("world6"), "evidence").len(),
+        1,
+        "the service's own rule is no evidence"
+    );
 }
 
 fn prefix_lists(kind: Kind) {
     let mut world = World::new();
     world.patch(json!({"prefix_lists": {"office": ["203.0.113.0/24"]}}));
-    world.stack("office", json!({"ingress": [{"prefix_list": "office"}]})).stack("twin", json!({}));
+    world
+        .stack("office", json!({"ingress": [{"prefix_list": "office"}]}))
+        .stack("twin", json!({}));
     let stage = Stage::new(kind, &world);
     if Lie::PrefixListSourceLost.on(kind) {
         // A rule without a source: it must at least not be taken for harmless, nor break the sweep.
         let (report, code) = stage.audit(&[]);
-        assert!(stage.told(&report).iter().all(|f| f == "fail high office rds-open-ingress office-db"));
+        assert!(
+            stage
+                .told(&report)
+                .iter()
+                .all(|f| f == "fail high office rds-open-ingress office-db")
+        );
         assert!(code == 0 || code == 1);
         return;
     }
@@ -106,7 +152,10 @@ fn shared_groups(kind: Kind) {
     let open = json!([{"cidr": "0.0.0.0/0"}]);
     let mut world = World::new();
     world
-        .stack("lender", json!({"ingress": open, "service": {"security_groups": ["lender-app"]}}))
+        .stack(
+            "lender",
+            json!({"ingress": open, "service": {"security_groups": ["lender-app"]}}),
+        )
         .stack("guest", json!({"db": {"security_groups": ["guest-db", "lender-db"]}}))
         .stack("host", json!({"ingress": open}))
         .stack("carrier", json!({"ingress": open}))
@@ -132,10 +181,22 @@ fn shared_groups(kind: Kind) {
         let held = list(&plan, "held").iter().find(|h| h["workload"] == workload);
         text(&held.unwrap_or_else(|| panic!("{workload} is held: {plan:#}"))["reason"])
     };
-    assert!(reason("host").contains("also guards RDS instance stray"), "{}", reason("host"));
-    assert!(reason("lender").contains("also guards RDS instance guest-db"), "{}", reason("lender"));
+    assert!(
+        reason("host").contains("also guards RDS instance stray"),
+        "{}",
+        reason("host")
+    );
+    assert!(
+        reason("lender").contains("also guards RDS instance guest-db"),
+        "{}",
+        reason("lender")
+    );
     assert!(reason("guest").contains("holdfast:workload"), "{}", reason("guest"));
-    assert!(reason("carrier").contains("also guards ECS service main/guest"), "{}", reason("carrier"));
+    assert!(
+        reason("carrier").contains("also guards ECS service main/guest"),
+        "{}",
+        reason("carrier")
+    );
 }
 
 fn short_retention(kind: Kind) {
@@ -196,11 +257,19 @@ fn aurora_and_replicas(kind: Kind) {
         "fail high fleet rds-short-backup-retention fleet",
     ]);
     let plan = stage.plan();
-    let operations: Vec<String> =
-        list(&plan, "actions").iter().map(|a| text(&a["calls"][0]["operation"])).collect();
+    let operations: Vec<String> = list(&plan, "actions")
+        .iter()
+        .map(|a| text(&a["calls"][0]["operation"]))
+        .collect();
     assert!(operations.contains(&"ModifyDBCluster".to_owned()), "{plan:#}");
-    let held = list(&plan, "held").iter().find(|h| h["resource"]["id"] == "calm-2").expect("the untagged member");
-    assert!(text(&held["reason"]).contains("does not carry holdfast:workload=calm"), "{held:#}");
+    let held = list(&plan, "held")
+        .iter()
+        .find(|h| h["resource"]["id"] == "calm-2")
+        .expect("the untagged member");
+    assert!(
+        text(&held["reason"]).contains("does not carry holdfast:workload=calm"),
+        "{held:#}"
+    );
 }
 
 fn migration_windows(kind: Kind) {

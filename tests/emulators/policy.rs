@@ -6,7 +6,13 @@ use crate::on_both;
 use crate::stage::{Kind, Stage, list, text};
 use crate::world::World;
 
-on_both!(waivers, a_tag_restrains, all_faults_at_once, regions_and_accounts, untagged_is_never_reported);
+on_both!(
+    waivers,
+    a_tag_restrains,
+    all_faults_at_once,
+    regions_and_accounts,
+    untagged_is_never_reported
+);
 
 fn waivers(kind: Kind) {
     let waived = |name: &str, waive: &str, reason: Option<&str>| {
@@ -19,15 +25,41 @@ fn waivers(kind: Kind) {
     let rule = "rds-public-access";
     let mut world = World::new();
     world
-        .stack("valid", waived("valid", &format!("{rule}@{{{{now+7d}}}}"), Some("partner import until friday")))
-        .stack("among", waived("among", &format!("rds-open-ingress@{{{{now+1d}}}} {rule}@{{{{now+7d}}}}"), Some("two")))
-        .stack("expired", waived("expired", &format!("{rule}@{{{{now-1h}}}}"), Some("was good once")))
+        .stack(
+            "valid",
+            waived(
+                "valid",
+                &format!("{rule}@{{{{now+7d}}}}"),
+                Some("partner import until friday"),
+            ),
+        )
+        .stack(
+            "among",
+            waived(
+                "among",
+                &format!("rds-open-ingress@{{{{now+1d}}}} {rule}@{{{{now+7d}}}}"),
+                Some("two"),
+            ),
+        )
+        .stack(
+            "expired",
+            waived("expired", &format!("{rule}@{{{{now-1h}}}}"), Some("was good once")),
+        )
         .stack("noreason", waived("noreason", &format!("{rule}@{{{{now+7d}}}}"), None))
         .stack("noend", waived("noend", rule, Some("for ever")))
         .stack("wrongid", waived("wrongid", "rds-public@{{now+7d}}", Some("typo")))
         .stack("garbled", waived("garbled", &format!("{rule}@friday"), Some("soon")));
+    // An open group may be waived at the group or at the database that it guards.
+    let open = json!([{"cidr": "0.0.0.0/0"}]);
+    let waive = json!({"holdfast:waive": "rds-open-ingress@{{now+7d}}", "holdfast:waive-reason": "load test"});
+    world
+        .stack("viadb", json!({"ingress": open, "db": {"tags": waive}}))
+        .stack("viagroup", json!({"ingress": open}));
+    world.patch(json!({"security_groups": {"viagroup-db": {"tags": waive}}}));
     let stage = Stage::new(kind, &world);
     let mut expected = vec![
+        "waived critical viadb rds-open-ingress viadb-db".to_owned(),
+        "waived critical viagroup rds-open-ingress viagroup-db".to_owned(),
         "waived critical valid rds-public-access valid-db".to_owned(),
         "waived critical among rds-public-access among-db".to_owned(),
     ];
@@ -35,20 +67,28 @@ fn waivers(kind: Kind) {
         expected.push(format!("fail critical {name} rds-public-access {name}-db"));
     }
     let report = stage.expect(&expected.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_eq!((&report["summary"]["waived"], &report["summary"]["fail"]), (&json!(2), &json!(5)));
-    let valid = list(&report, "findings").iter().find(|f| f["workload"] == "valid").unwrap();
+    assert_eq!(
+        (&report["summary"]["waived"], &report["summary"]["fail"]),
+        (&json!(4), &json!(5))
+    );
+    let valid = list(&report, "findings")
+        .iter()
+        .find(|f| f["workload"] == "valid")
+        .unwrap();
     assert_eq!(valid["waiver"]["reason"], "partner import until friday");
     let plan = stage.plan();
-    assert!(list(&plan, "actions").iter().all(|a| a["workload"] != "valid" && a["workload"] != "among"));
+    assert!(
+        list(&plan, "actions")
+            .iter()
+            .all(|a| a["workload"] != "valid" && a["workload"] != "among")
+    );
     let (_, code) = stage.audit(&["--workload", "valid"]);
     assert_eq!(code, 0, "what is waived does not fail");
 }
 
 /// `holdfast:mode=audit`, or anything but `enforce`, keeps the hands off; so does the rule's own mode.
 fn a_tag_restrains(kind: Kind) {
-    let moded = |name: &str, mode: &str| {
-        json!({"db": {"retention": 1, "tags": {"holdfast:workload": name, "holdfast:mode": mode}}})
-    };
+    let moded = |name: &str, mode: &str| json!({"db": {"retention": 1, "tags": {"holdfast:workload": name, "holdfast:mode": mode}}});
     let mut world = World::new();
     world
         .stack("looking", moded("looking", "audit"))
@@ -124,13 +164,20 @@ fn all_faults_at_once(kind: Kind) {
 fn regions_and_accounts(kind: Kind) {
     let mut world = World::new();
     world.stack("shop", json!({}));
-    world.scope("eu-west-1", None).stack("shop", json!({"db": {"retention": 1}}));
-    world.scope("us-east-1", Some("222222222222")).stack("shop", json!({"db": {"public": true}}));
+    world
+        .scope("eu-west-1", None)
+        .stack("shop", json!({"db": {"retention": 1}}));
+    world
+        .scope("us-east-1", Some("222222222222"))
+        .stack("shop", json!({"db": {"public": true}}));
     let mut stage = Stage::new(kind, &world);
     // By default: the caller's account, its region.
     stage.expect(&[]);
     let (report, _) = stage.audit(&["--region", "eu-west-1"]);
-    assert_eq!(stage.told(&report), ["fail high shop rds-short-backup-retention shop-db"]);
+    assert_eq!(
+        stage.told(&report),
+        ["fail high shop rds-short-backup-retention shop-db"]
+    );
     stage.configure(
         "targets:\n\
          - {account: \"123456789012\", regions: [us-east-1, eu-west-1]}\n\
@@ -161,7 +208,10 @@ fn regions_and_accounts(kind: Kind) {
     assert_eq!(code, 3);
     assert_eq!(report["scope"]["accounts"], json!(["222222222222"]));
     let message = text(&report["errors"][0]["message"]);
-    assert!(message.contains("333333333333") && message.contains("123456789012"), "{message}");
+    assert!(
+        message.contains("333333333333") && message.contains("123456789012"),
+        "{message}"
+    );
 }
 
 fn untagged_is_never_reported(kind: Kind) {

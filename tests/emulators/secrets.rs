@@ -39,13 +39,19 @@ fn malformed(kind: Kind) {
                    "web": {"secrets": {"DATABASE_URL": "{{secret:json-url}}:url::"}}}),
         );
     let stage = Stage::new(kind, &world);
-    let faulty =
-        ["twice", "slash", "hash", "at", "nodb", "mysql", "newline", "quoted", "prose", "badport", "inkey"];
-    let expected: Vec<String> =
-        faulty.iter().map(|w| format!("fail critical {w} secret-malformed-url {w}-url")).collect();
+    let faulty = [
+        "twice", "slash", "hash", "at", "nodb", "mysql", "newline", "quoted", "prose", "badport", "inkey",
+    ];
+    let expected: Vec<String> = faulty
+        .iter()
+        .map(|w| format!("fail critical {w} secret-malformed-url {w}-url"))
+        .collect();
     let report = stage.expect(&expected.iter().map(String::as_str).collect::<Vec<_>>());
     let said = |w: &str| {
-        let found = list(&report, "findings").iter().find(|f| f["workload"] == w).expect("found");
+        let found = list(&report, "findings")
+            .iter()
+            .find(|f| f["workload"] == w)
+            .expect("found");
         found["message"].as_str().unwrap().to_owned()
     };
     for (workload, word) in [
@@ -64,13 +70,31 @@ fn malformed(kind: Kind) {
 fn wrong_database(kind: Kind) {
     let mut world = World::new();
     world
-        .stack("elsewhere", json!({"secret": "postgres://app:pw12345678@old.cluster.example.com:5432/app"}))
-        .stack("lastyear", json!({"secret": "postgres://app:pw12345678@{{endpoint:lastyear-db}}:{{port:lastyear-db}}/archive"}))
-        .stack("offport", json!({"secret": "postgres://app:pw12345678@{{endpoint:offport-db}}:6432/app"}))
-        .stack("neighbour", json!({"secret": "postgres://app:pw12345678@{{endpoint:twin-db}}:{{port:twin-db}}/app"}))
+        .stack(
+            "elsewhere",
+            json!({"secret": "postgres://app:pw12345678@old.cluster.example.com:5432/app"}),
+        )
+        .stack(
+            "lastyear",
+            json!({"secret": "postgres://app:pw12345678@{{endpoint:lastyear-db}}:{{port:lastyear-db}}/archive"}),
+        )
+        .stack(
+            "offport",
+            json!({"secret": "postgres://app:pw12345678@{{endpoint:offport-db}}:6432/app"}),
+        )
+        .stack(
+            "neighbour",
+            json!({"secret": "postgres://app:pw12345678@{{endpoint:twin-db}}:{{port:twin-db}}/app"}),
+        )
         .stack("twin", json!({}))
-        .stack("noport", json!({"secret": "postgres://app:pw12345678@{{endpoint:noport-db}}/app"}))
-        .stack("upper", json!({"secret": "postgres://app:pw12345678@{{endpoint:upper-db}}:{{port:upper-db}}/app"}));
+        .stack(
+            "noport",
+            json!({"secret": "postgres://app:pw12345678@{{endpoint:noport-db}}/app"}),
+        )
+        .stack(
+            "upper",
+            json!({"secret": "postgres://app:pw12345678@{{endpoint:upper-db}}:{{port:upper-db}}/app"}),
+        );
     let stage = Stage::new(kind, &world);
     let mut expected = vec![
         "fail critical elsewhere secret-wrong-database elsewhere-url",
@@ -82,7 +106,10 @@ fn wrong_database(kind: Kind) {
         expected.pop();
     }
     let report = stage.expect(&expected);
-    let found = list(&report, "findings").iter().find(|f| f["workload"] == "elsewhere").unwrap();
+    let found = list(&report, "findings")
+        .iter()
+        .find(|f| f["workload"] == "elsewhere")
+        .unwrap();
     assert_eq!(found["evidence"][0]["field"], "host");
     assert_eq!(found["evidence"][0]["observed"], "old.cluster.example.com");
 }
@@ -90,7 +117,10 @@ fn wrong_database(kind: Kind) {
 /// A secret without the tag is judged where a tagged service refers to it.
 fn untagged_secret(kind: Kind) {
     let mut world = World::new();
-    world.stack("shop", json!({"web": {"secrets": {"DATABASE_URL": "{{secret:loose}}"}}}));
+    world.stack(
+        "shop",
+        json!({"web": {"secrets": {"DATABASE_URL": "{{secret:loose}}"}}}),
+    );
     world.patch(json!({"secrets": {
         "loose": {"string": "postgres://app:pw12345678@{{endpoint:shop-db}}:{{port:shop-db}}:5432/app"},
         "unrelated": {"string": "postgres://nobody@"},

@@ -7,7 +7,14 @@ use crate::on_both;
 use crate::stage::{Kind, Stage, list, text};
 use crate::world::{World, url};
 
-on_both!(missing_secret, ephemeral_storage, references, versions, what_runs_is_judged, sidecars);
+on_both!(
+    missing_secret,
+    ephemeral_storage,
+    references,
+    versions,
+    what_runs_is_judged,
+    sidecars
+);
 
 fn tags(workload: &str) -> Value {
     json!({"holdfast:workload": workload})
@@ -39,17 +46,26 @@ fn missing_secret(kind: Kind) {
     ]);
     // One rollout for both rules.
     let plan = stage.plan();
-    let of = |w: &str| list(&plan, "actions").iter().filter(|a| a["workload"] == w).collect::<Vec<_>>();
+    let of = |w: &str| {
+        list(&plan, "actions")
+            .iter()
+            .filter(|a| a["workload"] == w)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(of("none").len(), 1, "{plan:#}");
-    assert_eq!(of("none")[0]["rules"], json!(["ecs-ephemeral-storage", "ecs-missing-database-secret"]));
-    assert_eq!(of("none")[0]["calls"][0]["parameters"]["changes"][0]["after"], stage.id("secrets", "none-url"));
+    assert_eq!(
+        of("none")[0]["rules"],
+        json!(["ecs-ephemeral-storage", "ecs-missing-database-secret"])
+    );
+    assert_eq!(
+        of("none")[0]["calls"][0]["parameters"]["changes"][0]["after"],
+        stage.id("secrets", "none-url")
+    );
 }
 
 /// `datastore: volume`: only a durable volume at or above a data path will do.
 fn ephemeral_storage(kind: Kind) {
-    let volume = |mount: Value, volumes: Value| {
-        json!({"web": {"secrets": null, "with": {"mountPoints": [mount]}}, "revision": {"volumes": volumes}})
-    };
+    let volume = |mount: Value, volumes: Value| json!({"web": {"secrets": null, "with": {"mountPoints": [mount]}}, "revision": {"volumes": volumes}});
     let efs = json!({"data": {"efs": "fs-01234567"}});
     let at = |path: &str| json!({"sourceVolume": "data", "containerPath": path, "readOnly": false});
     let mut world = World::new();
@@ -59,7 +75,13 @@ fn ephemeral_storage(kind: Kind) {
         .stack("above", volume(at("/"), efs.clone()))
         .stack("below", volume(at("/data/cache"), efs.clone()))
         .stack("beside", volume(at("/database"), efs.clone()))
-        .stack("readonly", volume(json!({"sourceVolume": "data", "containerPath": "/data", "readOnly": true}), efs))
+        .stack(
+            "readonly",
+            volume(
+                json!({"sourceVolume": "data", "containerPath": "/data", "readOnly": true}),
+                efs,
+            ),
+        )
         .stack("bind", volume(at("/data"), json!({"data": {}})))
         .stack("host", volume(at("/data"), json!({"data": {"host": "/mnt/x"}})))
         .stack("nothing", json!({"web": {"secrets": null}}))
@@ -67,8 +89,10 @@ fn ephemeral_storage(kind: Kind) {
     let mut stage = Stage::new(kind, &world);
     stage.configure("defaults: {datastore: volume, data_paths: [/data]}\nsafety: {max_failing_percent: 100}\n");
     let faulty = ["below", "beside", "readonly", "bind", "host", "nothing", "urlonly"];
-    let expected: Vec<String> =
-        faulty.iter().map(|w| format!("fail critical {w} ecs-ephemeral-storage main/{w}")).collect();
+    let expected: Vec<String> = faulty
+        .iter()
+        .map(|w| format!("fail critical {w} ecs-ephemeral-storage main/{w}"))
+        .collect();
     stage.expect(&expected.iter().map(String::as_str).collect::<Vec<_>>());
     let plan = stage.plan();
     assert_eq!(plan["actions"], json!([]), "no call adds a volume");
@@ -80,27 +104,53 @@ fn references(kind: Kind) {
     let mut world = World::new();
     world
         .stack("twin", json!({}))
-        .stack("keyed", json!({"secret": json_secret("keyed"), "web": uses("{{secret:keyed-url}}:url::")}))
-        .stack("wrongkey", json!({"secret": json_secret("wrongkey"), "web": uses("{{secret:wrongkey-url}}:uri::")}))
-        .stack("whole", json!({"secret": json_secret("whole"), "web": uses("{{secret:whole-url}}")}))
+        .stack(
+            "keyed",
+            json!({"secret": json_secret("keyed"), "web": uses("{{secret:keyed-url}}:url::")}),
+        )
+        .stack(
+            "wrongkey",
+            json!({"secret": json_secret("wrongkey"), "web": uses("{{secret:wrongkey-url}}:uri::")}),
+        )
+        .stack(
+            "whole",
+            json!({"secret": json_secret("whole"), "web": uses("{{secret:whole-url}}")}),
+        )
         .stack("onplain", json!({"web": uses("{{secret:onplain-url}}:url::")}))
         .stack("partial", json!({"web": uses("{{secret-partial:partial-url}}")}))
         .stack("barename", json!({"web": uses("barename-url")}))
-        .stack("nowhere", json!({"web": uses("arn:aws:secretsmanager:us-east-1:{{account}}:secret:gone-AbCdEf")}))
-        .stack("abroad", json!({"web": uses("arn:aws:secretsmanager:eu-west-1:{{account}}:secret:abroad-url-AbCdEf")}))
-        .stack("remade", json!({"web": uses("arn:aws:secretsmanager:us-east-1:{{account}}:secret:remade-url-AbCdEf")}));
+        .stack(
+            "nowhere",
+            json!({"web": uses("arn:aws:secretsmanager:us-east-1:{{account}}:secret:gone-AbCdEf")}),
+        )
+        .stack(
+            "abroad",
+            json!({"web": uses("arn:aws:secretsmanager:eu-west-1:{{account}}:secret:abroad-url-AbCdEf")}),
+        )
+        .stack(
+            "remade",
+            json!({"web": uses("arn:aws:secretsmanager:us-east-1:{{account}}:secret:remade-url-AbCdEf")}),
+        );
     let mut stage = Stage::new(kind, &world);
     stage.configure("safety: {max_failing_percent: 100}\n");
-    let faulty = ["wrongkey", "whole", "onplain", "partial", "barename", "nowhere", "abroad", "remade"];
-    let expected: Vec<String> =
-        faulty.iter().map(|w| format!("fail critical {w} ecs-secret-reference-mismatch main/{w}")).collect();
+    let faulty = [
+        "wrongkey", "whole", "onplain", "partial", "barename", "nowhere", "abroad", "remade",
+    ];
+    let expected: Vec<String> = faulty
+        .iter()
+        .map(|w| format!("fail critical {w} ecs-secret-reference-mismatch main/{w}"))
+        .collect();
     let report = stage.expect(&expected.iter().map(String::as_str).collect::<Vec<_>>());
     let plan = stage.plan();
     for w in faulty {
         let action = list(&plan, "actions").iter().find(|a| a["workload"] == w);
         let action = action.unwrap_or_else(|| panic!("{w} is planned: {plan:#}"));
         let whole = stage.id("secrets", &format!("{w}-url"));
-        let right = if ["wrongkey", "whole"].contains(&w) { format!("{whole}:url::") } else { whole };
+        let right = if ["wrongkey", "whole"].contains(&w) {
+            format!("{whole}:url::")
+        } else {
+            whole
+        };
         assert_eq!(action["calls"][0]["parameters"]["changes"][0]["after"], right, "{w}");
     }
     let said = |w: &str| text(&list(&report, "findings").iter().find(|f| f["workload"] == w).unwrap()["message"]);
@@ -117,13 +167,22 @@ fn versions(kind: Kind) {
         .stack("previous", uses("{{secret:previous-url}}::AWSPREVIOUS:"))
         .stack("noprevious", uses("{{secret:noprevious-url}}::AWSPREVIOUS:"))
         .stack("nostage", uses("{{secret:nostage-url}}::BLUE:"))
-        .stack("noversion", uses("{{secret:noversion-url}}:::00000000-0000-0000-0000-000000000000"))
+        .stack(
+            "noversion",
+            uses("{{secret:noversion-url}}:::00000000-0000-0000-0000-000000000000"),
+        )
         .stack("current", uses("{{secret:current-url}}::AWSCURRENT:"));
     let mut stage = Stage::new(kind, &world);
-    let declared = url("previous")
-        .replace("{{endpoint:previous-db}}:{{port:previous-db}}", &stage.id("endpoints", "previous-db"));
+    let declared = url("previous").replace(
+        "{{endpoint:previous-db}}:{{port:previous-db}}",
+        &stage.id("endpoints", "previous-db"),
+    );
     let id = stage.id("secrets", "previous-url");
-    stage.call("secretsmanager", "put_secret_value", json!({"SecretId": id, "SecretString": declared}));
+    stage.call(
+        "secretsmanager",
+        "put_secret_value",
+        json!({"SecretId": id, "SecretString": declared}),
+    );
     stage.expect(&[
         "fail critical noprevious ecs-secret-reference-mismatch main/noprevious",
         "fail critical nostage ecs-secret-reference-mismatch main/nostage",
@@ -139,7 +198,10 @@ fn what_runs_is_judged(kind: Kind) {
     world
         .stack("newbad", json!({"revisions": [good("newbad"), bad("newbad")]}))
         .stack("oldbad", json!({"revisions": [bad("oldbad"), good("oldbad")]}))
-        .stack("rolled", json!({"revisions": [bad("rolled"), good("rolled")], "service": {"updates": ["rolled:2"]}}));
+        .stack(
+            "rolled",
+            json!({"revisions": [bad("rolled"), good("rolled")], "service": {"updates": ["rolled:2"]}}),
+        );
     let stage = Stage::new(kind, &world);
     let mut expected = vec![
         "fail critical oldbad ecs-ephemeral-storage main/oldbad",
@@ -148,10 +210,17 @@ fn what_runs_is_judged(kind: Kind) {
     if Lie::EcsNeverSteady.on(kind) {
         // There the first revision stays the primary deployment for ever after an update.
         let (report, _) = stage.audit(&["--workload", "rolled"]);
-        assert!(list(&report, "findings").iter().all(|f| text(&f["rule"]).starts_with("ecs-")));
+        assert!(
+            list(&report, "findings")
+                .iter()
+                .all(|f| text(&f["rule"]).starts_with("ecs-"))
+        );
         let told = stage.told(&stage.audit(&[]).0);
         expected.sort_unstable();
-        assert_eq!(told.iter().filter(|t| !t.contains("rolled")).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            told.iter().filter(|t| !t.contains("rolled")).collect::<Vec<_>>(),
+            expected
+        );
         return;
     }
     stage.expect(&expected);
@@ -166,8 +235,14 @@ fn sidecars(kind: Kind) {
             json!({"web": {"secrets": null},
                    "revision": {"containers": {"app": {"secrets": {"DATABASE_URL": "{{secret:proxy-url}}"}}}}}),
         )
-        .stack("logs", json!({"web": {"secrets": null}, "revision": {"containers": {"shipper": {"essential": false}}}}))
-        .stack("pair", json!({"web": {"secrets": null}, "revision": {"containers": {"admin": {"port": 81}}}}));
+        .stack(
+            "logs",
+            json!({"web": {"secrets": null}, "revision": {"containers": {"shipper": {"essential": false}}}}),
+        )
+        .stack(
+            "pair",
+            json!({"web": {"secrets": null}, "revision": {"containers": {"admin": {"port": 81}}}}),
+        );
     let mut stage = Stage::new(kind, &world);
     stage.configure("safety: {max_failing_percent: 100}\n");
     stage.expect(&[

@@ -59,7 +59,11 @@ fn python() -> PathBuf {
         PathBuf::from,
     );
     let python = venv.join("bin/python");
-    assert!(python.exists(), "{} is missing: run emulators/setup.sh", python.display());
+    assert!(
+        python.exists(),
+        "{} is missing: run emulators/setup.sh",
+        python.display()
+    );
     python
 }
 
@@ -80,8 +84,16 @@ impl Stage {
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().expect("stdout"));
         let dir = tempfile::tempdir().expect("a directory");
-        let mut stage =
-            Self { kind, endpoint: String::new(), made: Value::Null, dir, config: None, child, stdin, stdout };
+        let mut stage = Self {
+            kind,
+            endpoint: String::new(),
+            made: Value::Null,
+            dir,
+            config: None,
+            child,
+            stdin,
+            stdout,
+        };
         let hello = stage.line();
         stage.endpoint = hello["endpoint"].as_str().expect("an endpoint").to_owned();
         stage.made = stage.ask(&json!({"lay_out": world.declared()}));
@@ -121,7 +133,10 @@ impl Stage {
     /// The id of something laid out in the first scope.
     pub fn id(&self, kind: &str, name: &str) -> String {
         let scope = self.made.as_object().and_then(|m| m.values().next()).expect("a scope");
-        scope[kind][name].as_str().unwrap_or_else(|| panic!("no {kind} {name}")).to_owned()
+        scope[kind][name]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {kind} {name}"))
+            .to_owned()
     }
 
     /// The binary, to be run against `endpoint` with credentials that are good there.
@@ -183,11 +198,27 @@ impl Stage {
         let mut wanted: Vec<String> = expected.iter().map(|e| (*e).to_owned()).collect();
         wanted.sort();
         let told = self.told(&report);
-        assert_eq!(told, wanted, "{:?}\n{}", self.kind, serde_json::to_string_pretty(&report["findings"]).unwrap());
+        assert_eq!(
+            told,
+            wanted,
+            "{:?}\n{}",
+            self.kind,
+            serde_json::to_string_pretty(&report["findings"]).unwrap()
+        );
         assert_eq!(report["errors"], json!([]));
         let failed = expected.iter().any(|e| e.starts_with("fail"));
         let unknown = expected.iter().any(|e| e.starts_with("unknown"));
-        assert_eq!(code, if failed { 1 } else if unknown { 3 } else { 0 }, "exit code");
+        assert_eq!(
+            code,
+            if failed {
+                1
+            } else if unknown {
+                3
+            } else {
+                0
+            },
+            "exit code"
+        );
         report
     }
 
@@ -210,9 +241,15 @@ impl Stage {
             .spawn()
             .expect("gateway.py starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("gateway.py answers");
+        BufReader::new(child.stdout.take().expect("stdout"))
+            .read_line(&mut line)
+            .expect("gateway.py answers");
         let hello: Value = serde_json::from_str(&line).expect("the gateway's greeting");
-        Gateway { endpoint: text(&hello["endpoint"]), log, child }
+        Gateway {
+            endpoint: text(&hello["endpoint"]),
+            log,
+            child,
+        }
     }
 }
 
@@ -226,14 +263,19 @@ impl Gateway {
     pub fn calls(&self) -> Vec<String> {
         let log = std::fs::read_to_string(&self.log).expect("the log");
         let lines = log.lines().map(|l| serde_json::from_str::<Value>(l).expect("JSON"));
-        lines.map(|c| format!("{}:{}", text(&c["service"]), text(&c["operation"]))).collect()
+        lines
+            .map(|c| format!("{}:{}", text(&c["service"]), text(&c["operation"])))
+            .collect()
     }
 
     /// Those of them that change something.
     pub fn mutations(&self) -> Vec<String> {
         let reads = ["Describe", "List", "Get", "BatchGet", "AssumeRole"];
         let name = |call: &str| call.split(':').nth(1).unwrap_or_default().to_owned();
-        self.calls().into_iter().filter(|c| !reads.iter().any(|r| name(c).starts_with(r))).collect()
+        self.calls()
+            .into_iter()
+            .filter(|c| !reads.iter().any(|r| name(c).starts_with(r)))
+            .collect()
     }
 }
 
@@ -292,7 +334,11 @@ pub fn run(mut command: Command) -> Answer {
         let _ = child.kill();
         panic!("{command:?} did not end within {DEADLINE:?}");
     };
-    Answer { code: child.wait().expect("ended").code().unwrap_or(-1), stdout, stderr }
+    Answer {
+        code: child.wait().expect("ended").code().unwrap_or(-1),
+        stdout,
+        stderr,
+    }
 }
 
 /// A list in a report or plan.

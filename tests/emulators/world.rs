@@ -51,7 +51,10 @@ impl World {
     /// What `but` holds is otherwise: `db`, `web` (the container), `revision`, `service` are laid over; `ingress` is
     /// added; `secret` (a string or `{json: ...}`), `revisions` and `tags` replace.
     pub fn stack(&mut self, name: &str, but: Value) -> &mut Self {
-        let tags = but.get("tags").cloned().unwrap_or_else(|| json!({"holdfast:workload": name}));
+        let tags = but
+            .get("tags")
+            .cloned()
+            .unwrap_or_else(|| json!({"holdfast:workload": name}));
         let (db, app) = (format!("{name}-db"), format!("{name}-app"));
         let mut secret = match but.get("secret") {
             Some(Value::String(text)) => json!({"string": text}),
@@ -60,7 +63,12 @@ impl World {
         };
         secret["tags"] = tags.clone();
         let mut ingress = vec![json!({"group": app})];
-        ingress.extend(but.get("ingress").and_then(Value::as_array).cloned().unwrap_or_default());
+        ingress.extend(
+            but.get("ingress")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default(),
+        );
         let mut web = json!({"port": 80, "secrets": {"DATABASE_URL": format!("{{{{secret:{name}-url}}}}")}});
         merge(&mut web, but.get("web").cloned().unwrap_or(json!({})));
         let mut revision = json!({"tags": tags, "containers": {"web": web}});

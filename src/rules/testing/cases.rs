@@ -38,19 +38,30 @@ fn lets_in(s: &mut Snapshot, source: &str) {
 
 fn mounts(s: &mut Snapshot, path: &str, kind: VolumeKind, read_only: bool) {
     web(s).secrets.clear();
-    web(s).mounts.push(Mount { volume: "data".into(), path: path.into(), read_only });
-    running(s).volumes.push(Volume { name: "data".into(), kind });
+    web(s).mounts.push(Mount {
+        volume: "data".into(),
+        path: path.into(),
+        read_only,
+    });
+    running(s).volumes.push(Volume {
+        name: "data".into(),
+        kind,
+    });
 }
 
 fn json_secret(s: &mut Snapshot) {
     let keys = BTreeMap::from([
         ("url".to_owned(), Some(connection(HOST, "app", vec![]))),
-        ("theme".to_owned(), Some(connection("", "", vec![Fault::NotAConnectionString]))),
+        (
+            "theme".to_owned(),
+            Some(connection("", "", vec![Fault::NotAConnectionString])),
+        ),
     ]);
     holds(s, SecretShape::Json { keys, parts: None });
 }
 
 /// What fails, and the rules that say so.
+#[rustfmt::skip]
 pub(super) const FAILING: &[(&str, Change, &[&str])] = &[
     ("public", |s| db(s).publicly_accessible = true, &[PUBLIC]),
     ("a public member", |s| { cluster(s); db(s).publicly_accessible = true; }, &[PUBLIC]),
@@ -102,6 +113,7 @@ pub(super) const FAILING: &[(&str, Change, &[&str])] = &[
 ];
 
 /// What passes.
+#[rustfmt::skip]
 const PASSING: &[(&str, Change)] = &[
     ("as it should be", |_| {}),
     ("public while migrating", |s| { migrating(s, Some("2026-11-22T00:00:00Z")); db(s).publicly_accessible = true; lets_in(s, "203.0.113.7/32"); }),
@@ -123,6 +135,7 @@ const PASSING: &[(&str, Change)] = &[
 ];
 
 /// What can't be told, and the rules that say so.
+#[rustfmt::skip]
 const UNKNOWN: &[(&str, Change, &[&str])] = &[
     ("instances", |s| s.instances = Err(denied("DescribeDBInstances")), &[PUBLIC, INGRESS, RETENTION, OVERDUE, WRONG]),
     ("clusters", |s| s.clusters = Err(denied("DescribeDBClusters")), &[PUBLIC, INGRESS, RETENTION, OVERDUE, WRONG]),
@@ -145,10 +158,22 @@ fn failing() {
         let mut s = clean();
         change(&mut s);
         let judged = judged(&s);
-        assert_eq!(rules_with(&judged, Verdict::Fail), set(rules), "{name}: {:#?}", judged.findings);
-        assert!(rules_with(&judged, Verdict::Unknown).is_empty(), "{name}: {:#?}", judged.findings);
+        assert_eq!(
+            rules_with(&judged, Verdict::Fail),
+            set(rules),
+            "{name}: {:#?}",
+            judged.findings
+        );
+        assert!(
+            rules_with(&judged, Verdict::Unknown).is_empty(),
+            "{name}: {:#?}",
+            judged.findings
+        );
         for f in &judged.findings {
-            assert!(!f.evidence.is_empty() && !f.message.is_empty() && f.remediation.is_some(), "{name}: {f:#?}");
+            assert!(
+                !f.evidence.is_empty() && !f.message.is_empty() && f.remediation.is_some(),
+                "{name}: {f:#?}"
+            );
         }
     }
 }
@@ -168,8 +193,17 @@ fn unknown() {
         let mut s = clean();
         change(&mut s);
         let judged = judged(&s);
-        assert_eq!(rules_with(&judged, Verdict::Unknown), set(rules), "{name}: {:#?}", judged.findings);
-        assert!(rules_with(&judged, Verdict::Fail).is_empty(), "{name}: {:#?}", judged.findings);
+        assert_eq!(
+            rules_with(&judged, Verdict::Unknown),
+            set(rules),
+            "{name}: {:#?}",
+            judged.findings
+        );
+        assert!(
+            rules_with(&judged, Verdict::Fail).is_empty(),
+            "{name}: {:#?}",
+            judged.findings
+        );
     }
 }
 
@@ -182,18 +216,41 @@ fn refused() {
         change(&mut s);
         let judged = judged(&s);
         let found = judged.findings.iter().find(|f| f.rule == INGRESS).expect("open");
-        found.remediation.as_ref().and_then(|r| r.blocked_by.clone()).unwrap_or_default()
+        found
+            .remediation
+            .as_ref()
+            .and_then(|r| r.blocked_by.clone())
+            .unwrap_or_default()
     };
     assert_eq!(refusal(|_| {}), "");
     assert!(refusal(|s| guard(s).tags = super::tags(&[])).contains("does not carry holdfast:workload=shop"));
-    assert!(refusal(|s| { s.guarded.insert("sg-db".into(), Ok(Guarded { others: vec!["eni-1 (lambda)".into()] })); }).contains("eni-1"));
-    assert!(refusal(|s| { s.guarded.insert("sg-db".into(), Err(denied("DescribeNetworkInterfaces"))); }).contains("unknown"));
+    assert!(
+        refusal(|s| {
+            s.guarded.insert(
+                "sg-db".into(),
+                Ok(Guarded {
+                    others: vec!["eni-1 (lambda)".into()],
+                }),
+            );
+        })
+        .contains("eni-1")
+    );
+    assert!(
+        refusal(|s| {
+            s.guarded
+                .insert("sg-db".into(), Err(denied("DescribeNetworkInterfaces")));
+        })
+        .contains("unknown")
+    );
     assert!(refusal(|s| guard(s).ingress.retain(|r| r.id != "sgr-app")).contains("cut off main/shop"));
-    assert!(refusal(|s| {
-        let mut stray = db(s).clone();
-        (stray.id, stray.tags) = ("stray".into(), super::tags(&[]));
-        s.instances.as_mut().expect("read").insert("stray".into(), stray);
-    }).contains("RDS instance stray"));
+    assert!(
+        refusal(|s| {
+            let mut stray = db(s).clone();
+            (stray.id, stray.tags) = ("stray".into(), super::tags(&[]));
+            s.instances.as_mut().expect("read").insert("stray".into(), stray);
+        })
+        .contains("RDS instance stray")
+    );
 }
 
 /// Each rule has a case that passes (all of `PASSING`), one that fails and one that is unknown, and documents itself.
@@ -202,10 +259,24 @@ fn every_rule_has_cases_and_docs() {
     for rule in REGISTRY {
         let meta = rule.meta();
         for table in [FAILING, UNKNOWN] {
-            assert!(table.iter().any(|(_, _, rules)| rules.contains(&meta.id)), "{} lacks a case", meta.id);
+            assert!(
+                table.iter().any(|(_, _, rules)| rules.contains(&meta.id)),
+                "{} lacks a case",
+                meta.id
+            );
         }
         let sections: Vec<&str> = meta.docs.lines().filter_map(|l| l.strip_prefix("## ")).collect();
-        assert_eq!(sections, ["What it checks", "Why it matters", "What Holdfast does", "By hand"], "{}", meta.id);
-        assert!(!meta.summary.ends_with('.') && meta.summary.len() < 120, "{}: {}", meta.id, meta.summary);
+        assert_eq!(
+            sections,
+            ["What it checks", "Why it matters", "What Holdfast does", "By hand"],
+            "{}",
+            meta.id
+        );
+        assert!(
+            !meta.summary.ends_with('.') && meta.summary.len() < 120,
+            "{}: {}",
+            meta.id,
+            meta.summary
+        );
     }
 }
