@@ -114,10 +114,10 @@ impl Actor<'_> {
                 accepted(database::retain(&self.collector, database, *to).await)
             }
             Action::RevokeIngress { group, rule } => accepted(ingress::revoke(&self.collector, group, rule).await),
-            Action::RollOut { .. } | Action::RollBack { .. } => rollout::run(self, planned).await,
+            Action::RollOut { .. } | Action::RollBack { .. } => Box::pin(rollout::run(self, planned)).await,
         };
         match called {
-            Called::Accepted => self.verify(base, planned).await,
+            Called::Accepted => Box::pin(self.verify(base, planned)).await,
             Called::Failed(e) => Done { ended: Ended::Failed, detail: e.message.clone(), seen: None },
             Called::Reverted(why) => Done { ended: Ended::Reverted, detail: why, seen: None },
             Called::Unsettled(why) => Done { ended: Ended::Applied, detail: why, seen: None },
@@ -129,7 +129,7 @@ impl Actor<'_> {
         let focus = Focus::of(base, self.collector.config, &planned.workload, now);
         // Whether a group is shared must be known as of now, not as of the last sweep.
         let all = matches!(planned.action, Action::RevokeIngress { .. });
-        let snapshot = self.collector.look_again(base, &focus, all, now).await;
+        let snapshot = Box::pin(self.collector.look_again(base, &focus, all, now)).await;
         let only = std::iter::once(planned.workload.clone()).collect();
         let judged = judge(&snapshot, self.collector.config, self.clock.now(), Some(&only));
         (snapshot, focus, judged)

@@ -131,17 +131,16 @@ fn change_reference(definition: &mut TaskDefinition, change: &SecretChange) -> R
 async fn settle(actor: &Actor<'_>, place: &Place<'_>, revision: &str) -> Result<(), String> {
     let deadline = Instant::now() + actor.patience.settle;
     let mut pause = actor.patience.look_every;
-    let mut last = String::from("nothing was read");
     loop {
-        match read(&actor.collector, place).await {
+        let last = match read(&actor.collector, place).await {
             Ok(service) => match state(&service, revision) {
                 State::Steady => return Ok(()),
                 State::Failed(why) => return Err(why),
-                State::Moving(how) => last = how,
+                State::Moving(how) => how,
             },
             // What can't be read is neither steady nor failed.
-            Err(e) => last = e.message.clone(),
-        }
+            Err(e) => e.message.clone(),
+        };
         if Instant::now() + pause > deadline {
             let waited = actor.patience.settle.as_secs();
             return Err(format!("it was not steady within {waited} s: {last}"));

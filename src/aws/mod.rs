@@ -81,7 +81,8 @@ impl Aws {
     {
         self.limits.wait(api.family).await;
         let permit = self.permits.acquire().await;
-        let result = send.await;
+        // An SDK future is several KiB; many of them inside of one another would fill a worker's stack.
+        let result = Box::pin(send).await;
         drop(permit);
         result.map_err(|e| Arc::new(explain(&self.scope, api, resource, &e)))
     }

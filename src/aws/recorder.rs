@@ -18,7 +18,7 @@ use super::error::THROTTLED;
 
 /// Learns of every attempt.
 pub trait CallObserver: Send + Sync {
-    /// One attempt: IAM prefix, operation, `200` or the error code, how long it took, whether it was throttled.
+    /// One attempt: IAM prefix, operation, `ok` or the error code, how long it took, whether it was throttled.
     fn attempt(&self, service: &str, operation: &str, code: &str, took: Duration, throttled: bool);
 }
 
@@ -87,7 +87,7 @@ impl Intercept for Recorder {
             .map_or(("unknown", "unknown"), |m| (iam_prefix(m.service()), m.name()));
         let code = match context.response() {
             None => "no_response".to_owned(),
-            Some(response) if response.status().as_u16() < 400 => "200".to_owned(),
+            Some(response) if response.status().as_u16() < 400 => "ok".to_owned(),
             Some(response) => error_code(
                 response.headers().get("x-amzn-errortype"),
                 response.body().bytes().unwrap_or_default(),

@@ -1,13 +1,137 @@
 //! `holdfast run`
 
-use clap::Args;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Failure, Session, exit};
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, Session, exit, mode};
+use crate::controller::queue::{QueueOptions, WorkQueue};
+use crate::controller::{CONTROLLER, Operator, Parts, PauseSwitch};
+use crate::model::finding::Kind;
+use crate::model::policy::Mode;
+use crate::report::Bus;
+use crate::serve::{DEFAULT_LISTEN, Server, State};
+use crate::telemetry::metrics::RunMode;
+use crate::watch::sqs::SqsSource;
+use crate::watch::{ConsumeOptions, Consumer};
+
+/// How long what has begun may take to finish after SIGTERM. ECS sends SIGKILL 30 s after it by default.
+const GRACE: Duration = Duration::from_secs(25);
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-pub struct RunArgs {}
+pub struct RunArgs {
+    /// Report only, or correct too. Without it: `mode` of the configuration.
+    #[arg(long, value_parser = mode)]
+    mode: Option<Mode>,
+    /// Where /metrics, /livez, /readyz and the API answer.
+    #[arg(long, default_value = DEFAULT_LISTEN, value_name = "ADDR")]
+    listen: String,
+}
 
-pub(super) async fn run(_session: Session, _args: &RunArgs) -> Result<u8, Failure> {
+pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure> {
+    let mode = args.mode.unwrap_or(session.config.mode);
+    for target in &session.unreachable {
+        tracing::error!(target = target.resource, "{}; the other targets go on", target.message);
+    }
+    let metrics = Arc::clone(&session.metrics);
+    metrics.set_mode(if mode == Mode::Enforce { RunMode::Enforce } else { RunMode::Audit });
+    metrics.set_leader(true);
+    metrics.set_paused(false);
+    let state = Arc::new(State::new(Arc::clone(&metrics)));
+    let server = Server::bind(&args.listen).await?;
+    tracing::info!(address = %server.local_addr(), %mode, scopes = session.scopes.len(), "watching");
+
+    let queue_metrics = metrics.queue(CONTROLLER);
+    let queue = WorkQueue::new(QueueOptions::default(), queue_metrics.clone());
+    metrics.before_render({
+        let queue = queue.clone();
+        move || queue_metrics.observe(&queue.stats())
+    });
+    let own = session.connector.own();
+    let config = &session.config;
+    let operator = Arc::new(Operator::new(Parts {
+        config: config.clone(),
+        mode,
+        clock: Arc::clone(&session.clock),
+        metrics: Arc::clone(&metrics),
+        state: Arc::clone(&state),
+        scopes: session.scopes.clone(),
+        queue: queue.clone(),
+        pause: PauseSwitch {
+            parameter: config.safety.pause.ssm_parameter.clone().map(|name| {
+                let conf = aws_sdk_ssm::config::Builder::from(own).interceptor(session.connector.recorder()).build();
+                (aws_sdk_ssm::Client::from_conf(conf), name)
+            }),
+        },
+        bus: config.report_to.event_bus.clone().map(|name| {
+            let conf = aws_sdk_eventbridge::config::Builder::from(own).interceptor(session.connector.recorder()).build();
+            Bus { client: aws_sdk_eventbridge::Client::from_conf(conf), name }
+        }),
+    }));
+    metrics.before_render({
+        let (operator, metrics) = (Arc::downgrade(&operator), Arc::downgrade(&metrics));
+        move || {
+            let (Some(operator), Some(metrics)) = (operator.upgrade(), metrics.upgrade()) else { return };
+            if let Some(age) = operator.evidence_age() {
+                Kind::ALL.iter().for_each(|kind| metrics.evidence_age(kind.name(), age));
+            }
+        }
+    });
+
+    let (work, http) = (CancellationToken::new(), CancellationToken::new());
+    let consumer = consumer(&session, &queue).map(|c| tokio::spawn(c.run(work.clone())));
+    let serving = tokio::spawn(server.run(Arc::clone(&state), http.clone()));
+    let working = tokio::spawn(operator.run(work.clone(), GRACE));
+    let signal = stop_signal().await?;
+    tracing::info!(signal, "stopping: what has begun is finished, the rest stays in the queue");
+    state.shutting_down();
+    work.cancel();
+    working.await?;
+    if let Some(consumer) = consumer {
+        consumer.await?;
+    }
+    http.cancel();
+    serving.await??;
+    tracing::info!("stopped");
     Ok(exit::CLEAN)
+}
+
+/// The loop that empties the queue, if one is configured.
+fn consumer(session: &Session, queue: &WorkQueue<crate::model::key::Key>) -> Option<Consumer> {
+    let events = &session.config.events;
+    let url = events.queue_url.clone()?;
+    let mut conf = aws_sdk_sqs::config::Builder::from(session.connector.own())
+        .interceptor(session.connector.recorder())
+        .timeout_config(
+            // A long poll is silent for 20 s.
+            aws_config::timeout::TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(5))
+                .operation_attempt_timeout(Duration::from_secs(30))
+                .build(),
+        );
+    if let Some(region) = &events.region {
+        conf = conf.region(aws_config::Region::new(region.clone()));
+    }
+    let client = aws_sdk_sqs::Client::from_conf(conf.build());
+    Some(Consumer {
+        source: Arc::new(SqsSource::new(client, url)),
+        sink: Arc::new(queue.clone()),
+        metrics: Arc::clone(&session.metrics),
+        clock: Arc::clone(&session.clock),
+        options: ConsumeOptions { grace: GRACE, ..ConsumeOptions::default() },
+    })
+}
+
+/// Waits for SIGTERM or Ctrl-C and names it.
+async fn stop_signal() -> Result<&'static str, Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{Collector, ec2, ecs, rds, secrets};
-use crate::model::key::Subject;
+use crate::model::key::{Scope, Subject};
 use crate::model::snapshot::{Seen, Snapshot};
 use crate::rules::wants::view;
 
@@ -19,6 +19,8 @@ pub struct Focus {
     /// Service ARNs.
     services: BTreeSet<String>,
     groups: BTreeSet<String>,
+    /// A secret that an event named, by ARN or name.
+    secret: Option<String>,
 }
 
 impl Focus {
@@ -46,7 +48,7 @@ impl Focus {
     }
 
     /// Adds the resource of an event.
-    pub fn add(&mut self, subject: &Subject, account: &str, region: &str) {
+    pub fn add(&mut self, subject: &Subject, scope: &Scope) {
         match subject {
             Subject::DbInstance(id) => {
                 self.instances.insert(id.clone());
@@ -55,17 +57,35 @@ impl Focus {
                 self.clusters.insert(id.clone());
             }
             Subject::Service { cluster, service } => {
-                let partition = "aws";
-                let arn = format!("arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}");
                 if !self.services.iter().any(|s| s.ends_with(&format!(":service/{cluster}/{service}"))) {
-                    self.services.insert(arn);
+                    self.services.insert(scope.arn("ecs", &format!("service/{cluster}/{service}")));
                 }
             }
             Subject::SecurityGroup(id) => {
                 self.groups.insert(id.clone());
             }
-            Subject::Secret(_) | Subject::Workload(_) | Subject::Everything => {}
+            Subject::Secret(id) => self.secret = Some(id.clone()),
+            Subject::Workload(_) | Subject::Everything => {}
         }
+    }
+
+    /// Takes what was read of these parts over into `base`.
+    pub fn absorb(&self, base: &mut Snapshot, fresh: &Snapshot) {
+        replace(&mut base.instances, &fresh.instances, &self.instances);
+        replace(&mut base.clusters, &fresh.clusters, &self.clusters);
+        replace(&mut base.security_groups, &fresh.security_groups, &self.groups);
+        let services: BTreeSet<String> =
+            self.services.iter().cloned().chain(fresh.services.iter().flat_map(|m| m.keys().cloned())).collect();
+        replace(&mut base.services, &fresh.services, &services);
+        base.unread_services.retain(|arn, _| !services.contains(arn));
+        base.unread_services.extend(fresh.unread_services.clone());
+        let secrets: BTreeSet<String> = fresh.secrets.iter().flat_map(|m| m.keys().cloned()).collect();
+        replace(&mut base.secrets, &fresh.secrets, &secrets);
+        base.task_definitions.extend(fresh.task_definitions.clone());
+        base.lookups.extend(fresh.lookups.clone());
+        base.values.extend(fresh.values.clone());
+        base.guarded.extend(fresh.guarded.clone());
+        base.durable_revisions.extend(fresh.durable_revisions.clone());
     }
 }
 
@@ -80,18 +100,18 @@ impl Collector<'_> {
         let (only_instances, only_clusters) = (only(&instances), only(&clusters));
         let named = focus.services.iter().filter_map(|arn| ecs::named(arn, focus.workload.clone())).collect();
         let (instances, clusters, groups, subnets, (services, definitions), secrets) = tokio::join!(
-            rds::instances(self, only_instances.as_deref()),
-            rds::clusters(self, only_clusters.as_deref()),
-            ec2::groups(self, Some(&groups)),
-            async {
+            Box::pin(rds::instances(self, only_instances.as_deref())),
+            Box::pin(rds::clusters(self, only_clusters.as_deref())),
+            Box::pin(ec2::groups(self, Some(&groups))),
+            Box::pin(async {
                 // Subnets hardly ever move, and their events ask for a whole sweep.
                 match &base.subnets {
                     Ok(known) => Ok(known.clone()),
                     Err(_) => ec2::subnets(self).await,
                 }
-            },
-            ecs::describe(self, named),
-            secrets::list(self),
+            }),
+            Box::pin(ecs::describe(self, named)),
+            Box::pin(secrets::list(self, focus.workload.as_deref())),
         );
         snapshot.instances = instances.map(|fresh| others(&base.instances, &focus.instances, fresh, all_databases));
         snapshot.clusters = clusters.map(|fresh| others(&base.clusters, &focus.clusters, fresh, all_databases));
@@ -99,18 +119,31 @@ impl Collector<'_> {
         snapshot.subnets = subnets;
         snapshot.services = services.found.map(|fresh| others(&base.services, &focus.services, fresh, false));
         snapshot.unread_services = services.unread;
+        // Without their revisions, the references of others are not followed.
         snapshot.task_definitions = definitions;
         snapshot.secrets = secrets;
-        // Only this workload's services are judged; the references of the rest need not be followed.
-        let mine = focus.workload.clone();
-        self.finish_for(snapshot, mine.as_deref(), now).await
-    }
-
-    async fn finish_for(&self, mut snapshot: Snapshot, workload: Option<&str>, now: Timestamp) -> Snapshot {
-        if let (Some(workload), Ok(secrets)) = (workload, &mut snapshot.secrets) {
-            secrets.retain(|_, s| s.tags.workload(&self.config.tag_prefix) == Some(workload));
+        if focus.workload.is_none() {
+            // Only the owner is asked for.
+            if let (Some(id), Ok(all)) = (&focus.secret, &mut snapshot.secrets) {
+                all.extend(secrets::by_id(self, id).await.into_iter().map(|s| (s.arn.clone(), s)));
+            }
+            return snapshot;
         }
-        self.finish(snapshot, now).await
+        Box::pin(self.finish(snapshot, now)).await
+    }
+}
+
+fn replace<T: Clone>(
+    base: &mut Seen<BTreeMap<String, T>>,
+    fresh: &Seen<BTreeMap<String, T>>,
+    ids: &BTreeSet<String>,
+) {
+    let (Ok(base), Ok(fresh)) = (base, fresh) else { return };
+    for id in ids {
+        match fresh.get(id) {
+            Some(item) => base.insert(id.clone(), item.clone()),
+            None => base.remove(id),
+        };
     }
 }
 

@@ -56,12 +56,12 @@ impl Collector<'_> {
     pub async fn sweep(&self, now: Timestamp) -> Snapshot {
         let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
         let (instances, clusters, groups, subnets, (services, definitions), secrets) = tokio::join!(
-            rds::instances(self, None),
-            rds::clusters(self, None),
-            ec2::groups(self, None),
-            ec2::subnets(self),
-            ecs::services(self),
-            secrets::list(self),
+            Box::pin(rds::instances(self, None)),
+            Box::pin(rds::clusters(self, None)),
+            Box::pin(ec2::groups(self, None)),
+            Box::pin(ec2::subnets(self)),
+            Box::pin(ecs::services(self)),
+            Box::pin(secrets::list(self, None)),
         );
         snapshot.instances = instances;
         snapshot.clusters = clusters;
@@ -71,16 +71,16 @@ impl Collector<'_> {
         snapshot.unread_services = services.unread;
         snapshot.task_definitions = definitions;
         snapshot.secrets = secrets;
-        self.finish(snapshot, now).await
+        Box::pin(self.finish(snapshot, now)).await
     }
 
     /// Reads what the first reads turned out to need: values, what suspicious groups guard, earlier revisions.
     async fn finish(&self, mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
-        secrets::follow(self, &mut snapshot).await;
+        Box::pin(secrets::follow(self, &mut snapshot)).await;
         let wants = wants(&snapshot, self.config, now);
         let (guarded, earlier) = tokio::join!(
-            ec2::guarded(self, &wants.guarded),
-            ecs::durable_revisions(self, &snapshot, &wants.earlier, now),
+            Box::pin(ec2::guarded(self, &wants.guarded)),
+            Box::pin(ecs::durable_revisions(self, &snapshot, &wants.earlier, now)),
         );
         snapshot.guarded = guarded;
         snapshot.durable_revisions = earlier;

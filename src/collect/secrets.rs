@@ -27,13 +27,15 @@ const GET: Api = Api { service: "secretsmanager", operation: "GetSecretValue", f
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html>
 const BATCH_SIZE: usize = 20;
 
-/// All tagged secrets by ARN. None if `secrets.inspect` is `off`.
-pub(super) async fn list(c: &Collector<'_>) -> Seen<BTreeMap<String, Secret>> {
+/// All tagged secrets by ARN, or those of one workload. None if `secrets.inspect` is `off`.
+pub(super) async fn list(c: &Collector<'_>, workload: Option<&str>) -> Seen<BTreeMap<String, Secret>> {
     if c.config.secrets.inspect == Inspect::Off {
         return Ok(BTreeMap::new());
     }
     let key = format!("{}workload", c.config.tag_prefix);
-    let filter = Filter::builder().key(FilterNameStringType::TagKey).values(&key).build();
+    let by = |name, value: &str| Filter::builder().key(name).values(value).build();
+    let mut filters = vec![by(FilterNameStringType::TagKey, &key)];
+    filters.extend(workload.map(|w| by(FilterNameStringType::TagValue, w)));
     let found = pages!(
         c,
         LIST,
@@ -41,15 +43,19 @@ pub(super) async fn list(c: &Collector<'_>) -> Seen<BTreeMap<String, Secret>> {
             .aws
             .secrets
             .list_secrets()
-            .filters(filter.clone())
+            .set_filters(Some(filters.clone()))
             .include_planned_deletion(true)
             .max_results(100)
             .set_next_token(token.clone()),
         secret_list,
         next_token
     )?;
-    // The filter matches the beginning of a key, and an emulator may ignore it.
-    let found = found.into_iter().filter_map(listed).filter(|s| s.tags.workload(&c.config.tag_prefix).is_some());
+    // Filters match the beginning of a key or value, and an emulator may ignore them.
+    let wanted = |s: &Secret| {
+        let own = s.tags.workload(&c.config.tag_prefix);
+        own.is_some() && (workload.is_none() || own == workload)
+    };
+    let found = found.into_iter().filter_map(listed).filter(wanted);
     Ok(by_key(found.collect(), |s: &Secret| s.arn.clone()))
 }
 
@@ -115,8 +121,9 @@ async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[Secre
             }
         }
     }
-    let asked = stream::iter(unlisted.into_values())
-        .map(|reference| async move { (reference.arn.clone(), describe(c, reference).await) })
+    let unlisted: Vec<SecretRef> = unlisted.into_values().cloned().collect();
+    let asked = stream::iter(unlisted)
+        .map(|reference| async move { (reference.arn.clone(), describe(c, &reference).await) })
         .buffer_unordered(c.limit())
         .collect::<Vec<_>>()
         .await;
@@ -145,13 +152,24 @@ fn listed_as(all: &BTreeMap<String, Secret>, reference: &SecretRef, scope: &Scop
     all.values().find(|s| here && s.name == reference.resource).map(|s| s.arn.clone())
 }
 
+/// One secret by the ARN or name that an event gives; `None` if it is gone or can't be read: then it is nobody's.
+pub(super) async fn by_id(c: &Collector<'_>, id: &str) -> Option<Secret> {
+    describe_id(c, id, &c.aws.scope.region).await.ok().flatten()
+}
+
 /// One secret by the ARN that a reference gives, in the region that the ARN names.
 async fn describe(c: &Collector<'_>, reference: &SecretRef) -> Seen<Option<Secret>> {
+    let found = describe_id(c, &reference.arn, &reference.region).await?;
+    // Asked for a partial ARN, an emulator may answer with any secret whose ARN begins so.
+    Ok(found.filter(|s| s.arn == reference.arn || s.name == reference.resource))
+}
+
+async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Seen<Option<Secret>> {
     c.progress.more(1);
-    let region = aws_sdk_secretsmanager::config::Region::new(reference.region.clone());
-    let elsewhere = aws_sdk_secretsmanager::config::Builder::new().region(region);
-    let request = c.aws.secrets.describe_secret().secret_id(&reference.arn).customize().config_override(elsewhere);
-    let answer = c.aws.call(DESCRIBE, &reference.arn, request.send()).await;
+    let region = aws_sdk_secretsmanager::config::Region::new(region.to_owned());
+    let there = aws_sdk_secretsmanager::config::Builder::new().region(region);
+    let request = c.aws.secrets.describe_secret().secret_id(id).customize().config_override(there);
+    let answer = c.aws.call(DESCRIBE, id, request.send()).await;
     c.progress.done(1);
     let found = match answer {
         Err(e) if is_absent(&e) => return Ok(None),
@@ -159,10 +177,6 @@ async fn describe(c: &Collector<'_>, reference: &SecretRef) -> Seen<Option<Secre
         Ok(found) => found,
     };
     let (Some(arn), Some(name)) = (found.arn, found.name) else { return Ok(None) };
-    // Asked for a partial ARN, an emulator may answer with any secret whose ARN begins so.
-    if arn != reference.arn && name != reference.resource {
-        return Ok(None);
-    }
     Ok(Some(Secret {
         arn,
         name,

@@ -11,6 +11,19 @@ pub struct Scope {
     pub region: String,
 }
 
+impl Scope {
+    /// The ARN of a resource here, in the region's own partition.
+    #[must_use]
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        let partition = match self.region.split('-').collect::<Vec<_>>().as_slice() {
+            ["cn", ..] => "aws-cn",
+            ["us", "gov", ..] => "aws-us-gov",
+            _ => "aws",
+        };
+        format!("arn:{partition}:{service}:{}:{}:{resource}", self.region, self.account)
+    }
+}
+
 impl std::fmt::Display for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.account, self.region)

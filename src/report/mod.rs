@@ -1,5 +1,6 @@
 //! What was found, for people and for programs.
 
+mod bus;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use crate::model::finding::{Finding, Verdict};
 use crate::model::key::Scope;
 use crate::model::policy::{Mode, Severity};
 use crate::model::snapshot::{ReadError, Snapshot};
+pub use bus::Bus;
 pub use table::{Style, audit_table, plan_table, rules_table};
 
 /// Who made the report.

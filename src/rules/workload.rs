@@ -182,12 +182,7 @@ impl<'a> Workload<'a> {
     #[must_use]
     pub fn group_ref(&self, group: &SecurityGroup) -> ResourceRef {
         let scope = &self.snapshot.scope;
-        let partition = match scope.region.split('-').next() {
-            Some("cn") => "aws-cn",
-            _ if scope.region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
-        let arn = format!("arn:{partition}:ec2:{}:{}:security-group/{}", scope.region, scope.account, group.id);
+        let arn = scope.arn("ec2", &format!("security-group/{}", group.id));
         ResourceRef::new(Kind::Ec2SecurityGroup, &group.id, arn, scope)
     }
 

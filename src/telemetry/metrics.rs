@@ -252,6 +252,8 @@ impl Metrics {
         self.request_seconds
             .with_label_values(&[service, operation])
             .observe(seconds);
+        // Named from the start, so that the first throttled call is an increase and not a new series.
+        self.throttled.with_label_values(&[service, operation]);
     }
 
     /// Counts one call that AWS throttled, beside [`Metrics::observe_aws_request`].
@@ -307,7 +309,7 @@ impl Metrics {
             }
             *counts.entry(labels).or_default() += 1;
         }
-        lock(&self.scoped).findings.replace(scope, counts);
+        lock(&self.scoped).findings.replace_keeping(scope, counts, MAX_FINDING_SERIES);
     }
 
     /// Replaces how many workloads and resources (by kind) `scope` holds.
@@ -349,6 +351,11 @@ impl Metrics {
                 .with_label_values(&labels)
                 .set(at.as_duration().as_secs_f64());
         }
+    }
+
+    /// Notes that a scope is to be swept, so that it is seen as stale until it has been.
+    pub fn sweep_pending(&self, scope: &Scope) {
+        self.sweep_success.with_label_values(&[&scope.account, &scope.region]).set(0.0);
     }
 
     /// The gauges and counters of one work queue.

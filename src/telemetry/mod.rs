@@ -36,7 +36,7 @@ pub enum InitError {
 
 /// Sends log lines to standard error, from now to the end of the process.
 ///
-/// `verbosity` counts `-v`: 0 warnings of all and information of our own, 1 our debug lines, 2 and more our traces and
+/// `verbosity` counts `-v`: 0 warnings, 1 information of our own, 2 our debug lines, 3 and more our traces and
 /// information of every library. [`FILTER_VARIABLE`], if set, decides instead. Colour only on a terminal and only
 /// while `NO_COLOR` is unset or empty (<https://no-color.org>).
 ///
@@ -64,7 +64,7 @@ where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder().parse(directives.unwrap_or(match verbosity {
-        0 => "warn,holdfast=info",
+        0 => "warn",
         1 => "warn,holdfast=debug",
         _ => "info,holdfast=trace",
     }))?;
@@ -138,8 +138,10 @@ mod tests {
     #[test]
     fn levels_follow_the_flags() {
         let quiet = logged(LogFormat::Text, 0, None);
-        assert!(quiet.contains("ours-info") && quiet.contains("theirs-warn") && !quiet.contains("ours-debug"));
-        assert!(logged(LogFormat::Text, 1, None).contains("ours-debug"));
+        assert!(quiet.contains("theirs-warn") && !quiet.contains("ours-info"));
+        let told = logged(LogFormat::Text, 1, None);
+        assert!(told.contains("ours-info") && !told.contains("ours-debug"));
+        assert!(logged(LogFormat::Text, 2, None).contains("ours-debug"));
         assert_eq!(logged(LogFormat::Text, 2, Some("off")), "");
     }
 
@@ -159,7 +161,7 @@ mod tests {
 
     #[test]
     fn json_is_an_object_a_line() {
-        let lines = logged(LogFormat::Json, 0, None);
+        let lines = logged(LogFormat::Json, 1, None);
         let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
         assert_eq!(
             (first["message"].as_str(), first["count"].as_u64()),

@@ -74,6 +74,19 @@ impl ScopedGauge {
     }
 }
 
+impl ScopedGauge {
+    /// As [`Self::replace`], but what is gone stays at 0 while there is room: an alert then resolves at the next
+    /// scrape, and a correction quicker than a scrape still leaves its trace.
+    pub(super) fn replace_keeping(&mut self, scope: &Scope, mut values: HashMap<Vec<String>, i64>, room: usize) {
+        for labels in self.series.get(scope).into_iter().flatten() {
+            if values.len() < room && !values.contains_key(labels) {
+                values.insert(labels.clone(), 0);
+            }
+        }
+        self.replace(scope, values);
+    }
+}
+
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere must not take the metrics with it: they are how it gets noticed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

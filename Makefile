@@ -1,0 +1,27 @@
+# `make demo` and `make test` set up what they need. Everything is built into one directory outside of the repository.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/holdfast/target
+
+.PHONY: help demo test bench build fmt lint docs
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+demo: ## three broken stacks on an emulator: audit, plan, apply, audit
+	demo/run.sh
+
+test: ## every check that CI runs
+	scripts/test.sh
+
+bench: ## calls, time, CPU and memory of a sweep; reaction to an event
+	bench/run.sh
+
+build: ## the debug binary
+	cargo build --locked
+
+fmt: ## format the Rust code
+	cargo fmt
+
+lint: ## clippy, as strict as in CI
+	cargo clippy --locked --all-targets -- -D warnings
+
+docs: build ## docs/rules.md and docs/cli.md from the binary
+	scripts/reference.sh $(CARGO_TARGET_DIR)/debug/holdfast

@@ -1,0 +1,140 @@
+//! No piece of a password is kept.
+
+use proptest::prelude::*;
+
+use super::passwords::{config, devious, escaped, password, percent};
+use super::*;
+
+/// Whether what is kept of a value shows four characters of the password in a row, at least one of them of those
+/// that nothing else holds. Upper and lower case are the same, since hosts are kept in lower case.
+fn shows(shape: &SecretShape, password: &str) -> Option<String> {
+    let kept = format!("{shape:?}{}", serde_json::to_string(shape).unwrap()).to_lowercase();
+    // Words of ours that hold those letters.
+    let kept = kept.replace("amazonaws", "").replace("quoted", "");
+    let chars: Vec<char> = password.to_lowercase().chars().collect();
+    chars
+        .windows(4)
+        .filter(|w| w.iter().any(|c| "qxz789é".contains(*c)))
+        .map(|w| w.iter().collect::<String>())
+        .find(|w| kept.contains(w))
+}
+
+/// The same, but for one character: nothing kept may hold any of these.
+fn shows_any(shape: &SecretShape) -> bool {
+    let kept = format!("{shape:?}{}", serde_json::to_string(shape).unwrap()).replace("amazonaws", "");
+    kept.contains(['X', 'Z', 'x', 'z', '7', '8', '9'])
+}
+
+fn values_with(pw: &str) -> Vec<String> {
+    let (pct, all) = (percent(pw, false), percent(pw, true));
+    let json = |s: &str| serde_json::to_string(s).unwrap();
+    let mut urls = vec![];
+    for p in [pw, &pct, &all] {
+        for scheme in [
+            "postgres",
+            "postgresql+asyncpg",
+            "POSTGRES",
+            "postgress",
+            "mysql",
+            "jdbc:postgresql",
+        ] {
+            for tail in [
+                "bca:1231/cab",
+                "bca.cab.amazonaws.com:5432/cab",
+                "bca:5432:5432/cab",
+                "bca",
+                "bca/",
+                "bca/cab",
+                "bca:1231",
+                "bca:5432",
+                "bca:ab/cab",
+                "/cab",
+                "",
+                "bca:1231,cba:1232/cab?sslmode=require",
+                "[::1]:1231/cab",
+                "bca/cab?application_name=a@b",
+                "bca/cab/bca",
+                "?host=bca&dbname=cab",
+                "bca:1231/cab#a",
+                "bca:0/cab",
+            ] {
+                urls.push(format!("{scheme}://abc:{p}@{tail}"));
+            }
+        }
+        // The password in the query.
+        for tail in ["", "&sslmode=require", "&host=bca"] {
+            urls.push(format!("postgres://abc@bca:1231/cab?password={p}{tail}"));
+            urls.push(format!("postgres://bca:1231/cab?user=abc&password={p}{tail}"));
+            urls.push(format!("postgres:///cab?user=abc&password={p}{tail}"));
+        }
+        // No host at all. A raw password that holds `@` then makes a URL that is as good as any other.
+        if !p.contains('@') {
+            urls.push(format!("postgres://abc:{p}"));
+            urls.push(format!("postgres://abc:{p}/cab"));
+            urls.push(format!("postgres:abc:{p}"));
+        }
+        urls.push(format!("abc:{p}@bca:1231/cab"));
+        urls.push(format!("DATABASE_URL=postgres://abc:{p}@bca:1231/cab"));
+    }
+    let mut all = vec![pw.to_owned(), pct, all];
+    for p in [pw.to_owned(), escaped(pw), format!("'{pw}'")] {
+        all.push(format!("host=bca port=1231 user=abc password={p} dbname=cab"));
+        all.push(format!("host=bca user=abc dbname=cab password={p}"));
+        all.push(format!("password={p} host=bca user=abc dbname=cab"));
+        all.push(format!("password = {p}\nhost = bca\nport=1:1"));
+        all.push(format!("user='abc password={p} host=bca dbname=cab"));
+        all.push(format!("host=bca;user=abc;password={p};dbname=cab"));
+        all.push(format!("host=bca,cba port=1231,1232 user=abc pwd={p} dbname=cab"));
+        all.push(format!("password={p}"));
+    }
+    all.extend(urls);
+    let around: Vec<_> = all
+        .iter()
+        .step_by(7)
+        .flat_map(|v| [format!(" {v}\n"), format!("\"{v}\""), format!("'{v}' ")])
+        .collect();
+    all.extend(around);
+    let inside: Vec<_> = all
+        .iter()
+        .map(|v| {
+            format!(
+                r#"{{"a":{0},"Password":{1},"host":"bca","b":{{"c":{1}}},"user":"abc","dbname":"cab","port":1231}}"#,
+                json(v),
+                json(pw)
+            )
+        })
+        .collect();
+    all.extend(inside);
+    all.push(format!(r#"{{"host":{0},"password":"{pw}"}}"#, json(pw)).replace("\"host\"", "\"token\""));
+    all.push(format!(r#"{{"host":"bca","password":"{pw}","dbname":"cab"}}"#));
+    all.push(json(pw));
+    all
+}
+
+/// Looks at every fourth of the values, from `from` on.
+fn leaks(pw: &str, from: usize) -> Result<(), TestCaseError> {
+    for value in values_with(pw).into_iter().skip(from).step_by(4) {
+        let shape = inspect(&value);
+        if let Some(window) = shows(&shape, pw) {
+            return Err(TestCaseError::fail(format!("{window:?} of {value:?} in {shape:?}")));
+        }
+        if shows_any(&shape) {
+            return Err(TestCaseError::fail(format!("a character of {value:?} in {shape:?}")));
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config(100))]
+
+    #[test]
+    fn no_password_is_shown(pw in password(), from in 0..4_usize) {
+        leaks(&pw, from)?;
+    }
+
+    #[test]
+    fn no_devious_password_is_shown(pw in devious(), from in 0..4_usize) {
+        leaks(&pw, from)?;
+    }
+}

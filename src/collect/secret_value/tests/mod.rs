@@ -1,0 +1,54 @@
+//! What is read of a value, and that nothing is read that may be a password.
+
+mod bounds;
+mod json;
+mod leaks;
+mod passwords;
+mod plain;
+mod round_trips;
+
+use super::*;
+
+/// A connection on one line: `form user[:*]@host:port,.../database?sslmode !fault fault`, `-` for what is absent.
+fn line(c: &Connection) -> String {
+    let form = match c.form {
+        ConnectionForm::Url => "url",
+        ConnectionForm::Keywords => "kw",
+        ConnectionForm::Parts => "parts",
+    };
+    let hosts: Vec<_> = c.hosts.iter().map(|h| format!("{}:{}", h.host, h.port)).collect();
+    let or = |s: &Option<String>| s.clone().unwrap_or_else(|| "-".into());
+    let mode = c.sslmode.as_ref().map(|m| format!("?{m}")).unwrap_or_default();
+    let password = if c.has_password { ":*" } else { "" };
+    let hosts = if hosts.is_empty() {
+        "-".to_owned()
+    } else {
+        hosts.join(",")
+    };
+    let mut out = format!("{form} {}{password}@{hosts}/{}{mode}", or(&c.user), or(&c.database));
+    for fault in &c.faults {
+        let name = match fault {
+            Fault::WrongScheme { found } => format!("WrongScheme({})", or(found)),
+            Fault::UnencodedReserved { part } => format!("Unencoded({part:?})"),
+            Fault::BadPercentEncoding { part } => format!("BadPercent({part:?})"),
+            other => format!("{other:?}"),
+        };
+        out.push_str(" !");
+        out.push_str(&name);
+    }
+    out
+}
+
+const NOT: &str = "url -@-/- !NotAConnectionString";
+
+fn json_lines(value: &str) -> Vec<String> {
+    let SecretShape::Json { keys, parts } = inspect(value) else {
+        panic!("no JSON: {value}")
+    };
+    let mut out: Vec<_> = parts.iter().map(|p| format!("= {}", line(p))).collect();
+    out.extend(
+        keys.iter()
+            .map(|(k, c)| format!("{k}: {}", c.as_ref().map_or_else(|| "-".into(), line))),
+    );
+    out
+}
