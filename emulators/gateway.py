@@ -2,13 +2,15 @@
 """A gateway in front of an emulator that behaves like AWS's front door.
 
     emulators/gateway.py --upstream http://127.0.0.1:4566 [--port N] [--latency-ms 50] [--enforce]
-                         [--deny rds:ModifyDBInstance]... [--log FILE] [--record FILE]
+                         [--deny rds:ModifyDBInstance]... [--throttle ecs:DescribeServices]... [--log FILE]
+                         [--record FILE]
 
 --latency-ms  every call waits this long first; calls wait side by side, as on a network
 --enforce     AWS's documented rates (aws_limits.py) per account and region; what exceeds them gets the error that
               the service would answer
 --deny        service:Operation, service as in the signature (ecs, rds, ec2, secretsmanager, tagging, ...), `*` allowed:
               answers AccessDenied as the service would
+--throttle    the same, but answers that the call comes too fast, every time
 --log         one JSON line for each call: t (arrival, Unix time), ms, service, operation, region, account, status,
               outcome (passed, throttled, denied, failed), resource (RDS calls: the instance)
 --record      the calls themselves, as JSON lines, so that bench.py can replay them
@@ -81,6 +83,7 @@ class Gateway:
         self.latency = options.latency_ms / 1000
         self.enforce = options.enforce
         self.deny = options.deny
+        self.throttle = options.throttle
         self.loop = loop
         # Line-buffered: a reader that follows the file sees each call at once.
         self.log = open(options.log, "w", buffering=1) if options.log else None
@@ -145,6 +148,9 @@ class Gateway:
         if any(fnmatch.fnmatchcase(call.name, pattern) for pattern in self.deny):
             self.denials[call.name] += 1
             return self.refuse, ("denied", aws_wire.denied(call, exchange.account))
+        if any(fnmatch.fnmatchcase(call.name, pattern) for pattern in self.throttle):
+            self.throttles[call.name] += 1
+            return self.refuse, ("throttled", aws_wire.throttled(call))
         family = aws_limits.family(call.service, call.operation, call.paged)
         if family:
             scope = f"{exchange.account}/{call.region}"
@@ -354,12 +360,13 @@ def main():
     parser.add_argument("--latency-ms", type=float, default=0)
     parser.add_argument("--enforce", action="store_true")
     parser.add_argument("--deny", action="append", default=[], metavar="SERVICE:OPERATION")
+    parser.add_argument("--throttle", action="append", default=[], metavar="SERVICE:OPERATION")
     parser.add_argument("--log")
     parser.add_argument("--record")
     options = parser.parse_args()
-    for pattern in options.deny:
+    for pattern in options.deny + options.throttle:
         if ":" not in pattern:
-            parser.error(f"--deny {pattern}: write service:Operation, such as rds:ModifyDBInstance")
+            parser.error(f"{pattern}: write service:Operation, such as rds:ModifyDBInstance")
     uvloop.run(serve(options))
 
 

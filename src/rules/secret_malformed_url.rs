@@ -58,6 +58,23 @@ pub(super) const SECRET_READS: &[&str] = &[
     "secretsmanager:GetSecretValue",
 ];
 
+/// Schemes of relational databases, which a person may have taken for PostgreSQL's.
+const DATABASE_SCHEMES: &[&str] = &[
+    "cockroachdb",
+    "db2",
+    "jdbc",
+    "mariadb",
+    "mssql",
+    "mysql",
+    "odbc",
+    "oracle",
+    "prisma",
+    "redshift",
+    "sqlite",
+    "sqlite3",
+    "sqlserver",
+];
+
 impl Rule for SecretMalformedUrl {
     fn meta(&self) -> &'static Meta {
         &META
@@ -123,7 +140,7 @@ pub(super) fn connections<'s>(
 ) -> Vec<(Option<&'s str>, &'s Connection)> {
     match (shape, key) {
         (SecretShape::Plain(c), _) => {
-            if referenced || c.looks_intended() {
+            if referenced || is_meant(c) {
                 vec![(None, c)]
             } else {
                 vec![]
@@ -136,11 +153,21 @@ pub(super) fn connections<'s>(
             .collect(),
         (SecretShape::Json { keys, parts }, None) => keys
             .iter()
-            .filter_map(|(k, c)| c.as_ref().filter(|c| c.looks_intended()).map(|c| (Some(k.as_str()), c)))
+            .filter_map(|(k, c)| c.as_ref().filter(|c| is_meant(c)).map(|c| (Some(k.as_str()), c)))
             .chain(parts.iter().map(|c| (None, c)))
             .collect(),
         (SecretShape::Binary, _) => vec![],
     }
+}
+
+/// Whether something that no database variable refers to was meant as a database's address all the same: a web hook or
+/// the address of a queue is a URL too, and no fault of this rule.
+fn is_meant(connection: &Connection) -> bool {
+    let of_another_kind = connection
+        .faults
+        .iter()
+        .any(|f| matches!(f, Fault::WrongScheme { found: Some(s) } if !DATABASE_SCHEMES.contains(&s.as_str())));
+    connection.looks_intended() && !of_another_kind
 }
 
 fn judge_secret(w: &Workload<'_>, used: &Used<'_>) -> Option<Judgement> {

@@ -1,0 +1,29 @@
+//! The real binary against both emulators. Each case runs on `ministack` and on `moto`; where one of them does not do
+//! what AWS does, the case names the row of EMULATORS.md ([`lies::Lie`]) that makes it expect less.
+
+mod apply;
+mod canary;
+mod corners;
+mod databases;
+mod denials;
+mod lies;
+mod operator;
+mod policy;
+mod report;
+mod secrets;
+mod services;
+mod stage;
+mod world;
+
+/// Turns functions of one [`stage::Kind`] into a test for each emulator.
+macro_rules! on_both {
+    ($($case:ident),+ $(,)?) => {
+        mod ministack {
+            $(#[test] fn $case() { super::$case(crate::stage::Kind::Ministack); })+
+        }
+        mod moto {
+            $(#[test] fn $case() { super::$case(crate::stage::Kind::Moto); })+
+        }
+    };
+}
+pub(crate) use on_both;
