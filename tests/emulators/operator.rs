@@ -138,19 +138,19 @@ fn world() -> World {
     let mut world = World::new();
     world.stack("shop", json!({}));
     world.stack("stray", json!({"tags": {}}));
-    world.patch(json!({"queues": {"events": {}}}));
+    world.patch(json!({"queues": {"signals": {}}}));
     world
 }
 
 fn configure(stage: &mut Stage, more: &str) {
-    let queue = stage.id("queues", "events");
+    let queue = stage.id("queues", "signals");
     stage.configure(&format!(
         "events: {{queue_url: \"{queue}\"}}\nsweep: {{interval: 1h}}\n{more}\n"
     ));
 }
 
 fn send(stage: &mut Stage, body: &str) {
-    let queue = stage.id("queues", "events");
+    let queue = stage.id("queues", "signals");
     stage.call("sqs", "send_message", json!({"QueueUrl": queue, "MessageBody": body}));
 }
 
@@ -207,7 +207,7 @@ fn corrects_at_an_event_and_stops_cleanly(kind: Kind) {
     operator.until("the others", || {
         operator.metric("holdfast_events_received_total", &handled) >= 3.0
     });
-    let queue = stage.id("queues", "events");
+    let queue = stage.id("queues", "signals");
     let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
     operator.until("an empty queue but for that one", || {
         let answer = stage.call(
