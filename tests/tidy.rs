@@ -1,5 +1,7 @@
 //! What the layout promises (ARCHITECTURE.md), as far as text can tell.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 const LONGEST: usize = 500;

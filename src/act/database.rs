@@ -1,4 +1,4 @@
-//! ModifyDBInstance and ModifyDBCluster.
+//! `ModifyDBInstance` and `ModifyDBCluster`.
 
 use crate::aws::{Api, Family};
 use crate::collect::Collector;

@@ -1,4 +1,4 @@
-//! RevokeSecurityGroupIngress.
+//! `RevokeSecurityGroupIngress`.
 
 use crate::aws::{Api, Family};
 use crate::collect::Collector;

@@ -107,7 +107,7 @@ impl Actor<'_> {
         let (snapshot, focus, judged) = self.look(base, planned).await;
         let fresh = plan(&planned.scope, &judged, self.collector.config, self.clock.now());
         if !fresh.actions.iter().any(|a| a.action == planned.action) {
-            let detail = self.why_not(planned, &fresh, &judged);
+            let detail = Self::why_not(planned, &fresh, &judged);
             return Done {
                 ended: Ended::Refused,
                 detail,
@@ -159,7 +159,7 @@ impl Actor<'_> {
         (snapshot, focus, judged)
     }
 
-    fn why_not(&self, planned: &PlannedAction, fresh: &crate::plan::Plan, judged: &Judged) -> String {
+    fn why_not(planned: &PlannedAction, fresh: &crate::plan::Plan, judged: &Judged) -> String {
         let still = |id: &String| judged.findings.iter().any(|f| f.id == *id);
         if let Some(held) = fresh.held.iter().find(|h| planned.findings.contains(&h.finding)) {
             return format!("not done: {}", held.reason);

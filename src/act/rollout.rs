@@ -123,7 +123,7 @@ async fn register(c: &Collector<'_>, base: &str, changes: &[SecretChange], workl
         .ok_or_else(|| missing("AWS answered without the ARN of the new revision"))
 }
 
-/// Every field that RegisterTaskDefinition takes. (Elastic Inference accelerators are no longer one: AWS ended them.)
+/// Every field that `RegisterTaskDefinition` takes. (Elastic Inference accelerators are no longer one: AWS ended them.)
 fn copy(request: RegisterTaskDefinitionFluentBuilder, d: TaskDefinition) -> RegisterTaskDefinitionFluentBuilder {
     let some = |list: Option<Vec<_>>| list.filter(|l| !l.is_empty());
     request
@@ -233,7 +233,7 @@ fn state(service: &Service, revision: &str) -> State {
     };
     let reason = primary.rollout_state_reason().unwrap_or("no reason given");
     if primary.task_definition() != Some(revision) {
-        let shown = primary.task_definition().map(revision_name).unwrap_or("nothing");
+        let shown = primary.task_definition().map_or("nothing", revision_name);
         // The circuit breaker puts the revision before in its place.
         let failed = service.deployments().iter().find(|d| {
             d.task_definition() == Some(revision) && d.rollout_state() == Some(&DeploymentRolloutState::Failed)

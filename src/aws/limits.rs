@@ -24,32 +24,32 @@ pub struct Api {
 /// Calls that share a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
-    /// DescribeTaskDefinition and ListClusters.
+    /// `DescribeTaskDefinition` and `ListClusters`.
     /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>
     EcsDefinitions,
-    /// DescribeServices and ListServices.
+    /// `DescribeServices` and `ListServices`.
     EcsServices,
-    /// ListTasks and DescribeTasks.
+    /// `ListTasks` and `DescribeTasks`.
     EcsTasks,
-    /// RegisterTaskDefinition.
+    /// `RegisterTaskDefinition`.
     EcsRegister,
-    /// UpdateService.
+    /// `UpdateService`.
     EcsUpdate,
     /// Describe calls of EC2 that page.
     /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/throttling.html>
     Ec2Describe,
-    /// Authorize and RevokeSecurityGroupIngress.
+    /// Authorize and `RevokeSecurityGroupIngress`.
     Ec2Mutate,
     /// Describe calls of RDS. AWS documents no figure: these are ours.
     RdsDescribe,
     /// Modify calls of RDS.
     RdsMutate,
-    /// ListSecrets and BatchGetSecretValue.
+    /// `ListSecrets` and `BatchGetSecretValue`.
     /// <https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html>
     SecretsList,
-    /// DescribeSecret and GetSecretValue.
+    /// `DescribeSecret` and `GetSecretValue`.
     SecretsGet,
-    /// GetResources.
+    /// `GetResources`.
     /// <https://docs.aws.amazon.com/general/latest/gr/arg.html>
     Tagging,
 }

@@ -34,7 +34,7 @@ pub mod exit {
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
-    /// Configuration file. Without it: the text in HOLDFAST_CONFIG_YAML, else the defaults.
+    /// Configuration file. Without it: the text in `HOLDFAST_CONFIG_YAML`, else the defaults.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Send all AWS calls there: an emulator or a proxy.

@@ -90,7 +90,9 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
                 return;
             };
             if let Some(age) = operator.evidence_age() {
-                Kind::ALL.iter().for_each(|kind| metrics.evidence_age(kind.name(), age));
+                for kind in Kind::ALL {
+                    metrics.evidence_age(kind.name(), age);
+                }
             }
         }
     });

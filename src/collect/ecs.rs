@@ -49,10 +49,10 @@ const DESCRIBE_TASKS: Api = Api {
     family: Family::EcsTasks,
 };
 
-/// Most names that DescribeServices takes.
+/// Most names that `DescribeServices` takes.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>
 const SERVICES_A_CALL: usize = 10;
-/// Most tasks that DescribeTasks takes.
+/// Most tasks that `DescribeTasks` takes.
 const TASKS_A_CALL: usize = 100;
 /// How many revisions back a durable one is looked for.
 const REVISIONS_BACK: i32 = 5;

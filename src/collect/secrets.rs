@@ -39,7 +39,7 @@ const GET: Api = Api {
     family: Family::SecretsGet,
 };
 
-/// Most secrets in one BatchGetSecretValue.
+/// Most secrets in one `BatchGetSecretValue`.
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html>
 const BATCH_SIZE: usize = 20;
 

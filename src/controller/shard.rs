@@ -185,12 +185,11 @@ impl Known {
         for finding in &judged.findings {
             let mut finding = finding.clone();
             let id = (finding.workload.clone(), finding.id.clone());
-            match self.first_seen.get(&id) {
-                Some(at) => finding.first_seen = *at,
-                None => {
-                    self.first_seen.insert(id, finding.first_seen);
-                    changes.opened.push(finding.clone());
-                }
+            if let Some(at) = self.first_seen.get(&id) {
+                finding.first_seen = *at;
+            } else {
+                self.first_seen.insert(id, finding.first_seen);
+                changes.opened.push(finding.clone());
             }
             fresh.entry(finding.workload.clone()).or_default().push(finding);
         }

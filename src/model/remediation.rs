@@ -33,19 +33,19 @@ pub struct SecretChange {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "action")]
 pub enum Action {
-    /// ModifyDBInstance with `PubliclyAccessible=false`.
+    /// `ModifyDBInstance` with `PubliclyAccessible=false`.
     ClosePublicAccess {
         /// The instance.
         instance: String,
     },
-    /// RevokeSecurityGroupIngress of one rule.
+    /// `RevokeSecurityGroupIngress` of one rule.
     RevokeIngress {
         /// `sg-...`
         group: String,
         /// The rule.
         rule: IngressRule,
     },
-    /// ModifyDBInstance or ModifyDBCluster with `BackupRetentionPeriod`.
+    /// `ModifyDBInstance` or `ModifyDBCluster` with `BackupRetentionPeriod`.
     RaiseRetention {
         /// The database.
         database: Database,
@@ -54,7 +54,7 @@ pub enum Action {
         /// Days to be.
         to: i32,
     },
-    /// RegisterTaskDefinition of the running revision with other references, then UpdateService.
+    /// `RegisterTaskDefinition` of the running revision with other references, then `UpdateService`.
     RollOut {
         /// The cluster's name.
         cluster: String,
@@ -65,7 +65,7 @@ pub enum Action {
         /// What differs, in order.
         changes: Vec<SecretChange>,
     },
-    /// UpdateService to a revision that exists.
+    /// `UpdateService` to a revision that exists.
     RollBack {
         /// The cluster's name.
         cluster: String,
@@ -85,7 +85,7 @@ pub struct Call {
     pub service: String,
     /// For instance `ModifyDBInstance`.
     pub operation: String,
-    /// Its parameters. Of RegisterTaskDefinition only what differs from the revision it is based on.
+    /// Its parameters. Of `RegisterTaskDefinition` only what differs from the revision it is based on.
     pub parameters: Value,
 }
 

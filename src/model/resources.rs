@@ -218,7 +218,7 @@ pub struct Subnet {
     pub vpc: String,
     /// IPv4 and IPv6 ranges.
     pub cidrs: Vec<IpNet>,
-    /// The internet gateway that its route table (its own, or the VPC's main one) sends 0.0.0.0/0 or ::/0 to.
+    /// The internet gateway that its route table (its own, or the VPC's main one) sends 0.0.0.0/0 or `::/0` to.
     pub internet_gateway: Option<String>,
 }
 
@@ -356,7 +356,7 @@ pub struct Volume {
 /// Where a volume's data lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VolumeKind {
-    /// EFS or FSx: outlives any task.
+    /// EFS or `FSx`: outlives any task.
     Shared,
     /// A Docker volume with a scope and driver that outlive the host.
     DockerDriver,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::model::finding::Finding;
 use crate::plan::PlannedAction;
 
-/// Most entries of one PutEvents.
+/// Most entries of one `PutEvents`.
 /// <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>
 const BATCH: usize = 10;
 /// How often entries that the bus refused are offered again.

@@ -215,7 +215,9 @@ pub fn plan_table(plan: &Plan, style: Style) -> String {
             "{}",
             style.bold(&format!("{} to correct:", count(plan.actions.len(), "thing")))
         );
-        plan.actions.iter().for_each(|action| planned(&mut out, action, style));
+        for action in &plan.actions {
+            planned(&mut out, action, style);
+        }
         let note = "Just before each of them the workload is read and planned again; what does not come out the same is \
                     not done. `plan --format json` has the preconditions.";
         let _ = writeln!(out, "\n{}", style.indented(note, "", ""));
@@ -237,9 +239,9 @@ pub fn plan_table(plan: &Plan, style: Style) -> String {
                 None => groups.push((held, vec![&held.rule])),
             }
         }
-        groups
-            .iter()
-            .for_each(|(held, rules)| left(&mut out, held, rules, style));
+        for (held, rules) in &groups {
+            left(&mut out, held, rules, style);
+        }
     }
     out
 }

@@ -122,7 +122,8 @@ pub(super) fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskD
                 revision_name(&definition.arn)
             ));
         }
-        let variable = variable(w, definition, &container).ok_or("`secret_env` is empty: name the variable that the image reads")?;
+        let variable = variable(w, definition, &container)
+            .ok_or("`secret_env` is empty: name the variable that the image reads")?;
         Ok(SecretChange {
             container,
             variable,
@@ -163,7 +164,11 @@ fn application(service: &Service, definition: &TaskDefinition) -> Result<String,
 /// The variable that the container has in plain text already; or the one that the workload's other services use, if
 /// they agree; else the first of `secret_env`.
 fn variable(w: &Workload<'_>, definition: &TaskDefinition, container: &str) -> Option<String> {
-    let own = definition.containers.iter().filter(|c| c.name == container).flat_map(|c| &c.plain_databases);
+    let own = definition
+        .containers
+        .iter()
+        .filter(|c| c.name == container)
+        .flat_map(|c| &c.plain_databases);
     if let Some(plain) = own.map(|d| &d.variable).find(|v| w.params.secret_env.contains(v)) {
         return Some(plain.clone());
     }

@@ -390,7 +390,7 @@ pub fn leads(connection: &Connection, databases: &[DatabaseView<'_>]) -> Leads {
     if let Some(creating) = databases.iter().find(|d| d.hosts.is_empty()) {
         return Leads::Unclear(format!("{} has no endpoint yet", creating.id));
     }
-    let expected: Vec<&str> = databases.iter().flat_map(|d| d.hosts.first().copied()).collect();
+    let expected: Vec<&str> = databases.iter().filter_map(|d| d.hosts.first().copied()).collect();
     let strange = connection
         .hosts
         .iter()

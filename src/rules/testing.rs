@@ -96,11 +96,13 @@ pub(crate) fn denied(operation: &str) -> Arc<ReadError> {
     })
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "what a snapshot holds is Seen")]
 fn found<T>(items: Vec<(&str, T)>) -> Seen<BTreeMap<String, T>> {
     Ok(items.into_iter().map(|(id, item)| (id.to_owned(), item)).collect())
 }
 
 /// The workload `shop` as it should be.
+#[allow(clippy::too_many_lines, reason = "one world, told in one piece")]
 pub(crate) fn clean() -> Snapshot {
     let scope = Scope {
         account: "123456789012".into(),

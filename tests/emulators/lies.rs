@@ -2,7 +2,7 @@
 
 use crate::stage::Kind;
 
-/// Rows of EMULATORS.md, and what lay_out.py says they lose.
+/// Rows of EMULATORS.md, and what `lay_out.py` says they lose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lie {
     /// "ECS service reaches steady state, tasks start": never on moto.

@@ -1,6 +1,19 @@
 //! The real binary against both emulators. Each case runs on `ministack` and on `moto`; where one of them does not do
 //! what AWS does, the case names the row of EMULATORS.md ([`lies::Lie`]) that makes it expect less.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "deadlines on real processes need the real clock"
+)]
+#![allow(clippy::too_many_lines, reason = "a case is told in one piece")]
+#![allow(clippy::needless_pass_by_value, reason = "cases read better with json!() in place")]
+
 mod apply;
 mod canary;
 mod corners;

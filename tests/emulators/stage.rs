@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 /// Longer than anything takes on a busy machine; past it, something hangs.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// Which emulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

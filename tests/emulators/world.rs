@@ -10,7 +10,7 @@ pub fn url(stack: &str) -> String {
     format!("postgres://app:{PASSWORD}@{{{{endpoint:{stack}-db}}}}:{{{{port:{stack}-db}}}}/app")
 }
 
-/// A world that emulators/lay_out.py can lay out.
+/// A world that `emulators/lay_out.py` can lay out.
 pub struct World(Vec<Value>);
 
 impl World {
@@ -90,7 +90,7 @@ impl World {
         }))
     }
 
-    /// For lay_out.py.
+    /// For `lay_out.py`.
     pub fn declared(&self) -> Value {
         json!({"scopes": self.0})
     }
