@@ -31,11 +31,9 @@ impl<E: std::error::Error> From<E> for Failure {
 
 /// Runs a command that needs the network.
 pub(super) fn block_on(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
-    // Two workers are enough for what waits on the network most of the time, and cheap on a small task.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    // One thread: a sweep waits on the network most of the time, and handing each answer to another thread costs more
+    // than parsing it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(command)
 }
 

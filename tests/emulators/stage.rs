@@ -95,7 +95,10 @@ impl Stage {
             stdout,
         };
         let hello = stage.line();
-        stage.endpoint = hello["endpoint"].as_str().expect("an endpoint").to_owned();
+        hello["endpoint"]
+            .as_str()
+            .expect("an endpoint")
+            .clone_into(&mut stage.endpoint);
         stage.made = stage.ask(&json!({"lay_out": world.declared()}));
         stage
     }

@@ -108,7 +108,11 @@ fn findings_are_replaced_by_scope() {
         (Some(2.0), Some(1.0))
     );
     m.set_findings(&east, [finding("b", "coder")]);
-    assert_eq!((count("us-east-1", "a"), count("us-east-1", "b")), (None, Some(1.0)));
+    assert_eq!(
+        (count("us-east-1", "a"), count("us-east-1", "b")),
+        (Some(0.0), Some(1.0)),
+        "gone is 0, not absent"
+    );
     assert_eq!(count("us-west-2", "a"), Some(1.0));
     m.forget_scope(&west);
     assert_eq!(count("us-west-2", "a"), None);
