@@ -9,7 +9,7 @@ use crate::model::finding::{Finding, Kind, Remediation, Verdict, finding_id};
 use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
-use crate::rules::wants::view;
+use crate::rules::wants::Viewer;
 use crate::rules::{Judgement, Meta, Outcome, REGISTRY, Remedy, Workload};
 
 /// Stands for the workloads of a scope that can't be known because nothing that would name them could be read.
@@ -53,8 +53,9 @@ pub fn judge(snapshot: &Snapshot, config: &Config, now: Timestamp, only: Option<
         resources: count_resources(snapshot, config, &names),
         ..Judged::default()
     };
+    let viewer = Viewer::new(snapshot, config, now);
     for name in &names {
-        judge_workload(&view(name, snapshot, config, now), config, &mut judged);
+        judge_workload(&viewer.view(name), config, &mut judged);
     }
     judged.workloads = names;
     sort(&mut judged.findings);

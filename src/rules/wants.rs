@@ -1,12 +1,14 @@
 //! What else must be read to decide on a correction, once the first reads show that one may be due.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Workload;
 use super::rds_open_ingress::offending;
 use super::support::{is_durable, right_reference};
-use super::{Workload, workload::DatabaseView};
+use super::workload::{DatabaseView, Index};
 use crate::config::Config;
 use crate::judge::workload_names;
 use crate::model::snapshot::Snapshot;
@@ -24,8 +26,10 @@ pub struct Wants {
 #[must_use]
 pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
     let mut wants = Wants::default();
-    for name in workload_names(snapshot, &config.tag_prefix) {
-        let w = view(&name, snapshot, config, now);
+    let names = workload_names(snapshot, &config.tag_prefix);
+    let viewer = Viewer::new(snapshot, config, now);
+    for name in &names {
+        let w = viewer.view(name);
         for database in w.databases().unwrap_or_default() {
             for id in database.security_groups {
                 let Ok(Some(group)) = w.group(id) else { continue };
@@ -49,15 +53,43 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
     wants
 }
 
-/// One workload of a snapshot.
+/// One workload of a snapshot. To look at many, make a [`Viewer`].
 #[must_use]
 pub fn view<'a>(name: &'a str, snapshot: &'a Snapshot, config: &'a Config, now: Timestamp) -> Workload<'a> {
-    Workload {
-        name,
-        snapshot,
-        prefix: &config.tag_prefix,
-        now,
-        max_window: config.migration.max_window,
-        params: config.params(name),
+    Viewer::new(snapshot, config, now).view(name)
+}
+
+/// Looks at one workload after the other.
+pub struct Viewer<'a> {
+    snapshot: &'a Snapshot,
+    config: &'a Config,
+    now: Timestamp,
+    index: Arc<Index<'a>>,
+}
+
+impl<'a> Viewer<'a> {
+    /// Reads every tag of the snapshot once.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, config: &'a Config, now: Timestamp) -> Self {
+        Self {
+            snapshot,
+            config,
+            now,
+            index: Arc::new(Index::new(snapshot, &config.tag_prefix)),
+        }
+    }
+
+    /// One workload.
+    #[must_use]
+    pub fn view(&self, name: &'a str) -> Workload<'a> {
+        Workload {
+            name,
+            snapshot: self.snapshot,
+            prefix: &self.config.tag_prefix,
+            now: self.now,
+            max_window: self.config.migration.max_window,
+            params: self.config.params(name),
+            index: Arc::clone(&self.index),
+        }
     }
 }

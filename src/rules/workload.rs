@@ -1,6 +1,6 @@
 //! One workload as the rules see it: the tagged resources of one scope and what they refer to.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,55 @@ use crate::model::remediation::Database;
 use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, TaskDefinition};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::{PhaseReading, Tags};
+
+/// Which tagged resources belong to which workload: made once for a snapshot, so that judging is linear in its size.
+#[derive(Default)]
+pub struct Index<'a> {
+    instances: HashMap<&'a str, Vec<&'a DbInstance>>,
+    /// Instances without a workload's tag, by the cluster that they are members of.
+    untagged_members: HashMap<&'a str, Vec<&'a DbInstance>>,
+    clusters: HashMap<&'a str, Vec<&'a DbCluster>>,
+    services: HashMap<&'a str, Vec<&'a Service>>,
+    secrets: HashMap<&'a str, Vec<&'a Secret>>,
+}
+
+impl<'a> Index<'a> {
+    /// Reads every tag once. What is being deleted or drained away is left out.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, prefix: &str) -> Self {
+        let mut index = Self::default();
+        let instances = snapshot.instances.iter().flat_map(|m| m.values());
+        for instance in instances.filter(|i| i.status != "deleting") {
+            match (instance.tags.workload(prefix), instance.cluster.as_deref()) {
+                (Some(name), _) => index.instances.entry(name).or_default().push(instance),
+                (None, Some(cluster)) => index.untagged_members.entry(cluster).or_default().push(instance),
+                (None, None) => {}
+            }
+        }
+        let clusters = snapshot.clusters.iter().flat_map(|m| m.values());
+        for cluster in clusters.filter(|c| c.status != "deleting") {
+            if let Some(name) = cluster.tags.workload(prefix) {
+                index.clusters.entry(name).or_default().push(cluster);
+            }
+        }
+        let services = snapshot.services.iter().flat_map(|m| m.values());
+        for service in services.filter(|s| s.status == "ACTIVE") {
+            if let Some(name) = service.tags.workload(prefix) {
+                index.services.entry(name).or_default().push(service);
+            }
+        }
+        for secret in snapshot.secrets.iter().flat_map(|m| m.values()) {
+            if let Some(name) = secret.tags.workload(prefix) {
+                index.secrets.entry(name).or_default().push(secret);
+            }
+        }
+        index
+    }
+}
+
+fn of<'a, T>(index: &HashMap<&'a str, Vec<&'a T>>, name: &str) -> Vec<&'a T> {
+    index.get(name).cloned().unwrap_or_default()
+}
 
 /// One workload of one scope.
 pub struct Workload<'a> {
@@ -28,30 +77,22 @@ pub struct Workload<'a> {
     pub max_window: Duration,
     /// The workload's parameters.
     pub params: WorkloadParams,
+    /// Who belongs to whom.
+    pub index: Arc<Index<'a>>,
 }
 
 impl<'a> Workload<'a> {
-    fn mine(&self, tags: &Tags) -> bool {
-        tags.workload(self.prefix) == Some(self.name)
-    }
-
     /// Instances that carry the tag, and members of clusters that do, unless they are being deleted.
     ///
     /// # Errors
     /// What kept the instances or the clusters from being read.
     pub fn instances(&self) -> Seen<Vec<&'a DbInstance>> {
-        let snapshot = self.snapshot;
-        let clusters: BTreeSet<&str> = self.clusters()?.iter().map(|c| c.id.as_str()).collect();
-        let all = snapshot.instances.as_ref().map_err(Arc::clone)?;
-        Ok(all
-            .values()
-            .filter(|i| i.status != "deleting")
-            .filter(|i| {
-                self.mine(&i.tags)
-                    || (i.tags.workload(self.prefix).is_none()
-                        && i.cluster.as_deref().is_some_and(|c| clusters.contains(c)))
-            })
-            .collect())
+        let clusters = self.clusters()?;
+        self.snapshot.instances.as_ref().map_err(Arc::clone)?;
+        let mut found = of(&self.index.instances, self.name);
+        found.extend(clusters.iter().flat_map(|c| of(&self.index.untagged_members, &c.id)));
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(found)
     }
 
     /// Clusters that carry the tag, unless they are being deleted.
@@ -59,11 +100,8 @@ impl<'a> Workload<'a> {
     /// # Errors
     /// What kept the clusters from being read.
     pub fn clusters(&self) -> Seen<Vec<&'a DbCluster>> {
-        let all = self.snapshot.clusters.as_ref().map_err(Arc::clone)?;
-        Ok(all
-            .values()
-            .filter(|c| c.status != "deleting" && self.mine(&c.tags))
-            .collect())
+        self.snapshot.clusters.as_ref().map_err(Arc::clone)?;
+        Ok(of(&self.index.clusters, self.name))
     }
 
     /// Clusters of the workload: those that carry the tag and those with a member that does.
@@ -71,13 +109,16 @@ impl<'a> Workload<'a> {
     /// # Errors
     /// What kept the instances or the clusters from being read.
     pub fn clusters_with_members(&self) -> Seen<Vec<&'a DbCluster>> {
-        let members = self.instances()?;
         let all = self.snapshot.clusters.as_ref().map_err(Arc::clone)?;
-        Ok(all
-            .values()
-            .filter(|c| c.status != "deleting")
-            .filter(|c| self.mine(&c.tags) || members.iter().any(|i| i.cluster.as_deref() == Some(&c.id)))
-            .collect())
+        let mut found = self.clusters()?;
+        let above = self
+            .instances()?
+            .into_iter()
+            .filter_map(|i| all.get(i.cluster.as_deref()?));
+        found.extend(above.filter(|c| c.status != "deleting"));
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        found.dedup_by(|a, b| a.id == b.id);
+        Ok(found)
     }
 
     /// Services that carry the tag and are not being drained away.
@@ -85,11 +126,8 @@ impl<'a> Workload<'a> {
     /// # Errors
     /// What kept the services from being read.
     pub fn services(&self) -> Seen<Vec<&'a Service>> {
-        let all = self.snapshot.services.as_ref().map_err(Arc::clone)?;
-        Ok(all
-            .values()
-            .filter(|s| s.status == "ACTIVE" && self.mine(&s.tags))
-            .collect())
+        self.snapshot.services.as_ref().map_err(Arc::clone)?;
+        Ok(of(&self.index.services, self.name))
     }
 
     /// Tagged services that could not be described.
@@ -116,8 +154,8 @@ impl<'a> Workload<'a> {
     /// # Errors
     /// What kept the secrets from being listed.
     pub fn secrets(&self) -> Seen<Vec<&'a Secret>> {
-        let all = self.snapshot.secrets.as_ref().map_err(Arc::clone)?;
-        Ok(all.values().filter(|s| self.mine(&s.tags)).collect())
+        self.snapshot.secrets.as_ref().map_err(Arc::clone)?;
+        Ok(of(&self.index.secrets, self.name))
     }
 
     /// The revision that a service runs.
