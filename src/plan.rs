@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::config::Config;
 use crate::judge::Judged;
-use crate::model::finding::{Finding, ResourceRef, Verdict};
+use crate::model::finding::{Finding, ResourceRef, Verdict, stable_id};
 use crate::model::key::Scope;
 use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::remediation::{Action, Call, SecretChange};
@@ -275,9 +274,5 @@ fn merge(one: &Action, other: &Action) -> Action {
 #[must_use]
 pub fn action_id(scope: &Scope, action: &Action) -> String {
     let text = format!("{scope}\n{}", serde_json::to_string(action).unwrap_or_default());
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .take(8)
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    stable_id(&text)
 }

@@ -178,6 +178,12 @@ pub fn finding_id(rule: &str, resource: &ResourceRef) -> String {
         &resource.region,
     ]
     .join("\n");
+    stable_id(&text)
+}
+
+/// 16 hexadecimal digits of SHA-256 over `text`: short enough to read out, the same in every process.
+#[must_use]
+pub fn stable_id(text: &str) -> String {
     Sha256::digest(text.as_bytes())
         .iter()
         .take(8)
