@@ -73,7 +73,7 @@ fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged)
     for rule in REGISTRY {
         let meta = rule.meta();
         let settings = config.rule(meta.id);
-        if !settings.enabled.unwrap_or(meta.enabled) {
+        if !config.judges(meta) {
             continue;
         }
         let judgements = rule.judge(workload);
@@ -116,6 +116,7 @@ fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: Judgeme
         remediation: None,
         controls: meta.controls.iter().map(|c| (*c).to_owned()).collect(),
         waiver: None,
+        caused_by: None,
     };
     match j.outcome {
         Outcome::Pass => return None,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Collector, ec2, ecs, rds, secrets};
+use super::{Collector, Reuse, ec2, ecs, rds, secrets};
 use crate::model::key::{Scope, Subject};
 use crate::model::snapshot::{Seen, Snapshot};
 use crate::rules::wants::view;
@@ -100,6 +100,15 @@ impl Focus {
         base.values.extend(fresh.values.clone());
         base.guarded.extend(fresh.guarded.clone());
         base.durable_revisions.extend(fresh.durable_revisions.clone());
+        base.parameters.extend(fresh.parameters.clone());
+        base.policies.extend(fresh.policies.clone());
+        base.access.extend(fresh.access.clone());
+        base.parameter_groups.extend(fresh.parameter_groups.clone());
+        base.rollback_targets.extend(fresh.rollback_targets.clone());
+        base.logs.extend(fresh.logs.clone());
+        if let (Ok(base), Ok(fresh)) = (&mut base.migrations, &fresh.migrations) {
+            base.extend(fresh.clone());
+        }
     }
 }
 
@@ -149,7 +158,7 @@ impl Collector<'_> {
             }
             return snapshot;
         }
-        Box::pin(self.finish(snapshot, now)).await
+        Box::pin(self.finish(snapshot, now, Reuse::Never)).await
     }
 }
 

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::act::Patience;
 use crate::aws::Aws;
 use crate::clock::Clock;
-use crate::collect::DefinitionCache;
+use crate::collect::Memory;
 use crate::config::Config;
 use crate::model::key::{Key, Scope, Subject};
 use crate::model::policy::Mode;
@@ -48,7 +48,7 @@ pub struct Operator {
     metrics: Arc<Metrics>,
     state: Arc<State>,
     shards: BTreeMap<Scope, Shard>,
-    definitions: DefinitionCache,
+    memory: Memory,
     queue: WorkQueue<Key>,
     gates: Gates,
     bus: Option<Bus>,
@@ -99,7 +99,7 @@ impl Operator {
             metrics: parts.metrics,
             state: parts.state,
             shards,
-            definitions: DefinitionCache::default(),
+            memory: Memory::default(),
             queue: parts.queue,
             bus: parts.bus,
             patience: Patience::default(),

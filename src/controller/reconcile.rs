@@ -44,7 +44,7 @@ impl Operator {
         Collector {
             aws: &shard.aws,
             config: &self.config,
-            definitions: &self.definitions,
+            memory: &self.memory,
             progress: &Unwatched,
         }
     }

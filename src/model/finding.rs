@@ -165,6 +165,8 @@ pub struct Finding {
     pub controls: Vec<String>,
     /// The waiver, if it is waived.
     pub waiver: Option<Waiver>,
+    /// The id of the finding whose consequence this one is; absent for a root cause.
+    pub caused_by: Option<String>,
 }
 
 /// The stable id of a finding: 16 hexadecimal digits of SHA-256 over rule and resource.

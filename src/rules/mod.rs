@@ -50,6 +50,29 @@ pub struct Meta {
     pub writes: &'static [&'static str],
     /// The costliest risk that a correction can have.
     pub risk: Risk,
+    /// Whether its corrections may be carried out unless `rules.<id>.correct` says otherwise.
+    pub corrects: bool,
+    /// Rules whose failure, on the same resource or on one that the judgement names as related, explains a failure of
+    /// this one: then this is their consequence and no second problem. The nearest cause first.
+    pub caused_by: &'static [&'static str],
+}
+
+impl Meta {
+    /// What most rules share, for `..Meta::DEFAULT`: a rule that is on, reports only, and has no known cause.
+    pub const DEFAULT: Self = Self {
+        id: "",
+        severity: Severity::Low,
+        enabled: true,
+        summary: "",
+        docs: "",
+        controls: &[],
+        parameters: &[],
+        reads: &[],
+        writes: &[],
+        risk: Risk::Manual,
+        corrects: true,
+        caused_by: &[],
+    };
 }
 
 /// One invariant.
@@ -72,6 +95,9 @@ pub struct Judgement {
     pub tags: Vec<Tags>,
     /// `migrating` or `migrated`.
     pub phase: &'static str,
+    /// ARNs of other resources that it rests on: where one of them fails a rule that can cause this one, that is the
+    /// root.
+    pub related: Vec<String>,
 }
 
 /// The outcome for one resource.

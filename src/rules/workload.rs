@@ -247,6 +247,7 @@ impl<'a> Workload<'a> {
             outcome: Outcome::Unknown(Arc::clone(error)),
             tags: vec![],
             phase: "migrated",
+            related: vec![],
         }]
     }
 }
@@ -260,6 +261,7 @@ impl Judgement {
             outcome: Outcome::Pass,
             tags: vec![tags.clone()],
             phase: "migrated",
+            related: vec![],
         }
     }
 
@@ -272,6 +274,7 @@ impl Judgement {
             outcome,
             tags: vec![tags.clone()],
             phase: "migrated",
+            related: vec![],
         }
     }
 
@@ -283,7 +286,15 @@ impl Judgement {
             outcome: Outcome::Unknown(Arc::clone(error)),
             tags: vec![tags.clone()],
             phase: "migrated",
+            related: vec![],
         }
+    }
+
+    /// Notes another resource that it rests on, by its ARN.
+    #[must_use]
+    pub fn relating(mut self, arns: impl IntoIterator<Item = String>) -> Self {
+        self.related.extend(arns);
+        self
     }
 
     /// Notes the phase.
