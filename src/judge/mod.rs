@@ -1,5 +1,7 @@
 //! Snapshot, policy and waivers in; findings out. Pure.
 
+mod causes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -70,6 +72,8 @@ pub fn sort(findings: &mut [Finding]) {
 }
 
 fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged) {
+    let first = judged.findings.len();
+    let mut related = vec![];
     for rule in REGISTRY {
         let meta = rule.meta();
         let settings = config.rule(meta.id);
@@ -83,7 +87,8 @@ fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged)
             *all += 1;
             *failing += usize::from(failed);
         }
-        for judgement in judgements {
+        for mut judgement in judgements {
+            let rests_on = std::mem::take(&mut judgement.related);
             match finding(workload, meta, settings.severity, judgement) {
                 None => judged.pass += 1,
                 Some((finding, restrained)) => {
@@ -91,10 +96,12 @@ fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged)
                         judged.restrained.insert((finding.id.clone(), finding.workload.clone()));
                     }
                     judged.findings.push(finding);
+                    related.push(rests_on);
                 }
             }
         }
     }
+    causes::link(&mut judged.findings[first..], &related);
 }
 
 /// The finding, and whether a tag restrains its correction. `None` for a pass.
