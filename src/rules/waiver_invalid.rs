@@ -32,6 +32,7 @@ secrets `aws secretsmanager tag-resource`).
         "rds:DescribeDBInstances",
         "rds:DescribeDBClusters",
         "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSecurityGroupRules",
         "ecs:DescribeServices",
         "secretsmanager:ListSecrets",
     ],

@@ -39,10 +39,12 @@ share is best split; otherwise waive this rule on it.
         "rds:DescribeDBInstances",
         "rds:DescribeDBClusters",
         "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSecurityGroupRules",
         "ecs:DescribeServices",
         "ecs:DescribeTaskDefinition",
         "secretsmanager:ListSecrets",
         "secretsmanager:DescribeSecret",
+        "secretsmanager:GetSecretValue",
     ],
     ..Meta::DEFAULT
 };

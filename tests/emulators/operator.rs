@@ -159,7 +159,10 @@ fn send(stage: &mut Stage, body: &str) {
 const TERRAFORM: &str = "arn:aws:sts::123456789012:assumed-role/terraform/apply";
 
 /// As CloudTrail tells of it, just now.
-#[allow(clippy::disallowed_methods, reason = "the operator that hears of it runs on the same clock")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the operator that hears of it runs on the same clock"
+)]
 fn modified(id: &str) -> String {
     let now = jiff::Timestamp::now().to_string();
     json!({
@@ -319,6 +322,7 @@ fn waits_while_paused(kind: Kind) {
 
 fn gives_up_a_fight_and_names_the_other_side(kind: Kind) {
     let mut stage = Stage::new(kind, &world());
+    stage.about(&["rds-public-access", "correction-reverted"]);
     configure(
         &mut stage,
         "mode: enforce\nsafety: {cooldown: 0s, fight_threshold: 2, fight_window: 24h}",
