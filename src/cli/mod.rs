@@ -152,7 +152,10 @@ impl Cli {
             }
             Command::Audit(args) => session::block_on(async { audit::run(&self.session().await?, args).await }),
             Command::Plan(args) => session::block_on(async { plan::run(&self.session().await?, args).await }),
-            Command::Apply(args) => session::block_on(async { apply::run(&self.session().await?, args).await }),
+            Command::Apply(args) => {
+                let given = args.given()?;
+                session::block_on(async { apply::run(&self.session().await?, args, given).await })
+            }
             Command::Run(args) => session::block_on(async { run::run(self.session().await?, args).await }),
         }
     }

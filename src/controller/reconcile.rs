@@ -229,25 +229,25 @@ impl Operator {
 
     /// Shows in the plan that a gate holds an action.
     fn hold(&self, shard: &Shard, action: &PlannedAction, why: &str) {
-        for call in &action.calls {
-            self.metrics
-                .action(&action.rules[0], &call.operation, Ended::Refused.as_str());
-        }
+        self.count(action, Ended::Refused);
         shard.hold(action, why);
         self.publish();
+    }
+
+    /// Counts each call of an action under each rule that asked for it.
+    fn count(&self, action: &PlannedAction, outcome: Ended) {
+        for rule in &action.rules {
+            for call in &action.calls {
+                self.metrics.action(rule, &call.operation, outcome.as_str());
+            }
+        }
     }
 
     fn told(&self, action: &PlannedAction, ended: Ended, detail: &str) {
         // Whatever became of it, calls that AWS accepted were applied.
         let applied = matches!(ended, Ended::Verified | Ended::Reverted).then_some(Ended::Applied);
-        for (rule, call) in action
-            .rules
-            .iter()
-            .flat_map(|r| action.calls.iter().map(move |c| (r, c)))
-        {
-            for outcome in applied.into_iter().chain([ended]) {
-                self.metrics.action(rule, &call.operation, outcome.as_str());
-            }
+        for outcome in applied.into_iter().chain([ended]) {
+            self.count(action, outcome);
         }
         let outcome = ended.as_str();
         if matches!(ended, Ended::Verified) {
