@@ -270,8 +270,8 @@ fn windows_that_never_open() {
 #[test]
 fn what_is_not_supported() {
     errors(
-        r#"ledger: {kind: dynamodb}
-lease: {kind: dynamodb, table: t}"#,
+        "ledger: {kind: dynamodb}
+lease: {kind: dynamodb, table: t}",
         &[
             "h.yaml:1:16: ledger.kind: dynamodb is not supported in this version; remove it",
             "h.yaml:2:15: lease.kind: dynamodb is not supported in this version; remove it",
