@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::model::finding::{Finding, Kind, Remediation, Verdict, finding_id};
+use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
 use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
@@ -20,8 +20,8 @@ pub const UNKNOWN_WORKLOADS: &str = "*";
 pub struct Judged {
     /// Verdicts other than pass, sorted: severity, workload, rule, resource.
     pub findings: Vec<Finding>,
-    /// How many passed.
-    pub pass: usize,
+    /// Verdicts that are a pass, in the order in which they were given.
+    pub passed: Vec<Passed>,
     /// Workloads judged.
     pub workloads: BTreeSet<String>,
     /// Tagged resources by kind.
@@ -84,14 +84,17 @@ fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged)
             *failing += usize::from(failed);
         }
         for judgement in judgements {
-            match finding(workload, meta, settings.severity, judgement) {
-                None => judged.pass += 1,
-                Some((finding, restrained)) => {
-                    if restrained {
-                        judged.restrained.insert((finding.id.clone(), finding.workload.clone()));
-                    }
-                    judged.findings.push(finding);
+            if matches!(judgement.outcome, Outcome::Pass) {
+                judged.passed.push(Passed {
+                    rule: meta.id,
+                    workload: workload.name.to_owned(),
+                    resource: judgement.resource,
+                });
+            } else if let Some((finding, restrained)) = finding(workload, meta, settings.severity, judgement) {
+                if restrained {
+                    judged.restrained.insert((finding.id.clone(), finding.workload.clone()));
                 }
+                judged.findings.push(finding);
             }
         }
     }
@@ -116,6 +119,7 @@ fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: Judgeme
         remediation: None,
         controls: meta.controls.iter().map(|c| (*c).to_owned()).collect(),
         waiver: None,
+        caused_by: None,
     };
     match j.outcome {
         Outcome::Pass => return None,

@@ -165,6 +165,19 @@ pub struct Finding {
     pub controls: Vec<String>,
     /// The waiver, if it is waived.
     pub waiver: Option<Waiver>,
+    /// The id of the finding whose consequence this one is; absent for a root cause.
+    pub caused_by: Option<String>,
+}
+
+/// The outcome for one rule and one resource, where the invariant holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// The workload.
+    pub workload: String,
+    /// The resource.
+    pub resource: ResourceRef,
 }
 
 /// The stable id of a finding: 16 hexadecimal digits of SHA-256 over rule and resource.

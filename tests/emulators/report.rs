@@ -91,7 +91,8 @@ fn json_report(kind: Kind) {
                 "first_seen",
                 "remediation",
                 "controls",
-                "waiver"
+                "waiver",
+                "caused_by"
             ]
         );
         assert_eq!(keys(&f["resource"]), ["kind", "id", "arn", "account", "region"]);
