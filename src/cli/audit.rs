@@ -31,7 +31,7 @@ enum Format {
     Table,
     /// For programs: everything, as docs/report.md and docs/report.schema.json describe it.
     Json,
-    /// For code scanning (GitHub, GitLab, Azure DevOps): SARIF 2.1.0.
+    /// For code scanning (GitHub, Azure DevOps): SARIF 2.1.0.
     Sarif,
     /// For security lakes and SIEMs: an array of OCSF Compliance Findings.
     Ocsf,

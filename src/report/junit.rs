@@ -30,7 +30,6 @@ use crate::model::finding::{Finding, ResourceRef, Verdict};
 pub fn junit(report: &Report) -> Result<String, SerializeError> {
     let mut out = quick_junit::Report::new("holdfast audit");
     out.set_time(Duration::from_millis(report.stats.duration_ms));
-    out.timestamp = report.started_at.to_string().parse().ok();
     let mut suites: BTreeMap<(&str, &str, &str), BTreeMap<String, TestCase>> = BTreeMap::new();
     for passed in &report.passed {
         let case = case(passed.rule, &passed.resource, TestCaseStatus::success());

@@ -72,7 +72,9 @@ pub fn markdown(report: &Report) -> String {
     let _ = writeln!(
         out,
         "\n<sub>Holdfast {}, {} to {}</sub>",
-        report.tool.version, report.started_at, report.finished_at
+        report.tool.version,
+        report.started_at.strftime("%Y-%m-%d %H:%M:%S"),
+        report.finished_at.strftime("%H:%M:%S UTC"),
     );
     out
 }

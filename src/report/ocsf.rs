@@ -27,6 +27,8 @@ const VERSION: &str = "1.8.0";
 const CLASS: u32 = 2003;
 /// `account.type_id` of an AWS account.
 const AWS_ACCOUNT: u32 = 10;
+/// `user.type_id` of what is none of its list.
+const OTHER: u32 = 99;
 /// `analytic.type_id` of a rule.
 const RULE: u32 = 1;
 
@@ -122,8 +124,15 @@ fn event(finding: &Finding, report: &Report) -> Value {
     out
 }
 
+/// We don't know its alias, and some readers demand a name.
 fn aws_account(account: &str) -> Value {
-    json!({"uid": account, "type": "AWS Account", "type_id": AWS_ACCOUNT})
+    json!({"uid": account, "name": account, "type": "AWS Account", "type_id": AWS_ACCOUNT})
+}
+
+/// The account owns what is in it.
+fn owner(account: &str) -> Value {
+    let of = aws_account(account);
+    json!({"uid": account, "name": account, "type": "AWS Account", "type_id": OTHER, "account": of})
 }
 
 fn resource(resource: &ResourceRef, workload: &str) -> Value {
@@ -132,7 +141,7 @@ fn resource(resource: &ResourceRef, workload: &str) -> Value {
         "name": resource.id,
         "type": resource_type(resource.kind),
         "region": resource.region,
-        "owner": {"account": aws_account(&resource.account)},
+        "owner": owner(&resource.account),
         "group": {"name": workload, "type": "workload"},
     });
     // `aws`, `aws-cn`, `aws-us-gov`: the second part of an ARN. A workload has none.

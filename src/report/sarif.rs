@@ -1,4 +1,4 @@
-//! SARIF 2.1.0, as GitHub code scanning, GitLab, Azure DevOps and DefectDojo read it.
+//! SARIF 2.1.0, as GitHub code scanning, Azure DevOps and DefectDojo read it.
 //! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sarif-v2.1.0-errata01-os-complete.html>
 //!
 //! What the standard leaves open, and what was chosen:
@@ -47,6 +47,7 @@ pub fn sarif(report: &Report, exit_code: u8) -> String {
                     "name": "CouldNotRead",
                     "shortDescription": {"text": "Something could not be read from AWS."},
                     "fullDescription": {"text": "What rests on it is unknown: neither passed nor failed."},
+                    "help": {"text": "Do what the message says, most often to grant an IAM action, and run the audit again."},
                     "defaultConfiguration": {"level": "error"},
                 }],
             }},
@@ -238,8 +239,8 @@ fn invocation(report: &Report, exit_code: u8) -> Value {
         "executionSuccessful": report.errors.is_empty(),
         "exitCode": exit_code,
         "exitCodeDescription": meaning,
-        "startTimeUtc": report.started_at,
-        "endTimeUtc": report.finished_at,
+        "startTimeUtc": millis(report.started_at),
+        "endTimeUtc": millis(report.finished_at),
         "toolExecutionNotifications": notifications,
         "properties": {
             "schema_version": report.schema_version,
@@ -249,6 +250,11 @@ fn invocation(report: &Report, exit_code: u8) -> Value {
             "stats": report.stats,
         },
     })
+}
+
+/// SARIF asks for no more than milliseconds.
+fn millis(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 fn notification(error: &ReadError) -> Value {
