@@ -190,17 +190,15 @@ fn details(f: &Finding, report: &Report) -> Markup {
                 }
             }
             @if !f.evidence.is_empty() {
-                div.wide {
-                    table {
-                        caption { "Evidence" }
-                        thead { tr { th scope="col" { "Field" } th scope="col" { "Observed" } th scope="col" { "Expected" } } }
-                        tbody {
-                            @for e in &f.evidence {
-                                tr {
-                                    td { code { (e.field) } }
-                                    td { code { (e.observed.to_string()) } }
-                                    td { code { (e.expected.to_string()) } }
-                                }
+                table.stack {
+                    caption { "Evidence" }
+                    thead { tr { @for head in ["Field", "Observed", "Expected"] { th scope="col" { (head) } } } }
+                    tbody {
+                        @for e in &f.evidence {
+                            tr {
+                                td data-label="Field" { code { (e.field) } }
+                                td data-label="Observed" { code { (e.observed) } }
+                                td data-label="Expected" { code { (e.expected) } }
                             }
                         }
                     }

@@ -379,7 +379,7 @@ def test_html_has_every_finding_with_its_verdict(page, report):
     for error in report["errors"]:
         assert f"{error['service']}:{error['operation']}" in text
     assert f"Waived until 2099-12-31 00:00 UTC: {REASON}" in text
-    [row] = page.find(".//table[@class='stack']").findall("./tbody/tr")
+    [row] = page.find(".//section[@aria-labelledby='waived']").findall("./table/tbody/tr")
     assert [words(cell) for cell in row] == [
         "2099-12-31 00:00 UTC", WORKLOAD, "rds-short-backup-retention", "coder-postgres", REASON
     ]
