@@ -24,11 +24,11 @@ pub fn policy(config: &Config, mode: Mode) -> Value {
     let mut actions: BTreeSet<&str> = BTreeSet::new();
     for meta in REGISTRY.iter().map(|r| r.meta()) {
         let settings = config.rule(meta.id);
-        if !settings.enabled.unwrap_or(meta.enabled) {
+        if !config.judges(meta) {
             continue;
         }
         actions.extend(meta.reads);
-        if mode == Mode::Enforce && settings.mode != Some(Mode::Audit) {
+        if mode == Mode::Enforce && settings.mode != Some(Mode::Audit) && config.corrects(meta) {
             actions.extend(meta.writes);
         }
     }

@@ -1,8 +1,10 @@
-//! `ModifyDBInstance` and `ModifyDBCluster`.
+//! `ModifyDBInstance`, `ModifyDBCluster`, and the parameter groups of either.
+
+use aws_sdk_rds::types::{ApplyMethod, Parameter};
 
 use crate::aws::{Api, Family};
 use crate::collect::Collector;
-use crate::model::remediation::Database;
+use crate::model::remediation::{Database, DatabaseSetting};
 use crate::model::snapshot::Seen;
 
 const INSTANCE: Api = Api {
@@ -13,6 +15,17 @@ const INSTANCE: Api = Api {
 const CLUSTER: Api = Api {
     service: "rds",
     operation: "ModifyDBCluster",
+    family: Family::RdsMutate,
+};
+
+const INSTANCE_PARAMETERS: Api = Api {
+    service: "rds",
+    operation: "ModifyDBParameterGroup",
+    family: Family::RdsMutate,
+};
+const CLUSTER_PARAMETERS: Api = Api {
+    service: "rds",
+    operation: "ModifyDBClusterParameterGroup",
     family: Family::RdsMutate,
 };
 
@@ -54,4 +67,68 @@ pub(super) async fn retain(c: &Collector<'_>, database: &Database, days: i32) ->
             c.aws.call(CLUSTER, id, request.send()).await.map(drop)
         }
     }
+}
+
+/// Changes one harmless field. `ApplyImmediately` stays false: these fields take effect at once without it, and true
+/// would carry out every other pending change too.
+pub(super) async fn configure(c: &Collector<'_>, database: &Database, setting: &DatabaseSetting) -> Seen<()> {
+    match database {
+        Database::Instance(id) => {
+            let request = c
+                .aws
+                .rds
+                .modify_db_instance()
+                .db_instance_identifier(id)
+                .apply_immediately(false);
+            let request = match setting {
+                DatabaseSetting::DeletionProtection => request.deletion_protection(true),
+                DatabaseSetting::MaxAllocatedStorage { to, .. } => request.max_allocated_storage(*to),
+                DatabaseSetting::MinorVersionUpgrades => request.auto_minor_version_upgrade(true),
+            };
+            c.aws.call(INSTANCE, id, request.send()).await.map(drop)
+        }
+        Database::Cluster(id) => {
+            let request = c
+                .aws
+                .rds
+                .modify_db_cluster()
+                .db_cluster_identifier(id)
+                .apply_immediately(false);
+            let request = match setting {
+                DatabaseSetting::DeletionProtection => request.deletion_protection(true),
+                DatabaseSetting::MinorVersionUpgrades => request.auto_minor_version_upgrade(true),
+                DatabaseSetting::MaxAllocatedStorage { .. } => {
+                    let message = format!("{id}: a cluster has no MaxAllocatedStorage");
+                    return Err(c.aws.error(CLUSTER, id, "NotSent", message));
+                }
+            };
+            c.aws.call(CLUSTER, id, request.send()).await.map(drop)
+        }
+    }
+}
+
+/// Makes connections without TLS fail. The parameter is dynamic: no restart.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html>
+pub(super) async fn force_tls(c: &Collector<'_>, of_cluster: bool, group: &str) -> Seen<()> {
+    let parameter = Parameter::builder()
+        .parameter_name("rds.force_ssl")
+        .parameter_value("1")
+        .apply_method(ApplyMethod::Immediate)
+        .build();
+    if of_cluster {
+        let request = c
+            .aws
+            .rds
+            .modify_db_cluster_parameter_group()
+            .db_cluster_parameter_group_name(group)
+            .parameters(parameter);
+        return c.aws.call(CLUSTER_PARAMETERS, group, request.send()).await.map(drop);
+    }
+    let request = c
+        .aws
+        .rds
+        .modify_db_parameter_group()
+        .db_parameter_group_name(group)
+        .parameters(parameter);
+    c.aws.call(INSTANCE_PARAMETERS, group, request.send()).await.map(drop)
 }

@@ -1,4 +1,6 @@
-//! `RevokeSecurityGroupIngress`.
+//! `RevokeSecurityGroupIngress` and `AuthorizeSecurityGroupIngress`.
+
+use aws_sdk_ec2::types::{IpPermission, UserIdGroupPair};
 
 use crate::aws::{Api, Family};
 use crate::collect::Collector;
@@ -11,6 +13,12 @@ const REVOKE: Api = Api {
     family: Family::Ec2Mutate,
 };
 
+const AUTHORIZE: Api = Api {
+    service: "ec2",
+    operation: "AuthorizeSecurityGroupIngress",
+    family: Family::Ec2Mutate,
+};
+
 /// Revokes exactly one rule, by its id: a rule of the same shape that someone else made stays.
 pub(super) async fn revoke(c: &Collector<'_>, group: &str, rule: &IngressRule) -> Seen<()> {
     let request = c
@@ -20,4 +28,25 @@ pub(super) async fn revoke(c: &Collector<'_>, group: &str, rule: &IngressRule) -
         .group_id(group)
         .security_group_rule_ids(&rule.id);
     c.aws.call(REVOKE, group, request.send()).await.map(drop)
+}
+
+/// Lets one group reach one port.
+pub(super) async fn allow(c: &Collector<'_>, group: &str, source: &str, port: u16) -> Seen<()> {
+    let pair = UserIdGroupPair::builder()
+        .group_id(source)
+        .description("Holdfast: the workload's service")
+        .build();
+    let permission = IpPermission::builder()
+        .ip_protocol("tcp")
+        .from_port(i32::from(port))
+        .to_port(i32::from(port))
+        .user_id_group_pairs(pair)
+        .build();
+    let request = c
+        .aws
+        .ec2
+        .authorize_security_group_ingress()
+        .group_id(group)
+        .ip_permissions(permission);
+    c.aws.call(AUTHORIZE, group, request.send()).await.map(drop)
 }

@@ -4,6 +4,8 @@
 mod database;
 mod ingress;
 mod rollout;
+mod secret;
+mod service;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,6 +127,22 @@ impl Actor<'_> {
             Action::RaiseRetention { database, to, .. } => {
                 accepted(database::retain(&self.collector, database, *to).await)
             }
+            Action::Configure { database, setting } => {
+                accepted(database::configure(&self.collector, database, setting).await)
+            }
+            Action::ForceTls { of_cluster, group } => {
+                accepted(database::force_tls(&self.collector, *of_cluster, group).await)
+            }
+            Action::AllowIngress { group, source, port } => {
+                accepted(ingress::allow(&self.collector, group, source, *port).await)
+            }
+            Action::RestoreSecret { secret } => accepted(secret::restore(&self.collector, secret).await),
+            Action::SetUpService {
+                cluster,
+                service,
+                setting,
+            } => accepted(service::set_up(&self.collector, cluster, service, *setting).await),
+            Action::Deregister { revision } => accepted(service::deregister(&self.collector, revision).await),
             Action::RevokeIngress { group, rule } => accepted(ingress::revoke(&self.collector, group, rule).await),
             Action::RollOut { .. } | Action::RollBack { .. } => Box::pin(rollout::run(self, planned)).await,
         };
@@ -151,8 +169,11 @@ impl Actor<'_> {
     async fn look(&self, base: &Snapshot, planned: &PlannedAction) -> (Snapshot, Focus, Judged) {
         let now = self.clock.now();
         let focus = Focus::of(base, self.collector.config, &planned.workload, now);
-        // Whether a group is shared must be known as of now, not as of the last sweep.
-        let all = matches!(planned.action, Action::RevokeIngress { .. });
+        // Whether a group or a parameter group is shared must be known as of now, not as of the last sweep.
+        let all = matches!(
+            planned.action,
+            Action::RevokeIngress { .. } | Action::AllowIngress { .. } | Action::ForceTls { .. }
+        );
         let snapshot = Box::pin(self.collector.look_again(base, &focus, all, now)).await;
         let only = std::iter::once(planned.workload.clone()).collect();
         let judged = judge(&snapshot, self.collector.config, self.clock.now(), Some(&only));

@@ -23,7 +23,7 @@ const REGISTER: Api = Api {
     operation: "RegisterTaskDefinition",
     family: Family::EcsRegister,
 };
-const UPDATE: Api = Api {
+pub(super) const UPDATE: Api = Api {
     service: "ecs",
     operation: "UpdateService",
     family: Family::EcsUpdate,

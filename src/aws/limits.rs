@@ -52,6 +52,22 @@ pub enum Family {
     /// `GetResources`.
     /// <https://docs.aws.amazon.com/general/latest/gr/arg.html>
     Tagging,
+    /// Calls about resource policies of secrets: 50 a second together.
+    /// <https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html>
+    SecretsPolicy,
+    /// `ListServiceDeployments`. AWS documents no figure: this is ours.
+    EcsDeployments,
+    /// `SimulatePrincipalPolicy`. AWS documents no figure: this is ours.
+    Iam,
+    /// `FilterLogEvents`.
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html>
+    Logs,
+    /// `GetParameters`.
+    /// <https://docs.aws.amazon.com/general/latest/gr/ssm.html>
+    Ssm,
+    /// `DescribeAlarmsForMetric`.
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>
+    CloudWatch,
 }
 
 /// Burst and sustained calls a second.
@@ -178,6 +194,60 @@ const FAMILIES: &[(Family, ApiService, bool, Rate)] = &[
         Rate {
             burst: 15,
             per_second: 15.0,
+        },
+    ),
+    (
+        Family::SecretsPolicy,
+        ApiService::SecretsManager,
+        true,
+        Rate {
+            burst: 50,
+            per_second: 50.0,
+        },
+    ),
+    (
+        Family::EcsDeployments,
+        ApiService::Ecs,
+        true,
+        Rate {
+            burst: 20,
+            per_second: 10.0,
+        },
+    ),
+    (
+        Family::Iam,
+        ApiService::Iam,
+        true,
+        Rate {
+            burst: 10,
+            per_second: 5.0,
+        },
+    ),
+    (
+        Family::Logs,
+        ApiService::Logs,
+        true,
+        Rate {
+            burst: 10,
+            per_second: 5.0,
+        },
+    ),
+    (
+        Family::Ssm,
+        ApiService::Ssm,
+        true,
+        Rate {
+            burst: 40,
+            per_second: 40.0,
+        },
+    ),
+    (
+        Family::CloudWatch,
+        ApiService::CloudWatch,
+        true,
+        Rate {
+            burst: 10,
+            per_second: 10.0,
         },
     ),
 ];

@@ -26,6 +26,8 @@ pub use targets::{Connector, TargetError};
 pub struct Aws {
     /// Which account and region.
     pub scope: Scope,
+    /// ARN of the identity that calls are made with, as `CloudTrail` names it.
+    pub caller: Option<String>,
     /// RDS.
     pub rds: aws_sdk_rds::Client,
     /// EC2.
@@ -36,6 +38,14 @@ pub struct Aws {
     pub secrets: aws_sdk_secretsmanager::Client,
     /// The Resource Groups Tagging API.
     pub tagging: aws_sdk_resourcegroupstagging::Client,
+    /// Parameter Store.
+    pub ssm: aws_sdk_ssm::Client,
+    /// IAM.
+    pub iam: aws_sdk_iam::Client,
+    /// CloudWatch Logs.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// CloudWatch.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
     limits: Arc<Limits>,
     permits: Arc<tokio::sync::Semaphore>,
 }
@@ -43,34 +53,34 @@ pub struct Aws {
 impl Aws {
     fn new(
         scope: Scope,
+        caller: Option<String>,
         config: &SdkConfig,
         recorder: &Recorder,
         limits: Arc<Limits>,
         permits: Arc<tokio::sync::Semaphore>,
     ) -> Self {
-        let r = recorder.clone();
-        let rds = aws_sdk_rds::config::Builder::from(config)
-            .interceptor(r.clone())
-            .build();
-        let ec2 = aws_sdk_ec2::config::Builder::from(config)
-            .interceptor(r.clone())
-            .build();
-        let ecs = aws_sdk_ecs::config::Builder::from(config)
-            .interceptor(r.clone())
-            .build();
-        let secrets = aws_sdk_secretsmanager::config::Builder::from(config)
-            .interceptor(r.clone())
-            .build();
-        let tagging = aws_sdk_resourcegroupstagging::config::Builder::from(config)
-            .interceptor(r)
-            .build();
+        // Each SDK has its own type of client, made in the same way.
+        macro_rules! client {
+            ($sdk:ident) => {
+                $sdk::Client::from_conf(
+                    $sdk::config::Builder::from(config)
+                        .interceptor(recorder.clone())
+                        .build(),
+                )
+            };
+        }
         Self {
             scope,
-            rds: aws_sdk_rds::Client::from_conf(rds),
-            ec2: aws_sdk_ec2::Client::from_conf(ec2),
-            ecs: aws_sdk_ecs::Client::from_conf(ecs),
-            secrets: aws_sdk_secretsmanager::Client::from_conf(secrets),
-            tagging: aws_sdk_resourcegroupstagging::Client::from_conf(tagging),
+            caller,
+            rds: client!(aws_sdk_rds),
+            ec2: client!(aws_sdk_ec2),
+            ecs: client!(aws_sdk_ecs),
+            secrets: client!(aws_sdk_secretsmanager),
+            tagging: client!(aws_sdk_resourcegroupstagging),
+            ssm: client!(aws_sdk_ssm),
+            iam: client!(aws_sdk_iam),
+            logs: client!(aws_sdk_cloudwatchlogs),
+            cloudwatch: client!(aws_sdk_cloudwatch),
             limits,
             permits,
         }

@@ -170,7 +170,7 @@ async fn one(session: &Session, place: &Swept, action: &PlannedAction, wait: Dur
     let collector = Collector {
         aws: &place.aws,
         config: &session.config,
-        definitions: &session.definitions,
+        memory: &session.memory,
         progress: &Unwatched,
     };
     let patience = Patience {

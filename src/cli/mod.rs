@@ -5,6 +5,7 @@ mod audit;
 mod catalogue;
 mod configuration;
 mod plan;
+mod reference;
 mod run;
 mod session;
 
@@ -86,6 +87,12 @@ enum Command {
     },
     /// The EventBridge pattern that the enabled rules need.
     EventPattern,
+    /// A page of docs/, as Markdown.
+    #[command(hide = true)]
+    Reference {
+        /// Which page.
+        page: reference::Page,
+    },
     /// Shell completions, for instance `holdfast completions bash > /etc/bash_completion.d/holdfast`.
     Completions {
         /// Which shell.
@@ -136,6 +143,7 @@ impl Cli {
             Command::Rules(args) => catalogue::rules(args),
             Command::Config(command) => configuration::run(command, self.config.as_deref()),
             Command::IamPolicy { mode } => catalogue::iam_policy(*mode, self.config.as_deref()),
+            Command::Reference { page } => reference::run(*page),
             Command::EventPattern => session::print_json(&crate::watch::event::pattern()),
             Command::Completions { shell } => {
                 let mut command = <Self as clap::CommandFactory>::command();

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::Selection;
 use crate::aws::{Aws, CallCounts, CallObserver, Connector, Recorder};
 use crate::clock::{Clock, SystemClock};
-use crate::collect::{Collector, DefinitionCache, Progress, Unwatched};
+use crate::collect::{Collector, Memory, Progress, Unwatched};
 use crate::config::{self, Config, Loaded};
 use crate::judge::{Judged, judge};
 use crate::model::snapshot::{ReadError, Snapshot};
@@ -77,7 +77,7 @@ pub struct Session {
     /// The metrics, which only `run` serves.
     pub metrics: Arc<Metrics>,
     /// Revisions read.
-    pub definitions: DefinitionCache,
+    pub memory: Memory,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -135,7 +135,7 @@ impl Session {
             let told: Vec<String> = unreachable.iter().map(|e| e.message.clone()).collect();
             return Err(Failure(told.join("\n")));
         }
-        let (definitions, clock) = (DefinitionCache::default(), Arc::new(SystemClock));
+        let (memory, clock) = (Memory::default(), Arc::new(SystemClock));
         Ok(Self {
             config,
             connector,
@@ -143,7 +143,7 @@ impl Session {
             unreachable,
             counts,
             metrics,
-            definitions,
+            memory,
             clock,
         })
     }
@@ -161,7 +161,7 @@ impl Session {
                 let collector = Collector {
                     aws,
                     config: &self.config,
-                    definitions: &self.definitions,
+                    memory: &self.memory,
                     progress,
                 };
                 let snapshot = collector.sweep(self.clock.now()).await;

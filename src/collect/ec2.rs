@@ -177,6 +177,7 @@ pub(super) async fn subnets(c: &Collector<'_>) -> Seen<BTreeMap<String, Subnet>>
                     vpc: vpc.to_owned(),
                     cidrs,
                     internet_gateway,
+                    private_routes: table.map(|t| private_routes(t)).unwrap_or_default(),
                 },
             ))
         })
@@ -193,6 +194,22 @@ fn internet_gateway(table: &RouteTable) -> Option<String> {
         .filter_map(|r| r.gateway_id())
         .find(|g| g.starts_with("igw-"))
         .map(str::to_owned)
+}
+
+/// Ranges that a table sends to another network of one's own: by peering, a transit gateway, or a virtual private
+/// gateway.
+fn private_routes(table: &RouteTable) -> Vec<IpNet> {
+    table
+        .routes()
+        .iter()
+        .filter(|r| {
+            r.vpc_peering_connection_id().is_some()
+                || r.transit_gateway_id().is_some()
+                || r.gateway_id().is_some_and(|g| g.starts_with("vgw-"))
+        })
+        .filter_map(|r| r.destination_cidr_block().or(r.destination_ipv6_cidr_block()))
+        .filter_map(|c| c.parse().ok())
+        .collect()
 }
 
 /// What each of `groups` guards besides databases.

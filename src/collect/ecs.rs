@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aws_sdk_ecs::types::{
-    Deployment as SdkDeployment, DeploymentControllerType, LaunchType, Service as SdkService, ServiceField, TaskField,
+    AssignPublicIp, Deployment as SdkDeployment, DeploymentControllerType, LaunchType, Service as SdkService,
+    ServiceField, TaskField,
 };
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
-use super::{Collector, pages, tags, task_definition};
+use super::{Collector, instant, pages, tags, task_definition};
 use crate::aws::{Api, Family};
 use crate::model::resources::{Deployment, Service, TaskDefinition};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
@@ -342,6 +343,9 @@ fn reduce(s: SdkService) -> Option<Service> {
     let fargate = s.launch_type == Some(LaunchType::Fargate)
         || strategy.iter().any(|p| p.capacity_provider.starts_with("FARGATE"));
     let network = s.network_configuration.and_then(|n| n.awsvpc_configuration);
+    let rollout = s.deployment_configuration;
+    let breaker = rollout.as_ref().and_then(|d| d.deployment_circuit_breaker.as_ref());
+    let load_balancers = s.load_balancers.unwrap_or_default();
     Some(Service {
         cluster: s
             .cluster_arn
@@ -358,13 +362,20 @@ fn reduce(s: SdkService) -> Option<Service> {
         other_tasks: BTreeMap::new(),
         desired_count: s.desired_count,
         running_count: s.running_count,
+        load_balanced: !load_balancers.is_empty(),
+        assign_public_ip: network
+            .as_ref()
+            .is_some_and(|n| n.assign_public_ip == Some(AssignPublicIp::Enabled)),
+        circuit_breaker: breaker.is_some_and(|b| b.enable),
+        circuit_breaker_rollback: breaker.is_some_and(|b| b.rollback),
+        alarm_rollback: rollout
+            .as_ref()
+            .and_then(|d| d.alarms.as_ref())
+            .is_some_and(|a| a.enable && a.rollback),
+        exec_enabled: s.enable_execute_command,
         subnets: network.as_ref().map(|n| n.subnets.clone()).unwrap_or_default(),
         security_groups: network.and_then(|n| n.security_groups).unwrap_or_default(),
-        balanced_container: s
-            .load_balancers
-            .unwrap_or_default()
-            .into_iter()
-            .find_map(|l| l.container_name),
+        balanced_container: load_balancers.into_iter().find_map(|l| l.container_name),
         deployment_controller: s
             .deployment_controller
             .map_or(DeploymentControllerType::Ecs, |d| d.r#type)
@@ -388,6 +399,8 @@ fn deployment(d: SdkDeployment) -> Deployment {
         desired_count: d.desired_count,
         running_count: d.running_count,
         failed_tasks: d.failed_tasks,
+        created_at: d.created_at.as_ref().and_then(instant),
+        updated_at: d.updated_at.as_ref().and_then(instant),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Collector, ec2, ecs, rds, secrets};
+use super::{Collector, Reuse, ec2, ecs, rds, secrets};
 use crate::model::key::{Scope, Subject};
 use crate::model::snapshot::{Seen, Snapshot};
 use crate::rules::wants::view;
@@ -100,6 +100,16 @@ impl Focus {
         base.values.extend(fresh.values.clone());
         base.guarded.extend(fresh.guarded.clone());
         base.durable_revisions.extend(fresh.durable_revisions.clone());
+        base.parameters.extend(fresh.parameters.clone());
+        base.policies.extend(fresh.policies.clone());
+        base.access.extend(fresh.access.clone());
+        base.parameter_groups.extend(fresh.parameter_groups.clone());
+        base.rollback_targets.extend(fresh.rollback_targets.clone());
+        base.logs.extend(fresh.logs.clone());
+        base.fights.clone_from(&fresh.fights);
+        if let (Ok(base), Ok(fresh)) = (&mut base.migrations, &fresh.migrations) {
+            base.extend(fresh.clone());
+        }
     }
 }
 
@@ -108,6 +118,8 @@ impl Collector<'_> {
     /// still known to be shared; with `all_databases`, even that is read afresh.
     pub async fn look_again(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
         let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
+        // Not of AWS but of what was done here: known, not read.
+        snapshot.fights.clone_from(&base.fights);
         let ids = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
         let (instances, clusters, groups) = (ids(&focus.instances), ids(&focus.clusters), ids(&focus.groups));
         let only = |list: &'_ [String]| (!all_databases).then(|| list.to_vec());
@@ -149,7 +161,7 @@ impl Collector<'_> {
             }
             return snapshot;
         }
-        Box::pin(self.finish(snapshot, now)).await
+        Box::pin(self.finish(snapshot, now, Reuse::Never)).await
     }
 }
 

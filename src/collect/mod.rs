@@ -4,6 +4,7 @@
 mod ec2;
 mod ecs;
 mod focus;
+mod memory;
 mod rds;
 pub mod secret_value;
 mod secrets;
@@ -20,7 +21,7 @@ use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::Tags;
 use crate::rules::wants::wants;
 pub use focus::Focus;
-pub use task_definition::DefinitionCache;
+pub use memory::Memory;
 
 /// Learns how far a sweep has come.
 pub trait Progress: Send + Sync {
@@ -45,8 +46,8 @@ pub struct Collector<'a> {
     pub aws: &'a Aws,
     /// What may be read, and which tags count.
     pub config: &'a Config,
-    /// Revisions read before.
-    pub definitions: &'a DefinitionCache,
+    /// What was read before and may be relied on.
+    pub memory: &'a Memory,
     /// Who watches.
     pub progress: &'a dyn Progress,
 }
@@ -71,11 +72,11 @@ impl Collector<'_> {
         snapshot.unread_services = services.unread;
         snapshot.task_definitions = definitions;
         snapshot.secrets = secrets;
-        Box::pin(self.finish(snapshot, now)).await
+        Box::pin(self.finish(snapshot, now, Reuse::Allowed)).await
     }
 
     /// Reads what the first reads turned out to need: values, what suspicious groups guard, earlier revisions.
-    async fn finish(&self, mut snapshot: Snapshot, now: Timestamp) -> Snapshot {
+    async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, _reuse: Reuse) -> Snapshot {
         Box::pin(secrets::follow(self, &mut snapshot)).await;
         let wants = wants(&snapshot, self.config, now);
         let (guarded, earlier) = tokio::join!(
@@ -93,6 +94,15 @@ impl Collector<'_> {
     }
 }
 
+/// Whether facts that were read before may stand in for a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// A sweep: see [`Memory`].
+    Allowed,
+    /// A second look: everything is read.
+    Never,
+}
+
 /// Every error that stands in a snapshot, once.
 fn errors(s: &Snapshot) -> BTreeSet<Arc<ReadError>> {
     let lists = [
@@ -102,6 +112,7 @@ fn errors(s: &Snapshot) -> BTreeSet<Arc<ReadError>> {
         s.security_groups.as_ref().err(),
         s.subnets.as_ref().err(),
         s.secrets.as_ref().err(),
+        s.migrations.as_ref().err(),
     ];
     let parts = s
         .task_definitions
@@ -110,7 +121,13 @@ fn errors(s: &Snapshot) -> BTreeSet<Arc<ReadError>> {
         .chain(s.unread_services.values().map(|(_, e)| e))
         .chain(s.guarded.values().filter_map(|r| r.as_ref().err()))
         .chain(s.lookups.values().filter_map(|r| r.as_ref().err()))
-        .chain(s.values.values().filter_map(|r| r.as_ref().err()));
+        .chain(s.values.values().filter_map(|r| r.as_ref().err()))
+        .chain(s.parameters.values().filter_map(|r| r.as_ref().err()))
+        .chain(s.policies.values().filter_map(|r| r.as_ref().err()))
+        .chain(s.access.values().filter_map(|r| r.as_ref().err()))
+        .chain(s.parameter_groups.values().filter_map(|r| r.as_ref().err()))
+        .chain(s.rollback_targets.values().filter_map(|r| r.as_ref().err()))
+        .chain(s.logs.values().filter_map(|r| r.as_ref().err()));
     lists.into_iter().flatten().chain(parts).cloned().collect()
 }
 

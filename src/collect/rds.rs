@@ -154,6 +154,22 @@ fn instance(i: SdkInstance) -> Option<DbInstance> {
             .collect(),
         storage_encrypted: i.storage_encrypted.unwrap_or_default(),
         created_at: i.instance_create_time.as_ref().and_then(instant),
+        restorable_until: i.latest_restorable_time.as_ref().and_then(instant),
+        deletion_protection: i.deletion_protection.unwrap_or_default(),
+        allocated_storage: i.allocated_storage.unwrap_or_default(),
+        max_allocated_storage: i.max_allocated_storage,
+        auto_minor_upgrade: i.auto_minor_version_upgrade.unwrap_or_default(),
+        multi_az: i.multi_az.unwrap_or_default(),
+        iam_authentication: i.iam_database_authentication_enabled.unwrap_or_default(),
+        certificate_until: i
+            .certificate_details
+            .as_ref()
+            .and_then(|c| c.valid_till.as_ref())
+            .and_then(instant),
+        class: i.db_instance_class.unwrap_or_default(),
+        monitoring_interval: i.monitoring_interval.unwrap_or_default(),
+        performance_insights: i.performance_insights_enabled.unwrap_or_default(),
+        exported_logs: i.enabled_cloudwatch_logs_exports.unwrap_or_default(),
         pending,
         tags: rds_tags(i.tag_list.as_deref()),
     })
@@ -217,6 +233,13 @@ fn cluster(c: SdkCluster) -> Option<DbCluster> {
             .collect(),
         parameter_group: c.db_cluster_parameter_group,
         storage_encrypted: c.storage_encrypted.unwrap_or_default(),
+        engine_version: c.engine_version.unwrap_or_default(),
+        created_at: c.cluster_create_time.as_ref().and_then(instant),
+        restorable_until: c.latest_restorable_time.as_ref().and_then(instant),
+        deletion_protection: c.deletion_protection.unwrap_or_default(),
+        multi_az: c.multi_az.unwrap_or_default(),
+        iam_authentication: c.iam_database_authentication_enabled.unwrap_or_default(),
+        auto_minor_upgrade: c.auto_minor_version_upgrade,
         pending,
         tags: rds_tags(c.tag_list.as_deref()),
     })

@@ -13,7 +13,7 @@ use crate::aws::{Api, Family, is_absent};
 use crate::config::Inspect;
 use crate::model::connection::SecretShape;
 use crate::model::key::Scope;
-use crate::model::resources::Secret;
+use crate::model::resources::{Rotation, Secret};
 use crate::model::snapshot::{Lookup, Seen, Snapshot, Value, ValueKey};
 use crate::model::tags::Tags;
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
@@ -79,12 +79,23 @@ fn secret_tags(list: Option<&Vec<Tag>>) -> Tags {
     tags(list.into_iter().flatten().map(|t| (t.key(), t.value())))
 }
 
+/// Whether a key is the customer's own: AWS's needs no grant.
+fn is_own_key(key: &str) -> bool {
+    !key.is_empty() && !key.ends_with("alias/aws/secretsmanager")
+}
+
 fn listed(s: SecretListEntry) -> Option<Secret> {
     Some(Secret {
         arn: s.arn?,
         name: s.name?,
         deleted_at: s.deleted_date.as_ref().and_then(instant),
         versions: s.secret_versions_to_stages.unwrap_or_default().into_iter().collect(),
+        kms_key: s.kms_key_id.filter(|k| is_own_key(k)),
+        changed_at: s.last_changed_date.as_ref().and_then(instant),
+        rotation: Rotation {
+            enabled: s.rotation_enabled.unwrap_or_default(),
+            last: s.last_rotated_date.as_ref().and_then(instant),
+        },
         tags: secret_tags(s.tags.as_ref()),
     })
 }
@@ -217,6 +228,12 @@ async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Seen<Option<S
         name,
         deleted_at: found.deleted_date.as_ref().and_then(instant),
         versions: found.version_ids_to_stages.unwrap_or_default().into_iter().collect(),
+        kms_key: found.kms_key_id.filter(|k| is_own_key(k)),
+        changed_at: found.last_changed_date.as_ref().and_then(instant),
+        rotation: Rotation {
+            enabled: found.rotation_enabled.unwrap_or_default(),
+            last: found.last_rotated_date.as_ref().and_then(instant),
+        },
         tags: secret_tags(found.tags.as_ref()),
     }))
 }

@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_ecs::types::{
-    ContainerDefinition, Scope, TaskDefinition as SdkDefinition, TaskDefinitionStatus, Volume as SdkVolume,
+    ContainerDefinition, LogConfiguration, LogDriver, Scope, TaskDefinition as SdkDefinition, TaskDefinitionStatus,
+    Volume as SdkVolume,
 };
 
 use super::Collector;
 use super::secret_value::inspect_plain;
 use crate::aws::{Api, Family};
-use crate::model::connection::Connection;
-use crate::model::resources::{Container, Mount, PlainDatabase, SecretVariable, TaskDefinition, Volume, VolumeKind};
+use crate::model::resources::{
+    Container, LogTarget, Mount, PlainDatabase, SecretVariable, TaskDefinition, Volume, VolumeKind,
+};
 use crate::model::snapshot::Seen;
 
 pub(super) const DESCRIBE: Api = Api {
@@ -43,11 +45,11 @@ impl DefinitionCache {
 
 /// One revision, from the cache or from AWS.
 pub(super) async fn read(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinition>> {
-    if let Some(known) = c.definitions.get(arn) {
+    if let Some(known) = c.memory.definitions.get(arn) {
         return Ok(known);
     }
     let definition = fetch(c, arn).await?;
-    c.definitions.put(&definition);
+    c.memory.definitions.put(&definition);
     Ok(definition)
 }
 
@@ -80,11 +82,20 @@ fn reduce(d: SdkDefinition, arn: &str) -> TaskDefinition {
         volumes: d.volumes.unwrap_or_default().into_iter().filter_map(volume).collect(),
         active: d.status != Some(TaskDefinitionStatus::Inactive),
         execution_role: d.execution_role_arn.filter(|r| !r.is_empty()),
+        task_role: d.task_role_arn.filter(|r| !r.is_empty()),
     }
 }
 
 fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
+    let plain_passwords = c.environment.iter().flatten().filter_map(|kv| {
+        let given = kv.value.as_deref().is_some_and(|v| !v.is_empty());
+        kv.name.clone().filter(|n| given && is_password_variable(n))
+    });
+    let plain_passwords = plain_passwords.collect();
     Container {
+        plain_passwords,
+        image: c.image.unwrap_or_default(),
+        log: c.log_configuration.and_then(log_target),
         name: c.name.unwrap_or_default(),
         // AWS: a container is essential unless it says otherwise.
         essential: c.essential.unwrap_or(true),
@@ -137,6 +148,7 @@ fn plain_database(variable: String, value: &str, sidecars: &[String]) -> Option<
         return Some(PlainDatabase {
             external: leaves_the_task(value),
             variable,
+            connection: None,
         });
     }
     let scheme = value
@@ -148,9 +160,43 @@ fn plain_database(variable: String, value: &str, sidecars: &[String]) -> Option<
     if !matches!(scheme.split('+').next(), Some("postgres" | "postgresql")) || !value.contains("://") {
         return None;
     }
-    let Connection { hosts, .. } = inspect_plain(value);
+    let connection = inspect_plain(value);
+    let hosts = &connection.hosts;
     let external = !hosts.is_empty() && hosts.iter().all(|h| leaves_the_task(&h.host));
-    Some(PlainDatabase { variable, external })
+    Some(PlainDatabase {
+        variable,
+        external,
+        connection: Some(connection),
+    })
+}
+
+/// Whether a variable of this name holds a database's password: what PostgreSQL's clients and images read, and names
+/// like them.
+fn is_password_variable(name: &str) -> bool {
+    const STEMS: &[&str] = &["PG", "DB", "DATABASE", "POSTGRES", "POSTGRESQL", "RDS"];
+    const ENDS: &[&str] = &["PASSWORD", "_PASSWORD", "PASS", "_PASS", "_PASSWD"];
+    let name = name.to_uppercase();
+    let parts: Vec<&str> = name.split('_').collect();
+    // A prefix such as CODER_ or APP_ may stand before it.
+    (0..parts.len()).any(|n| {
+        let rest = parts[n..].join("_");
+        STEMS
+            .iter()
+            .any(|stem| ENDS.iter().any(|end| rest == format!("{stem}{end}")))
+    })
+}
+
+fn log_target(log: LogConfiguration) -> Option<LogTarget> {
+    let options = log.options.unwrap_or_default();
+    let option = |key: &str| options.get(key).filter(|v| !v.is_empty()).cloned();
+    (log.log_driver == LogDriver::Awslogs)
+        .then(|| option("awslogs-group"))
+        .flatten()
+        .map(|group| LogTarget {
+            group,
+            region: option("awslogs-region"),
+            stream_prefix: option("awslogs-stream-prefix"),
+        })
 }
 
 fn volume(v: SdkVolume) -> Option<Volume> {

@@ -91,6 +91,25 @@ pub(super) mod duration {
     }
 }
 
+/// For `#[serde(with = ...)]` on an [`Option`] of a [`Duration`].
+pub(super) mod optional_duration {
+    use super::{Deserialize, Deserializer, Duration, Serializer, duration, format_duration};
+
+    #[allow(clippy::ref_option)] // serde's signature
+    pub fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => serializer.serialize_some(&format_duration(*duration)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        #[derive(Deserialize)]
+        struct Given(#[serde(with = "duration")] Duration);
+        Ok(Option::<Given>::deserialize(deserializer)?.map(|g| g.0))
+    }
+}
+
 /// A share in whole percent, 0 to 100, written `10%`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percent(u8);

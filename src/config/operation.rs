@@ -45,17 +45,29 @@ pub enum ApiService {
     Tagging,
     /// SQS.
     Sqs,
+    /// IAM.
+    Iam,
+    /// CloudWatch Logs.
+    Logs,
+    /// Parameter Store.
+    Ssm,
+    /// CloudWatch.
+    CloudWatch,
 }
 
 impl ApiService {
     /// Every service.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::Ecs,
         Self::Ec2,
         Self::Rds,
         Self::SecretsManager,
         Self::Tagging,
         Self::Sqs,
+        Self::Iam,
+        Self::Logs,
+        Self::Ssm,
+        Self::CloudWatch,
     ];
 
     /// The name in the configuration.
@@ -68,6 +80,10 @@ impl ApiService {
             Self::SecretsManager => "secretsmanager",
             Self::Tagging => "tagging",
             Self::Sqs => "sqs",
+            Self::Iam => "iam",
+            Self::Logs => "logs",
+            Self::Ssm => "ssm",
+            Self::CloudWatch => "cloudwatch",
         }
     }
 

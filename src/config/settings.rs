@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forms::{self, Percent, duration};
 use super::operation::{Lease, Ledger, Limits, ReportTo};
+use super::parameters::{Defaults, WorkloadOverrides};
 use crate::model::policy::{Mode, Risk, Severity};
 
 /// Configuration of Holdfast. Every key may be left out.
@@ -29,6 +29,8 @@ pub struct Config {
     pub sweep: Sweep,
     /// Bounds of a migration.
     pub migration: Migration,
+    /// Tasks that run schema migrations.
+    pub migrations: MigrationTasks,
     /// What may be read of secrets.
     pub secrets: Secrets,
     /// Parameters of rules for every workload.
@@ -59,6 +61,7 @@ impl Default for Config {
             events: Events::default(),
             sweep: Sweep::default(),
             migration: Migration::default(),
+            migrations: MigrationTasks::default(),
             secrets: Secrets::default(),
             defaults: Defaults::default(),
             rules: BTreeMap::new(),
@@ -145,6 +148,24 @@ impl Default for Migration {
     }
 }
 
+/// Tasks that run schema migrations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MigrationTasks {
+    /// A migration task that runs longer than this has failed.
+    #[serde(with = "duration")]
+    #[schemars(with = "forms::Span")]
+    pub timeout: Duration,
+}
+
+impl Default for MigrationTasks {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_mins(10),
+        }
+    }
+}
+
 /// What may be read of secrets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -166,75 +187,6 @@ pub enum Inspect {
     Value,
 }
 
-/// Where a workload's data belongs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Datastore {
-    /// A PostgreSQL database outside its containers.
-    #[default]
-    Postgres,
-    /// A durable volume.
-    Volume,
-}
-
-/// Whether a workload must have a migration task definition.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Migrations {
-    /// It may have one.
-    #[default]
-    None,
-    /// It must have one.
-    Required,
-}
-
-/// Parameters of rules for every workload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Defaults {
-    /// Where data belongs.
-    pub datastore: Datastore,
-    /// Environment variables of which one must come from a secret.
-    #[schemars(with = "Vec<forms::EnvName>", extend("uniqueItems" = true))]
-    pub secret_env: Vec<String>,
-    /// Absolute paths inside the containers that must be durable.
-    #[schemars(with = "Vec<forms::AbsolutePath>", extend("uniqueItems" = true))]
-    pub data_paths: Vec<String>,
-    /// Fewest days of database backups, 0 to 35.
-    #[schemars(range(max = 35))]
-    pub backup_retention_days: u32,
-    /// Who may reach a database besides the workload's own services.
-    pub allowed_ingress: AllowedIngress,
-    /// Whether a workload must have a migration task definition.
-    pub migrations: Migrations,
-}
-
-impl Default for Defaults {
-    fn default() -> Self {
-        let names = ["CODER_POSTGRES_URL", "CODER_PG_CONNECTION_URL", "DATABASE_URL"];
-        Self {
-            datastore: Datastore::Postgres,
-            secret_env: names.map(str::to_owned).to_vec(),
-            data_paths: vec!["/home/coder/.config/coderv2".to_owned()],
-            backup_retention_days: 7,
-            allowed_ingress: AllowedIngress::default(),
-            migrations: Migrations::None,
-        }
-    }
-}
-
-/// Who may reach a database besides the workload's own services.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct AllowedIngress {
-    /// Blocks of IPv4 or IPv6 addresses.
-    #[schemars(with = "Vec<forms::Cidr>", extend("uniqueItems" = true))]
-    pub cidrs: Vec<IpNet>,
-    /// Ids of security groups.
-    #[schemars(with = "Vec<forms::SecurityGroup>", extend("uniqueItems" = true))]
-    pub security_groups: Vec<String>,
-}
-
 /// Settings of one rule. What isn't given is the rule's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -248,53 +200,10 @@ pub struct RuleSettings {
     /// How far Holdfast may go for this rule; can only lower the global `mode`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-}
-
-/// Parameters of one workload. What isn't given is taken from `defaults`; a list replaces the default list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct WorkloadOverrides {
-    /// Where its data belongs.
+    /// Whether its corrections may be carried out at all. Some rules only report unless this is true: `holdfast rules
+    /// ID` says which.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub datastore: Option<Datastore>,
-    /// Environment variables of which one must come from a secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<forms::EnvName>>", extend("uniqueItems" = true))]
-    pub secret_env: Option<Vec<String>>,
-    /// Absolute paths inside its containers that must be durable.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<forms::AbsolutePath>>", extend("uniqueItems" = true))]
-    pub data_paths: Option<Vec<String>>,
-    /// Fewest days of database backups, 0 to 35.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = 35))]
-    pub backup_retention_days: Option<u32>,
-    /// Who may reach its database besides its own services.
-    #[serde(skip_serializing_if = "IngressOverrides::is_empty")]
-    pub allowed_ingress: IngressOverrides,
-    /// Whether it must have a migration task definition.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub migrations: Option<Migrations>,
-}
-
-/// Who may reach one workload's database besides its own services. What isn't given is taken from `defaults`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct IngressOverrides {
-    /// Blocks of IPv4 or IPv6 addresses.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<forms::Cidr>>", extend("uniqueItems" = true))]
-    pub cidrs: Option<Vec<IpNet>>,
-    /// Ids of security groups.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<forms::SecurityGroup>>", extend("uniqueItems" = true))]
-    pub security_groups: Option<Vec<String>>,
-}
-
-impl IngressOverrides {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
+    pub correct: Option<bool>,
 }
 
 /// What keeps corrections from doing harm.

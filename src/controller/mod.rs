@@ -10,6 +10,7 @@ mod owners;
 pub mod queue;
 mod reconcile;
 mod shard;
+mod witnesses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::act::Patience;
 use crate::aws::Aws;
 use crate::clock::Clock;
-use crate::collect::DefinitionCache;
+use crate::collect::Memory;
 use crate::config::Config;
 use crate::model::key::{Key, Scope, Subject};
 use crate::model::policy::Mode;
@@ -32,6 +33,7 @@ use gates::Gates;
 pub use gates::PauseSwitch;
 use queue::{Priority, RunFailed, WorkQueue};
 use shard::Shard;
+pub use witnesses::{Intake, Witnesses};
 
 /// The label of the only queue there is so far.
 pub const CONTROLLER: &str = "workload";
@@ -48,10 +50,11 @@ pub struct Operator {
     metrics: Arc<Metrics>,
     state: Arc<State>,
     shards: BTreeMap<Scope, Shard>,
-    definitions: DefinitionCache,
+    memory: Memory,
     queue: WorkQueue<Key>,
     gates: Gates,
     bus: Option<Bus>,
+    witnesses: Arc<Witnesses>,
     patience: Patience,
     actions: std::sync::Mutex<std::collections::VecDeque<serde_json::Value>>,
 }
@@ -76,6 +79,8 @@ pub struct Parts {
     pub pause: PauseSwitch,
     /// Where findings and actions are announced.
     pub bus: Option<Bus>,
+    /// Who changed what lately.
+    pub witnesses: Arc<Witnesses>,
 }
 
 impl Operator {
@@ -99,9 +104,10 @@ impl Operator {
             metrics: parts.metrics,
             state: parts.state,
             shards,
-            definitions: DefinitionCache::default(),
+            memory: Memory::default(),
             queue: parts.queue,
             bus: parts.bus,
+            witnesses: parts.witnesses,
             patience: Patience::default(),
             actions: std::sync::Mutex::default(),
         }

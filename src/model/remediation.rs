@@ -54,6 +54,48 @@ pub enum Action {
         /// Days to be.
         to: i32,
     },
+    /// `ModifyDBInstance` or `ModifyDBCluster` of one harmless field.
+    Configure {
+        /// The database.
+        database: Database,
+        /// What changes.
+        setting: DatabaseSetting,
+    },
+    /// `ModifyDBParameterGroup` or `ModifyDBClusterParameterGroup` with `rds.force_ssl=1`.
+    ForceTls {
+        /// Whether the group is one of clusters.
+        of_cluster: bool,
+        /// The group's name.
+        group: String,
+    },
+    /// `AuthorizeSecurityGroupIngress` of one port from one group.
+    AllowIngress {
+        /// The database's `sg-...`
+        group: String,
+        /// The service's `sg-...`
+        source: String,
+        /// The port.
+        port: u16,
+    },
+    /// `RestoreSecret`.
+    RestoreSecret {
+        /// The secret's full ARN.
+        secret: String,
+    },
+    /// `UpdateService` of one setting.
+    SetUpService {
+        /// The cluster's name.
+        cluster: String,
+        /// The service's name.
+        service: String,
+        /// What changes.
+        setting: ServiceSetting,
+    },
+    /// `DeregisterTaskDefinition`.
+    Deregister {
+        /// ARN of the revision.
+        revision: String,
+    },
     /// `RegisterTaskDefinition` of the running revision with other references, then `UpdateService`.
     RollOut {
         /// The cluster's name.
@@ -78,6 +120,33 @@ pub enum Action {
     },
 }
 
+/// A change of one field of a database that nobody notices: no connection is cut and nothing restarts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "field", content = "to")]
+pub enum DatabaseSetting {
+    /// `DeletionProtection=true`.
+    DeletionProtection,
+    /// `MaxAllocatedStorage`, in GiB.
+    MaxAllocatedStorage {
+        /// The ceiling now, if there is one.
+        from: Option<i32>,
+        /// The ceiling to be.
+        to: i32,
+    },
+    /// `AutoMinorVersionUpgrade=true`.
+    MinorVersionUpgrades,
+}
+
+/// A change of one setting of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceSetting {
+    /// `deploymentCircuitBreaker` with `enable` and `rollback`. Nothing is deployed.
+    CircuitBreaker,
+    /// `enableExecuteCommand=true`. Running tasks get it when they are replaced, which a new deployment does.
+    ExecuteCommand,
+}
+
 /// One AWS call as a person would read it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
@@ -95,6 +164,22 @@ fn call(service: &str, operation: &str, parameters: Value) -> Call {
         operation: operation.into(),
         parameters,
     }
+}
+
+fn configure(database: &Database, setting: &DatabaseSetting) -> Call {
+    let (operation, key, id) = match database {
+        Database::Instance(id) => ("ModifyDBInstance", "DBInstanceIdentifier", id),
+        Database::Cluster(id) => ("ModifyDBCluster", "DBClusterIdentifier", id),
+    };
+    // Each of these takes effect at once whatever ApplyImmediately says; true would carry out other pending changes.
+    let mut parameters = json!({key: id, "ApplyImmediately": false});
+    let (field, value) = match setting {
+        DatabaseSetting::DeletionProtection => ("DeletionProtection", json!(true)),
+        DatabaseSetting::MaxAllocatedStorage { to, .. } => ("MaxAllocatedStorage", json!(to)),
+        DatabaseSetting::MinorVersionUpgrades => ("AutoMinorVersionUpgrade", json!(true)),
+    };
+    parameters[field] = value;
+    call("rds", operation, parameters)
 }
 
 impl Action {
@@ -121,6 +206,50 @@ impl Action {
                     "rds",
                     operation,
                     json!({key: id, "BackupRetentionPeriod": to, "ApplyImmediately": true}),
+                )]
+            }
+            Self::Configure { database, setting } => vec![configure(database, setting)],
+            Self::ForceTls { of_cluster, group } => {
+                let (operation, key) = if *of_cluster {
+                    ("ModifyDBClusterParameterGroup", "DBClusterParameterGroupName")
+                } else {
+                    ("ModifyDBParameterGroup", "DBParameterGroupName")
+                };
+                let parameter =
+                    json!({"ParameterName": "rds.force_ssl", "ParameterValue": "1", "ApplyMethod": "immediate"});
+                vec![call("rds", operation, json!({key: group, "Parameters": [parameter]}))]
+            }
+            Self::AllowIngress { group, source, port } => vec![call(
+                "ec2",
+                "AuthorizeSecurityGroupIngress",
+                json!({"GroupId": group, "IpPermissions": [{
+                    "IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": [{"GroupId": source}],
+                }]}),
+            )],
+            Self::RestoreSecret { secret } => {
+                vec![call("secretsmanager", "RestoreSecret", json!({"SecretId": secret}))]
+            }
+            Self::SetUpService {
+                cluster,
+                service,
+                setting,
+            } => {
+                let parameters = match setting {
+                    ServiceSetting::CircuitBreaker => json!({
+                        "cluster": cluster, "service": service,
+                        "deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": true, "rollback": true}},
+                    }),
+                    ServiceSetting::ExecuteCommand => {
+                        json!({"cluster": cluster, "service": service, "enableExecuteCommand": true})
+                    }
+                };
+                vec![call("ecs", "UpdateService", parameters)]
+            }
+            Self::Deregister { revision } => {
+                vec![call(
+                    "ecs",
+                    "DeregisterTaskDefinition",
+                    json!({"taskDefinition": revision}),
                 )]
             }
             Self::RollOut {
@@ -154,7 +283,16 @@ impl Action {
     #[must_use]
     pub fn risk(&self) -> Risk {
         match self {
-            Self::RevokeIngress { .. } => Risk::None,
+            Self::RevokeIngress { .. }
+            | Self::Configure { .. }
+            | Self::ForceTls { .. }
+            | Self::AllowIngress { .. }
+            | Self::RestoreSecret { .. }
+            | Self::Deregister { .. } => Risk::None,
+            Self::SetUpService { setting, .. } => match setting {
+                ServiceSetting::CircuitBreaker => Risk::None,
+                ServiceSetting::ExecuteCommand => Risk::Brief,
+            },
             // Switching backups on restarts the instance.
             // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithAutomatedBackups.Enabling.html
             Self::RaiseRetention { from: 0, .. } => Risk::Outage,
@@ -178,6 +316,35 @@ impl Action {
             } => {
                 format!("{id}: BackupRetentionPeriod {from} → {to} days")
             }
+            Self::Configure {
+                database: Database::Instance(id) | Database::Cluster(id),
+                setting,
+            } => match setting {
+                DatabaseSetting::DeletionProtection => format!("{id}: DeletionProtection false → true"),
+                DatabaseSetting::MaxAllocatedStorage { from: None, to } => {
+                    format!("{id}: MaxAllocatedStorage (none) → {to} GiB")
+                }
+                DatabaseSetting::MaxAllocatedStorage { from: Some(from), to } => {
+                    format!("{id}: MaxAllocatedStorage {from} → {to} GiB")
+                }
+                DatabaseSetting::MinorVersionUpgrades => format!("{id}: AutoMinorVersionUpgrade false → true"),
+            },
+            Self::ForceTls { group, .. } => format!("{group}: rds.force_ssl → 1"),
+            Self::AllowIngress { group, source, port } => {
+                format!("{group}: ingress tcp {port} from {source} → allowed")
+            }
+            Self::RestoreSecret { secret } => format!("{secret}: scheduled for deletion → restored"),
+            Self::SetUpService {
+                cluster,
+                service,
+                setting,
+            } => match setting {
+                ServiceSetting::CircuitBreaker => {
+                    format!("{cluster}/{service}: deployment circuit breaker with rollback off → on")
+                }
+                ServiceSetting::ExecuteCommand => format!("{cluster}/{service}: enableExecuteCommand false → true"),
+            },
+            Self::Deregister { revision } => format!("{}: ACTIVE → INACTIVE", revision_name(revision)),
             Self::RollOut {
                 cluster,
                 service,
@@ -235,6 +402,31 @@ impl Action {
                     "{id} is available, has a BackupRetentionPeriod of {from}, and has no other change pending"
                 )]
             }
+            Self::Configure {
+                database: Database::Instance(id) | Database::Cluster(id),
+                ..
+            } => vec![format!("{id} is available and still lacks it")],
+            Self::ForceTls { group, .. } => {
+                vec![format!(
+                    "{group} is a group of one's own, tagged, and used by this workload alone"
+                )]
+            }
+            Self::AllowIngress { group, source, .. } => vec![
+                format!("{group} guards a database of this workload, and no rule of it lets {source} in"),
+                format!("{source} is a group of one of the workload's services"),
+            ],
+            Self::RestoreSecret { secret } => {
+                vec![format!("{secret} is still scheduled for deletion, and referred to")]
+            }
+            Self::SetUpService { cluster, service, .. } => {
+                vec![format!(
+                    "{cluster}/{service} is deployed by ECS, and no deployment is under way"
+                )]
+            }
+            Self::Deregister { revision } => vec![
+                format!("no service runs {}", revision_name(revision)),
+                "the running revision keeps its data outside of the container".into(),
+            ],
             Self::RollOut {
                 cluster, service, base, ..
             } => vec![

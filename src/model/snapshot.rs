@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::SecretShape;
 use super::key::Scope;
-use super::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, Subnet, TaskDefinition};
+use super::resources::{
+    Access, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, Secret, SecurityGroup, Service,
+    Subnet, TaskDefinition,
+};
 use super::value_from::Selector;
 
 /// A call that failed, told so that a person can mend it.
@@ -100,6 +103,24 @@ pub struct Snapshot {
     pub lookups: BTreeMap<String, Seen<Lookup>>,
     /// Values by secret and version.
     pub values: BTreeMap<ValueKey, Seen<Value>>,
+    /// Parameters of Parameter Store that containers refer to, by the reference as written; `None`: there is none such.
+    pub parameters: BTreeMap<String, Seen<Option<Value>>>,
+    /// Who, besides the secret's own account, the resource policy of a secret lets in: principals as written, by the
+    /// secret's full ARN. Empty for one without a policy, or with one that names nobody else.
+    pub policies: BTreeMap<String, Seen<Vec<String>>>,
+    /// Whether a role may read what a container refers to: by role ARN and ARN of the secret or parameter. Under `*`,
+    /// whether it may do what ECS Exec needs.
+    pub access: BTreeMap<(String, String), Seen<Access>>,
+    /// Parameter groups by whether they are clusters' and by name. AWS's own (`default.*`) are not read.
+    pub parameter_groups: BTreeMap<(bool, String), Seen<ParameterGroup>>,
+    /// For services by ARN: revisions that a rollback would choose, the likeliest first, the running one left out.
+    pub rollback_targets: BTreeMap<String, Seen<Vec<String>>>,
+    /// What the logs of services say, by the service's ARN.
+    pub logs: BTreeMap<String, Seen<LogEvidence>>,
+    /// Families that run schema migrations, by name.
+    pub migrations: Seen<BTreeMap<String, MigrationFamily>>,
+    /// Corrections that something keeps undoing; known to `run` alone.
+    pub fights: Vec<Fight>,
     /// Every failed read, for the report.
     pub errors: BTreeSet<Arc<ReadError>>,
 }
@@ -123,6 +144,14 @@ impl Snapshot {
             secrets: Ok(BTreeMap::new()),
             lookups: BTreeMap::new(),
             values: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            access: BTreeMap::new(),
+            parameter_groups: BTreeMap::new(),
+            rollback_targets: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            migrations: Ok(BTreeMap::new()),
+            fights: vec![],
             errors: BTreeSet::new(),
         }
     }

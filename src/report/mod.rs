@@ -63,6 +63,8 @@ pub struct Summary {
     pub waived: usize,
     /// Evidence is missing.
     pub unknown: usize,
+    /// Failures that are the consequence of another one: `fail` less this is how many things are broken.
+    pub consequences: usize,
     /// Failures by severity, every severity named.
     pub by_severity: BTreeMap<Severity, usize>,
 }
@@ -148,6 +150,7 @@ impl Report {
             match finding.verdict {
                 Verdict::Fail => {
                     self.summary.fail += 1;
+                    self.summary.consequences += usize::from(finding.caused_by.is_some());
                     *self.summary.by_severity.entry(finding.severity).or_default() += 1;
                 }
                 Verdict::Waived => self.summary.waived += 1,

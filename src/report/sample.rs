@@ -200,6 +200,7 @@ pub(crate) fn report() -> Report {
         .collect();
     let s = &mut report.summary;
     (s.pass, s.fail, s.waived, s.unknown) = (2, 4, 1, 1);
+    s.consequences = 1;
     s.by_severity.insert(critical, 2);
     s.by_severity.insert(Severity::High, 2);
     report.errors.push(Arc::new(ReadError {

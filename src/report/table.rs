@@ -141,11 +141,18 @@ pub fn audit_table(report: &Report, style: Style) -> String {
     for ((name, account, region), mut findings) in workloads {
         findings.sort_by_key(|f| rank(f));
         let _ = writeln!(out, "{}  {account} {region}", style.bold(name));
-        for finding in findings {
+        let mut roots: Vec<(&Finding, Vec<&Finding>)> = roots(&findings);
+        roots.sort_by_key(|(root, consequences)| consequences.iter().map(|f| rank(f)).chain([rank(root)]).min());
+        for (finding, consequences) in roots {
             let (text, colour) = label(finding);
             let _ = writeln!(out, "  {} {}", style.paint(&format!("{text:<8}"), colour), finding.rule);
             out.push_str(&style.indented(&finding.message, "    ", "    "));
             out.push_str(&style.indented(&advice(finding), "    → ", "      "));
+            for consequence in consequences {
+                let (text, _) = label(consequence);
+                let told = format!("{text} {}: {}", consequence.rule, consequence.message);
+                out.push_str(&style.indented(&told, "    hence ", "          "));
+            }
         }
         out.push('\n');
     }
@@ -158,6 +165,32 @@ pub fn audit_table(report: &Report, style: Style) -> String {
     out.push_str(&style.bold(style.indented(&summary(report), "", "").trim_end()));
     out.push('\n');
     out
+}
+
+/// Findings that no other one explains, each with all that follows from it, near or far.
+fn roots<'a>(findings: &[&'a Finding]) -> Vec<(&'a Finding, Vec<&'a Finding>)> {
+    let by_id: BTreeMap<&str, &'a Finding> = findings.iter().map(|f| (f.id.as_str(), *f)).collect();
+    let cause = |f: &Finding| f.caused_by.as_deref().and_then(|id| by_id.get(id).copied());
+    let root = |finding: &'a Finding| {
+        let mut root = finding;
+        // As many steps as there are findings: a circle would be a bug of the rules, and must not hang a report.
+        for _ in 0..findings.len() {
+            let Some(next) = cause(root) else { break };
+            root = next;
+        }
+        root
+    };
+    let mut found: Vec<(&Finding, Vec<&Finding>)> = vec![];
+    for finding in findings.iter().filter(|f| cause(f).is_none()) {
+        found.push((finding, vec![]));
+    }
+    for finding in findings.iter().filter(|f| cause(f).is_some()) {
+        let id = &root(finding).id;
+        if let Some((_, consequences)) = found.iter_mut().find(|(f, _)| f.id == *id) {
+            consequences.push(finding);
+        }
+    }
+    found
 }
 
 /// What to do about a finding.
@@ -186,6 +219,11 @@ pub(super) fn summary(report: &Report) -> String {
         .collect();
     let failed = match s.fail {
         0 => "nothing failed".to_owned(),
+        n if s.consequences > 0 => format!(
+            "{n} failed ({}; {} of them consequences of others)",
+            severities.join(", "),
+            s.consequences
+        ),
         n => format!("{n} failed ({})", severities.join(", ")),
     };
     let calls: u64 = report.stats.api_calls.values().sum();

@@ -43,6 +43,7 @@ value is JSON; register the task definition and deploy it.
     reads: SECRET_READS,
     writes: ROLLOUT_WRITES,
     risk: Risk::Brief,
+    ..Meta::DEFAULT
 };
 
 impl Rule for EcsSecretReferenceMismatch {

@@ -3,6 +3,7 @@
 //! A rule looks at one [`Workload`] and returns one [`Judgement`] for each resource that it applies to. It reads no
 //! clock, makes no call, and decides nothing about waivers, modes or budgets: `judge` and `plan` do.
 
+mod correction_reverted;
 mod ecs_ephemeral_storage;
 mod ecs_missing_database_secret;
 mod ecs_secret_reference_mismatch;
@@ -15,8 +16,11 @@ mod secret_wrong_database;
 pub mod support;
 #[cfg(test)]
 pub(crate) mod testing;
+mod waiver_invalid;
 pub mod wants;
 pub mod workload;
+mod workload_untagged_part;
+mod workload_without_database;
 
 use std::sync::Arc;
 
@@ -50,6 +54,29 @@ pub struct Meta {
     pub writes: &'static [&'static str],
     /// The costliest risk that a correction can have.
     pub risk: Risk,
+    /// Whether its corrections may be carried out unless `rules.<id>.correct` says otherwise.
+    pub corrects: bool,
+    /// Rules whose failure, on the same resource or on one that the judgement names as related, explains a failure of
+    /// this one: then this is their consequence and no second problem. The nearest cause first.
+    pub caused_by: &'static [&'static str],
+}
+
+impl Meta {
+    /// What most rules share, for `..Meta::DEFAULT`: a rule that is on, reports only, and has no known cause.
+    pub const DEFAULT: Self = Self {
+        id: "",
+        severity: Severity::Low,
+        enabled: true,
+        summary: "",
+        docs: "",
+        controls: &[],
+        parameters: &[],
+        reads: &[],
+        writes: &[],
+        risk: Risk::Manual,
+        corrects: true,
+        caused_by: &[],
+    };
 }
 
 /// One invariant.
@@ -72,6 +99,9 @@ pub struct Judgement {
     pub tags: Vec<Tags>,
     /// `migrating` or `migrated`.
     pub phase: &'static str,
+    /// ARNs of other resources that it rests on: where one of them fails a rule that can cause this one, that is the
+    /// root.
+    pub related: Vec<String>,
 }
 
 /// The outcome for one resource.
@@ -149,6 +179,10 @@ pub static REGISTRY: &[&dyn Rule] = &[
     &ecs_missing_database_secret::EcsMissingDatabaseSecret,
     &ecs_ephemeral_storage::EcsEphemeralStorage,
     &ecs_secret_reference_mismatch::EcsSecretReferenceMismatch,
+    &correction_reverted::CorrectionReverted,
+    &waiver_invalid::WaiverInvalid,
+    &workload_untagged_part::WorkloadUntaggedPart,
+    &workload_without_database::WorkloadWithoutDatabase,
 ];
 
 /// The ids of all rules.

@@ -40,6 +40,7 @@ Close the flag and the ingress rule, then set `holdfast:phase=migrated`; or, if 
     ],
     writes: &["rds:ModifyDBInstance", "ec2:RevokeSecurityGroupIngress"],
     risk: Risk::Brief,
+    ..Meta::DEFAULT
 };
 
 impl Rule for RdsMigrationOverdue {

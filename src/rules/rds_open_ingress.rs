@@ -49,6 +49,7 @@ not this workload's database, or if a service of the workload would lose its onl
     ],
     writes: &["ec2:RevokeSecurityGroupIngress"],
     risk: Risk::None,
+    ..Meta::DEFAULT
 };
 
 impl Rule for RdsOpenIngress {

@@ -40,6 +40,7 @@ security group; else it names what would be cut off.
     reads: &["rds:DescribeDBInstances", "rds:DescribeDBClusters"],
     writes: &["rds:ModifyDBInstance"],
     risk: Risk::Brief,
+    ..Meta::DEFAULT
 };
 
 impl Rule for RdsPublicAccess {

@@ -37,6 +37,7 @@ that is an `outage`, which `safety.allow_risk` must name. Refused while other ch
     reads: &["rds:DescribeDBInstances", "rds:DescribeDBClusters"],
     writes: &["rds:ModifyDBInstance", "rds:ModifyDBCluster"],
     risk: Risk::Outage,
+    ..Meta::DEFAULT
 };
 
 impl Rule for RdsShortBackupRetention {

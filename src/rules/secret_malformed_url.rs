@@ -41,6 +41,7 @@ Write the value anew with `aws secretsmanager put-secret-value`; percent-encode 
     reads: SECRET_READS,
     writes: &[],
     risk: Risk::Manual,
+    ..Meta::DEFAULT
 };
 
 /// The IAM actions that lead from a service to the value of its secret.

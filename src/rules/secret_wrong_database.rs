@@ -39,6 +39,7 @@ It reports.
     reads: SECRET_READS,
     writes: &[],
     risk: Risk::Manual,
+    ..Meta::DEFAULT
 };
 
 impl Rule for SecretWrongDatabase {

@@ -14,8 +14,8 @@ use crate::model::connection::{Connection, ConnectionForm, Fault, HostPort, Secr
 use crate::model::finding::Verdict;
 use crate::model::key::Scope;
 use crate::model::resources::{
-    Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, Secret, SecretVariable, SecurityGroup,
-    Service, Source, Subnet, TaskDefinition,
+    Access, Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, LogEvidence, LogTarget, Rotation,
+    Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition,
 };
 use crate::model::snapshot::{Guarded, Lookup, ReadError, Seen, Snapshot, Value};
 use crate::model::tags::Tags;
@@ -27,12 +27,21 @@ pub(crate) const SECRET: &str = "arn:aws:secretsmanager:us-east-1:123456789012:s
 pub(crate) const REVISION: &str = "arn:aws:ecs:us-east-1:123456789012:task-definition/shop:2";
 /// The service.
 pub(crate) const SERVICE: &str = "arn:aws:ecs:us-east-1:123456789012:service/main/shop";
+/// The role that fetches secrets, and that the containers have.
+pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/ecs";
+/// Stands for the actions of ECS Exec in `Snapshot::access`.
+pub(crate) const EXEC: &str = "*";
 /// Host name of the database.
 pub(crate) const HOST: &str = "shop-db.abc.us-east-1.rds.amazonaws.com";
 
 /// The instant at which cases are judged.
 pub(crate) fn now() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().expect("an instant")
+}
+
+/// So many hours before [`now`].
+pub(crate) fn ago(hours: i64) -> Timestamp {
+    now() - jiff::SignedDuration::from_hours(hours)
 }
 
 /// Tags.
@@ -117,7 +126,22 @@ pub(crate) fn clean() -> Snapshot {
             arn: "arn:aws:rds:us-east-1:123456789012:db:shop-db".into(),
             status: "available".into(),
             engine: "postgres".into(),
+            engine_version: "17.2".into(),
             backup_retention_days: 7,
+            class: "db.t4g.medium".into(),
+            master_user: Some("postgres".into()),
+            created_at: Some(ago(30 * 24)),
+            restorable_until: Some(now() - jiff::SignedDuration::from_mins(4)),
+            storage_encrypted: true,
+            deletion_protection: true,
+            allocated_storage: 20,
+            max_allocated_storage: Some(100),
+            auto_minor_upgrade: true,
+            multi_az: true,
+            iam_authentication: true,
+            certificate_until: Some(ago(-3650 * 24)),
+            parameter_groups: vec!["default.postgres17".into()],
+            subnet_group: Some("private".into()),
             endpoint: Some(Endpoint {
                 host: HOST.into(),
                 port: 5432,
@@ -146,6 +170,7 @@ pub(crate) fn clean() -> Snapshot {
         vpc: "vpc-1".into(),
         cidrs: vec!["10.0.1.0/24".parse().expect("a net")],
         internet_gateway: None,
+        private_routes: vec![],
     };
     s.subnets = found(vec![("subnet-1", subnet)]);
     s.secrets = found(vec![(
@@ -155,6 +180,12 @@ pub(crate) fn clean() -> Snapshot {
             name: "shop-url".into(),
             deleted_at: None,
             versions: BTreeMap::from([("v1".to_owned(), vec!["AWSCURRENT".to_owned()])]),
+            kms_key: None,
+            changed_at: Some(ago(24)),
+            rotation: Rotation {
+                enabled: true,
+                last: Some(ago(24)),
+            },
             tags: shop(&[]),
         },
     )]);
@@ -177,7 +208,13 @@ pub(crate) fn clean() -> Snapshot {
                 desired_count: 1,
                 running_count: 1,
                 failed_tasks: 0,
+                created_at: Some(ago(7 * 24)),
+                updated_at: Some(ago(7 * 24)),
             }],
+            circuit_breaker: true,
+            circuit_breaker_rollback: true,
+            exec_enabled: true,
+            load_balanced: true,
             desired_count: 1,
             running_count: 1,
             subnets: vec!["subnet-1".into()],
@@ -196,6 +233,12 @@ pub(crate) fn clean() -> Snapshot {
         essential: true,
         has_ports: true,
         secrets: vec![variable],
+        image: "example.com/shop:1".into(),
+        log: Some(LogTarget {
+            group: "/ecs/shop".into(),
+            region: None,
+            stream_prefix: Some("ecs".into()),
+        }),
         ..Container::default()
     };
     let definition = TaskDefinition {
@@ -204,11 +247,22 @@ pub(crate) fn clean() -> Snapshot {
         revision: 2,
         containers: vec![web],
         active: true,
-        execution_role: Some("arn:aws:iam::123456789012:role/ecs-execution".into()),
+        execution_role: Some(ROLE.into()),
+        task_role: Some(ROLE.into()),
         ..TaskDefinition::default()
     };
     s.task_definitions.insert(REVISION.into(), Ok(Arc::new(definition)));
     s.guarded.insert("sg-db".into(), Ok(Guarded::default()));
+    s.policies.insert(SECRET.into(), Ok(vec![]));
+    s.access.insert((ROLE.into(), SECRET.into()), Ok(Access::Allowed));
+    s.access.insert((ROLE.into(), EXEC.into()), Ok(Access::Allowed));
+    s.rollback_targets.insert(SERVICE.into(), Ok(vec![]));
+    let log = LogEvidence {
+        groups: vec!["/ecs/shop".into()],
+        since: Some(ago(7 * 24)),
+        ..LogEvidence::default()
+    };
+    s.logs.insert(SERVICE.into(), Ok(log));
     holds(&mut s, SecretShape::Plain(connection(HOST, "app", vec![])));
     s
 }
@@ -279,6 +333,15 @@ pub(crate) fn cluster(s: &mut Snapshot) -> &mut DbCluster {
         arn: "arn:aws:rds:us-east-1:123456789012:cluster:fleet".into(),
         status: "available".into(),
         engine: "aurora-postgresql".into(),
+        engine_version: "17.4".into(),
+        created_at: Some(ago(30 * 24)),
+        restorable_until: Some(now() - jiff::SignedDuration::from_mins(4)),
+        storage_encrypted: true,
+        deletion_protection: true,
+        multi_az: true,
+        iam_authentication: true,
+        master_user: Some("postgres".into()),
+        parameter_group: Some("default.aurora-postgresql17".into()),
         backup_retention_days: 7,
         hosts: vec!["fleet.cluster-abc.us-east-1.rds.amazonaws.com".into()],
         port: Some(5432),
@@ -298,6 +361,16 @@ pub(crate) fn cluster(s: &mut Snapshot) -> &mut DbCluster {
 /// The verdicts on a snapshot.
 pub(crate) fn judged(s: &Snapshot) -> Judged {
     judge(s, &Config::default(), now(), None)
+}
+
+/// The verdicts of `rules` alone, those that are off by default included.
+pub(crate) fn judged_by(s: &Snapshot, rules: &[&str]) -> Judged {
+    let mut config = Config::default();
+    for id in crate::rules::ids() {
+        let settings = config.rules.entry(id.to_owned()).or_default();
+        settings.enabled = Some(rules.contains(&id));
+    }
+    judge(s, &config, now(), None)
 }
 
 /// The rules with a finding of this verdict.

@@ -1,6 +1,6 @@
 //! What else must be read to decide on a correction, once the first reads show that one may be due.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -20,6 +20,16 @@ pub struct Wants {
     pub guarded: BTreeSet<String>,
     /// Running revisions that keep data in the container, with no secret to add: was an earlier one durable?
     pub earlier: BTreeSet<String>,
+    /// Parameter groups of one's own, by whether they are clusters' and by name: do they force TLS?
+    pub parameter_groups: BTreeSet<(bool, String)>,
+    /// Secrets by ARN: whom does their resource policy let in?
+    pub policies: BTreeSet<String>,
+    /// Roles by ARN, with what they must be able to read (`*`: do what ECS Exec needs).
+    pub access: BTreeMap<String, BTreeSet<String>>,
+    /// Services by ARN: which revisions would a rollback choose?
+    pub rollback_targets: BTreeSet<String>,
+    /// Services by ARN: what do their logs say?
+    pub logs: BTreeSet<String>,
 }
 
 /// What a second look at `snapshot` should read.

@@ -23,6 +23,7 @@ pub struct Index<'a> {
     clusters: HashMap<&'a str, Vec<&'a DbCluster>>,
     services: HashMap<&'a str, Vec<&'a Service>>,
     secrets: HashMap<&'a str, Vec<&'a Secret>>,
+    groups: HashMap<&'a str, Vec<&'a SecurityGroup>>,
 }
 
 impl<'a> Index<'a> {
@@ -53,6 +54,11 @@ impl<'a> Index<'a> {
         for secret in snapshot.secrets.iter().flat_map(|m| m.values()) {
             if let Some(name) = secret.tags.workload(prefix) {
                 index.secrets.entry(name).or_default().push(secret);
+            }
+        }
+        for group in snapshot.security_groups.iter().flat_map(|m| m.values()) {
+            if let Some(name) = group.tags.workload(prefix) {
+                index.groups.entry(name).or_default().push(group);
             }
         }
         index
@@ -158,6 +164,15 @@ impl<'a> Workload<'a> {
         Ok(of(&self.index.secrets, self.name))
     }
 
+    /// Security groups that carry the tag.
+    ///
+    /// # Errors
+    /// What kept the groups from being read.
+    pub fn groups(&self) -> Seen<Vec<&'a SecurityGroup>> {
+        self.snapshot.security_groups.as_ref().map_err(Arc::clone)?;
+        Ok(of(&self.index.groups, self.name))
+    }
+
     /// The revision that a service runs.
     ///
     /// # Errors
@@ -247,6 +262,7 @@ impl<'a> Workload<'a> {
             outcome: Outcome::Unknown(Arc::clone(error)),
             tags: vec![],
             phase: "migrated",
+            related: vec![],
         }]
     }
 }
@@ -260,6 +276,7 @@ impl Judgement {
             outcome: Outcome::Pass,
             tags: vec![tags.clone()],
             phase: "migrated",
+            related: vec![],
         }
     }
 
@@ -272,6 +289,7 @@ impl Judgement {
             outcome,
             tags: vec![tags.clone()],
             phase: "migrated",
+            related: vec![],
         }
     }
 
@@ -283,7 +301,15 @@ impl Judgement {
             outcome: Outcome::Unknown(Arc::clone(error)),
             tags: vec![tags.clone()],
             phase: "migrated",
+            related: vec![],
         }
+    }
+
+    /// Notes another resource that it rests on, by its ARN.
+    #[must_use]
+    pub fn relating(mut self, arns: impl IntoIterator<Item = String>) -> Self {
+        self.related.extend(arns);
+        self
     }
 
     /// Notes the phase.

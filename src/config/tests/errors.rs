@@ -241,7 +241,7 @@ mode: "postgres://u:hunter2@db/x"
             r#"h.yaml:1:25: defaults.secret_env[0]: "postgres://"... is not an environment variable's name (letters, digits and _)"#,
             r#"h.yaml:1:62: defaults.secret_env[1]: "host=db password"... is not an environment variable's name (letters, digits and _)"#,
             r#"h.yaml:2:7: mode: "postgres://"... is not one of: audit, enforce"#,
-            r#"h.yaml:3:1: unknown key "postgres://"...; valid keys: mode, tag_prefix, targets, events, sweep, migration, secrets, defaults, rules, workloads, safety, limits, ledger, lease, report_to"#,
+            r#"h.yaml:3:1: unknown key "postgres://"...; valid keys: mode, tag_prefix, targets, events, sweep, migration, migrations, secrets, defaults, rules, workloads, safety, limits, ledger, lease, report_to"#,
         ],
     );
     errors(

@@ -3,56 +3,93 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::cases::FAILING;
-use super::{clean, judged, rules_with, service};
+use super::cases::AREAS;
+use super::{clean, judged, judged_by, rules_with, service};
 use crate::model::finding::Verdict;
-use crate::model::remediation::{Action, Database};
-use crate::model::resources::{SecretVariable, TaskDefinition};
+use crate::model::remediation::{Action, Database, DatabaseSetting, ServiceSetting};
+use crate::model::resources::{DbInstance, SecretVariable, TaskDefinition};
 use crate::model::snapshot::Snapshot;
 
+fn instance<'a>(s: &'a mut Snapshot, id: &str) -> &'a mut DbInstance {
+    s.instances.as_mut().expect("read").get_mut(id).expect("there")
+}
+
 /// What AWS would make of it.
+#[allow(clippy::too_many_lines, reason = "one arm for each action")]
 fn carry_out(s: &mut Snapshot, action: &Action) {
     match action {
-        Action::ClosePublicAccess { instance } => {
-            s.instances
-                .as_mut()
-                .expect("read")
-                .get_mut(instance)
-                .expect("there")
-                .publicly_accessible = false;
-        }
+        Action::ClosePublicAccess { instance: id } => instance(s, id).publicly_accessible = false,
         Action::RevokeIngress { group, rule } => {
-            s.security_groups
-                .as_mut()
-                .expect("read")
+            let groups = s.security_groups.as_mut().expect("read");
+            groups
                 .get_mut(group)
                 .expect("there")
                 .ingress
                 .retain(|r| r.id != rule.id);
         }
+        Action::AllowIngress { group, source, port } => {
+            let groups = s.security_groups.as_mut().expect("read");
+            let mut rule = super::ingress("sgr-new", source);
+            (rule.from_port, rule.to_port) = (Some(i32::from(*port)), Some(i32::from(*port)));
+            groups.get_mut(group).expect("there").ingress.push(rule);
+        }
         Action::RaiseRetention {
             database: Database::Instance(id),
             to,
             ..
-        } => {
-            s.instances
-                .as_mut()
-                .expect("read")
-                .get_mut(id)
-                .expect("there")
-                .backup_retention_days = *to;
-        }
+        } => instance(s, id).backup_retention_days = *to,
         Action::RaiseRetention {
             database: Database::Cluster(id),
             to,
             ..
         } => {
-            s.clusters
-                .as_mut()
-                .expect("read")
-                .get_mut(id)
-                .expect("there")
-                .backup_retention_days = *to;
+            let clusters = s.clusters.as_mut().expect("read");
+            clusters.get_mut(id).expect("there").backup_retention_days = *to;
+        }
+        Action::Configure {
+            database: Database::Instance(id),
+            setting,
+        } => match setting {
+            DatabaseSetting::DeletionProtection => instance(s, id).deletion_protection = true,
+            DatabaseSetting::MaxAllocatedStorage { to, .. } => instance(s, id).max_allocated_storage = Some(*to),
+            DatabaseSetting::MinorVersionUpgrades => instance(s, id).auto_minor_upgrade = true,
+        },
+        Action::Configure {
+            database: Database::Cluster(id),
+            setting,
+        } => {
+            let cluster = s.clusters.as_mut().expect("read").get_mut(id).expect("there");
+            match setting {
+                DatabaseSetting::DeletionProtection => cluster.deletion_protection = true,
+                DatabaseSetting::MinorVersionUpgrades => cluster.auto_minor_upgrade = Some(true),
+                DatabaseSetting::MaxAllocatedStorage { .. } => panic!("a cluster has no ceiling"),
+            }
+        }
+        Action::ForceTls { of_cluster, group } => {
+            let seen = s
+                .parameter_groups
+                .get_mut(&(*of_cluster, group.clone()))
+                .expect("there");
+            seen.as_mut().expect("read").force_ssl = Some("1".into());
+        }
+        Action::RestoreSecret { secret } => {
+            let secrets = s.secrets.as_mut().expect("read");
+            secrets.get_mut(secret).expect("there").deleted_at = None;
+        }
+        Action::SetUpService { setting, .. } => match setting {
+            ServiceSetting::CircuitBreaker => {
+                service(s).circuit_breaker = true;
+                service(s).circuit_breaker_rollback = true;
+            }
+            ServiceSetting::ExecuteCommand => service(s).exec_enabled = true,
+        },
+        Action::Deregister { revision } => {
+            for targets in s.rollback_targets.values_mut().filter_map(|t| t.as_mut().ok()) {
+                targets.retain(|t| t != revision);
+            }
+            if let Some(Ok(definition)) = s.task_definitions.get_mut(revision) {
+                Arc::make_mut(definition).active = false;
+            }
         }
         Action::RollOut { base, changes, .. } => {
             let mut definition = TaskDefinition::clone(s.task_definitions[base].as_ref().expect("read"));
@@ -85,10 +122,10 @@ fn carry_out(s: &mut Snapshot, action: &Action) {
 #[test]
 fn each_correction_corrects_and_breaks_nothing() {
     let mut corrected = BTreeSet::new();
-    for (name, change, _) in FAILING {
+    for (name, change, _) in AREAS.iter().flat_map(|a| a.failing) {
         let mut before = clean();
         change(&mut before);
-        let judged_before = judged(&before);
+        let judged_before = judged_by(&before, &crate::rules::ids());
         let failing = rules_with(&judged_before, Verdict::Fail);
         for finding in &judged_before.findings {
             let Some(remediation) = finding.remediation.as_ref().filter(|r| r.blocked_by.is_none()) else {
@@ -102,7 +139,7 @@ fn each_correction_corrects_and_breaks_nothing() {
             for action in &remediation.actions {
                 carry_out(&mut after, action);
             }
-            let judged_after = judged(&after);
+            let judged_after = judged_by(&after, &crate::rules::ids());
             let left = rules_with(&judged_after, Verdict::Fail);
             assert!(
                 !left.contains(&finding.rule),

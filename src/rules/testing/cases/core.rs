@@ -1,21 +1,16 @@
-//! For each rule: what passes, what fails, what is unknown. A case names every rule that speaks, so that one which
-//! speaks out of turn fails it too.
+//! Public access, open ingress, retention, windows; malformed, wrong, missing and mismatched secrets; lost data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::{
-    HOST, REVISION, SECRET, clean, cluster, connection, db, denied, guard, holds, ingress, judged, refer, rules_with,
-    running, service, shop, web,
+use super::super::{
+    HOST, REVISION, SECRET, clean, cluster, connection, db, denied, guard, holds, ingress, judged, refer, running,
+    service, shop, tags, web,
 };
+use super::{Area, Change};
 use crate::model::connection::{Fault, SecretShape, UrlPart};
-use crate::model::finding::Verdict;
 use crate::model::resources::{Mount, PlainDatabase, Source, Volume, VolumeKind};
 use crate::model::snapshot::{Guarded, Snapshot, Value};
 use crate::model::value_from::Selector;
-use crate::rules::REGISTRY;
-
-/// What is done to the clean workload.
-pub(super) type Change = fn(&mut Snapshot);
 
 const PUBLIC: &str = "rds-public-access";
 const INGRESS: &str = "rds-open-ingress";
@@ -62,7 +57,7 @@ fn json_secret(s: &mut Snapshot) {
 
 /// What fails, and the rules that say so.
 #[rustfmt::skip]
-pub(super) const FAILING: &[(&str, Change, &[&str])] = &[
+const FAILING: &[(&str, Change, &[&str])] = &[
     ("public", |s| db(s).publicly_accessible = true, &[PUBLIC]),
     ("a public member", |s| { cluster(s); db(s).publicly_accessible = true; }, &[PUBLIC]),
     ("a public replica", |s| { db(s).publicly_accessible = true; db(s).replica_of = Some("x".into()); }, &[PUBLIC]),
@@ -94,8 +89,8 @@ pub(super) const FAILING: &[(&str, Change, &[&str])] = &[
     ("another port", |s| db(s).endpoint.as_mut().expect("an endpoint").port = 5433, &[WRONG]),
     ("no variable", |s| web(s).secrets.clear(), &[MISSING, EPHEMERAL]),
     ("another variable", |s| web(s).secrets[0].name = "API_KEY".into(), &[MISSING, EPHEMERAL]),
-    ("a plain URL", |s| { web(s).secrets.clear(); web(s).plain_databases.push(PlainDatabase { variable: "DATABASE_URL".into(), external: true }); }, &[MISSING]),
-    ("a plain URL to itself", |s| { web(s).secrets.clear(); web(s).plain_databases.push(PlainDatabase { variable: "DATABASE_URL".into(), external: false }); }, &[MISSING, EPHEMERAL]),
+    ("a plain URL", |s| { web(s).secrets.clear(); web(s).plain_databases.push(PlainDatabase { variable: "DATABASE_URL".into(), external: true, connection: None }); }, &[MISSING]),
+    ("a plain URL to itself", |s| { web(s).secrets.clear(); web(s).plain_databases.push(PlainDatabase { variable: "DATABASE_URL".into(), external: false, connection: None }); }, &[MISSING, EPHEMERAL]),
     ("EFS at the data path", |s| mounts(s, "/home/coder/.config/coderv2", VolumeKind::Shared, false), &[MISSING]),
     ("EFS below it", |s| mounts(s, "/home/coder/.config/coderv2/x", VolumeKind::Shared, false), &[MISSING, EPHEMERAL]),
     ("EFS, read-only", |s| mounts(s, "/home/coder", VolumeKind::Shared, true), &[MISSING, EPHEMERAL]),
@@ -129,8 +124,8 @@ const PASSING: &[(&str, Change)] = &[
     ("a deleting database", |s| { db(s).publicly_accessible = true; db(s).status = "deleting".into(); }),
     ("a web hook", |s| { web(s).secrets.clear(); service(s).status = "INACTIVE".into(); holds(s, SecretShape::Plain(connection(HOST, "app", vec![Fault::WrongScheme { found: Some("https".into()) }]))); }),
     ("untagged and all wrong", |s| {
-        db(s).tags = super::tags(&[]); db(s).publicly_accessible = true; db(s).backup_retention_days = 0;
-        lets_in(s, "0.0.0.0/0"); guard(s).tags = super::tags(&[]);
+        db(s).tags = tags(&[]); db(s).publicly_accessible = true; db(s).backup_retention_days = 0;
+        lets_in(s, "0.0.0.0/0"); guard(s).tags = tags(&[]);
     }),
 ];
 
@@ -148,64 +143,15 @@ const UNKNOWN: &[(&str, Change, &[&str])] = &[
     ("a value that may not be read", |s| { s.values.insert((SECRET.into(), Selector::default()), Ok(Value::NotInspected)); }, &[MALFORMED, WRONG, MISMATCH]),
 ];
 
-fn set(rules: &[&str]) -> BTreeSet<String> {
-    rules.iter().map(|r| (*r).to_owned()).collect()
-}
-
-#[test]
-fn failing() {
-    for (name, change, rules) in FAILING {
-        let mut s = clean();
-        change(&mut s);
-        let judged = judged(&s);
-        assert_eq!(
-            rules_with(&judged, Verdict::Fail),
-            set(rules),
-            "{name}: {:#?}",
-            judged.findings
-        );
-        assert!(
-            rules_with(&judged, Verdict::Unknown).is_empty(),
-            "{name}: {:#?}",
-            judged.findings
-        );
-        for f in &judged.findings {
-            assert!(
-                !f.evidence.is_empty() && !f.message.is_empty() && f.remediation.is_some(),
-                "{name}: {f:#?}"
-            );
-        }
-    }
-}
-
-#[test]
-fn passing() {
-    for (name, change) in PASSING {
-        let mut s = clean();
-        change(&mut s);
-        assert!(judged(&s).findings.is_empty(), "{name}: {:#?}", judged(&s).findings);
-    }
-}
-
-#[test]
-fn unknown() {
-    for (name, change, rules) in UNKNOWN {
-        let mut s = clean();
-        change(&mut s);
-        let judged = judged(&s);
-        assert_eq!(
-            rules_with(&judged, Verdict::Unknown),
-            set(rules),
-            "{name}: {:#?}",
-            judged.findings
-        );
-        assert!(
-            rules_with(&judged, Verdict::Fail).is_empty(),
-            "{name}: {:#?}",
-            judged.findings
-        );
-    }
-}
+/// The area.
+pub(super) const AREA: Area = Area {
+    rules: &[
+        PUBLIC, INGRESS, RETENTION, OVERDUE, MALFORMED, WRONG, MISSING, EPHEMERAL, MISMATCH,
+    ],
+    failing: FAILING,
+    passing: PASSING,
+    unknown: UNKNOWN,
+};
 
 /// A shared group is reported, and its correction refused by name.
 #[test]
@@ -223,7 +169,7 @@ fn refused() {
             .unwrap_or_default()
     };
     assert_eq!(refusal(|_| {}), "");
-    assert!(refusal(|s| guard(s).tags = super::tags(&[])).contains("does not carry holdfast:workload=shop"));
+    assert!(refusal(|s| guard(s).tags = tags(&[])).contains("does not carry holdfast:workload=shop"));
     assert!(
         refusal(|s| {
             s.guarded.insert(
@@ -246,37 +192,9 @@ fn refused() {
     assert!(
         refusal(|s| {
             let mut stray = db(s).clone();
-            (stray.id, stray.tags) = ("stray".into(), super::tags(&[]));
+            (stray.id, stray.tags) = ("stray".into(), tags(&[]));
             s.instances.as_mut().expect("read").insert("stray".into(), stray);
         })
         .contains("RDS instance stray")
     );
-}
-
-/// Each rule has a case that passes (all of `PASSING`), one that fails and one that is unknown, and documents itself.
-#[test]
-fn every_rule_has_cases_and_docs() {
-    for rule in REGISTRY {
-        let meta = rule.meta();
-        for table in [FAILING, UNKNOWN] {
-            assert!(
-                table.iter().any(|(_, _, rules)| rules.contains(&meta.id)),
-                "{} lacks a case",
-                meta.id
-            );
-        }
-        let sections: Vec<&str> = meta.docs.lines().filter_map(|l| l.strip_prefix("## ")).collect();
-        assert_eq!(
-            sections,
-            ["What it checks", "Why it matters", "What Holdfast does", "By hand"],
-            "{}",
-            meta.id
-        );
-        assert!(
-            !meta.summary.ends_with('.') && meta.summary.len() < 120,
-            "{}: {}",
-            meta.id,
-            meta.summary
-        );
-    }
 }

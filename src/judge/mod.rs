@@ -1,5 +1,7 @@
 //! Snapshot, policy and waivers in; findings out. Pure.
 
+mod causes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -70,10 +72,12 @@ pub fn sort(findings: &mut [Finding]) {
 }
 
 fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged) {
+    let first = judged.findings.len();
+    let mut related = vec![];
     for rule in REGISTRY {
         let meta = rule.meta();
         let settings = config.rule(meta.id);
-        if !settings.enabled.unwrap_or(meta.enabled) {
+        if !config.judges(meta) {
             continue;
         }
         let judgements = rule.judge(workload);
@@ -83,21 +87,26 @@ fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged)
             *all += 1;
             *failing += usize::from(failed);
         }
-        for judgement in judgements {
+        for mut judgement in judgements {
             if matches!(judgement.outcome, Outcome::Pass) {
                 judged.passed.push(Passed {
                     rule: meta.id,
                     workload: workload.name.to_owned(),
                     resource: judgement.resource,
                 });
-            } else if let Some((finding, restrained)) = finding(workload, meta, settings.severity, judgement) {
+                continue;
+            }
+            let rests_on = std::mem::take(&mut judgement.related);
+            if let Some((finding, restrained)) = finding(workload, meta, settings.severity, judgement) {
                 if restrained {
                     judged.restrained.insert((finding.id.clone(), finding.workload.clone()));
                 }
                 judged.findings.push(finding);
+                related.push(rests_on);
             }
         }
     }
+    causes::link(&mut judged.findings[first..], &related);
 }
 
 /// The finding, and whether a tag restrains its correction. `None` for a pass.

@@ -1,0 +1,155 @@
+//! RDS instances, clusters and their parameter groups.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::model::tags::Tags;
+
+/// An RDS DB instance.
+#[derive(Debug, Clone, Default)]
+pub struct DbInstance {
+    /// `DBInstanceIdentifier`.
+    pub id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// `available`, `creating`, `modifying`, ...
+    pub status: String,
+    /// `postgres`, `aurora-postgresql`, ...
+    pub engine: String,
+    /// For instance `17.2`.
+    pub engine_version: String,
+    /// The `PubliclyAccessible` flag.
+    pub publicly_accessible: bool,
+    /// Days; 0 switches automated backups off.
+    pub backup_retention_days: i32,
+    /// Absent while it is being created.
+    pub endpoint: Option<Endpoint>,
+    /// The database that was created with it.
+    pub database: Option<String>,
+    /// `MasterUsername`.
+    pub master_user: Option<String>,
+    /// The instance that this one replicates.
+    pub replica_of: Option<String>,
+    /// The cluster that it is a member of.
+    pub cluster: Option<String>,
+    /// Its VPC, from the subnet group.
+    pub vpc: Option<String>,
+    /// Name of its subnet group.
+    pub subnet_group: Option<String>,
+    /// Subnets of its subnet group.
+    pub subnets: Vec<String>,
+    /// Security groups, active or being added.
+    pub security_groups: Vec<String>,
+    /// Names of its parameter groups.
+    pub parameter_groups: Vec<String>,
+    /// Whether storage is encrypted.
+    pub storage_encrypted: bool,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// `LatestRestorableTime`: how far point-in-time recovery reaches.
+    pub restorable_until: Option<Timestamp>,
+    /// Whether it refuses to be deleted.
+    pub deletion_protection: bool,
+    /// GiB.
+    pub allocated_storage: i32,
+    /// GiB up to which storage grows by itself; absent where it does not.
+    pub max_allocated_storage: Option<i32>,
+    /// Whether minor versions are installed by themselves.
+    pub auto_minor_upgrade: bool,
+    /// Whether a standby waits in another zone.
+    pub multi_az: bool,
+    /// Whether IAM may log in.
+    pub iam_authentication: bool,
+    /// When the server certificate ends.
+    pub certificate_until: Option<Timestamp>,
+    /// `db.t4g.medium`, ...
+    pub class: String,
+    /// Seconds between two readings of Enhanced Monitoring; 0: none.
+    pub monitoring_interval: i32,
+    /// Whether Performance Insights is on.
+    pub performance_insights: bool,
+    /// Logs that go to CloudWatch.
+    pub exported_logs: Vec<String>,
+    /// Names of the fields with a change pending, with the new value where it is a plain one.
+    pub pending: BTreeMap<String, String>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// An Aurora or Multi-AZ DB cluster.
+#[derive(Debug, Clone, Default)]
+pub struct DbCluster {
+    /// `DBClusterIdentifier`.
+    pub id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// `available`, `creating`, ...
+    pub status: String,
+    /// `aurora-postgresql`, or `postgres` for a Multi-AZ DB cluster.
+    pub engine: String,
+    /// The `PubliclyAccessible` flag: only Multi-AZ DB clusters have it; Aurora's is on the members.
+    pub publicly_accessible: Option<bool>,
+    /// Days.
+    pub backup_retention_days: i32,
+    /// Host names that lead to it: writer, reader, custom.
+    pub hosts: Vec<String>,
+    /// The port.
+    pub port: Option<u16>,
+    /// The database that was created with it.
+    pub database: Option<String>,
+    /// `MasterUsername`.
+    pub master_user: Option<String>,
+    /// The cluster or instance that this one replicates.
+    pub replica_of: Option<String>,
+    /// Identifiers of its members.
+    pub members: Vec<String>,
+    /// Name of its subnet group.
+    pub subnet_group: Option<String>,
+    /// Security groups.
+    pub security_groups: Vec<String>,
+    /// Name of its parameter group.
+    pub parameter_group: Option<String>,
+    /// Whether storage is encrypted.
+    pub storage_encrypted: bool,
+    /// For instance `16.4`.
+    pub engine_version: String,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// `LatestRestorableTime`: how far point-in-time recovery reaches.
+    pub restorable_until: Option<Timestamp>,
+    /// Whether it refuses to be deleted.
+    pub deletion_protection: bool,
+    /// Whether it has members in more than one zone.
+    pub multi_az: bool,
+    /// Whether IAM may log in.
+    pub iam_authentication: bool,
+    /// Whether minor versions are installed by themselves: only of a Multi-AZ DB cluster, Aurora's is on the members.
+    pub auto_minor_upgrade: Option<bool>,
+    /// Names of the fields with a change pending.
+    pub pending: BTreeMap<String, String>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Where a database listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Host name, lower case.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// A parameter group, as far as TLS goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterGroup {
+    /// Its name.
+    pub name: String,
+    /// Whether it is one of clusters.
+    pub of_cluster: bool,
+    /// What it sets `rds.force_ssl` to; absent: it leaves the engine's default.
+    pub force_ssl: Option<String>,
+    /// Tags.
+    pub tags: Tags,
+}

@@ -1,0 +1,16 @@
+//! The AWS resources that rules judge, reduced to what they need.
+
+mod database;
+mod network;
+mod secret;
+mod service;
+mod task;
+
+pub use database::{DbCluster, DbInstance, Endpoint, ParameterGroup};
+pub use network::{IngressRule, SecurityGroup, Source, Subnet};
+pub use secret::{Access, Rotation, Secret};
+pub use service::{
+    Container, Deployment, Fight, LogEvidence, LogMatch, LogTarget, Mount, PlainDatabase, SecretVariable, Service,
+    TaskDefinition, Volume, VolumeKind,
+};
+pub use task::{MigrationFamily, TaskRun};

@@ -1,0 +1,51 @@
+//! Secrets, and who may read them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::model::tags::Tags;
+
+/// A secret: its description and, where allowed, facts about its value.
+#[derive(Debug, Clone)]
+pub struct Secret {
+    /// Full ARN, with the six-character suffix.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// When it will be deleted, if that is scheduled.
+    pub deleted_at: Option<Timestamp>,
+    /// Version ids with their stages. Empty if AWS did not say.
+    pub versions: BTreeMap<String, Vec<String>>,
+    /// The customer-managed key that encrypts it; absent: AWS's own key.
+    pub kms_key: Option<String>,
+    /// When anything about it was changed last.
+    pub changed_at: Option<Timestamp>,
+    /// Whether it is rotated, and when it was last.
+    pub rotation: Rotation,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// How a secret is rotated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rotation {
+    /// Whether it is rotated by itself.
+    pub enabled: bool,
+    /// When it was rotated last, by hand or by itself.
+    pub last: Option<Timestamp>,
+}
+
+/// What a resource policy or an IAM role lets happen to a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// It may be read, and decrypted where its key is the customer's.
+    Allowed,
+    /// It may not: the actions missing, each with the resource.
+    Denied {
+        /// For instance `kms:Decrypt on arn:aws:kms:...`.
+        missing: Vec<String>,
+    },
+    /// IAM knows no such role.
+    NoRole,
+}

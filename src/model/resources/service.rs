@@ -1,0 +1,235 @@
+//! ECS services, the revisions that they run, and what their logs say.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::connection::Connection;
+use crate::model::finding::ResourceRef;
+use crate::model::tags::Tags;
+
+/// An ECS service and what runs in it.
+#[derive(Debug, Clone, Default)]
+pub struct Service {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+    /// Name of its cluster.
+    pub cluster: String,
+    /// `ACTIVE` or `DRAINING`.
+    pub status: String,
+    /// ARN of the revision of the primary deployment: what runs, not what is newest.
+    pub task_definition: String,
+    /// Whether tasks run on Fargate.
+    pub fargate: bool,
+    /// All deployments, the primary one first.
+    pub deployments: Vec<Deployment>,
+    /// Running tasks of revisions other than the primary's, counted by revision ARN. Read only while more than
+    /// one deployment is under way.
+    pub other_tasks: BTreeMap<String, i32>,
+    /// Tasks wanted.
+    pub desired_count: i32,
+    /// Tasks running.
+    pub running_count: i32,
+    /// Subnets of its awsvpc network.
+    pub subnets: Vec<String>,
+    /// Security groups of its awsvpc network. Empty in other network modes.
+    pub security_groups: Vec<String>,
+    /// Name of the container behind its load balancer, if there is one.
+    pub balanced_container: Option<String>,
+    /// Whether a load balancer is in front of it.
+    pub load_balanced: bool,
+    /// Whether its tasks get public addresses.
+    pub assign_public_ip: bool,
+    /// `deploymentCircuitBreaker.enable`: whether a deployment that does not get steady is given up.
+    pub circuit_breaker: bool,
+    /// `deploymentCircuitBreaker.rollback`: whether the last completed deployment comes back then.
+    pub circuit_breaker_rollback: bool,
+    /// Whether a rollback by CloudWatch alarms is set up.
+    pub alarm_rollback: bool,
+    /// Whether ECS Exec is on.
+    pub exec_enabled: bool,
+    /// `ECS`, `CODE_DEPLOY` or `EXTERNAL`.
+    pub deployment_controller: String,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// One deployment of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// `ecs-svc/...`
+    pub id: String,
+    /// `PRIMARY`, `ACTIVE` or `INACTIVE`.
+    pub status: String,
+    /// ARN of its revision.
+    pub task_definition: String,
+    /// `COMPLETED`, `FAILED` or `IN_PROGRESS`; absent for other controllers.
+    pub rollout_state: Option<String>,
+    /// Why, in AWS's words.
+    pub rollout_reason: Option<String>,
+    /// Tasks wanted.
+    pub desired_count: i32,
+    /// Tasks running.
+    pub running_count: i32,
+    /// Tasks that failed to start.
+    pub failed_tasks: i32,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// When its state changed last.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// One revision of a task definition. It never changes.
+#[derive(Debug, Clone, Default)]
+pub struct TaskDefinition {
+    /// Its ARN.
+    pub arn: String,
+    /// Its family.
+    pub family: String,
+    /// Its revision, from 1.
+    pub revision: i32,
+    /// Its containers, in order.
+    pub containers: Vec<Container>,
+    /// Its volumes.
+    pub volumes: Vec<Volume>,
+    /// Whether it can be run: `ACTIVE`, not deregistered.
+    pub active: bool,
+    /// The role that fetches secrets.
+    pub execution_role: Option<String>,
+    /// The role that the containers have.
+    pub task_role: Option<String>,
+}
+
+/// A container of a task definition.
+#[derive(Debug, Clone, Default)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// Whether the task dies with it.
+    pub essential: bool,
+    /// Whether it listens on a port.
+    pub has_ports: bool,
+    /// References to secrets, in order.
+    pub secrets: Vec<SecretVariable>,
+    /// Where a plain environment variable names a database, if it does. Values are not kept.
+    pub plain_databases: Vec<PlainDatabase>,
+    /// Names of plain environment variables that hold a database's password by itself (`PGPASSWORD`, ...).
+    pub plain_passwords: Vec<String>,
+    /// The image, as written.
+    pub image: String,
+    /// Where its log goes, if that is CloudWatch Logs.
+    pub log: Option<LogTarget>,
+    /// What is mounted in it.
+    pub mounts: Vec<Mount>,
+}
+
+/// A variable that is filled from Secrets Manager or Parameter Store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretVariable {
+    /// Name of the variable.
+    pub name: String,
+    /// The reference: an ARN with an optional selector, or the name of a parameter.
+    pub value_from: String,
+}
+
+/// Where the `awslogs` driver sends a container's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogTarget {
+    /// `awslogs-group`.
+    pub group: String,
+    /// `awslogs-region`; absent: the task's own.
+    pub region: Option<String>,
+    /// `awslogs-stream-prefix`: streams are named `prefix/container/task-id`.
+    pub stream_prefix: Option<String>,
+}
+
+/// What a plain environment variable says about a database, without its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlainDatabase {
+    /// Name of the variable.
+    pub variable: String,
+    /// Whether it leads out of the task: not to localhost or a sidecar.
+    pub external: bool,
+    /// Facts about the connection, where the variable holds a whole one and not just a host.
+    pub connection: Option<Connection>,
+}
+
+/// A mount point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Name of the volume.
+    pub volume: String,
+    /// Absolute path in the container.
+    pub path: String,
+    /// Whether nothing can be written there.
+    pub read_only: bool,
+}
+
+/// A volume of a task definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Where its data lives.
+    pub kind: VolumeKind,
+}
+
+/// Where a volume's data lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VolumeKind {
+    /// EFS or `FSx`: outlives any task.
+    Shared,
+    /// A Docker volume with a scope and driver that outlive the host.
+    DockerDriver,
+    /// A directory of the host, or a Docker volume on it.
+    Host,
+    /// An EBS volume made for each task and, under a service, deleted with it.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ebs-volumes.html>
+    TaskEbs,
+}
+
+/// What a service's log says since its primary deployment began.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogEvidence {
+    /// Log groups that were searched.
+    pub groups: Vec<String>,
+    /// From when on.
+    pub since: Option<Timestamp>,
+    /// The first line found of a built-in database: which pattern, when, in which stream. Never the line itself.
+    pub builtin: Option<LogMatch>,
+    /// The first line found of a connection to the database, where `database_log_pattern` is set.
+    pub connected: Option<LogMatch>,
+}
+
+/// One line of a log that a pattern was found in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogMatch {
+    /// The pattern.
+    pub pattern: String,
+    /// When it was logged.
+    pub at: Timestamp,
+    /// The log group and stream.
+    pub stream: String,
+}
+
+/// A correction that something undid again and again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fight {
+    /// The workload.
+    pub workload: String,
+    /// What was corrected.
+    pub resource: ResourceRef,
+    /// The rules that asked for it.
+    pub rules: Vec<String>,
+    /// The change: before → after.
+    pub change: String,
+    /// How often it was undone within `safety.fight_window`.
+    pub times: usize,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who undid it, where CloudTrail events told.
+    pub principals: Vec<String>,
+}
