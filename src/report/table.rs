@@ -116,7 +116,7 @@ fn label(finding: &Finding) -> (String, Option<Color>) {
 }
 
 /// Fails before unknowns before waived ones; among those, the worst first.
-fn rank(finding: &Finding) -> (u8, std::cmp::Reverse<Severity>) {
+pub(super) fn rank(finding: &Finding) -> (u8, std::cmp::Reverse<Severity>) {
     let verdict = match finding.verdict {
         Verdict::Fail => 0,
         Verdict::Unknown => 1,
@@ -194,7 +194,7 @@ fn roots<'a>(findings: &[&'a Finding]) -> Vec<(&'a Finding, Vec<&'a Finding>)> {
 }
 
 /// What to do about a finding.
-fn advice(finding: &Finding) -> String {
+pub(super) fn advice(finding: &Finding) -> String {
     if let Some(waiver) = &finding.waiver {
         return format!("waived until {}: {}", waiver.until, waiver.reason);
     }
@@ -208,7 +208,7 @@ fn advice(finding: &Finding) -> String {
     }
 }
 
-fn summary(report: &Report) -> String {
+pub(super) fn summary(report: &Report) -> String {
     let s = &report.summary;
     let severities: Vec<String> = s
         .by_severity
@@ -352,7 +352,7 @@ pub fn rules_table(rules: &[&dyn Rule], style: Style) -> String {
     format!("{}\n", trim_lines(&table.to_string()))
 }
 
-fn count(n: usize, what: &str) -> String {
+pub(super) fn count(n: usize, what: &str) -> String {
     if n == 1 {
         format!("1 {what}")
     } else {
