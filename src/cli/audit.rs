@@ -14,6 +14,13 @@ use crate::report::{Report, Style, audit_table};
 pub struct AuditArgs {
     #[command(flatten)]
     selection: Selection,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// How a report is given out.
+#[derive(Debug, Args)]
+pub(super) struct Output {
     /// Form of the report.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -38,7 +45,12 @@ pub(super) async fn run(session: &Session, args: &AuditArgs) -> Result<u8, Failu
     let swept = session.sweep(&args.selection).await?;
     let mut report = session.report(started_at, swept);
     report.mode = Mode::Audit;
-    let style = if args.output.is_some() {
+    give(&report, &args.output)
+}
+
+/// Writes a report out, and says with what the process shall end.
+pub(super) fn give(report: &Report, how: &Output) -> Result<u8, Failure> {
+    let style = if how.output.is_some() {
         Style {
             width: None,
             colour: false,
@@ -46,16 +58,16 @@ pub(super) async fn run(session: &Session, args: &AuditArgs) -> Result<u8, Failu
     } else {
         Style::of_stdout()
     };
-    let text = match args.format {
-        Format::Table => audit_table(&report, style),
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
+    let text = match how.format {
+        Format::Table => audit_table(report, style),
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(report)?),
     };
-    match &args.output {
+    match &how.output {
         None => print(&text)?,
         Some(path) => std::fs::write(path, text)
             .map_err(|e| Failure(format!("the report can't be written to {}: {e}", path.display())))?,
     }
-    Ok(exit_code(&report, args.fail_on))
+    Ok(exit_code(report, how.fail_on))
 }
 
 fn exit_code(report: &Report, fail_on: Severity) -> u8 {
