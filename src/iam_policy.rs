@@ -8,6 +8,28 @@ use crate::config::{Config, Inspect};
 use crate::model::policy::Mode;
 use crate::rules::REGISTRY;
 
+/// What every sweep reads, whichever rules are enabled: it looks for workloads, and for what they share with others.
+const SWEEP: &[&str] = &[
+    "rds:DescribeDBInstances",
+    "rds:DescribeDBClusters",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSecurityGroupRules",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeNetworkInterfaces",
+    "ecs:ListClusters",
+    "ecs:ListServices",
+    "ecs:DescribeServices",
+    "ecs:DescribeTaskDefinition",
+    "ecs:ListTasks",
+    "ecs:DescribeTasks",
+    "tag:GetResources",
+    "secretsmanager:ListSecrets",
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:BatchGetSecretValue",
+    "secretsmanager:GetSecretValue",
+];
+
 /// IAM actions that can be bound to the workload's tag on the resource they touch.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
 const BOUND_TO_RESOURCE_TAG: &[&str] = &[
@@ -21,7 +43,7 @@ const BOUND_TO_RESOURCE_TAG: &[&str] = &[
 /// The policy document that `mode` needs under `config`.
 #[must_use]
 pub fn policy(config: &Config, mode: Mode) -> Value {
-    let mut actions: BTreeSet<&str> = BTreeSet::new();
+    let mut actions: BTreeSet<&str> = SWEEP.iter().copied().collect();
     for meta in REGISTRY.iter().map(|r| r.meta()) {
         let settings = config.rule(meta.id);
         if !config.judges(meta) {

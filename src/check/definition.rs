@@ -44,12 +44,12 @@ pub(super) fn read(file: &Value, inner: &Value, name: &str, arn: impl Fn(&str) -
         definition: TaskDefinition {
             arn: arn(&shown),
             family,
-            revision: revision.unwrap_or(1),
             containers: list.map(containers).unwrap_or_default(),
             volumes: items(inner, "volumes").iter().filter_map(volume).collect(),
             active: text("status") != Some("INACTIVE"),
             execution_role: text("executionRoleArn").map(str::to_owned).or_else(untold),
             task_role: text("taskRoleArn").map(str::to_owned).or_else(untold),
+            ..TaskDefinition::default()
         },
         tags: tags(file, inner),
         // Whoever does not say where it runs is given the benefit of the doubt: what Docker keeps on a host is not lost

@@ -213,16 +213,21 @@ fn partial_arn(target: &SecretRef) -> Option<Secret> {
     if without_suffix(&target.resource).is_some() {
         return None;
     }
-    Some(Secret {
-        arn: format!("{}-XXXXXX", target.arn),
-        name: target.resource.clone(),
+    Some(secret(format!("{}-XXXXXX", target.arn), target.resource.clone()))
+}
+
+/// A secret of which no more is known.
+fn secret(arn: String, name: String) -> Secret {
+    Secret {
+        arn,
+        name,
         deleted_at: None,
         versions: BTreeMap::new(),
         kms_key: None,
         changed_at: None,
         rotation: Rotation::default(),
         tags: Tags::default(),
-    })
+    }
 }
 
 /// Names everything as the file does, and takes out of remedies what only a real account could do.
@@ -241,6 +246,9 @@ fn present(path: &str, case: Case, mut judged: Judged, rules: BTreeMap<String, B
         finding.id = finding_id(&finding.rule, &finding.resource);
         ids.insert(before, finding.id.clone());
         retell(finding);
+    }
+    for passed in &mut judged.passed {
+        rename(path, &subjects, &mut passed.resource);
     }
     for finding in &mut judged.findings {
         finding.caused_by = finding.caused_by.take().and_then(|id| ids.get(&id).cloned());
@@ -307,7 +315,7 @@ fn retell(finding: &mut Finding) {
 fn merge(whole: &mut Checked, more: Checked) {
     whole.judged.findings.extend(more.judged.findings);
     crate::judge::sort(&mut whole.judged.findings);
-    whole.judged.pass += more.judged.pass;
+    whole.judged.passed.extend(more.judged.passed);
     whole.judged.workloads.extend(more.judged.workloads);
     for (kind, n) in more.judged.resources {
         *whole.judged.resources.entry(kind).or_default() += n;

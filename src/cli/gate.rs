@@ -1,5 +1,6 @@
 //! `holdfast gate`
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -9,9 +10,11 @@ use tokio::time::{Instant, sleep};
 
 use super::session::{Swept, print};
 use super::{Failure, Selection, Session, exit, severity};
-use crate::collect::{Collector, Unwatched};
+use crate::aws::Aws;
+use crate::collect::{Collector, Focus, Unwatched};
 use crate::config::{format_duration, parse_duration};
 use crate::gate::{Asked, GateVerdict, Reason, decide, redact, told};
+use crate::judge::judge;
 use crate::model::policy::Severity;
 use crate::model::resources::TaskRun;
 
@@ -55,24 +58,28 @@ pub(super) async fn run(session: &Session, args: &GateArgs) -> Result<u8, Failur
     let selection = Selection {
         workloads: vec![args.workload.clone()],
     };
-    let begun = Instant::now();
-    let deadline = begun + args.timeout;
+    let mut swept = session.sweep(&selection).await?;
+    let mut progress = Progress::new(args.timeout);
+    let deadline = Instant::now() + args.timeout;
     loop {
-        let swept = session.sweep(&selection).await?;
-        let verdicts: Vec<(&Swept, GateVerdict)> = swept.iter().map(|s| (s, verdict(session, args, s))).collect();
-        let waiting: Vec<(&Swept, Vec<TaskRun>)> = verdicts
-            .iter()
-            .filter_map(|(s, v)| match v {
-                GateVerdict::Wait(runs) => Some((*s, runs.clone())),
-                _ => None,
-            })
-            .collect();
-        let shut = verdicts.iter().any(|(_, v)| matches!(v, GateVerdict::Shut(_)));
-        let over = args.no_wait || Instant::now() >= deadline;
-        if shut || waiting.is_empty() || over {
-            return conclude(session, args, verdicts).await;
+        let verdicts: Vec<GateVerdict> = swept.iter().map(|s| verdict(session, args, s)).collect();
+        let running: Vec<String> = verdicts.iter().flat_map(waits_for).map(told).collect();
+        let shut = verdicts.iter().any(|v| matches!(v, GateVerdict::Shut(_)));
+        let left = deadline.saturating_duration_since(Instant::now());
+        if shut || running.is_empty() || args.no_wait || left.is_zero() {
+            drop(progress);
+            return conclude(session, args, swept.iter().zip(verdicts).collect()).await;
         }
-        wait(session, args, &waiting, begun, deadline).await;
+        progress.tell(&running);
+        sleep(LOOK_EVERY.min(left)).await;
+        look_again(session, args, &mut swept).await;
+    }
+}
+
+fn waits_for(verdict: &GateVerdict) -> &[TaskRun] {
+    match verdict {
+        GateVerdict::Wait(runs) => runs,
+        _ => &[],
     }
 }
 
@@ -87,44 +94,25 @@ fn verdict(session: &Session, args: &GateArgs, swept: &Swept) -> GateVerdict {
     decide(&swept.snapshot, &swept.judged, &asked, &params, session.clock.now())
 }
 
-/// Waits until none of the tasks runs any more, or the time is over. What became of them a fresh sweep tells.
-async fn wait(
-    session: &Session,
-    args: &GateArgs,
-    waiting: &[(&Swept, Vec<TaskRun>)],
-    begun: Instant,
-    deadline: Instant,
-) {
-    let mut progress = Progress::new(begun, args.timeout);
-    loop {
-        let mut running: Vec<String> = vec![];
-        for (swept, runs) in waiting {
-            let collector = Collector {
-                aws: &swept.aws,
-                config: &session.config,
-                memory: &session.memory,
-                progress: &Unwatched,
-            };
-            match collector.migrations(&swept.snapshot).await {
-                // It is asked again, and if that stays so the sweep tells.
-                Err(e) => {
-                    tracing::warn!(error = %e, "the migrations can't be read");
-                    running.extend(runs.iter().map(told));
-                }
-                Ok(families) => {
-                    let ended = |run: &&TaskRun| families.values().filter_map(|f| f.last_run.as_ref()).any(|last| {
-                        last.arn == run.arn && last.last_status != "STOPPED"
-                    });
-                    running.extend(runs.iter().filter(ended).map(told));
-                }
-            }
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if running.is_empty() || left.is_zero() {
-            return;
-        }
-        progress.tell(&running);
-        sleep(LOOK_EVERY.min(left)).await;
+/// Reads the workload, and nothing else, again: what a migration changes while it runs may open or shut the gate too.
+async fn look_again(session: &Session, args: &GateArgs, swept: &mut [Swept]) {
+    let only = Some(BTreeSet::from([args.workload.clone()]));
+    for place in swept.iter_mut().filter(|s| s.judged.workloads.contains(&args.workload)) {
+        let now = session.clock.now();
+        let focus = Focus::of(&place.snapshot, &session.config, &args.workload, now);
+        let collector = collector(session, &place.aws);
+        let snapshot = collector.look_again(&place.snapshot, &focus, false, now).await;
+        place.judged = judge(&snapshot, &session.config, session.clock.now(), only.as_ref());
+        place.snapshot = snapshot;
+    }
+}
+
+fn collector<'a>(session: &'a Session, aws: &'a Aws) -> Collector<'a> {
+    Collector {
+        aws,
+        config: &session.config,
+        memory: &session.memory,
+        progress: &Unwatched,
     }
 }
 
@@ -137,11 +125,10 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(begun: Instant, timeout: Duration) -> Self {
-        let bar = ProgressBar::new_spinner();
+    fn new(timeout: Duration) -> Self {
         Self {
-            bar,
-            begun,
+            bar: ProgressBar::new_spinner(),
+            begun: Instant::now(),
             timeout,
             last: None,
         }
@@ -218,12 +205,7 @@ async fn conclude(session: &Session, args: &GateArgs, verdicts: Vec<(&Swept, Gat
 
 /// The end of the log of each container that failed. Without it the verdict is the same.
 async fn log(session: &Session, swept: &Swept, run: &TaskRun, containers: &[String], out: &mut String) {
-    let collector = Collector {
-        aws: &swept.aws,
-        config: &session.config,
-        memory: &session.memory,
-        progress: &Unwatched,
-    };
+    let collector = collector(session, &swept.aws);
     for container in containers {
         let _ = match collector.log_tail(run, container).await {
             Err(e) => writeln!(out, "    its log can't be read: {e}"),

@@ -7,6 +7,7 @@ mod check;
 mod configuration;
 mod gate;
 mod plan;
+mod reference;
 mod run;
 mod session;
 
@@ -94,6 +95,12 @@ enum Command {
     },
     /// The EventBridge pattern that the enabled rules need.
     EventPattern,
+    /// A page of docs/, as Markdown.
+    #[command(hide = true)]
+    Reference {
+        /// Which page.
+        page: reference::Page,
+    },
     /// Shell completions, for instance `holdfast completions bash > /etc/bash_completion.d/holdfast`.
     Completions {
         /// Which shell.
@@ -145,6 +152,7 @@ impl Cli {
             Command::Check(args) => check::run(args, self.config.as_deref()),
             Command::Config(command) => configuration::run(command, self.config.as_deref()),
             Command::IamPolicy { mode } => catalogue::iam_policy(*mode, self.config.as_deref()),
+            Command::Reference { page } => reference::run(*page),
             Command::EventPattern => session::print_json(&crate::watch::event::pattern()),
             Command::Completions { shell } => {
                 let mut command = <Self as clap::CommandFactory>::command();
@@ -153,7 +161,10 @@ impl Cli {
             }
             Command::Audit(args) => session::block_on(async { audit::run(&self.session().await?, args).await }),
             Command::Plan(args) => session::block_on(async { plan::run(&self.session().await?, args).await }),
-            Command::Apply(args) => session::block_on(async { apply::run(&self.session().await?, args).await }),
+            Command::Apply(args) => {
+                let given = args.given()?;
+                session::block_on(async { apply::run(&self.session().await?, args, given).await })
+            }
             Command::Gate(args) => session::block_on(async { gate::run(&self.session().await?, args).await }),
             Command::Run(args) => session::block_on(async { run::run(self.session().await?, args).await }),
         }

@@ -106,6 +106,7 @@ impl Focus {
         base.parameter_groups.extend(fresh.parameter_groups.clone());
         base.rollback_targets.extend(fresh.rollback_targets.clone());
         base.logs.extend(fresh.logs.clone());
+        base.fights.clone_from(&fresh.fights);
         if let (Ok(base), Ok(fresh)) = (&mut base.migrations, &fresh.migrations) {
             base.extend(fresh.clone());
         }
@@ -117,6 +118,8 @@ impl Collector<'_> {
     /// still known to be shared; with `all_databases`, even that is read afresh.
     pub async fn look_again(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
         let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
+        // Not of AWS but of what was done here: known, not read.
+        snapshot.fights.clone_from(&base.fights);
         let ids = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
         let (instances, clusters, groups) = (ids(&focus.instances), ids(&focus.clusters), ids(&focus.groups));
         let only = |list: &'_ [String]| (!all_databases).then(|| list.to_vec());

@@ -38,6 +38,7 @@ Add to the container definition `\"secrets\": [{\"name\": \"VARIABLE\", \"valueF
     reads: SECRET_READS,
     writes: ROLLOUT_WRITES,
     risk: Risk::Brief,
+    caused_by: &["workload-without-database"],
     ..Meta::DEFAULT
 };
 

@@ -3,6 +3,7 @@
 //! A rule looks at one [`Workload`] and returns one [`Judgement`] for each resource that it applies to. It reads no
 //! clock, makes no call, and decides nothing about waivers, modes or budgets: `judge` and `plan` do.
 
+mod correction_reverted;
 mod ecs_ephemeral_storage;
 mod ecs_missing_database_secret;
 mod ecs_secret_reference_mismatch;
@@ -15,8 +16,11 @@ mod secret_wrong_database;
 pub mod support;
 #[cfg(test)]
 pub(crate) mod testing;
+mod waiver_invalid;
 pub mod wants;
 pub mod workload;
+mod workload_untagged_part;
+mod workload_without_database;
 
 use std::sync::Arc;
 
@@ -175,6 +179,10 @@ pub static REGISTRY: &[&dyn Rule] = &[
     &ecs_missing_database_secret::EcsMissingDatabaseSecret,
     &ecs_ephemeral_storage::EcsEphemeralStorage,
     &ecs_secret_reference_mismatch::EcsSecretReferenceMismatch,
+    &correction_reverted::CorrectionReverted,
+    &waiver_invalid::WaiverInvalid,
+    &workload_untagged_part::WorkloadUntaggedPart,
+    &workload_without_database::WorkloadWithoutDatabase,
 ];
 
 /// The ids of all rules.

@@ -44,8 +44,10 @@ Write the value anew with `aws secretsmanager put-secret-value`; percent-encode 
     ..Meta::DEFAULT
 };
 
-/// The IAM actions that lead from a service to the value of its secret.
+/// The IAM actions that lead from a service to the value of its secret, and to the database that it should lead to.
 pub(super) const SECRET_READS: &[&str] = &[
+    "rds:DescribeDBInstances",
+    "rds:DescribeDBClusters",
     "ecs:ListClusters",
     "ecs:ListServices",
     "ecs:DescribeServices",

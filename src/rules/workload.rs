@@ -23,6 +23,7 @@ pub struct Index<'a> {
     clusters: HashMap<&'a str, Vec<&'a DbCluster>>,
     services: HashMap<&'a str, Vec<&'a Service>>,
     secrets: HashMap<&'a str, Vec<&'a Secret>>,
+    groups: HashMap<&'a str, Vec<&'a SecurityGroup>>,
 }
 
 impl<'a> Index<'a> {
@@ -53,6 +54,11 @@ impl<'a> Index<'a> {
         for secret in snapshot.secrets.iter().flat_map(|m| m.values()) {
             if let Some(name) = secret.tags.workload(prefix) {
                 index.secrets.entry(name).or_default().push(secret);
+            }
+        }
+        for group in snapshot.security_groups.iter().flat_map(|m| m.values()) {
+            if let Some(name) = group.tags.workload(prefix) {
+                index.groups.entry(name).or_default().push(group);
             }
         }
         index
@@ -156,6 +162,15 @@ impl<'a> Workload<'a> {
     pub fn secrets(&self) -> Seen<Vec<&'a Secret>> {
         self.snapshot.secrets.as_ref().map_err(Arc::clone)?;
         Ok(of(&self.index.secrets, self.name))
+    }
+
+    /// Security groups that carry the tag.
+    ///
+    /// # Errors
+    /// What kept the groups from being read.
+    pub fn groups(&self) -> Seen<Vec<&'a SecurityGroup>> {
+        self.snapshot.security_groups.as_ref().map_err(Arc::clone)?;
+        Ok(of(&self.index.groups, self.name))
     }
 
     /// The revision that a service runs.

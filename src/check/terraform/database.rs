@@ -173,22 +173,19 @@ impl<'a> Reading<'a, '_> {
             database: r.text("database_name").map(str::to_owned),
             master_user: r.text("master_username").map(str::to_owned),
             replica_of: replica.filter(|_| r.text("master_username").is_none()).map(str::to_owned),
-            members: vec![],
             subnet_group,
             security_groups: self.links(r, Class::Group, "vpc_security_group_ids"),
             parameter_group: group.into_iter().next(),
             // Aurora Serverless v1 is always encrypted.
             storage_encrypted: r.text("engine_mode") == Some("serverless") || self.encrypted(r),
-            created_at: None,
-            restorable_until: None,
             deletion_protection: self.flag(r, "deletion_protection", false, true),
             multi_az: own_instances,
             iam_authentication: self.flag(r, "iam_database_authentication_enabled", false, true),
             auto_minor_upgrade: minor,
-            pending: std::collections::BTreeMap::new(),
             tags: self.tags(r),
             engine,
             engine_version: version,
+            ..DbCluster::default()
         }
     }
 

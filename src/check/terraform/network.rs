@@ -54,8 +54,8 @@ impl<'a> Reading<'a, '_> {
                 id: r.address.clone(),
                 name: r.text("name").unwrap_or(&r.address).to_owned(),
                 vpc: self.link(r, Class::Vpc, "vpc_id"),
-                ingress: vec![],
                 tags: self.tags(r),
+                ..SecurityGroup::default()
             };
             self.inline(r, &mut group);
             groups.insert(group.id.clone(), group);

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::{Class, Reading, Resource};
-use crate::check::{Subject, partial_arn};
+use crate::check::{Subject, partial_arn, secret};
 use crate::collect::secret_value;
-use crate::model::resources::{Rotation, Secret};
+use crate::model::resources::Secret;
 use crate::model::snapshot::{Lookup, Value};
 use crate::model::value_from::{self, Selector, ValueFrom};
 
@@ -53,15 +53,12 @@ impl<'a> Reading<'a, '_> {
 
     fn secret(&mut self, r: &Resource<'a>) -> Secret {
         let placeholder = || self.snapshot.scope.arn("secretsmanager", &format!("secret:{}", r.address));
+        let arn = r.text("arn").map_or_else(placeholder, str::to_owned);
+        let name = r.text("name").unwrap_or(&r.address).to_owned();
         Secret {
-            arn: r.text("arn").map_or_else(placeholder, str::to_owned),
-            name: r.text("name").unwrap_or(&r.address).to_owned(),
-            deleted_at: None,
-            versions: BTreeMap::new(),
             kms_key: r.text("kms_key_id").map(str::to_owned),
-            changed_at: None,
-            rotation: Rotation::default(),
             tags: if r.data { r.tags() } else { self.tags(r) },
+            ..secret(arn, name)
         }
     }
 

@@ -86,12 +86,12 @@ impl<'a> Reading<'a, '_> {
         Ok(Arc::new(TaskDefinition {
             arn: arn.to_owned(),
             family: r.text("family").unwrap_or(&r.address).to_owned(),
-            revision: 1,
             containers: definition::containers(&parsed),
             volumes: r.blocks("volume").iter().filter_map(volume).collect(),
             active: true,
             execution_role: role("execution_role_arn"),
             task_role: role("task_role_arn"),
+            ..TaskDefinition::default()
         }))
     }
 
@@ -124,7 +124,6 @@ impl<'a> Reading<'a, '_> {
                 updated_at: None,
             }],
             task_definition: revision,
-            other_tasks: std::collections::BTreeMap::new(),
             desired_count: wanted,
             running_count: wanted,
             subnets: self.links_in_block(r, Class::Subnet, "network_configuration", "subnets"),
@@ -139,6 +138,7 @@ impl<'a> Reading<'a, '_> {
             deployment_controller: controller.unwrap_or("ECS").to_owned(),
             tags: self.tags(r),
             arn,
+            ..Service::default()
         }
     }
 
