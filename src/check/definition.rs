@@ -13,7 +13,7 @@ use crate::model::tags::Tags;
 
 /// What a file says of a task definition.
 pub(super) struct Definition {
-    pub definition: TaskDefinition,
+    pub revision: TaskDefinition,
     pub tags: Tags,
     pub fargate: bool,
 }
@@ -22,7 +22,10 @@ pub(super) struct Definition {
 pub(super) fn recognise(file: &Value) -> Option<&Value> {
     let inner = field(file, "taskDefinition").filter(|v| v.is_object()).unwrap_or(file);
     let is_container = |v: &Value| v.is_object() && (field(v, "image").is_some() || field(v, "name").is_some());
-    let bare = |v: &Value| v.as_array().is_some_and(|c| !c.is_empty() && c.iter().all(is_container));
+    let bare = |v: &Value| {
+        v.as_array()
+            .is_some_and(|c| !c.is_empty() && c.iter().all(is_container))
+    };
     let whole = field(inner, "containerDefinitions").is_some_and(Value::is_array);
     (whole || bare(inner)).then_some(inner)
 }
@@ -33,15 +36,19 @@ pub(super) fn read(file: &Value, inner: &Value, name: &str, arn: impl Fn(&str) -
     let text = |key| field(inner, key).and_then(Value::as_str).filter(|t| !t.is_empty());
     let bare = inner.is_array();
     let family = text("family").unwrap_or(name).to_owned();
-    let revision = field(inner, "revision").and_then(Value::as_i64).and_then(|n| i32::try_from(n).ok());
-    let shown = revision.map_or_else(|| family.clone(), |n| format!("{family}:{n}"));
-    let list = if bare { Some(inner) } else { field(inner, "containerDefinitions") };
+    let number = field(inner, "revision").and_then(Value::as_i64);
+    let shown = number.map_or_else(|| family.clone(), |n| format!("{family}:{n}"));
+    let list = if bare {
+        Some(inner)
+    } else {
+        field(inner, "containerDefinitions")
+    };
     // A bare list does not tell its role; that it has none would be a finding.
     let untold = || bare.then(|| "a role that the file does not tell".to_owned());
     let compatible = field(inner, "requiresCompatibilities").and_then(Value::as_array);
     let asks = |kind: &str| compatible.is_some_and(|c| c.iter().any(|v| v.as_str() == Some(kind)));
     Definition {
-        definition: TaskDefinition {
+        revision: TaskDefinition {
             arn: arn(&shown),
             family,
             containers: list.map(containers).unwrap_or_default(),
@@ -177,7 +184,12 @@ fn items<'v>(value: &'v Value, key: &str) -> &'v [Value] {
 /// A field by its name in the API, else by the same name in another case: `ValueFrom`, `value_from`.
 fn field<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     let fields = value.as_object()?;
-    let plain = |s: &str| -> String { s.chars().filter(|c| *c != '_').map(|c| c.to_ascii_lowercase()).collect() };
+    let plain = |s: &str| -> String {
+        s.chars()
+            .filter(|c| *c != '_')
+            .map(|c| c.to_ascii_lowercase())
+            .collect()
+    };
     fields.get(name).or_else(|| {
         let wanted = plain(name);
         fields.iter().find(|(key, _)| plain(key) == wanted).map(|(_, v)| v)

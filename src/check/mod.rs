@@ -19,7 +19,6 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::judge::Judged;
@@ -123,7 +122,7 @@ impl Unchecked {
 /// Why the file is none that can be judged, and what was expected.
 pub fn check(
     path: &str,
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: &[u8],
     workload: Option<&str>,
     config: &Config,
     now: Timestamp,
@@ -165,7 +164,13 @@ fn stem(path: &str) -> &str {
     }
 }
 
-fn definition_case(path: &str, file: &serde_json::Value, workload: Option<&str>, config: &Config, now: Timestamp) -> Case {
+fn definition_case(
+    path: &str,
+    file: &serde_json::Value,
+    workload: Option<&str>,
+    config: &Config,
+    now: Timestamp,
+) -> Case {
     let mut counts = BTreeMap::new();
     scope::count(Some(file), &mut counts);
     let scope = scope::most(&counts, None);
@@ -175,15 +180,15 @@ fn definition_case(path: &str, file: &serde_json::Value, workload: Option<&str>,
     let found = definition::read(file, inner, stem(path), arn);
     let mut tags: Tags = found.tags;
     if tags.workload(&config.tag_prefix).is_none() {
-        let name = workload.unwrap_or(&found.definition.family).to_owned();
+        let name = workload.unwrap_or(&found.revision.family).to_owned();
         tags.0.insert(format!("{}workload", config.tag_prefix), name);
     }
-    let revision = found.definition.arn.clone();
+    let revision = found.revision.arn.clone();
     let id = crate::model::remediation::revision_name(&revision).to_owned();
     let service = definition::stand_in(&scope, &id, revision.clone(), found.fargate, tags);
     let subjects = BTreeMap::from([(service.arn.clone(), Subject::of_definition(&id))]);
     // No secret is in such a file: of a reference only its form can be told.
-    let references = found.definition.containers.iter().flat_map(|c| &c.secrets);
+    let references = found.revision.containers.iter().flat_map(|c| &c.secrets);
     let partial: Vec<(String, Secret)> = references
         .filter_map(|s| match crate::model::value_from::parse(&s.value_from) {
             crate::model::value_from::ValueFrom::Secret(target) => Some((target.arn.clone(), partial_arn(&target)?)),
@@ -197,7 +202,9 @@ fn definition_case(path: &str, file: &serde_json::Value, workload: Option<&str>,
             secrets.insert(secret.arn.clone(), secret);
         }
     }
-    snapshot.task_definitions.insert(revision, Ok(std::sync::Arc::new(found.definition)));
+    snapshot
+        .task_definitions
+        .insert(revision, Ok(std::sync::Arc::new(found.revision)));
     snapshot.services = Ok(BTreeMap::from([(service.arn.clone(), service)]));
     Case {
         snapshot,
@@ -267,7 +274,10 @@ fn present(path: &str, case: Case, mut judged: Judged, rules: BTreeMap<String, B
                 .into_iter()
                 .map(|(rule, arns)| (rule, arns.into_iter().map(shown).collect()))
                 .collect(),
-            gaps: gaps.into_iter().map(|(address, attribute)| format!("{address} ({attribute})")).collect(),
+            gaps: gaps
+                .into_iter()
+                .map(|(address, attribute)| format!("{address} ({attribute})"))
+                .collect(),
             nameless,
         },
         snapshot,

@@ -75,7 +75,9 @@ pub(super) fn verdicts(best: &Case, worst: &Case, config: &Config, now: jiff::Ti
     for finding in std::mem::take(&mut judged.findings) {
         // What is said is what is certain: in the best world a finding names nothing that is not known.
         match certain.get(&key(&finding)) {
-            Some(sure) if sure.verdict == finding.verdict && (sure.verdict != Verdict::Unknown || is_unreadable(sure)) => {
+            Some(sure)
+                if sure.verdict == finding.verdict && (sure.verdict != Verdict::Unknown || is_unreadable(sure)) =>
+            {
                 findings.push(sure.clone());
             }
             _ => {

@@ -68,7 +68,7 @@ pub(super) fn parse(text: &str) -> Result<Scrubbed, String> {
 ///
 /// # Errors
 /// What it is instead.
-pub(super) fn decode(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, String> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Zeroizing<String>, String> {
     if bytes.len() > LARGEST {
         return Err(format!("it has more than {} MiB", LARGEST >> 20));
     }
@@ -80,7 +80,7 @@ pub(super) fn decode(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Str
         let pairs: Vec<u16> = bytes[2..].chunks_exact(2).map(|p| from([p[0], p[1]])).collect();
         String::from_utf16(&pairs).map_err(|_| "it is not valid UTF-16".to_owned())
     };
-    let text = match bytes.as_slice() {
+    let text = match bytes {
         [0xff, 0xfe, ..] => wide(u16::from_le_bytes)?,
         [0xfe, 0xff, ..] => wide(u16::from_be_bytes)?,
         [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest)?,

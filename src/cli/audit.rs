@@ -15,12 +15,12 @@ pub struct AuditArgs {
     #[command(flatten)]
     selection: Selection,
     #[command(flatten)]
-    output: Output,
+    rendering: Rendering,
 }
 
 /// How a report is given out.
 #[derive(Debug, Args)]
-pub(super) struct Output {
+pub(super) struct Rendering {
     /// Form of the report.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -55,11 +55,11 @@ pub(super) async fn run(session: &Session, args: &AuditArgs) -> Result<u8, Failu
     let swept = session.sweep(&args.selection).await?;
     let mut report = session.report(started_at, swept);
     report.mode = Mode::Audit;
-    give(&report, &args.output)
+    give(&report, &args.rendering)
 }
 
 /// Writes a report out, and says with what the process shall end.
-pub(super) fn give(report: &Report, how: &Output) -> Result<u8, Failure> {
+pub(super) fn give(report: &Report, how: &Rendering) -> Result<u8, Failure> {
     let style = if how.output.is_some() {
         Style {
             width: None,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use zeroize::Zeroizing;
 
-use super::audit::{Output, give};
+use super::audit::{Rendering, give};
 use super::session::configuration;
 use super::{Failure, exit};
 use crate::check::{LARGEST, Unchecked, check};
@@ -36,7 +36,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "NAME")]
     workload: Option<String>,
     #[command(flatten)]
-    output: Output,
+    rendering: Rendering,
 }
 
 pub(super) fn run(args: &CheckArgs, config: Option<&Path>) -> Result<u8, Failure> {
@@ -48,8 +48,7 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>) -> Result<u8, Failure
     let mut bad = 0;
     for path in &args.files {
         let name = path.to_string_lossy().into_owned();
-        let checked =
-            read(path).and_then(|bytes| check(&name, bytes, args.workload.as_deref(), &config, clock.now()));
+        let checked = read(path).and_then(|bytes| check(&name, &bytes, args.workload.as_deref(), &config, clock.now()));
         match checked {
             Ok(checked) => {
                 report.add(&checked.snapshot, checked.judged);
@@ -68,7 +67,7 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>) -> Result<u8, Failure
     if bad == args.files.len() {
         return Ok(exit::CANNOT_RUN);
     }
-    let code = give(&report, &args.output)?;
+    let code = give(&report, &args.rendering)?;
     tell(&unchecked);
     Ok(if bad > 0 { exit::CANNOT_RUN } else { code })
 }

@@ -188,15 +188,25 @@ async fn conclude(session: &Session, args: &GateArgs, verdicts: Vec<(&Swept, Gat
                 log(session, swept, run, containers, &mut out).await;
             }
         }
-        unknown.iter().for_each(|why| drop(writeln!(out, "  unknown: {why}")));
+        for why in &unknown {
+            let _ = writeln!(out, "  unknown: {why}");
+        }
         exit::FINDINGS
     } else if !unknown.is_empty() {
         let _ = writeln!(out, "Whether {name} may be deployed is unknown:");
-        unknown.iter().for_each(|why| drop(writeln!(out, "  {why}")));
+        for why in &unknown {
+            let _ = writeln!(out, "  {why}");
+        }
         exit::UNKNOWN
     } else {
-        let _ = writeln!(out, "The gate is open for {name}: nothing at or above {} is open", args.fail_on);
-        well.iter().for_each(|what| drop(writeln!(out, "  {what}")));
+        let _ = writeln!(
+            out,
+            "The gate is open for {name}: nothing at or above {} is open",
+            args.fail_on
+        );
+        for what in &well {
+            let _ = writeln!(out, "  {what}");
+        }
         exit::CLEAN
     };
     print(&out)?;
@@ -210,11 +220,18 @@ async fn log(session: &Session, swept: &Swept, run: &TaskRun, containers: &[Stri
         let _ = match collector.log_tail(run, container).await {
             Err(e) => writeln!(out, "    its log can't be read: {e}"),
             Ok(tail) => match &tail.stream {
-                None => writeln!(out, "    {container} has no log in CloudWatch that could be found by its task"),
+                None => writeln!(
+                    out,
+                    "    {container} has no log in CloudWatch that could be found by its task"
+                ),
                 Some(stream) if tail.lines.is_empty() => writeln!(out, "    its log is empty: {stream}"),
                 Some(stream) => {
                     let lines = tail.lines.iter().map(|l| format!("    | {}\n", redact(l)));
-                    writeln!(out, "    the end of its log ({stream}):\n{}", lines.collect::<String>().trim_end())
+                    writeln!(
+                        out,
+                        "    the end of its log ({stream}):\n{}",
+                        lines.collect::<String>().trim_end()
+                    )
                 }
             },
         };

@@ -44,8 +44,8 @@ impl Collector<'_> {
         let task = run.arn.rsplit('/').next().unwrap_or(&run.arn);
         let stream = format!("{prefix}/{container}/{task}");
         let region = target.region.clone().unwrap_or_else(|| self.aws.scope.region.clone());
-        let there = aws_sdk_cloudwatchlogs::config::Builder::new()
-            .region(aws_sdk_cloudwatchlogs::config::Region::new(region));
+        let there =
+            aws_sdk_cloudwatchlogs::config::Builder::new().region(aws_sdk_cloudwatchlogs::config::Region::new(region));
         let request = self
             .aws
             .logs

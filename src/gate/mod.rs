@@ -194,8 +194,9 @@ impl View<'_> {
             if self.params.migrations_required {
                 self.fail(format!("the migration {name} must have run, and {forgotten}; run it"));
             } else {
-                self.unknown
-                    .push(format!("whether the migration {name} succeeded is unknown: {forgotten}"));
+                self.unknown.push(format!(
+                    "whether the migration {name} succeeded is unknown: {forgotten}"
+                ));
             }
             return;
         };
@@ -209,7 +210,9 @@ impl View<'_> {
                 text: format!("the migration {told} failed: {why}"),
                 log: Some((run.clone(), containers)),
             }),
-            Outcome::Unclear(why) => self.unknown.push(format!("whether the migration {told} succeeded is unknown: {why}")),
+            Outcome::Unclear(why) => self
+                .unknown
+                .push(format!("whether the migration {told} succeeded is unknown: {why}")),
             Outcome::Succeeded if self.params.migrations_required && run.task_definition != family.revision => {
                 self.fail(format!(
                     "the migration {} must have run, and what ran last is {told}; run it",
@@ -240,7 +243,11 @@ impl View<'_> {
     }
 
     fn outcome(&self, run: &TaskRun) -> Outcome {
-        let reason = run.stopped_reason.as_deref().map(|r| format!(" ({r})")).unwrap_or_default();
+        let reason = run
+            .stopped_reason
+            .as_deref()
+            .map(|r| format!(" ({r})"))
+            .unwrap_or_default();
         let all: Vec<String> = run.exit_codes.keys().cloned().collect();
         let code = run.stop_code.as_deref().unwrap_or_default();
         if code == "TaskFailedToStart" {
@@ -248,9 +255,7 @@ impl View<'_> {
         }
         // A sidecar that is not essential is killed when the task ends: its code says nothing.
         let definition = self.snapshot.task_definitions.get(&run.task_definition);
-        let sidecar = |name: &str| {
-            matches!(definition, Some(Ok(d)) if d.containers.iter().any(|c| c.name == name && !c.essential))
-        };
+        let sidecar = |name: &str| matches!(definition, Some(Ok(d)) if d.containers.iter().any(|c| c.name == name && !c.essential));
         let counted: Vec<_> = run.exit_codes.iter().filter(|(name, _)| !sidecar(name)).collect();
         let failed: Vec<_> = counted.iter().filter(|(_, code)| **code != Some(0)).collect();
         if !failed.is_empty() {

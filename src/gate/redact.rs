@@ -66,7 +66,9 @@ fn urls(line: &str) -> String {
 
 /// What follows `://`, up to where the password would end, and the rest of the line.
 fn credentials(after: &str) -> (String, &str) {
-    let end = after.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(after.len());
+    let end = after
+        .find(|c: char| c.is_whitespace() || c == '"')
+        .unwrap_or(after.len());
     let token = &after[..end];
     let Some(colon) = token.find(':').filter(|_| !token.starts_with('[')) else {
         return (String::new(), after);
@@ -93,8 +95,7 @@ fn credentials(after: &str) -> (String, &str) {
 fn keyed(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
-    loop {
-        let Some(start) = rest.find(is_key) else { break };
+    while let Some(start) = rest.find(is_key) {
         let length = rest[start..].find(|c| !is_key(c)).unwrap_or(rest.len() - start);
         let (before, key) = (&rest[..start], &rest[start..start + length]);
         let after = &rest[start + length..];
@@ -131,7 +132,10 @@ fn sounds_secret(key: &str) -> bool {
 /// What stands between a key and its value, and all that follows.
 fn separator(after: &str) -> Option<(&str, &str)> {
     let quote = after.trim_start_matches(['\\', '"', '\'', '`', ']']);
-    let sign = quote.trim_start().strip_prefix("=>").or_else(|| quote.trim_start().strip_prefix(['=', ':']))?;
+    let sign = quote
+        .trim_start()
+        .strip_prefix("=>")
+        .or_else(|| quote.trim_start().strip_prefix(['=', ':']))?;
     let value = sign.trim_start();
     Some((&after[..after.len() - value.len()], value))
 }
@@ -179,23 +183,44 @@ mod tests {
     #[test]
     fn what_is_masked_and_what_is_not() {
         for (line, expected) in [
-            ("postgres://app:s3cret@db:5432/app refused", "postgres://app:***@db:5432/app refused"),
+            (
+                "postgres://app:s3cret@db:5432/app refused",
+                "postgres://app:***@db:5432/app refused",
+            ),
             ("postgres://app:a@b/c@db/app", "postgres://app:***@db/app"),
             ("postgres://app:two words@db/app", "postgres://app:***@db/app"),
-            (r#"{"url":"postgres://app:pa"ss@db/app"}"#, r#"{"url":"postgres://app:***@db/app"}"#),
-            ("redis://:pw@cache, postgres://a:b@c", "redis://:***@cache, postgres://a:***@c"),
+            (
+                r#"{"url":"postgres://app:pa"ss@db/app"}"#,
+                r#"{"url":"postgres://app:***@db/app"}"#,
+            ),
+            (
+                "redis://:pw@cache, postgres://a:b@c",
+                "redis://:***@cache, postgres://a:***@c",
+            ),
             ("postgres://app:cut off here", "postgres://app:***"),
             ("GET https://example.com:8443/x", "GET https://example.com:8443/x"),
             ("listening on http://[::1]:80/", "listening on http://[::1]:80/"),
-            ("http://localhost:8080, then http://b:90.", "http://localhost:8080, then http://b:90."),
+            (
+                "http://localhost:8080, then http://b:90.",
+                "http://localhost:8080, then http://b:90.",
+            ),
             ("PGPASSWORD=hunter2 psql", "PGPASSWORD=*** psql"),
-            (r#"{"password": "a \"b\" c", "user": "x"}"#, r#"{"password": "***", "user": "x"}"#),
-            (r#"{\"dbPassword\":\"abc\",\"n\":1}"#, r#"{\"dbPassword\":\"***\",\"n\":1}"#),
+            (
+                r#"{"password": "a \"b\" c", "user": "x"}"#,
+                r#"{"password": "***", "user": "x"}"#,
+            ),
+            (
+                r#"{\"dbPassword\":\"abc\",\"n\":1}"#,
+                r#"{\"dbPassword\":\"***\",\"n\":1}"#,
+            ),
             ("host=db password='it''s' user=x", "host=db password='***' user=x"),
             ("db.password: secret,stuff more", "db.password: *** more"),
             ("Authorization: Bearer abc.def", "Authorization: ***"),
             ("AWS_SECRET_ACCESS_KEY => abc", "AWS_SECRET_ACCESS_KEY => ***"),
-            ("password authentication failed for user \"app\"", "password authentication failed for user \"app\""),
+            (
+                "password authentication failed for user \"app\"",
+                "password authentication failed for user \"app\"",
+            ),
             ("compass: north, DB_PASS=x", "compass: north, DB_PASS=***"),
             ("\u{1b}[31mred\u{1b}[0m pass\u{7}word=x", "red password=***"),
             ("applied 12 migrations", "applied 12 migrations"),
@@ -210,7 +235,7 @@ mod tests {
         #[test]
         fn a_password_in_a_url_never_comes_through(
             user in "[a-z]{1,8}",
-            password in r#"[A-Za-z0-9!-~]{0,10}[!-~]{0,4}[A-Z]{6}[!-~]{0,6}"#,
+            password in "[A-Za-z0-9!-~]{0,10}[!-~]{0,4}[A-Z]{6}[!-~]{0,6}",
             before in "[ -~]{0,20}",
             after in "[ -~&&[^@]]{0,20}",
         ) {

@@ -127,14 +127,19 @@ impl Case {
     #[track_caller]
     fn unknown(&self, word: &str) {
         let said = self.decide();
-        assert!(matches!(&said, GateVerdict::Unknown(why) if why.iter().any(|w| w.contains(word))), "{said:?}");
+        assert!(
+            matches!(&said, GateVerdict::Unknown(why) if why.iter().any(|w| w.contains(word))),
+            "{said:?}"
+        );
     }
 
     /// Shut for exactly one reason for each word.
     #[track_caller]
     fn shut(&self, words: &[&str]) {
         let said = self.decide();
-        let GateVerdict::Shut(reasons) = &said else { panic!("{said:?}") };
+        let GateVerdict::Shut(reasons) = &said else {
+            panic!("{said:?}")
+        };
         assert_eq!(reasons.len(), words.len(), "{said:?}");
         for (reason, word) in reasons.iter().zip(words) {
             assert!(reason.text.contains(word), "{word}: {said:?}");
@@ -206,7 +211,9 @@ fn the_code_of_a_sidecar_says_nothing() {
         containers: vec![container("migrate", true), container("log", false)],
         ..TaskDefinition::default()
     };
-    case.snapshot.task_definitions.insert(REVISION.into(), Ok(Arc::new(definition)));
+    case.snapshot
+        .task_definitions
+        .insert(REVISION.into(), Ok(Arc::new(definition)));
     case.opens();
 }
 
@@ -240,14 +247,18 @@ fn migrations_that_run() {
 #[test]
 fn migrations_that_did_not_run() {
     Case::ran(None).unknown("ECS knows of no run");
-    Case::ran(None).required().shut(&["must have run, and ECS knows of no run"]);
+    Case::ran(None)
+        .required()
+        .shut(&["must have run, and ECS knows of no run"]);
     Case::new().required().shut(&["must run migrations"]);
     let older = TaskRun {
         task_definition: REVISION.replace(":7", ":6"),
         ..good()
     };
     Case::ran(Some(older.clone())).opens();
-    Case::ran(Some(older)).required().shut(&["shop-migrate:7 must have run, and what ran last is shop-migrate:6"]);
+    Case::ran(Some(older))
+        .required()
+        .shut(&["shop-migrate:7 must have run, and what ran last is shop-migrate:6"]);
 }
 
 #[test]

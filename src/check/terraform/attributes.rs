@@ -21,7 +21,7 @@ pub(super) enum Attribute<'a> {
 }
 
 impl<'a> Resource<'a> {
-    pub fn attribute(&self, name: &str) -> Attribute<'a> {
+    pub(super) fn attribute(&self, name: &str) -> Attribute<'a> {
         let values: &'a Value = self.values;
         match values.get(name) {
             Some(Value::Null) | None => {}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::attributes::{Attribute, number};
-use super::{Class, Reading, Resource, list, text};
+use super::{Class, Reading, Resource, list, text, unknown};
 use crate::check::{Subject, World};
 use crate::model::resources::{DbCluster, DbInstance, Endpoint, ParameterGroup};
 
@@ -54,7 +54,10 @@ impl<'a> Reading<'a, '_> {
         }
         self.snapshot.instances = Ok(instances);
         self.snapshot.clusters = Ok(clusters);
-        for (of_cluster, kind) in [(false, "aws_db_parameter_group"), (true, "aws_rds_cluster_parameter_group")] {
+        for (of_cluster, kind) in [
+            (false, "aws_db_parameter_group"),
+            (true, "aws_rds_cluster_parameter_group"),
+        ] {
             for resource in terraform.managed(&[kind]) {
                 self.parameter_group(resource, of_cluster);
             }
@@ -69,10 +72,11 @@ impl<'a> Reading<'a, '_> {
 
     fn instance(&mut self, r: &Resource<'a>) -> DbInstance {
         let replica_of = self.link(r, Class::DbInstance, "replicate_source_db");
-        let is_replica = replica_of.is_some() || self.given(r, "replicate_source_db");
-        let version = self.version(r);
+        let is_replica = replica_of.is_some() || given(r, "replicate_source_db");
+        let version = version(r);
         let engine = self.engine(r, "postgres");
-        let parameter_groups = self.parameter_groups(r, Class::ParameterGroup, "parameter_group_name", &engine, &version);
+        let parameter_groups =
+            self.parameter_groups(r, Class::ParameterGroup, "parameter_group_name", &engine, &version);
         let (subnet_group, subnets, vpc) = self.subnet_group(r);
         let max = self.number(r, "max_allocated_storage", 0, i32::MAX, 0);
         DbInstance {
@@ -106,7 +110,7 @@ impl<'a> Reading<'a, '_> {
     }
 
     fn member(&mut self, r: &Resource<'a>) -> DbInstance {
-        let version = self.version(r);
+        let version = version(r);
         let engine = self.engine(r, "aurora-postgresql");
         let parameter_groups =
             self.parameter_groups(r, Class::ParameterGroup, "db_parameter_group_name", &engine, &version);
@@ -143,7 +147,7 @@ impl<'a> Reading<'a, '_> {
     }
 
     fn cluster(&mut self, r: &Resource<'a>) -> DbCluster {
-        let version = self.version(r);
+        let version = version(r);
         let engine = self.engine(r, "aurora-postgresql");
         let group = self.parameter_groups(
             r,
@@ -172,7 +176,9 @@ impl<'a> Reading<'a, '_> {
             port: port(r),
             database: r.text("database_name").map(str::to_owned),
             master_user: r.text("master_username").map(str::to_owned),
-            replica_of: replica.filter(|_| r.text("master_username").is_none()).map(str::to_owned),
+            replica_of: replica
+                .filter(|_| r.text("master_username").is_none())
+                .map(str::to_owned),
             subnet_group,
             security_groups: self.links(r, Class::Group, "vpc_security_group_ids"),
             parameter_group: group.into_iter().next(),
@@ -189,21 +195,11 @@ impl<'a> Reading<'a, '_> {
         }
     }
 
-    /// Whether an attribute is there, known or not.
-    fn given(&self, r: &Resource<'_>, attribute: &str) -> bool {
-        match r.attribute(attribute) {
-            Attribute::Known(Value::String(text)) => !text.is_empty(),
-            Attribute::Known(Value::Array(items)) => !items.is_empty(),
-            Attribute::Known(_) | Attribute::Unknown => true,
-            Attribute::Unset => false,
-        }
-    }
-
     /// `storage_encrypted`; of storage that comes from elsewhere it is not known unless it is said.
     fn encrypted(&mut self, r: &Resource<'_>) -> bool {
         let said = matches!(r.attribute("storage_encrypted"), Attribute::Known(Value::Bool(_)));
         // A state, and a plan of what exists, say it; `null` stands for "as AWS makes it".
-        if !said && ORIGINS.iter().any(|o| self.given(r, o)) {
+        if !said && ORIGINS.iter().any(|o| given(r, o)) {
             self.gap(r, "storage_encrypted");
             return self.world == World::Best;
         }
@@ -219,12 +215,6 @@ impl<'a> Reading<'a, '_> {
                 assumed.to_owned()
             }
         }
-    }
-
-    /// What runs, where the file says it, else what was asked for.
-    fn version(&mut self, r: &Resource<'_>) -> String {
-        let version = r.text("engine_version_actual").or_else(|| r.text("engine_version"));
-        version.unwrap_or_default().to_owned()
     }
 
     /// The parameter groups: of the file, or by name; AWS's own where none is set.
@@ -277,12 +267,28 @@ impl<'a> Reading<'a, '_> {
         // Parameters that are not known yet may be any.
         let seen = if r.unknown.get("parameter").is_some_and(super::attributes::somewhere) {
             self.gap(r, "parameter");
-            Err(Arc::new(self.unknown(r, "parameter")))
+            Err(Arc::new(unknown(r, "parameter")))
         } else {
             Ok(group)
         };
         self.snapshot.parameter_groups.insert((of_cluster, name), seen);
     }
+}
+
+/// Whether an attribute is there, known or not.
+fn given(r: &Resource<'_>, attribute: &str) -> bool {
+    match r.attribute(attribute) {
+        Attribute::Known(Value::String(text)) => !text.is_empty(),
+        Attribute::Known(Value::Array(items)) => !items.is_empty(),
+        Attribute::Known(_) | Attribute::Unknown => true,
+        Attribute::Unset => false,
+    }
+}
+
+/// What runs, where the file says it, else what was asked for.
+fn version(r: &Resource<'_>) -> String {
+    let version = r.text("engine_version_actual").or_else(|| r.text("engine_version"));
+    version.unwrap_or_default().to_owned()
 }
 
 fn endpoint(r: &Resource<'_>, attributes: &[&str]) -> Option<Endpoint> {

@@ -50,7 +50,9 @@ impl<'a> Configuration<'a> {
     pub fn expressions(&self, module: &str, kind: &str, name: &str, data: bool) -> Option<&'a Value> {
         let mode = if data { "data" } else { "managed" };
         let of = |r: &&Value| {
-            text(r, "type") == Some(kind) && text(r, "name") == Some(name) && text(r, "mode").unwrap_or("managed") == mode
+            text(r, "type") == Some(kind)
+                && text(r, "name") == Some(name)
+                && text(r, "mode").unwrap_or("managed") == mode
         };
         let module = self.module(&steps(module))?;
         list(module.get("resources")).iter().find(of)?.get("expressions")
@@ -123,7 +125,10 @@ impl Search<'_, '_> {
             }
             ["data", kind, name, ..] => self.resource(module, kind, name, true),
             // Of a whole module, or of what the file does not tell.
-            ["module" | "local" | "each" | "count" | "self" | "path" | "terraform" | "data", ..] => {
+            [
+                "module" | "local" | "each" | "count" | "self" | "path" | "terraform" | "data",
+                ..,
+            ] => {
                 self.targets.unresolved = true;
             }
             [kind, name, ..] => self.resource(module, kind, name, false),
@@ -266,7 +271,10 @@ mod tests {
             split(r#"module.a["x.y"].aws_subnet.b["p\"].q"]"#),
             ["module", r#"a["x.y"]"#, "aws_subnet", r#"b["p\"].q"]"#]
         );
-        assert_eq!(module_of(r#"module.a["x.y"].module.b.aws_subnet.c[0]"#), r#"module.a["x.y"].module.b"#);
+        assert_eq!(
+            module_of(r#"module.a["x.y"].module.b.aws_subnet.c[0]"#),
+            r#"module.a["x.y"].module.b"#
+        );
         assert_eq!(module_of("aws_subnet.c"), "");
         assert_eq!(module_of("module.a"), "module.a");
         assert_eq!(split(""), Vec::<&str>::new());

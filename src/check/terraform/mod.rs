@@ -239,7 +239,13 @@ impl<'a> Terraform<'a> {
 
     /// The file as snapshots under the assumption `world`: first what services run, then task definitions that no
     /// service here runs.
-    pub(super) fn cases(&self, config: &Config, world: World, untagged: Option<&str>, now: jiff::Timestamp) -> Vec<Case> {
+    pub(super) fn cases(
+        &self,
+        config: &Config,
+        world: World,
+        untagged: Option<&str>,
+        now: jiff::Timestamp,
+    ) -> Vec<Case> {
         let reading = |()| Reading {
             terraform: self,
             world,
@@ -296,26 +302,26 @@ impl Reading<'_, '_> {
     fn names(&mut self, arn: &str, subject: Subject) {
         self.subjects.insert(arn.to_owned(), subject);
     }
+}
 
-    /// Why something that rests on `attribute` can't be judged.
-    fn unknown(&self, resource: &Resource<'_>, attribute: &str) -> ReadError {
-        ReadError {
-            service: "file".into(),
-            operation: "Read".into(),
-            resource: resource.address.clone(),
-            code: "KnownAfterApply".into(),
-            message: format!("{attribute} of {} is known only after apply", resource.address),
-        }
+/// Why something that rests on `attribute` can't be judged.
+fn unknown(resource: &Resource<'_>, attribute: &str) -> ReadError {
+    ReadError {
+        service: "file".into(),
+        operation: "Read".into(),
+        resource: resource.address.clone(),
+        code: "KnownAfterApply".into(),
+        message: format!("{attribute} of {} is known only after apply", resource.address),
     }
+}
 
-    fn unreadable(&self, resource: &Resource<'_>, message: String) -> ReadError {
-        ReadError {
-            service: "file".into(),
-            operation: "Read".into(),
-            resource: resource.address.clone(),
-            code: super::UNREADABLE.into(),
-            message,
-        }
+fn unreadable(resource: &Resource<'_>, message: String) -> ReadError {
+    ReadError {
+        service: "file".into(),
+        operation: "Read".into(),
+        resource: resource.address.clone(),
+        code: super::UNREADABLE.into(),
+        message,
     }
 }
 

@@ -83,13 +83,17 @@ impl<'a> Reading<'a, '_> {
         for (n, block) in r.blocks("ingress").iter().enumerate() {
             let reach = Reach::of(&format!("{}.ingress", r.address), block, "protocol");
             let own = group.id.clone();
-            self.plain_sources(block, &reach, &own, &mut group.ingress);
+            plain_sources(block, &reach, &own, &mut group.ingress);
             let named = list(block.get("security_groups")).iter().filter_map(Value::as_str);
             group.ingress.extend(named.map(|id| reach.with(self.group_source(id))));
             let unknown = unknown.get(n).unwrap_or(&Value::Null);
             let groups_unknown = unknown.get("security_groups").is_some_and(somewhere);
             if groups_unknown && let Some(sources) = self.inline_references(r, block) {
-                group.ingress.extend(sources.into_iter().map(|id| reach.with(Source::Group { id, account: None })));
+                group.ingress.extend(
+                    sources
+                        .into_iter()
+                        .map(|id| reach.with(Source::Group { id, account: None })),
+                );
             } else if somewhere(unknown) {
                 self.gap(r, "ingress");
                 self.unknown_source(&reach, &mut group.ingress);
@@ -133,7 +137,7 @@ impl<'a> Reading<'a, '_> {
         let guarded = self.links(r, Class::Group, "security_group_id");
         let mut rules = vec![];
         for id in &guarded {
-            self.plain_sources(r.values, &reach, id, &mut rules);
+            plain_sources(r.values, &reach, id, &mut rules);
         }
         if let Some(written) = r.text(source_group) {
             rules.push(reach.with(self.group_source(written)));
@@ -148,7 +152,14 @@ impl<'a> Reading<'a, '_> {
                 _ => self.unknown_source(&reach, &mut rules),
             }
         }
-        let others = ["cidr_blocks", "ipv6_cidr_blocks", "prefix_list_ids", "cidr_ipv4", "cidr_ipv6", "prefix_list_id"];
+        let others = [
+            "cidr_blocks",
+            "ipv6_cidr_blocks",
+            "prefix_list_ids",
+            "cidr_ipv4",
+            "cidr_ipv6",
+            "prefix_list_id",
+        ];
         if let Some(unknown) = others.iter().find(|a| r.unknown.get(a).is_some_and(somewhere)) {
             self.gap(r, unknown);
             self.unknown_source(&reach, &mut rules);
@@ -160,26 +171,6 @@ impl<'a> Reading<'a, '_> {
                 ..SecurityGroup::default()
             });
             group.ingress.extend(rules.iter().cloned());
-        }
-    }
-
-    /// Ranges, prefix lists, and the group itself.
-    fn plain_sources(&self, value: &Value, reach: &Reach, own: &str, rules: &mut Vec<IngressRule>) {
-        let several = |key: &str| list(value.get(key)).iter().filter_map(Value::as_str).collect::<Vec<_>>();
-        let one = |key: &str| text(value, key).filter(|t| !t.is_empty());
-        let ranges = ["cidr_blocks", "ipv6_cidr_blocks"].into_iter().flat_map(several);
-        let ranges = ranges.chain(["cidr_ipv4", "cidr_ipv6"].into_iter().filter_map(one));
-        rules.extend(ranges.map(|range| {
-            let source = range.parse::<IpNet>();
-            reach.with(source.map_or_else(|_| Source::Other(range.to_owned()), Source::Cidr))
-        }));
-        let lists = several("prefix_list_ids").into_iter().chain(one("prefix_list_id"));
-        rules.extend(lists.map(|id| reach.with(Source::PrefixList(id.to_owned()))));
-        if value.get("self").and_then(flag) == Some(true) {
-            rules.push(reach.with(Source::Group {
-                id: own.to_owned(),
-                account: None,
-            }));
         }
     }
 
@@ -217,20 +208,29 @@ impl<'a> Reading<'a, '_> {
                 self.link(r, Class::RouteTable, "route_table_id"),
             );
             // `for_each` over subnets leaves the key unknown, but all of them get the same table.
-            own.extend(table.iter().flat_map(|t| subnets.iter().map(move |s| (s.clone(), t.clone()))));
+            own.extend(
+                table
+                    .iter()
+                    .flat_map(|t| subnets.iter().map(move |s| (s.clone(), t.clone()))),
+            );
         }
         for r in terraform.managed(&["aws_main_route_table_association", "aws_default_route_table"]) {
             let table = match r.kind {
                 "aws_default_route_table" => Some(r.address.clone()),
                 _ => self.link(r, Class::RouteTable, "route_table_id"),
             };
-            let vpc = self.link(r, Class::Vpc, "vpc_id").or_else(|| self.vpc_of_default_table(r));
+            let vpc = self
+                .link(r, Class::Vpc, "vpc_id")
+                .or_else(|| self.vpc_of_default_table(r));
             main.extend(vpc.zip(table));
         }
         for r in terraform.managed(types) {
             let vpc = self.link(r, Class::Vpc, "vpc_id").unwrap_or_default();
             let cidrs = ["cidr_block", "ipv6_cidr_block"].into_iter().filter_map(|a| r.text(a));
-            let table = own.get(&r.address).or_else(|| main.get(&vpc)).and_then(|t| tables.get(t));
+            let table = own
+                .get(&r.address)
+                .or_else(|| main.get(&vpc))
+                .and_then(|t| tables.get(t));
             let subnet = Subnet {
                 id: r.address.clone(),
                 vpc,
@@ -247,11 +247,15 @@ impl<'a> Reading<'a, '_> {
     fn vpc_of_default_table(&self, r: &Resource<'a>) -> Option<String> {
         if let Some(id) = r.text("default_route_table_id") {
             let (types, _) = Class::Vpc.types();
-            let of = |v: &&Resource<'_>| v.text("default_route_table_id") == Some(id) || v.text("main_route_table_id") == Some(id);
+            let of = |v: &&Resource<'_>| {
+                v.text("default_route_table_id") == Some(id) || v.text("main_route_table_id") == Some(id)
+            };
             return self.terraform.managed(types).find(of).map(|v| v.address.clone());
         }
         let expression = r.expressions?.get("default_route_table_id");
-        let found = self.terraform.links_in(Class::Vpc, &r.module, None, Some(&Value::Bool(true)), expression);
+        let found = self
+            .terraform
+            .links_in(Class::Vpc, &r.module, None, Some(&Value::Bool(true)), expression);
         found.found.into_iter().next()
     }
 
@@ -281,7 +285,12 @@ impl<'a> Reading<'a, '_> {
 
     /// One route: inline (with `cidr_block`) or of its own (with `destination_cidr_block`).
     fn route(&self, value: &Value, unknown: &Value, written: Option<&'a Value>, module: &str) -> Route {
-        let keys = ["cidr_block", "ipv6_cidr_block", "destination_cidr_block", "destination_ipv6_cidr_block"];
+        let keys = [
+            "cidr_block",
+            "ipv6_cidr_block",
+            "destination_cidr_block",
+            "destination_ipv6_cidr_block",
+        ];
         let to: BTreeSet<IpNet> = keys
             .iter()
             .filter_map(|k| text(value, k))
@@ -311,6 +320,31 @@ impl<'a> Reading<'a, '_> {
             gateway,
             private: leads_home,
         }
+    }
+}
+
+/// Ranges, prefix lists, and the group itself.
+fn plain_sources(value: &Value, reach: &Reach, own: &str, rules: &mut Vec<IngressRule>) {
+    let several = |key: &str| {
+        list(value.get(key))
+            .iter()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+    };
+    let one = |key: &str| text(value, key).filter(|t| !t.is_empty());
+    let ranges = ["cidr_blocks", "ipv6_cidr_blocks"].into_iter().flat_map(several);
+    let ranges = ranges.chain(["cidr_ipv4", "cidr_ipv6"].into_iter().filter_map(one));
+    rules.extend(ranges.map(|range| {
+        let source = range.parse::<IpNet>();
+        reach.with(source.map_or_else(|_| Source::Other(range.to_owned()), Source::Cidr))
+    }));
+    let lists = several("prefix_list_ids").into_iter().chain(one("prefix_list_id"));
+    rules.extend(lists.map(|id| reach.with(Source::PrefixList(id.to_owned()))));
+    if value.get("self").and_then(flag) == Some(true) {
+        rules.push(reach.with(Source::Group {
+            id: own.to_owned(),
+            account: None,
+        }));
     }
 }
 

@@ -16,7 +16,11 @@ impl<'a> Reading<'a, '_> {
         let terraform = self.terraform;
         let mut secrets = BTreeMap::new();
         let mut by_address: BTreeMap<&str, String> = BTreeMap::new();
-        for r in terraform.resources.iter().filter(|r| r.kind == "aws_secretsmanager_secret") {
+        for r in terraform
+            .resources
+            .iter()
+            .filter(|r| r.kind == "aws_secretsmanager_secret")
+        {
             let secret = self.secret(r);
             // What one part of a configuration makes, another may read: it is one secret.
             if r.data && secrets.contains_key(&secret.arn) {
@@ -35,7 +39,12 @@ impl<'a> Reading<'a, '_> {
             let Some(arn) = secret.as_deref().and_then(|address| by_address.get(address)) else {
                 continue;
             };
-            let Some(value) = r.values.get("secret_string").and_then(Json::as_str).filter(|v| !v.is_empty()) else {
+            let Some(value) = r
+                .values
+                .get("secret_string")
+                .and_then(Json::as_str)
+                .filter(|v| !v.is_empty())
+            else {
                 if r.values.get("secret_string_wo_version").is_none() && !r.data {
                     self.gap(r, "secret_string");
                 }
@@ -46,13 +55,19 @@ impl<'a> Reading<'a, '_> {
             } else {
                 Value::NotInspected
             };
-            self.snapshot.values.insert((arn.clone(), Selector::default()), Ok(value));
+            self.snapshot
+                .values
+                .insert((arn.clone(), Selector::default()), Ok(value));
         }
         self.snapshot.secrets = Ok(secrets);
     }
 
     fn secret(&mut self, r: &Resource<'a>) -> Secret {
-        let placeholder = || self.snapshot.scope.arn("secretsmanager", &format!("secret:{}", r.address));
+        let placeholder = || {
+            self.snapshot
+                .scope
+                .arn("secretsmanager", &format!("secret:{}", r.address))
+        };
         let arn = r.text("arn").map_or_else(placeholder, str::to_owned);
         let name = r.text("name").unwrap_or(&r.address).to_owned();
         Secret {
@@ -74,7 +89,9 @@ impl<'a> Reading<'a, '_> {
             let ValueFrom::Secret(target) = value_from::parse(&reference) else {
                 continue;
             };
-            let Ok(secrets) = &mut self.snapshot.secrets else { return };
+            let Ok(secrets) = &mut self.snapshot.secrets else {
+                return;
+            };
             let known = secrets
                 .values()
                 .find(|s| s.arn == target.arn || s.name == target.resource)

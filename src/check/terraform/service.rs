@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::attributes::{Attribute, first, flag};
-use super::{Class, Reading, Resource, list, text};
+use super::{Class, Reading, Resource, list, text, unknown, unreadable};
 use crate::check::{Subject, definition};
 use crate::model::resources::{Deployment, Service, TaskDefinition, Volume, VolumeKind};
 use crate::model::snapshot::{ReadError, Seen};
@@ -57,22 +57,25 @@ impl<'a> Reading<'a, '_> {
 
     /// Reads a task definition into the snapshot and returns the ARN that stands for it.
     fn definition(&mut self, r: &Resource<'a>) -> String {
-        let arn = self.snapshot.scope.arn("ecs", &format!("task-definition/{}", r.address));
+        let arn = self
+            .snapshot
+            .scope
+            .arn("ecs", &format!("task-definition/{}", r.address));
         let seen = self.revision(r, &arn);
         self.snapshot.task_definitions.insert(arn.clone(), seen);
         arn
     }
 
     fn revision(&mut self, r: &Resource<'a>, arn: &str) -> Seen<Arc<TaskDefinition>> {
-        let written = match r.attribute("container_definitions") {
-            Attribute::Known(Value::String(text)) => text,
-            _ => {
-                self.gap(r, "container_definitions");
-                return Err(Arc::new(self.unknown(r, "container_definitions")));
-            }
+        let Attribute::Known(Value::String(written)) = r.attribute("container_definitions") else {
+            self.gap(r, "container_definitions");
+            return Err(Arc::new(unknown(r, "container_definitions")));
         };
         let unreadable = |why: String| -> Arc<ReadError> {
-            Arc::new(self.unreadable(r, format!("the container_definitions of {} {why}", r.address)))
+            Arc::new(unreadable(
+                r,
+                format!("the container_definitions of {} {why}", r.address),
+            ))
         };
         let parsed = crate::check::source::parse(written).map_err(|e| unreadable(format!("are no JSON: {e}")))?;
         if !parsed.is_array() {
@@ -128,7 +131,10 @@ impl<'a> Reading<'a, '_> {
             running_count: wanted,
             subnets: self.links_in_block(r, Class::Subnet, "network_configuration", "subnets"),
             security_groups: self.links_in_block(r, Class::Group, "network_configuration", "security_groups"),
-            balanced_container: balancers.iter().find_map(|b| text(b, "container_name")).map(str::to_owned),
+            balanced_container: balancers
+                .iter()
+                .find_map(|b| text(b, "container_name"))
+                .map(str::to_owned),
             load_balanced: !balancers.is_empty(),
             assign_public_ip: on(network, "assign_public_ip"),
             circuit_breaker: on(breaker, "enable"),
@@ -154,7 +160,10 @@ impl<'a> Reading<'a, '_> {
         }
         let definition = self.link(r, Class::Definition, "task_definition");
         let terraform = self.terraform;
-        let resource = terraform.resources.iter().find(|d| Some(&d.address) == definition.as_ref());
+        let resource = terraform
+            .resources
+            .iter()
+            .find(|d| Some(&d.address) == definition.as_ref());
         resource.is_some_and(requires_fargate)
     }
 }

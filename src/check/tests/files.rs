@@ -15,20 +15,40 @@ fn a_task_definition_without_its_secret() {
     );
     let finding = &checked.judged.findings[0];
     assert_eq!(finding.resource.arn, "file:taskdef-no-secret.json#coder");
-    assert_eq!((&*finding.resource.account, &*finding.resource.region), ("123456789012", "unknown"));
+    assert_eq!(
+        (&*finding.resource.account, &*finding.resource.region),
+        ("123456789012", "unknown")
+    );
     let said = message(&checked, "ecs-missing-database-secret");
-    assert!(said.starts_with("a service of coder runs coder, in which no container"), "{said}");
-    let missing = checked.judged.findings.iter().find(|f| f.rule == "ecs-missing-database-secret");
-    assert!(missing.unwrap().evidence.iter().any(|e| e.field.contains("[coder]")), "{missing:?}");
+    assert!(
+        said.starts_with("a service of coder runs coder, in which no container"),
+        "{said}"
+    );
+    let missing = checked
+        .judged
+        .findings
+        .iter()
+        .find(|f| f.rule == "ecs-missing-database-secret");
+    assert!(
+        missing.unwrap().evidence.iter().any(|e| e.field.contains("[coder]")),
+        "{missing:?}"
+    );
     let remediation = finding.remediation.as_ref().unwrap();
     assert!(remediation.actions.is_empty() && remediation.calls.is_empty() && remediation.blocked_by.is_none());
-    assert!(!remediation.summary.contains(['\u{1}', '\u{2}']), "{}", remediation.summary);
+    assert!(
+        !remediation.summary.contains(['\u{1}', '\u{2}']),
+        "{}",
+        remediation.summary
+    );
 }
 
 #[test]
 fn a_url_in_plain_text_is_durable_but_no_secret() {
     let checked = fixture("taskdef-plaintext-url.json", Some("coder"));
-    assert_eq!(told(&checked), ["fail coder ecs-missing-database-secret ecs-task-definition coder"]);
+    assert_eq!(
+        told(&checked),
+        ["fail coder ecs-missing-database-secret ecs-task-definition coder"]
+    );
 }
 
 #[test]
@@ -48,7 +68,10 @@ fn the_form_of_a_reference_can_be_told() {
         ["fail containers-partial-arn ecs-secret-reference-mismatch ecs-task-definition containers-partial-arn"]
     );
     let said = message(&checked, "ecs-secret-reference-mismatch");
-    assert!(said.contains("the six-character suffix of coder/postgres/url is missing"), "{said}");
+    assert!(
+        said.contains("the six-character suffix of coder/postgres/url is missing"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -68,27 +91,41 @@ fn a_new_stack_in_nested_modules() {
     let secret = r#"module.stack["prod"].aws_secretsmanager_secret.url"#;
     assert_eq!(
         told(&checked),
-        [format!("fail coder secret-malformed-url secretsmanager-secret {secret}")],
+        [format!(
+            "fail coder secret-malformed-url secretsmanager-secret {secret}"
+        )],
         "the group of the service, two modules away, is allowed to reach the database"
     );
     assert!(message(&checked, "secret-malformed-url").contains("the port stands twice"));
     let unchecked = &checked.unchecked;
     let service = r#"module.stack["prod"].aws_ecs_service.coder"#;
-    assert!(unchecked.rules["ecs-missing-database-secret"].contains(service), "{unchecked:?}");
+    assert!(
+        unchecked.rules["ecs-missing-database-secret"].contains(service),
+        "{unchecked:?}"
+    );
     let gap = r#"module.stack["prod"].aws_ecs_task_definition.coder (container_definitions)"#;
     assert!(unchecked.gaps.contains(gap), "{unchecked:?}");
     assert_eq!(unchecked.gaps.len(), 1, "{unchecked:?}");
     let s = &checked.snapshot;
     let db = &s.instances.as_ref().unwrap()[r#"module.stack["prod"].module.database.aws_db_instance.this"#];
-    assert_eq!(db.security_groups, [r#"module.stack["prod"].module.database.aws_security_group.db"#]);
+    assert_eq!(
+        db.security_groups,
+        [r#"module.stack["prod"].module.database.aws_security_group.db"#]
+    );
     assert_eq!(
         db.subnets,
         [0, 1].map(|n| format!(r#"module.stack["prod"].module.network.aws_subnet.private[{n}]"#))
     );
-    assert_eq!(db.vpc.as_deref(), Some(r#"module.stack["prod"].module.network.aws_vpc.main"#));
+    assert_eq!(
+        db.vpc.as_deref(),
+        Some(r#"module.stack["prod"].module.network.aws_vpc.main"#)
+    );
     assert_eq!(db.parameter_groups, ["default.postgres17"]);
     assert!(db.multi_az && db.deletion_protection && db.storage_encrypted && db.auto_minor_upgrade);
-    assert_eq!((db.allocated_storage, db.max_allocated_storage, db.backup_retention_days), (20, Some(100), 14));
+    assert_eq!(
+        (db.allocated_storage, db.max_allocated_storage, db.backup_retention_days),
+        (20, Some(100), 14)
+    );
     assert_eq!(s.scope.region, "us-east-1");
     let services = s.services.as_ref().unwrap();
     let one = services.values().next().unwrap();
@@ -113,7 +150,15 @@ fn a_plan_without_tags_is_the_workload_of_its_file_or_of_the_one_who_asks() {
         assert!(said.starts_with(expected), "{said}");
         assert!(checked.unchecked.rules["ecs-secret-reference-mismatch"].contains("aws_ecs_task_definition.worker"));
         assert_eq!(checked.snapshot.scope.region, "us-west-2", "by way of a variable");
-        assert!(checked.snapshot.services.as_ref().unwrap().values().all(|s| s.assign_public_ip));
+        assert!(
+            checked
+                .snapshot
+                .services
+                .as_ref()
+                .unwrap()
+                .values()
+                .all(|s| s.assign_public_ip)
+        );
     }
 }
 
@@ -130,14 +175,29 @@ fn a_database_opened_for_a_migration() {
         "what is destroyed, forgotten or deposed is left out; what is replaced is as it will be"
     );
     let said = message(&checked, "rds-open-ingress");
-    assert!(said.contains("tcp 5432 from 203.0.113.7/32") && said.contains("all protocols from ::/0"), "{said}");
-    assert!(!said.contains("tcp 22") && said.contains("reach the database aws_db_instance.migration"), "{said}");
-    let open = checked.judged.findings.iter().find(|f| f.rule == "rds-open-ingress").unwrap();
+    assert!(
+        said.contains("tcp 5432 from 203.0.113.7/32") && said.contains("all protocols from ::/0"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("tcp 22") && said.contains("reach the database aws_db_instance.migration"),
+        "{said}"
+    );
+    let open = checked
+        .judged
+        .findings
+        .iter()
+        .find(|f| f.rule == "rds-open-ingress")
+        .unwrap();
     assert_eq!(open.severity, Severity::Critical);
     let s = &checked.snapshot;
     let subnets = s.subnets.as_ref().unwrap();
     for name in [r#"aws_subnet.public["a"]"#, r#"aws_subnet.public["b"]"#] {
-        assert_eq!(subnets[name].internet_gateway.as_deref(), Some("aws_internet_gateway.main"), "{name}");
+        assert_eq!(
+            subnets[name].internet_gateway.as_deref(),
+            Some("aws_internet_gateway.main"),
+            "{name}"
+        );
         assert_eq!(subnets[name].vpc, "aws_vpc.main");
     }
     assert_eq!(subnets["aws_subnet.inside"].internet_gateway, None);
@@ -146,7 +206,12 @@ fn a_database_opened_for_a_migration() {
     let migration = &databases["aws_db_instance.migration"];
     assert!(!migration.storage_encrypted && !migration.auto_minor_upgrade && !migration.deletion_protection);
     assert_eq!(migration.subnets.len(), 2);
-    assert!(checked.unchecked.gaps.contains("aws_db_instance.restored (storage_encrypted)"));
+    assert!(
+        checked
+            .unchecked
+            .gaps
+            .contains("aws_db_instance.restored (storage_encrypted)")
+    );
 }
 
 /// A window in the tags counts as it does for what exists.
@@ -156,7 +221,11 @@ fn a_migration_window() {
     let window = r#""holdfast:workload": "stacktracker", "holdfast:phase": "migrating", "holdfast:migration-until": "2026-11-22T00:00:00Z""#;
     let text = text.replace(r#""holdfast:workload": "stacktracker""#, window);
     let checked = judge("plan.json", text.as_bytes(), None).unwrap();
-    assert!(told(&checked).iter().all(|l| !l.contains("rds-public-access")), "{:?}", told(&checked));
+    assert!(
+        told(&checked).iter().all(|l| !l.contains("rds-public-access")),
+        "{:?}",
+        told(&checked)
+    );
     assert!(!message(&checked, "rds-open-ingress").contains("203.0.113.7"));
 }
 
@@ -174,9 +243,16 @@ fn what_exists_is_named_by_its_address_too() {
             "{name}"
         );
         let scope = &checked.snapshot.scope;
-        assert_eq!((&*scope.account, &*scope.region), ("123456789012", "us-east-2"), "{name}");
+        assert_eq!(
+            (&*scope.account, &*scope.region),
+            ("123456789012", "us-east-2"),
+            "{name}"
+        );
         let said = message(&checked, "rds-open-ingress");
-        assert!(said.contains("999999999999/sg-0theirs") && !said.contains("sg-0app"), "{said}");
+        assert!(
+            said.contains("999999999999/sg-0theirs") && !said.contains("sg-0app"),
+            "{said}"
+        );
     }
     // In a plan the revision is not known yet, although the secret it refers to is.
     let checked = fixture("plan-existing.json", None);
@@ -207,7 +283,11 @@ fn no_password_comes_out() {
     ] {
         let checked = fixture(name, None);
         let findings = serde_json::to_string(&checked.judged.findings).unwrap();
-        for text in [findings, format!("{:?}", checked.snapshot), format!("{:?}", checked.unchecked)] {
+        for text in [
+            findings,
+            format!("{:?}", checked.snapshot),
+            format!("{:?}", checked.unchecked),
+        ] {
             assert!(!text.contains("fixture-password"), "{name}: {text}");
         }
         // Nor out of a file that breaks off in the middle of one.
@@ -228,10 +308,19 @@ fn what_is_no_such_file() {
         ("[1]", "expected a task definition"),
         ("\"x\"", "expected a task definition"),
         ("null", "expected a task definition"),
-        (r#"{"format_version": "0.2", "planned_values": {}}"#, "format_version is 0.2"),
+        (
+            r#"{"format_version": "0.2", "planned_values": {}}"#,
+            "format_version is 0.2",
+        ),
         (r#"{"format_version": "1.2"}"#, "neither `planned_values` nor `values`"),
-        (r#"{"version": 4, "terraform_version": "1.11.4", "lineage": "x", "resources": []}"#, "raw Terraform state"),
-        ("{\"@level\":\"info\",\"@message\":\"x\"}\n{\"@level\":\"info\",\"@message\":\"y\"}", "log of `terraform plan -json`"),
+        (
+            r#"{"version": 4, "terraform_version": "1.11.4", "lineage": "x", "resources": []}"#,
+            "raw Terraform state",
+        ),
+        (
+            "{\"@level\":\"info\",\"@message\":\"x\"}\n{\"@level\":\"info\",\"@message\":\"y\"}",
+            "log of `terraform plan -json`",
+        ),
         ("PK\u{3}\u{4}", "saved plan"),
     ] {
         let error = judge("x.json", text.as_bytes(), None).map(|_| ()).unwrap_err();
@@ -255,7 +344,10 @@ fn what_powershell_writes_is_read() {
 #[test]
 fn containers_that_can_not_be_read_are_unknown() {
     let text = String::from_utf8(bytes("plan-no-secret.json")).unwrap();
-    let broken = text.replace(r#""container_definitions": "[{\"name\": \"coder\""#, r#""container_definitions": "[{"#);
+    let broken = text.replace(
+        r#""container_definitions": "[{\"name\": \"coder\""#,
+        r#""container_definitions": "[{"#,
+    );
     assert_ne!(text, broken);
     let checked = judge("plan.json", broken.as_bytes(), Some("coder")).unwrap();
     assert_eq!(

@@ -76,7 +76,8 @@ proptest! {
         }
         if let Ok(checked) = judge(name, file.to_string().as_bytes(), workload.as_deref()) {
             for finding in &checked.judged.findings {
-                prop_assert!(!finding.message.contains(['\u{1}', '\u{2}']));
+                let marked = finding.message.contains(['\u{1}', '\u{2}']);
+                prop_assert!(!marked, "{}", finding.message);
             }
         }
     }

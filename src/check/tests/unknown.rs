@@ -12,7 +12,10 @@ fn what_is_not_known_is_no_verdict() {
     );
     let rules = &checked.unchecked.rules;
     assert!(rules["rds-public-access"].contains("aws_db_instance.main"), "{rules:?}");
-    assert!(rules["rds-short-backup-retention"].contains("aws_db_instance.main"), "{rules:?}");
+    assert!(
+        rules["rds-short-backup-retention"].contains("aws_db_instance.main"),
+        "{rules:?}"
+    );
     assert!(rules["rds-open-ingress"].contains("aws_security_group.db"), "{rules:?}");
     for gap in [
         "aws_db_instance.main (publicly_accessible)",
@@ -25,7 +28,11 @@ fn what_is_not_known_is_no_verdict() {
         "aws_ecs_service.shop (network_configuration.security_groups)",
         "aws_secretsmanager_secret_version.url (secret_string)",
     ] {
-        assert!(checked.unchecked.gaps.contains(gap), "{gap}: {:?}", checked.unchecked.gaps);
+        assert!(
+            checked.unchecked.gaps.contains(gap),
+            "{gap}: {:?}",
+            checked.unchecked.gaps
+        );
     }
     assert!(checked.snapshot.errors.is_empty());
     let members = &checked.snapshot.clusters.as_ref().unwrap()["aws_rds_cluster.aurora"].members;
@@ -36,9 +43,16 @@ fn what_is_not_known_is_no_verdict() {
 #[test]
 fn what_is_known_fails_beside_what_is_not() {
     let text = String::from_utf8(bytes("plan-unknown.json")).unwrap();
-    let text = text.replace("\"from_port\": 22,", "\"from_port\": 1,").replace("\"to_port\": 22", "\"to_port\": 65535");
+    let text = text
+        .replace("\"from_port\": 22,", "\"from_port\": 1,")
+        .replace("\"to_port\": 22", "\"to_port\": 65535");
     let checked = judge("plan.json", text.as_bytes(), None).unwrap();
-    let open = checked.judged.findings.iter().find(|f| f.rule == "rds-open-ingress").unwrap();
+    let open = checked
+        .judged
+        .findings
+        .iter()
+        .find(|f| f.rule == "rds-open-ingress")
+        .unwrap();
     assert!(open.message.contains("198.51.100.0/24"), "{}", open.message);
     assert!(!open.message.contains("not known"), "{}", open.message);
 }
@@ -49,10 +63,21 @@ fn without_configuration() {
     let mut plan: serde_json::Value = serde_json::from_slice(&bytes("plan-stacktracker.json")).unwrap();
     plan.as_object_mut().unwrap().remove("configuration");
     let checked = judge("plan.json", plan.to_string().as_bytes(), None).unwrap();
-    assert_eq!(told(&checked), ["fail stacktracker rds-public-access rds-db-instance aws_db_instance.migration"]);
-    assert!(checked.unchecked.gaps.contains("aws_db_instance.migration (vpc_security_group_ids)"));
+    assert_eq!(
+        told(&checked),
+        ["fail stacktracker rds-public-access rds-db-instance aws_db_instance.migration"]
+    );
+    assert!(
+        checked
+            .unchecked
+            .gaps
+            .contains("aws_db_instance.migration (vpc_security_group_ids)")
+    );
     // Only resource changes, or only planned values.
-    for (gone, kept) in [("planned_values", "rds-public-access"), ("resource_changes", "rds-public-access")] {
+    for (gone, kept) in [
+        ("planned_values", "rds-public-access"),
+        ("resource_changes", "rds-public-access"),
+    ] {
         let mut plan: serde_json::Value = serde_json::from_slice(&bytes("plan-stacktracker.json")).unwrap();
         plan.as_object_mut().unwrap().remove(gone);
         let checked = judge("plan.json", plan.to_string().as_bytes(), None).unwrap();
@@ -65,10 +90,18 @@ fn without_configuration() {
 fn circles_end() {
     let mut plan: serde_json::Value = serde_json::from_slice(&bytes("plan-coder-new.json")).unwrap();
     let database = "/configuration/root_module/module_calls/stack/module/module_calls/database";
-    let group = plan.pointer_mut(&format!("{database}/expressions/client_group")).unwrap();
+    let group = plan
+        .pointer_mut(&format!("{database}/expressions/client_group"))
+        .unwrap();
     *group = serde_json::json!({"references": ["module.database.address", "module.database"]});
-    let output = plan.pointer_mut(&format!("{database}/module/outputs/address/expression")).unwrap();
+    let output = plan
+        .pointer_mut(&format!("{database}/module/outputs/address/expression"))
+        .unwrap();
     *output = serde_json::json!({"references": ["var.client_group"]});
     let checked = judge("plan.json", plan.to_string().as_bytes(), None).unwrap();
-    assert!(checked.unchecked.rules.contains_key("rds-open-ingress"), "{:?}", checked.unchecked);
+    assert!(
+        checked.unchecked.rules.contains_key("rds-open-ingress"),
+        "{:?}",
+        checked.unchecked
+    );
 }
