@@ -14,6 +14,13 @@ use crate::report::{self, Report, Style};
 pub struct AuditArgs {
     #[command(flatten)]
     selection: Selection,
+    #[command(flatten)]
+    rendering: Rendering,
+}
+
+/// How a report is given out.
+#[derive(Debug, Args)]
+pub(super) struct Rendering {
     /// Form of the report.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -48,7 +55,12 @@ pub(super) async fn run(session: &Session, args: &AuditArgs) -> Result<u8, Failu
     let swept = session.sweep(&args.selection).await?;
     let mut report = session.report(started_at, swept);
     report.mode = Mode::Audit;
-    let style = if args.output.is_some() {
+    give(&report, &args.rendering)
+}
+
+/// Writes a report out, and says with what the process shall end.
+pub(super) fn give(report: &Report, how: &Rendering) -> Result<u8, Failure> {
+    let style = if how.output.is_some() {
         Style {
             width: None,
             colour: false,
@@ -56,17 +68,17 @@ pub(super) async fn run(session: &Session, args: &AuditArgs) -> Result<u8, Failu
     } else {
         Style::of_stdout()
     };
-    let code = exit_code(&report, args.fail_on);
-    let text = match args.format {
-        Format::Table => report::audit_table(&report, style),
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
-        Format::Sarif => report::sarif(&report, code),
-        Format::Ocsf => report::ocsf(&report),
-        Format::Junit => report::junit(&report)?,
-        Format::Markdown => report::markdown(&report),
-        Format::Html => report::html(&report),
+    let code = exit_code(report, how.fail_on);
+    let text = match how.format {
+        Format::Table => report::audit_table(report, style),
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(report)?),
+        Format::Sarif => report::sarif(report, code),
+        Format::Ocsf => report::ocsf(report),
+        Format::Junit => report::junit(report)?,
+        Format::Markdown => report::markdown(report),
+        Format::Html => report::html(report),
     };
-    match &args.output {
+    match &how.output {
         None => print(&text)?,
         Some(path) => std::fs::write(path, text)
             .map_err(|e| Failure(format!("the report can't be written to {}: {e}", path.display())))?,
