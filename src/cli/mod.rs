@@ -3,7 +3,9 @@
 mod apply;
 mod audit;
 mod catalogue;
+mod checklist;
 mod configuration;
+mod diagnose;
 mod plan;
 mod run;
 mod session;
@@ -73,6 +75,13 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// The operator: events and sweeps until SIGTERM.
     Run(run::RunArgs),
+    /// Why a service does not reach its database: walks from the service by revision, variable, secret, URL, database,
+    /// security group, route, role and log, and stops at the first hop that is broken. Exit codes: 0 all proved, 1 a hop
+    /// is broken, 2 could not run, 3 nothing broken, but something is unknown.
+    Diagnose(diagnose::DiagnoseArgs),
+    /// The checklist of a migration to a database: each item proved, disproved or unknown, with its evidence and date.
+    /// Exit codes: 0 all proved, 1 something is disproved, 2 could not run, 3 nothing disproved, but something is unknown.
+    Checklist(checklist::ChecklistArgs),
     /// The catalogue, or one rule in full.
     Rules(catalogue::RulesArgs),
     /// The configuration: check it, show what is in force, print its schema.
@@ -145,6 +154,8 @@ impl Cli {
             Command::Audit(args) => session::block_on(async { audit::run(&self.session().await?, args).await }),
             Command::Plan(args) => session::block_on(async { plan::run(&self.session().await?, args).await }),
             Command::Apply(args) => session::block_on(async { apply::run(&self.session().await?, args).await }),
+            Command::Diagnose(args) => session::block_on(async { diagnose::run(self.session().await?, args).await }),
+            Command::Checklist(args) => session::block_on(async { checklist::run(self.session().await?, args).await }),
             Command::Run(args) => session::block_on(async { run::run(self.session().await?, args).await }),
         }
     }

@@ -2,6 +2,7 @@
 
 mod bus;
 mod table;
+mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use crate::model::key::Scope;
 use crate::model::policy::{Mode, Severity};
 use crate::model::snapshot::{ReadError, Snapshot};
 pub use bus::Bus;
-pub use table::{Style, audit_table, plan_table, rules_table};
+pub use table::{Style, audit_table, checklist_table, diagnosis_table, plan_table, rules_table};
+pub use tasks::checklist_markdown;
 
 /// Who made the report.
 #[derive(Debug, Clone, Serialize)]
@@ -24,6 +26,17 @@ pub struct Tool {
     pub name: &'static str,
     /// For instance `0.1.0`.
     pub version: &'static str,
+}
+
+impl Tool {
+    /// This program.
+    #[must_use]
+    pub fn this() -> Self {
+        Self {
+            name: "holdfast",
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
 }
 
 /// What was looked at.
