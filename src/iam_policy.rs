@@ -40,10 +40,18 @@ const BOUND_TO_RESOURCE_TAG: &[&str] = &[
     "ecs:UpdateService",
 ];
 
+/// What `checklist` asks for beside what rules read: snapshots of the databases, and alarms about them. They can't be
+/// bound to a tag: AWS knows no resource for the alarms, and a snapshot need not carry the tag of its database.
+const CHECKLIST: &[&str] = &[
+    "cloudwatch:DescribeAlarms",
+    "rds:DescribeDBClusterSnapshots",
+    "rds:DescribeDBSnapshots",
+];
+
 /// The policy document that `mode` needs under `config`.
 #[must_use]
 pub fn policy(config: &Config, mode: Mode) -> Value {
-    let mut actions: BTreeSet<&str> = SWEEP.iter().copied().collect();
+    let mut actions: BTreeSet<&str> = SWEEP.iter().chain(CHECKLIST).copied().collect();
     for meta in REGISTRY.iter().map(|r| r.meta()) {
         let settings = config.rule(meta.id);
         if !config.judges(meta) {

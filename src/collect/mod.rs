@@ -1,6 +1,8 @@
 //! From AWS to a [`Snapshot`]. Everything that can be read at once is; what can't be read becomes an error in its
 //! place, and the rest goes on.
 
+mod alarms;
+mod backups;
 mod ec2;
 mod ecs;
 mod focus;
@@ -21,6 +23,8 @@ use crate::config::Config;
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::Tags;
 use crate::rules::wants::wants;
+pub use alarms::alarms;
+pub use backups::backups;
 pub use focus::Focus;
 pub use log_tail::LogTail;
 pub use memory::Memory;

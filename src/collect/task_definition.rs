@@ -92,8 +92,10 @@ fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
         kv.name.clone().filter(|n| given && is_password_variable(n))
     });
     let plain_passwords = plain_passwords.collect();
+    let variables = c.environment.iter().flatten().filter_map(|kv| kv.name.clone());
     Container {
         plain_passwords,
+        variables: variables.collect(),
         image: c.image.unwrap_or_default(),
         log: c.log_configuration.and_then(log_target),
         name: c.name.unwrap_or_default(),

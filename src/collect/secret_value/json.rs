@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::json_text::{json_text, json_value};
+use super::json_text::{Text, json_text, json_value};
 use super::parts::parts;
 use super::{inspect_plain, nothing};
 use crate::model::connection::{Connection, Fault, SecretShape};
@@ -57,6 +57,12 @@ fn entries(rest: &str) -> Option<Vec<(String, &str)>> {
         }
         rest = after.strip_prefix(',')?;
     }
+}
+
+/// The string under `key` of the object whose `{` stands before `rest`. The last of several holds.
+pub(super) fn text_of<'a>(rest: &'a str, key: &str) -> Option<Text<'a>> {
+    let (_, raw) = entries(rest)?.into_iter().rev().find(|(k, _)| k == key)?;
+    json_text(raw)
 }
 
 /// What a string under `key` is, which stands in `raw` as written.

@@ -118,6 +118,8 @@ pub struct Container {
     pub plain_databases: Vec<PlainDatabase>,
     /// Names of plain environment variables that hold a database's password by itself (`PGPASSWORD`, ...).
     pub plain_passwords: Vec<String>,
+    /// Names of all plain environment variables. Values are not kept.
+    pub variables: Vec<String>,
     /// The image, as written.
     pub image: String,
     /// Where its log goes, if that is CloudWatch Logs.
