@@ -246,7 +246,7 @@ fn refuses_tls(w: &Workload<'_>) -> Option<String> {
     w.services().unwrap_or_default().iter().find_map(|service| {
         let uses = uses(w, service).ok()?;
         let plain = |c: &&crate::model::connection::Connection| c.sslmode.as_deref() == Some("disable");
-        uses.connections.iter().any(|c| plain(&c)).then(|| {
+        uses.connections.iter().any(plain).then(|| {
             format!(
                 "{}/{} connects with sslmode=disable and would be shut out; change that first",
                 service.cluster, service.name

@@ -188,7 +188,7 @@ impl Path<'_> {
             Source::PrefixList(_) | Source::Other(_) => true,
             Source::Group { .. } => false,
         };
-        self.database.members.iter().any(|i| i.publicly_accessible) && rules.iter().any(|r| public(&r))
+        self.database.members.iter().any(|i| i.publicly_accessible) && rules.iter().any(public)
     }
 }
 
