@@ -3,7 +3,7 @@
 
     emulators/gateway.py --upstream http://127.0.0.1:4566 [--port N] [--latency-ms 50] [--enforce]
                          [--deny rds:ModifyDBInstance]... [--throttle ecs:DescribeServices]... [--log FILE]
-                         [--record FILE]
+                         [--record FILE] [--say rds:DescribeDBInstances ID FIELD VALUE]...
 
 --latency-ms  every call waits this long first; calls wait side by side, as on a network
 --enforce     AWS's documented rates (aws_limits.py) per account and region; what exceeds them gets the error that
@@ -11,6 +11,8 @@
 --deny        service:Operation, service as in the signature (ecs, rds, ec2, secretsmanager, tagging, ...), `*` allowed:
               answers AccessDenied as the service would
 --throttle    the same, but answers that the call comes too fast, every time
+--say         in the answer of rds:DescribeDBInstances or rds:DescribeDBClusters, FIELD of the database ID says VALUE:
+              text, or XML that stands inside of it; an empty VALUE leaves the field out. For what no emulator can show
 --log         one JSON line for each call: t (arrival, Unix time), ms, service, operation, region, account, status,
               outcome (passed, throttled, denied, failed), resource (RDS calls: the instance)
 --record      the calls themselves, as JSON lines, so that bench.py can replay them
@@ -23,7 +25,7 @@ Prints {"endpoint": ..., "pid": ...} when it listens; ends with the process that
     POST /_gateway/reset   counts back to zero, buckets full
 
 Accounts: the 12-digit access key, or the account whose role the key got by AssumeRole through this gateway, else
-"default". Requests and answers pass unchanged but for hop-by-hop headers and framing.
+"default". Requests and answers pass unchanged but for hop-by-hop headers, framing, and what --say changes.
 """
 
 import argparse
@@ -41,6 +43,7 @@ import httptools
 import uvloop
 
 import aws_limits
+import aws_replay
 import aws_wire
 
 PARENT_CHECK = 0.25
@@ -84,6 +87,7 @@ class Gateway:
         self.enforce = options.enforce
         self.deny = options.deny
         self.throttle = options.throttle
+        self.replay = aws_replay.Replay(options.say)
         self.loop = loop
         # Line-buffered: a reader that follows the file sees each call at once.
         self.log = open(options.log, "w", buffering=1) if options.log else None
@@ -186,6 +190,8 @@ class Gateway:
             session = aws_wire.assumed_session(exchange.body, body)
             if session:
                 self.sessions[session[0]] = session[1]
+        if status == 200:
+            body = self.replay.rewrite(exchange.call, body)
         self.finish(exchange, status, "passed", message(b"HTTP/1.1 %d %s" % (status, reason), headers, body))
 
     def fail(self, exchange, why):
@@ -361,6 +367,7 @@ def main():
     parser.add_argument("--enforce", action="store_true")
     parser.add_argument("--deny", action="append", default=[], metavar="SERVICE:OPERATION")
     parser.add_argument("--throttle", action="append", default=[], metavar="SERVICE:OPERATION")
+    parser.add_argument("--say", action="append", default=[], nargs=4, metavar=("CALL", "ID", "FIELD", "VALUE"))
     parser.add_argument("--log")
     parser.add_argument("--record")
     options = parser.parse_args()

@@ -31,7 +31,7 @@ out just what is special:
           - {cidr6: "::/0", protocol: all}
           - {prefix_list: office}
       db_subnet_groups: {private: [private-a]}
-      db_parameter_groups: {tls: {family: postgres17, parameters: {rds.force_ssl: 1}}}
+      db_parameter_groups: {tls: {family: postgres17, parameters: {rds.force_ssl: 1}, tags: {...}}}
       db_clusters: {aurora: {tags: {...}, subnet_group: private, security_groups: [db]}}
       db_instances:
         shop: {public: true, retention: 1, subnet_group: private, security_groups: [db], tags: {...}}

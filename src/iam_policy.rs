@@ -36,6 +36,9 @@ const BOUND_TO_RESOURCE_TAG: &[&str] = &[
     "secretsmanager:GetSecretValue",
     "rds:ModifyDBInstance",
     "rds:ModifyDBCluster",
+    "rds:ModifyDBParameterGroup",
+    "rds:ModifyDBClusterParameterGroup",
+    "ec2:AuthorizeSecurityGroupIngress",
     "ec2:RevokeSecurityGroupIngress",
     "ecs:UpdateService",
 ];

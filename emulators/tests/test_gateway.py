@@ -66,6 +66,24 @@ def test_enforces_documented_rates(gateway, service, call, arguments, burst, ref
     assert sum(stats(endpoint)["throttled"].values()) == 1
 
 
+def test_says_what_no_emulator_can_show(gateway):
+    call, validity = "rds:DescribeDBInstances", "<CAIdentifier>old</CAIdentifier><ValidTill>2026-12-01T00:00:00Z</ValidTill>"
+    endpoint = gateway(
+        "--say", call, "full", "DBInstanceStatus", "storage-full", "--say", call, "full", "CertificateDetails", validity,
+        "--say", call, "full", "LatestRestorableTime", "", "--say", "rds:DescribeDBClusters", "full", "Status", "failed",
+    )
+    rds = client("rds", endpoint)
+    made = {"DBInstanceClass": "db.t3.micro", "Engine": "postgres", "AllocatedStorage": 20, "MasterUsername": "postgres"}
+    for name in ("full", "twin"):
+        rds.create_db_instance(DBInstanceIdentifier=name, MasterUserPassword="Placeholder-Passw0rd", **made)
+    found = {i["DBInstanceIdentifier"]: i for i in rds.describe_db_instances()["DBInstances"]}
+    assert [found[name]["DBInstanceStatus"] for name in ("full", "twin")] == ["storage-full", "available"]
+    assert found["full"]["CertificateDetails"]["ValidTill"].year == 2026
+    assert "LatestRestorableTime" not in found["full"] and "LatestRestorableTime" in found["twin"]
+    for name in found:
+        rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+
+
 def test_latency_is_side_by_side(gateway):
     endpoint = gateway("--latency-ms", 100)
     sts = client("sts", endpoint)

@@ -21,10 +21,11 @@ def make_subnet_group(world, scope, name, spec):
 
 
 def make_parameter_group(world, scope, name, spec):
-    known_keys(spec, {"family", "parameters"}, f"db_parameter_groups.{name}")
+    known_keys(spec, {"family", "parameters", "tags"}, f"db_parameter_groups.{name}")
     rds = scope.client("rds")
     made = rds.create_db_parameter_group(
         DBParameterGroupName=name, DBParameterGroupFamily=spec.get("family", "postgres17"), Description=name,
+        Tags=tag_list(spec.get("tags", {})),
     )
     parameters = [
         {"ParameterName": parameter, "ParameterValue": str(value), "ApplyMethod": "immediate"}
@@ -69,7 +70,7 @@ _REPLICA = {
 }
 _CLUSTER = {
     "engine": ("Engine", "aurora-postgresql"),
-    "version": ("EngineVersion", "16.8"),
+    "version": ("EngineVersion", "17.4"),
     "retention": ("BackupRetentionPeriod", 7),
     "encrypted": ("StorageEncrypted", True),
     "deletion_protection": ("DeletionProtection", True),

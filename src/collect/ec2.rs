@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_sdk_ec2::types::{Filter, RouteTable, SecurityGroupRule, Tag};
+use aws_sdk_ec2::types::{Filter, Route, RouteState, RouteTable, SecurityGroupRule, Tag};
 use futures::stream::{self, StreamExt};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{Collector, pages, tags};
 use crate::aws::{Api, Family};
@@ -184,32 +184,42 @@ pub(super) async fn subnets(c: &Collector<'_>) -> Seen<BTreeMap<String, Subnet>>
         .collect())
 }
 
-/// The internet gateway that a table sends the whole internet to. NAT and egress-only gateways let nobody in, and a
-/// virtual private or gateway load balancer target is not the internet.
-fn internet_gateway(table: &RouteTable) -> Option<String> {
+/// The routes whose target is still there: of a gateway or connection that was deleted, a black hole is left.
+fn live(table: &RouteTable) -> impl Iterator<Item = &Route> {
     table
         .routes()
         .iter()
+        .filter(|r| r.state() != Some(&RouteState::Blackhole))
+}
+
+/// The internet gateway that a table sends the whole internet to. NAT and egress-only gateways let nobody in, and a
+/// virtual private or gateway load balancer target is not the internet.
+fn internet_gateway(table: &RouteTable) -> Option<String> {
+    live(table)
         .filter(|r| r.destination_cidr_block() == Some("0.0.0.0/0") || r.destination_ipv6_cidr_block() == Some("::/0"))
         .filter_map(|r| r.gateway_id())
         .find(|g| g.starts_with("igw-"))
         .map(str::to_owned)
 }
 
-/// Ranges that a table sends to another network of one's own: by peering, a transit gateway, or a virtual private
-/// gateway.
+/// Ranges that a table sends to another network of one's own: by peering, a transit gateway, a core network, or a
+/// virtual private gateway. The ranges of a prefix list are not read, so that it may be any.
 fn private_routes(table: &RouteTable) -> Vec<IpNet> {
-    table
-        .routes()
-        .iter()
-        .filter(|r| {
-            r.vpc_peering_connection_id().is_some()
-                || r.transit_gateway_id().is_some()
-                || r.gateway_id().is_some_and(|g| g.starts_with("vgw-"))
-        })
-        .filter_map(|r| r.destination_cidr_block().or(r.destination_ipv6_cidr_block()))
-        .filter_map(|c| c.parse().ok())
-        .collect()
+    let everything = || [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];
+    let mut found = vec![];
+    for route in live(table).filter(|r| {
+        r.vpc_peering_connection_id().is_some()
+            || r.transit_gateway_id().is_some()
+            || r.core_network_arn().is_some()
+            || r.gateway_id().is_some_and(|g| g.starts_with("vgw-"))
+    }) {
+        let range = route.destination_cidr_block().or(route.destination_ipv6_cidr_block());
+        match range.and_then(|c| c.parse().ok()) {
+            Some(range) => found.push(range),
+            None => found.extend(everything()),
+        }
+    }
+    found
 }
 
 /// What each of `groups` guards besides databases.

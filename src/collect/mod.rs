@@ -8,6 +8,7 @@ mod ecs;
 mod focus;
 mod log_tail;
 mod memory;
+mod parameter_groups;
 mod rds;
 pub mod secret_value;
 mod secrets;
@@ -86,12 +87,14 @@ impl Collector<'_> {
     async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, _reuse: Reuse) -> Snapshot {
         Box::pin(secrets::follow(self, &mut snapshot)).await;
         let wants = wants(&snapshot, self.config, now);
-        let (guarded, earlier) = tokio::join!(
+        let (guarded, earlier, parameter_groups) = tokio::join!(
             Box::pin(ec2::guarded(self, &wants.guarded)),
             Box::pin(ecs::durable_revisions(self, &snapshot, &wants.earlier, now)),
+            Box::pin(parameter_groups::read(self, &wants.parameter_groups)),
         );
         snapshot.guarded = guarded;
         snapshot.durable_revisions = earlier;
+        snapshot.parameter_groups = parameter_groups;
         snapshot.errors = errors(&snapshot);
         snapshot
     }
@@ -138,13 +141,20 @@ fn errors(s: &Snapshot) -> BTreeSet<Arc<ReadError>> {
     lists.into_iter().flatten().chain(parts).cloned().collect()
 }
 
-/// Tags from pairs; a pair without a key is none.
+/// Tags from pairs; a pair without a key is none. AWS sends each key once. Should one come with two values, it is taken
+/// for empty, which every tag reads as its strictest: no workload, no window, no waiver, and the mode `audit`.
 fn tags<'t>(pairs: impl Iterator<Item = (Option<&'t str>, Option<&'t str>)>) -> Tags {
-    Tags(
-        pairs
-            .filter_map(|(k, v)| Some((k?.to_owned(), v.unwrap_or_default().to_owned())))
-            .collect(),
-    )
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    for (key, value) in pairs.filter_map(|(k, v)| Some((k?, v.unwrap_or_default()))) {
+        match found.get_mut(key) {
+            Some(other) if other != value => other.clear(),
+            Some(_) => {}
+            None => {
+                found.insert(key.to_owned(), value.to_owned());
+            }
+        }
+    }
+    Tags(found)
 }
 
 /// An SDK instant.

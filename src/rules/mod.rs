@@ -7,10 +7,24 @@ mod correction_reverted;
 mod ecs_ephemeral_storage;
 mod ecs_missing_database_secret;
 mod ecs_secret_reference_mismatch;
+mod rds_abandoned;
+mod rds_default_master_name;
+mod rds_deletion_unprotected;
+mod rds_expiring_certificate;
 mod rds_migration_overdue;
+mod rds_no_iam_authentication;
+mod rds_no_minor_upgrades;
 mod rds_open_ingress;
 mod rds_public_access;
+mod rds_public_subnet;
 mod rds_short_backup_retention;
+mod rds_single_az;
+mod rds_stale_restore_point;
+mod rds_storage_ceiling;
+mod rds_unavailable;
+mod rds_unencrypted_storage;
+mod rds_unenforced_tls;
+mod rds_unreachable_from_service;
 mod secret_malformed_url;
 mod secret_wrong_database;
 pub mod support;
@@ -171,9 +185,23 @@ impl Remedy {
 /// Every rule, in the order of the catalogue.
 pub static REGISTRY: &[&dyn Rule] = &[
     &rds_public_access::RdsPublicAccess,
+    &rds_public_subnet::RdsPublicSubnet,
     &rds_open_ingress::RdsOpenIngress,
+    &rds_unreachable_from_service::RdsUnreachableFromService,
     &rds_short_backup_retention::RdsShortBackupRetention,
+    &rds_stale_restore_point::RdsStaleRestorePoint,
+    &rds_unencrypted_storage::RdsUnencryptedStorage,
+    &rds_deletion_unprotected::RdsDeletionUnprotected,
+    &rds_storage_ceiling::RdsStorageCeiling,
+    &rds_unenforced_tls::RdsUnenforcedTls,
+    &rds_no_minor_upgrades::RdsNoMinorUpgrades,
+    &rds_expiring_certificate::RdsExpiringCertificate,
+    &rds_unavailable::RdsUnavailable,
     &rds_migration_overdue::RdsMigrationOverdue,
+    &rds_abandoned::RdsAbandoned,
+    &rds_single_az::RdsSingleAz,
+    &rds_no_iam_authentication::RdsNoIamAuthentication,
+    &rds_default_master_name::RdsDefaultMasterName,
     &secret_malformed_url::SecretMalformedUrl,
     &secret_wrong_database::SecretWrongDatabase,
     &ecs_missing_database_secret::EcsMissingDatabaseSecret,

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use super::Workload;
 use super::rds_open_ingress::offending;
+use super::rds_unenforced_tls::own_groups;
+use super::rds_unreachable_from_service::to_open;
 use super::support::{is_durable, right_reference};
 use super::workload::{DatabaseView, Index};
 use crate::config::Config;
@@ -16,7 +18,7 @@ use crate::model::snapshot::Snapshot;
 /// What a second look should read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Wants {
-    /// Security groups with an offending rule: what else do they guard?
+    /// Security groups with an offending rule, or without one that should be there: what else do they guard?
     pub guarded: BTreeSet<String>,
     /// Running revisions that keep data in the container, with no secret to add: was an earlier one durable?
     pub earlier: BTreeSet<String>,
@@ -52,6 +54,12 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
                     wants.guarded.insert(id.clone());
                 }
             }
+        }
+        if config.judges_id("rds-unreachable-from-service") {
+            wants.guarded.extend(to_open(&w));
+        }
+        if config.judges_id("rds-unenforced-tls") {
+            wants.parameter_groups.extend(own_groups(&w));
         }
         for service in w.services().unwrap_or_default() {
             let Ok(definition) = w.running(service) else { continue };

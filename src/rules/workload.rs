@@ -327,6 +327,10 @@ pub struct DatabaseView<'a> {
     pub database: Database,
     /// Its identifier.
     pub id: &'a str,
+    /// Its ARN.
+    pub arn: &'a str,
+    /// The instance itself, or the members of the cluster that belong to the workload.
+    pub members: Vec<&'a DbInstance>,
     /// Host names that lead to it. Empty while it is being created.
     pub hosts: Vec<&'a str>,
     /// Its port.
@@ -341,6 +345,24 @@ pub struct DatabaseView<'a> {
     pub phase: PhaseReading,
     /// Its tags.
     pub tags: &'a Tags,
+}
+
+impl DatabaseView<'_> {
+    /// Names it in a finding.
+    #[must_use]
+    pub fn resource(&self, w: &Workload<'_>) -> ResourceRef {
+        let kind = match self.database {
+            Database::Instance(_) => Kind::RdsDbInstance,
+            Database::Cluster(_) => Kind::RdsDbCluster,
+        };
+        ResourceRef::new(kind, self.id, self.arn, &w.snapshot.scope)
+    }
+
+    /// Whether it has IPv6 addresses.
+    #[must_use]
+    pub fn dual_stack(&self) -> bool {
+        self.members.iter().any(|i| i.dual_stack)
+    }
 }
 
 impl<'a> Workload<'a> {
@@ -369,6 +391,7 @@ impl<'a> Workload<'a> {
                 DatabaseView {
                     database: Database::Cluster(c.id.clone()),
                     id: &c.id,
+                    arn: &c.arn,
                     hosts,
                     port: c.port.or_else(|| {
                         members
@@ -380,6 +403,7 @@ impl<'a> Workload<'a> {
                     vpc: members.iter().find_map(|i| i.vpc.as_deref()),
                     phase: self.phase(&c.tags),
                     tags: &c.tags,
+                    members,
                 }
             })
             .collect();
@@ -388,6 +412,8 @@ impl<'a> Workload<'a> {
         views.extend(instances.iter().copied().filter(alone).map(|i| DatabaseView {
             database: Database::Instance(i.id.clone()),
             id: &i.id,
+            arn: &i.arn,
+            members: vec![i],
             hosts: i.endpoint.iter().map(|e| e.host.as_str()).collect(),
             port: i.endpoint.as_ref().map(|e| e.port).or(i.port),
             name: i.database.as_deref(),

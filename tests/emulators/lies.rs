@@ -11,14 +11,23 @@ pub enum Lie {
     OneEndpointForAll,
     /// ministack loses the source of prefix-list rules.
     PrefixListSourceLost,
+    /// ministack loses the destination of IPv6 routes.
+    Ipv6RouteLost,
+    /// "ModifyDBInstance, applied at once": all but `AutoMinorVersionUpgrade` on ministack.
+    MinorVersionUpgradesStay,
+    /// moto says at each look that a database can be restored to this very instant.
+    RestorePointIsNow,
 }
 
 impl Lie {
     /// Whether `kind` tells it.
     pub fn on(self, kind: Kind) -> bool {
         match self {
-            Self::EcsNeverSteady => kind == Kind::Moto,
-            Self::OneEndpointForAll | Self::PrefixListSourceLost => kind == Kind::Ministack,
+            Self::EcsNeverSteady | Self::RestorePointIsNow => kind == Kind::Moto,
+            Self::OneEndpointForAll
+            | Self::PrefixListSourceLost
+            | Self::Ipv6RouteLost
+            | Self::MinorVersionUpgradesStay => kind == Kind::Ministack,
         }
     }
 }

@@ -395,6 +395,12 @@ pub fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value[key].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
+/// An instant so many hours from now, as AWS writes it.
+pub fn in_hours(hours: f64) -> String {
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs_f64(hours * 3600.0);
+    at.round(jiff::Unit::Second).expect("an instant").to_string()
+}
+
 /// A string.
 pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()

@@ -1,6 +1,9 @@
 //! Questions that several rules ask of a workload.
 
+mod databases;
+mod reach;
 mod secrets;
+mod uses;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,12 +11,17 @@ use std::sync::Arc;
 use super::workload::DatabaseView;
 use super::{Remedy, Workload};
 use crate::model::remediation::{Action, SecretChange};
-use crate::model::resources::{DbInstance, IngressRule, SecurityGroup, Service, Source, TaskDefinition, VolumeKind};
+use crate::model::resources::{
+    DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet, TaskDefinition, VolumeKind,
+};
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::tags::Tags;
+pub use databases::{DATABASE_READS, Whole, configure, not_available, wholes};
+pub use reach::{Reach, reach};
 pub use secrets::{
     Leads, Reference, database_variables, leads, references, resolve, right_reference, shape, usable_keys,
 };
+pub use uses::{Uses, uses};
 
 /// The port of a PostgreSQL server that has not said otherwise.
 pub const DEFAULT_PORT: u16 = 5432;
@@ -89,8 +97,10 @@ pub fn cut_off(w: &Workload<'_>, database: &DatabaseView<'_>) -> Seen<Vec<String
             continue;
         }
         let by_group = |rule: &IngressRule, guard: &SecurityGroup| match &rule.source {
-            Source::Group { id, .. } => {
-                service.security_groups.contains(id) && groups.get(id).is_some_and(|g| g.vpc == guard.vpc)
+            Source::Group { id, account } => {
+                account.as_deref().is_none_or(|a| a == w.snapshot.scope.account)
+                    && service.security_groups.contains(id)
+                    && groups.get(id).is_some_and(|g| g.vpc == guard.vpc)
             }
             Source::Cidr(net) => {
                 w.params.allowed_cidrs.iter().any(|a| a.contains(net)) && service_within(w, service, guard, net)
@@ -109,15 +119,25 @@ pub fn cut_off(w: &Workload<'_>, database: &DatabaseView<'_>) -> Seen<Vec<String
     Ok(lost)
 }
 
-/// Whether all subnets of a service are in the VPC of `guard` and inside `net`.
+/// Whether all subnets of a service are in the VPC of `guard`, and their IPv4 addresses inside `net`: a database has no
+/// other address for certain, so that a rule for IPv6 is no path to rely on.
 fn service_within(w: &Workload<'_>, service: &Service, guard: &SecurityGroup, net: &ipnet::IpNet) -> bool {
     let Ok(subnets) = &w.snapshot.subnets else { return false };
     !service.subnets.is_empty()
         && service.subnets.iter().all(|id| {
             subnets
                 .get(id)
-                .is_some_and(|s| guard.vpc.as_deref() == Some(&s.vpc) && s.cidrs.iter().any(|cidr| net.contains(cidr)))
+                .is_some_and(|s| guard.vpc.as_deref() == Some(&s.vpc) && is_inside(s, net))
         })
+}
+
+fn is_inside(subnet: &Subnet, net: &ipnet::IpNet) -> bool {
+    let mut own = subnet
+        .cidrs
+        .iter()
+        .filter(|c| matches!(c, ipnet::IpNet::V4(_)))
+        .peekable();
+    own.peek().is_some() && own.all(|cidr| net.contains(cidr))
 }
 
 /// What a group guards besides this workload's databases.
@@ -220,14 +240,7 @@ pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
             .find(|d| d.id == instance.id || instance.cluster.as_deref() == Some(d.id))
     });
     let refused = untagged(w, &instance.id, &instance.tags)
-        .or_else(|| {
-            (instance.status != "available").then(|| {
-                format!(
-                    "waits: {} is {}, and AWS changes only an available instance",
-                    instance.id, instance.status
-                )
-            })
-        })
+        .or_else(|| not_available(&instance.id, &instance.status))
         .or_else(|| match database {
             Ok(Some(database)) => path_refusal(w, &database),
             Ok(None) => None,

@@ -2,6 +2,7 @@
 //! area that speaks, so that one which speaks out of turn fails it too.
 
 mod core;
+mod databases;
 mod guard;
 
 use std::collections::BTreeSet;
@@ -29,7 +30,7 @@ pub(super) struct Area {
 }
 
 /// Every area.
-pub(super) const AREAS: &[Area] = &[core::AREA, guard::AREA];
+pub(super) const AREAS: &[Area] = &[core::AREA, databases::AREA, guard::AREA];
 
 fn set(rules: &[&str]) -> BTreeSet<String> {
     rules.iter().map(|r| (*r).to_owned()).collect()
