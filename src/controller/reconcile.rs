@@ -62,7 +62,8 @@ impl Operator {
         let started = Instant::now();
         let now = self.clock.now();
         let scope = &shard.aws.scope;
-        let snapshot = self.collector(shard).sweep(now).await;
+        let mut snapshot = self.collector(shard).sweep(now).await;
+        shard.recall(&mut snapshot);
         let judged = judge(&snapshot, &self.config, self.clock.now(), None);
         let plan = plan(scope, &judged, &self.config, self.clock.now());
         let complete = snapshot.errors.is_empty();

@@ -2,6 +2,8 @@
 //! area that speaks, so that one which speaks out of turn fails it too.
 
 mod core;
+mod migrations;
+mod services;
 
 use std::collections::BTreeSet;
 
@@ -28,7 +30,7 @@ pub(super) struct Area {
 }
 
 /// Every area.
-pub(super) const AREAS: &[Area] = &[core::AREA];
+pub(super) const AREAS: &[Area] = &[core::AREA, services::AREA, migrations::AREA];
 
 fn set(rules: &[&str]) -> BTreeSet<String> {
     rules.iter().map(|r| (*r).to_owned()).collect()
