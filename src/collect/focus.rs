@@ -172,7 +172,7 @@ impl Collector<'_> {
             }
             return snapshot;
         }
-        Box::pin(migrations::runs(self, &mut snapshot, Reuse::Never)).await;
+        Box::pin(migrations::runs(self, &mut snapshot)).await;
         snapshot.keep_runs_of(base);
         snapshot.migrations = snapshot
             .migrations

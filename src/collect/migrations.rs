@@ -8,7 +8,7 @@ use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, TagFilter};
 use futures::stream::{self, StreamExt};
 
 use super::ecs::{DESCRIBE_TASKS, GET_RESOURCES, LIST_TASKS, TASKS_A_CALL, is_of};
-use super::{Collector, Reuse, ec2, instant, pages, tags, task_definition};
+use super::{Collector, ec2, instant, pages, tags, task_definition};
 use crate::aws::is_absent;
 use crate::model::resources::{MigrationFamily, TaskDefinition, TaskRun};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
@@ -192,7 +192,7 @@ pub(super) async fn again(
 }
 
 /// Reads the last run of every family in `snapshot`, in the clusters of its workload's services.
-pub(super) async fn runs(c: &Collector<'_>, snapshot: &mut Snapshot, reuse: Reuse) {
+pub(super) async fn runs(c: &Collector<'_>, snapshot: &mut Snapshot) {
     let Ok(families) = &snapshot.migrations else { return };
     let clusters: Vec<(String, Seen<BTreeSet<String>>)> = families
         .values()
@@ -223,15 +223,10 @@ pub(super) async fn runs(c: &Collector<'_>, snapshot: &mut Snapshot, reuse: Reus
         }
     }
     // Which of its containers are essential, only its own revision tells.
+    revisions.retain(|arn| !snapshot.task_definitions.contains_key(arn));
     for arn in revisions {
-        if !snapshot.task_definitions.contains_key(&arn) {
-            let definition = match reuse {
-                Reuse::Allowed => task_definition::read(c, &arn).await,
-                Reuse::Never => task_definition::fetch(c, &arn).await,
-            };
-            if let Ok(definition) = definition {
-                snapshot.task_definitions.insert(arn, Ok(definition));
-            }
+        if let Ok(definition) = task_definition::read(c, &arn).await {
+            snapshot.task_definitions.insert(arn, Ok(definition));
         }
     }
 }

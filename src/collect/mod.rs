@@ -79,7 +79,7 @@ impl Collector<'_> {
         snapshot.secrets = secrets;
         snapshot.migrations = migrations.families;
         snapshot.task_definitions.extend(migrations.definitions);
-        Box::pin(migrations::runs(self, &mut snapshot, Reuse::Allowed)).await;
+        Box::pin(migrations::runs(self, &mut snapshot)).await;
         Box::pin(self.finish(snapshot, now, Reuse::Allowed)).await
     }
 

@@ -73,11 +73,15 @@ pub(super) async fn fetch(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefiniti
             format!("AWS answered without the task definition {arn}"),
         )
     })?;
-    Ok(Arc::new(reduce(definition, answer.tags.unwrap_or_default(), arn)))
+    Ok(Arc::new(reduce(
+        definition,
+        answer.tags.as_deref().unwrap_or_default(),
+        arn,
+    )))
 }
 
 /// Keeps what rules need. Values of environment variables are looked at here and not kept.
-fn reduce(d: SdkDefinition, list: Vec<Tag>, arn: &str) -> TaskDefinition {
+fn reduce(d: SdkDefinition, list: &[Tag], arn: &str) -> TaskDefinition {
     let containers = d.container_definitions.unwrap_or_default();
     let names: Vec<String> = containers.iter().filter_map(|c| c.name.clone()).collect();
     TaskDefinition {

@@ -24,12 +24,12 @@ fn log(s: &mut Snapshot) -> &mut LogEvidence {
     s.logs.get_mut(SERVICE).expect("there").as_mut().expect("read")
 }
 
-fn line(pattern: &str) -> Option<LogMatch> {
-    Some(LogMatch {
+fn line(pattern: &str) -> LogMatch {
+    LogMatch {
         pattern: pattern.into(),
         at: ago(2),
         stream: "/ecs/shop ecs/web/1".into(),
-    })
+    }
 }
 
 /// The revision that a rollback would choose: the running one, otherwise.
@@ -70,8 +70,8 @@ fn role(s: &mut Snapshot, access: Access) {
 /// What fails, and the rules that say so.
 #[rustfmt::skip]
 const FAILING: &[(&str, Change, &[&str])] = &[
-    ("a built-in database", |s| log(s).builtin = line("Using built-in PostgreSQL"), &[BUILTIN]),
-    ("a connection after it", |s| { log(s).builtin = line("sqlite://"); log(s).connected = line("connected"); }, &[BUILTIN]),
+    ("a built-in database", |s| log(s).builtin = Some(line("Using built-in PostgreSQL")), &[BUILTIN]),
+    ("a connection after it", |s| { log(s).builtin = Some(line("sqlite://")); log(s).connected = Some(line("connected")); }, &[BUILTIN]),
     ("no connection", |s| strict(s), &[BUILTIN]),
     ("no log group", |s| { strict(s); log(s).groups.clear(); }, &[BUILTIN]),
     ("the revision before had no secret", |s| before(s, bare), &[ROLLBACK]),
@@ -108,7 +108,7 @@ const FAILING: &[(&str, Change, &[&str])] = &[
 const PASSING: &[(&str, Change)] = &[
     ("as it should be", |_| {}),
     ("logs elsewhere", |s| { web(s).log = None; s.logs.clear(); }),
-    ("a connection", |s| { strict(s); log(s).connected = line("connected"); }),
+    ("a connection", |s| { strict(s); log(s).connected = Some(line("connected")); }),
     ("a connection that may yet come", |s| { strict(s); log(s).since = Some(now() - jiff::SignedDuration::from_mins(10)); }),
     ("nothing runs to connect", |s| { strict(s); service(s).running_count = 0; }),
     ("the revision before was sound", |s| before(s, |_| {})),
@@ -180,7 +180,7 @@ fn refused() {
         before(s, |d| {
             bare(d);
             d.tags = tags(&[]);
-        })
+        });
     });
     assert!(why.contains("shop:1 does not carry holdfast:workload=shop"), "{why}");
     let (why, _) = refusal(ROLLBACK, |s| {
