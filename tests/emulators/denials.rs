@@ -59,7 +59,11 @@ const SERVICES: &[&str] = &[
     "ecs-missing-database-secret",
     "ecs-ephemeral-storage",
     "ecs-secret-reference-mismatch",
+    "ecs-builtin-database",
+    "ecs-unsafe-rollback",
 ];
+/// What is told of services without their revisions.
+const DEPLOYMENTS: &[&str] = &["ecs-no-rollout-protection", "ecs-failed-deployment", "ecs-public-task"];
 const SECRETS: &[&str] = &["secret-malformed-url", "secret-wrong-database"];
 
 fn rules_of(parts: &[&[&'static str]]) -> BTreeSet<&'static str> {
@@ -104,7 +108,7 @@ fn each_read_denied(kind: Kind) {
         (
             "ecs:DescribeServices",
             "ecs:DescribeServices",
-            rules_of(&[SERVICES, SECRETS, &["rds-open-ingress"]]),
+            rules_of(&[SERVICES, DEPLOYMENTS, SECRETS, &["rds-open-ingress"]]),
         ),
         (
             "ecs:DescribeTaskDefinition",
@@ -182,12 +186,16 @@ fn each_read_denied(kind: Kind) {
     ] {
         let gateway = stage.gateway(&["--deny", call]);
         let (report, _) = stage.audit_at(&gateway.endpoint, &[]);
-        assert_eq!(
-            stage.told(&report).into_iter().collect::<BTreeSet<_>>(),
-            whole,
-            "{call}"
-        );
-        assert_eq!(report["errors"], json!([]), "{call}");
+        let mut told: BTreeSet<String> = stage.told(&report).into_iter().collect();
+        if call == "tagging:GetResources" {
+            // Services are found without it, but nothing else tells which families are migrations.
+            told.retain(|t| !(t.starts_with("unknown") && t.contains(" migration-")));
+            let errors = list(&report, "errors");
+            assert!(errors.iter().all(|e| e["operation"] == "GetResources"), "{errors:#?}");
+        } else {
+            assert_eq!(report["errors"], json!([]), "{call}");
+        }
+        assert_eq!(told, whole, "{call}");
     }
 }
 

@@ -16,6 +16,8 @@
 
 mod apply;
 mod canary;
+mod catalogue_ecs;
+mod catalogue_migrations;
 mod corners;
 mod databases;
 mod denials;

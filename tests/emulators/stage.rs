@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::lies;
 use crate::world::World;
 
 /// Longer than anything takes on a busy machine; past it, something hangs.
@@ -100,6 +101,9 @@ impl Stage {
             .expect("an endpoint")
             .clone_into(&mut stage.endpoint);
         stage.made = stage.ask(&json!({"lay_out": world.declared()}));
+        if !lies::undrowned(kind, "").is_empty() {
+            stage.configure("");
+        }
         stage
     }
 
@@ -129,7 +133,7 @@ impl Stage {
     /// Runs from now on with this configuration.
     pub fn configure(&mut self, yaml: &str) {
         let path = self.dir.path().join("holdfast.yaml");
-        std::fs::write(&path, yaml).expect("written");
+        std::fs::write(&path, lies::undrowned(self.kind, yaml)).expect("written");
         self.config = Some(path);
     }
 
