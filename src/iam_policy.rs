@@ -85,7 +85,7 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Value {
             bound.entry(service).or_default().push(action);
         } else if !matches!(
             *action,
-            "ecs:RegisterTaskDefinition" | "ecs:TagResource" | "iam:PassRole"
+            "ecs:RegisterTaskDefinition" | "ecs:TagResource" | "iam:PassRole" | "ecs:DeregisterTaskDefinition"
         ) {
             plain.entry(service).or_default().push(action);
         }
@@ -118,6 +118,12 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Value {
         out.push(json!({
             "Sid": "PassTaskRoles", "Effect": "Allow", "Action": ["iam:PassRole"], "Resource": "*",
             "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+        }));
+    }
+    if actions.contains("ecs:DeregisterTaskDefinition") {
+        // IAM knows no resource for it, and so no tag to bind it to.
+        out.push(json!({
+            "Sid": "DeregisterRevisions", "Effect": "Allow", "Action": ["ecs:DeregisterTaskDefinition"], "Resource": "*",
         }));
     }
     json!({"Version": "2012-10-17", "Statement": out})

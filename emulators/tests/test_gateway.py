@@ -7,6 +7,7 @@ import pytest
 from aws_limits import Buckets, Family
 from botocore.exceptions import ClientError
 from conftest import client
+from rewrite import set_at
 
 
 def refusal(call, **arguments):
@@ -106,3 +107,25 @@ def test_logs_calls_with_the_account_of_an_assumed_role(gateway, tmp_path):
         ("sts", "AssumeRole", "us-east-1", "default", "passed"),
         ("ecs", "CreateCluster", "eu-west-1", "222222222222", "passed"),
     ]
+
+
+def test_answers_and_rewrites_as_told(gateway):
+    endpoint = gateway(
+        "--answer", 'ecs:ListServiceDeployments={"serviceDeployments": [{"status": "SUCCESSFUL"}]}',
+        "--rewrite", 'ecs:ListClusters:clusterArns=["arn:aws:ecs:us-east-1:123456789012:cluster/other"]',
+        "--rewrite", 'ecs:DescribeClusters:clusters.*.status="FAILED"',
+    )
+    ecs = client("ecs", endpoint)
+    assert ecs.list_service_deployments(service="s")["serviceDeployments"] == [{"status": "SUCCESSFUL"}]
+    ecs.create_cluster(clusterName="rewritten")
+    assert [arn.split("/")[-1] for arn in ecs.list_clusters()["clusterArns"]] == ["other"]
+    assert [c["status"] for c in ecs.describe_clusters(clusters=["rewritten"])["clusters"]] == ["FAILED"]
+
+
+def test_paths_lead_where_they_say():
+    document = {"tasks": [{"containers": [{"name": "a"}, {"name": "b", "exitCode": 0}]}, {}]}
+    set_at(document, "tasks.*.containers.*.exitCode", 1)
+    set_at(document, "tasks.0.containers.1.name", None)
+    set_at(document, "tasks.7.stopCode", "x")
+    set_at(document, "services.*.status", "x")
+    assert document == {"tasks": [{"containers": [{"name": "a", "exitCode": 1}, {"exitCode": 1}]}, {}]}

@@ -115,6 +115,7 @@ fn iam_prefix(service: &str) -> &'static str {
         "SQS" => "sqs",
         "STS" => "sts",
         "SSM" => "ssm",
+        "CloudWatch Logs" => "logs",
         "EventBridge" => "events",
         "CloudWatch" => "cloudwatch",
         _ => "other",

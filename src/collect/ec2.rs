@@ -232,6 +232,36 @@ pub(super) async fn guarded(c: &Collector<'_>, groups: &BTreeSet<String>) -> BTr
     read.collect::<Vec<_>>().await.into_iter().flatten().collect()
 }
 
+/// The security groups of those of `ids` that still exist, by interface.
+pub(super) async fn groups_of_interfaces(
+    c: &Collector<'_>,
+    ids: &BTreeSet<String>,
+) -> Seen<BTreeMap<String, Vec<String>>> {
+    let ids: Vec<String> = ids.iter().cloned().collect();
+    let mut found = BTreeMap::new();
+    for chunk in ids.chunks(FILTER_VALUES) {
+        // By a filter: asked for by its id, one that is gone would make the whole call fail.
+        let filters = Some(filter("network-interface-id", chunk));
+        let interfaces = pages!(
+            c,
+            INTERFACES,
+            token => c.aws.ec2.describe_network_interfaces().set_filters(filters.clone()).max_results(PAGE).set_next_token(token.clone()),
+            network_interfaces,
+            next_token
+        )?;
+        for interface in interfaces {
+            let groups = interface
+                .groups()
+                .iter()
+                .filter_map(|g| g.group_id())
+                .map(str::to_owned)
+                .collect();
+            found.extend(interface.network_interface_id.map(|id| (id, groups)));
+        }
+    }
+    Ok(found)
+}
+
 async fn guarded_chunk(c: &Collector<'_>, ids: Vec<String>) -> Vec<(String, Seen<Guarded>)> {
     let filters = Some(filter("group-id", &ids));
     let interfaces = pages!(

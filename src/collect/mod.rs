@@ -3,11 +3,14 @@
 
 mod alarms;
 mod backups;
+mod deployments;
 mod ec2;
 mod ecs;
 mod focus;
 mod log_tail;
+mod logs;
 mod memory;
+mod migrations;
 mod parameter_groups;
 mod rds;
 pub mod secret_value;
@@ -21,6 +24,7 @@ use jiff::Timestamp;
 
 use crate::aws::Aws;
 use crate::config::Config;
+use crate::model::resources::MigrationFamily;
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::Tags;
 use crate::rules::wants::wants;
@@ -64,13 +68,14 @@ impl Collector<'_> {
     /// Reads the whole scope. `now` is when reading begins.
     pub async fn sweep(&self, now: Timestamp) -> Snapshot {
         let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
-        let (instances, clusters, groups, subnets, (services, definitions), secrets) = tokio::join!(
+        let (instances, clusters, groups, subnets, (services, definitions), secrets, migrations) = tokio::join!(
             Box::pin(rds::instances(self, None)),
             Box::pin(rds::clusters(self, None)),
             Box::pin(ec2::groups(self, None)),
             Box::pin(ec2::subnets(self)),
             Box::pin(ecs::services(self)),
             Box::pin(secrets::list(self, None)),
+            Box::pin(migrations::discover(self)),
         );
         snapshot.instances = instances;
         snapshot.clusters = clusters;
@@ -80,21 +85,38 @@ impl Collector<'_> {
         snapshot.unread_services = services.unread;
         snapshot.task_definitions = definitions;
         snapshot.secrets = secrets;
+        snapshot.migrations = migrations.families;
+        snapshot.task_definitions.extend(migrations.definitions);
+        Box::pin(migrations::runs(self, &mut snapshot)).await;
         Box::pin(self.finish(snapshot, now, Reuse::Allowed)).await
     }
 
-    /// Reads what the first reads turned out to need: values, what suspicious groups guard, earlier revisions.
-    async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, _reuse: Reuse) -> Snapshot {
+    /// Reads what the first reads turned out to need: values, what suspicious groups guard, earlier revisions, what a
+    /// rollback would choose, what logs say.
+    async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, reuse: Reuse) -> Snapshot {
         Box::pin(secrets::follow(self, &mut snapshot)).await;
         let wants = wants(&snapshot, self.config, now);
-        let (guarded, earlier, parameter_groups) = tokio::join!(
+        let (guarded, earlier, parameter_groups, rollbacks, logs) = tokio::join!(
             Box::pin(ec2::guarded(self, &wants.guarded)),
             Box::pin(ecs::durable_revisions(self, &snapshot, &wants.earlier, now)),
             Box::pin(parameter_groups::read(self, &wants.parameter_groups)),
+            Box::pin(deployments::rollback_targets(
+                self,
+                &snapshot,
+                &wants.rollback_targets,
+                now,
+                reuse
+            )),
+            Box::pin(logs::evidence(self, &snapshot, &wants.logs, now, reuse)),
         );
         snapshot.guarded = guarded;
         snapshot.durable_revisions = earlier;
         snapshot.parameter_groups = parameter_groups;
+        snapshot.rollback_targets = rollbacks.targets;
+        for definition in rollbacks.definitions {
+            snapshot.task_definitions.insert(definition.arn.clone(), Ok(definition));
+        }
+        snapshot.logs = logs;
         snapshot.errors = errors(&snapshot);
         snapshot
     }
@@ -137,8 +159,15 @@ fn errors(s: &Snapshot) -> BTreeSet<Arc<ReadError>> {
         .chain(s.access.values().filter_map(|r| r.as_ref().err()))
         .chain(s.parameter_groups.values().filter_map(|r| r.as_ref().err()))
         .chain(s.rollback_targets.values().filter_map(|r| r.as_ref().err()))
-        .chain(s.logs.values().filter_map(|r| r.as_ref().err()));
+        .chain(s.logs.values().filter_map(|r| r.as_ref().err()))
+        .chain(s.migrations.iter().flat_map(|m| m.values()).flat_map(unread));
     lists.into_iter().flatten().chain(parts).cloned().collect()
+}
+
+/// What of a migration could not be read.
+fn unread(family: &MigrationFamily) -> impl Iterator<Item = &Arc<ReadError>> {
+    let groups = family.last_run.as_ref().and_then(|r| r.unread_groups.as_ref());
+    family.unread.iter().chain(groups)
 }
 
 /// Tags from pairs; a pair without a key is none. AWS sends each key once. Should one come with two values, it is taken

@@ -66,6 +66,7 @@ impl Case {
             revision: REVISION.into(),
             tags: Tags(tags.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect()),
             last_run,
+            ..MigrationFamily::default()
         };
         self.snapshot.migrations.as_mut().unwrap().insert(name.into(), family);
     }

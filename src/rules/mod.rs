@@ -4,9 +4,19 @@
 //! clock, makes no call, and decides nothing about waivers, modes or budgets: `judge` and `plan` do.
 
 mod correction_reverted;
+mod ecs_builtin_database;
 mod ecs_ephemeral_storage;
+mod ecs_exec_disabled;
+mod ecs_failed_deployment;
 mod ecs_missing_database_secret;
+mod ecs_no_load_balancer;
+mod ecs_no_rollout_protection;
+mod ecs_public_task;
 mod ecs_secret_reference_mismatch;
+mod ecs_unsafe_rollback;
+mod migration_drift;
+mod migration_failed;
+mod migration_missing;
 mod rds_abandoned;
 mod rds_default_master_name;
 mod rds_deletion_unprotected;
@@ -211,6 +221,16 @@ pub static REGISTRY: &[&dyn Rule] = &[
     &waiver_invalid::WaiverInvalid,
     &workload_untagged_part::WorkloadUntaggedPart,
     &workload_without_database::WorkloadWithoutDatabase,
+    &ecs_builtin_database::EcsBuiltinDatabase,
+    &ecs_unsafe_rollback::EcsUnsafeRollback,
+    &ecs_no_rollout_protection::EcsNoRolloutProtection,
+    &ecs_failed_deployment::EcsFailedDeployment,
+    &ecs_public_task::EcsPublicTask,
+    &ecs_no_load_balancer::EcsNoLoadBalancer,
+    &ecs_exec_disabled::EcsExecDisabled,
+    &migration_failed::MigrationFailed,
+    &migration_drift::MigrationDrift,
+    &migration_missing::MigrationMissing,
 ];
 
 /// The ids of all rules.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::config::Config;
+use crate::config::{Config, Migrations, WorkloadOverrides};
 use crate::judge::{Judged, judge};
 use crate::model::connection::{Connection, ConnectionForm, Fault, HostPort, SecretShape};
 use crate::model::finding::Verdict;
@@ -363,9 +363,38 @@ pub(crate) fn judged(s: &Snapshot) -> Judged {
     judge(s, &Config::default(), now(), None)
 }
 
-/// The verdicts of `rules` alone, those that are off by default included.
+/// A workload of which more is asked: see [`judged_by`].
+const STRICT: &str = "strict";
+
+/// Makes the workload one that must have a migration, and whose log must tell of a connection.
+pub(crate) fn strict(s: &mut Snapshot) {
+    let instances = s.instances.iter_mut().flat_map(|m| m.values_mut()).map(|r| &mut r.tags);
+    let services = s.services.iter_mut().flat_map(|m| m.values_mut()).map(|r| &mut r.tags);
+    let secrets = s.secrets.iter_mut().flat_map(|m| m.values_mut()).map(|r| &mut r.tags);
+    let groups = s
+        .security_groups
+        .iter_mut()
+        .flat_map(|m| m.values_mut())
+        .map(|r| &mut r.tags);
+    let families = s
+        .migrations
+        .iter_mut()
+        .flat_map(|m| m.values_mut())
+        .map(|r| &mut r.tags);
+    for tags in instances.chain(services).chain(secrets).chain(groups).chain(families) {
+        tags.0.insert("holdfast:workload".into(), STRICT.into());
+    }
+}
+
+/// The verdicts of `rules` alone, those that are off by default included. Of [`strict`] workloads, more is asked.
 pub(crate) fn judged_by(s: &Snapshot, rules: &[&str]) -> Judged {
     let mut config = Config::default();
+    let more = WorkloadOverrides {
+        migrations: Some(Migrations::Required),
+        database_log_pattern: Some("connected".into()),
+        ..WorkloadOverrides::default()
+    };
+    config.workloads.insert(STRICT.into(), more);
     for id in crate::rules::ids() {
         let settings = config.rules.entry(id.to_owned()).or_default();
         settings.enabled = Some(rules.contains(&id));

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Workload;
+use super::ecs_exec_disabled::EXEC;
 use super::rds_open_ingress::offending;
 use super::rds_unenforced_tls::own_groups;
 use super::rds_unreachable_from_service::to_open;
 use super::support::{is_durable, right_reference};
 use super::workload::{DatabaseView, Index};
+use super::{Workload, ecs_builtin_database, ecs_unsafe_rollback};
 use crate::config::Config;
 use crate::judge::workload_names;
 use crate::model::snapshot::Snapshot;
@@ -40,6 +41,8 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
     let mut wants = Wants::default();
     let names = workload_names(snapshot, &config.tag_prefix);
     let viewer = Viewer::new(snapshot, config, now);
+    let [rollbacks, logs, exec] =
+        ["ecs-unsafe-rollback", "ecs-builtin-database", "ecs-exec-disabled"].map(|rule| config.judges_id(rule));
     for name in &names {
         let w = viewer.view(name);
         for database in w.databases().unwrap_or_default() {
@@ -63,6 +66,15 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
         }
         for service in w.services().unwrap_or_default() {
             let Ok(definition) = w.running(service) else { continue };
+            if rollbacks && ecs_unsafe_rollback::is_concerned(&w, service, definition) {
+                wants.rollback_targets.insert(service.arn.clone());
+            }
+            if logs && ecs_builtin_database::is_concerned(&w, service, definition) {
+                wants.logs.insert(service.arn.clone());
+            }
+            if let (true, Some(role)) = (exec, &definition.task_role) {
+                wants.access.entry(role.clone()).or_default().insert(EXEC.to_owned());
+            }
             if definition.revision > 1 && !is_durable(&w, definition, service.fargate) && right_reference(&w).is_err() {
                 wants.earlier.insert(definition.arn.clone());
             }

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::{Failure, Judgement, Outcome};
 use crate::config::WorkloadParams;
 use crate::model::finding::{Kind, ResourceRef};
-use crate::model::remediation::Database;
-use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, TaskDefinition};
+use crate::model::remediation::{Database, revision_name};
+use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::{PhaseReading, Tags};
 
@@ -24,6 +24,7 @@ pub struct Index<'a> {
     services: HashMap<&'a str, Vec<&'a Service>>,
     secrets: HashMap<&'a str, Vec<&'a Secret>>,
     groups: HashMap<&'a str, Vec<&'a SecurityGroup>>,
+    migrations: HashMap<&'a str, Vec<&'a MigrationFamily>>,
 }
 
 impl<'a> Index<'a> {
@@ -59,6 +60,11 @@ impl<'a> Index<'a> {
         for group in snapshot.security_groups.iter().flat_map(|m| m.values()) {
             if let Some(name) = group.tags.workload(prefix) {
                 index.groups.entry(name).or_default().push(group);
+            }
+        }
+        for family in snapshot.migrations.iter().flat_map(|m| m.values()) {
+            if let Some(name) = family.tags.workload(prefix) {
+                index.migrations.entry(name).or_default().push(family);
             }
         }
         index
@@ -173,6 +179,15 @@ impl<'a> Workload<'a> {
         Ok(of(&self.index.groups, self.name))
     }
 
+    /// Families that run the workload's schema migrations.
+    ///
+    /// # Errors
+    /// What kept the families from being found.
+    pub fn migrations(&self) -> Seen<Vec<&'a MigrationFamily>> {
+        self.snapshot.migrations.as_ref().map_err(Arc::clone)?;
+        Ok(of(&self.index.migrations, self.name))
+    }
+
     /// The revision that a service runs.
     ///
     /// # Errors
@@ -244,6 +259,12 @@ impl<'a> Workload<'a> {
             &secret.arn,
             &self.snapshot.scope,
         )
+    }
+
+    /// Names a revision of a task definition in a finding.
+    #[must_use]
+    pub fn revision_ref(&self, arn: &str) -> ResourceRef {
+        ResourceRef::new(Kind::EcsTaskDefinition, revision_name(arn), arn, &self.snapshot.scope)
     }
 
     /// Names a security group in a finding.

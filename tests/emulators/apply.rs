@@ -216,7 +216,8 @@ fn rolls_out(kind: Kind) {
             "{service:#}"
         );
     }
-    stage.expect(&[]);
+    // What it went away from would lose data if it came back.
+    stage.expect(&["fail high shop ecs-unsafe-rollback main/shop"]);
     let again = stage.gateway(&[]);
     assert_eq!(run(stage.command(&again.endpoint, &["apply", "--yes"])).code, 0);
     assert_eq!(again.mutations(), Vec::<String>::new());

@@ -17,17 +17,32 @@ pub enum Lie {
     MinorVersionUpgradesStay,
     /// moto says at each look that a database can be restored to this very instant.
     RestorePointIsNow,
+    /// "enableExecuteCommand, circuit breaker kept": dropped by moto.
+    CircuitBreakerDropped,
+    /// "RunTask / StopTask exit code and reason": 0 whatever happened, and no stop code, on moto; on ministack nothing ends by
+    /// itself, and what is stopped has 0 too.
+    ExitCodeZero,
+    /// moto has no `ListServiceDeployments` (HTTP 500), and ministack no deployments to list.
+    NoServiceDeployments,
+    /// Tasks of moto have no `createdAt`.
+    TasksWithoutTime,
+    /// Tasks of ministack have no network interfaces without Docker.
+    TasksWithoutInterfaces,
 }
 
 impl Lie {
     /// Whether `kind` tells it.
     pub fn on(self, kind: Kind) -> bool {
         match self {
-            Self::EcsNeverSteady | Self::RestorePointIsNow => kind == Kind::Moto,
+            Self::EcsNeverSteady | Self::RestorePointIsNow | Self::CircuitBreakerDropped | Self::TasksWithoutTime => {
+                kind == Kind::Moto
+            }
             Self::OneEndpointForAll
             | Self::PrefixListSourceLost
             | Self::Ipv6RouteLost
-            | Self::MinorVersionUpgradesStay => kind == Kind::Ministack,
+            | Self::MinorVersionUpgradesStay
+            | Self::TasksWithoutInterfaces => kind == Kind::Ministack,
+            Self::ExitCodeZero | Self::NoServiceDeployments => true,
         }
     }
 }

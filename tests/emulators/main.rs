@@ -16,6 +16,8 @@
 
 mod apply;
 mod canary;
+mod catalogue_ecs;
+mod catalogue_migrations;
 mod catalogue_rds;
 mod corners;
 mod databases;

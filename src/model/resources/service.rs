@@ -41,6 +41,8 @@ pub struct Service {
     pub balanced_container: Option<String>,
     /// Whether a load balancer is in front of it.
     pub load_balanced: bool,
+    /// Whether that is a Classic Load Balancer, behind which ECS has no deployment circuit breaker.
+    pub classic_balancer: bool,
     /// Whether its tasks get public addresses.
     pub assign_public_ip: bool,
     /// `deploymentCircuitBreaker.enable`: whether a deployment that does not get steady is given up.
@@ -101,6 +103,8 @@ pub struct TaskDefinition {
     pub execution_role: Option<String>,
     /// The role that the containers have.
     pub task_role: Option<String>,
+    /// Tags, as of when it was read: unlike the rest, they can change.
+    pub tags: Tags,
 }
 
 /// A container of a task definition.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::workload::DatabaseView;
-use super::{Remedy, Workload};
+use super::{Judgement, Remedy, Workload};
 use crate::model::remediation::{Action, SecretChange};
 use crate::model::resources::{
     DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet, TaskDefinition, VolumeKind,
@@ -334,4 +334,29 @@ pub fn has_external_database(w: &Workload<'_>, definition: &TaskDefinition) -> b
 pub fn is_durable(w: &Workload<'_>, definition: &TaskDefinition, fargate: bool) -> bool {
     let by_database = w.params.datastore == crate::config::Datastore::Postgres && has_external_database(w, definition);
     by_database || has_durable_volume(definition, &w.params.data_paths, fargate)
+}
+
+/// How a revision would lose data as a workload's, where another one keeps it: what `ecs-ephemeral-storage` or
+/// `ecs-missing-database-secret` would say of it.
+#[must_use]
+pub fn loses_data(w: &Workload<'_>, definition: &TaskDefinition, fargate: bool) -> Option<&'static str> {
+    if !is_durable(w, definition, fargate) {
+        return Some("keeps its data in the container");
+    }
+    let needs_secret = w.params.datastore == crate::config::Datastore::Postgres;
+    (needs_secret && database_variables(w, definition).next().is_none()).then_some("gets no database secret")
+}
+
+/// What `judge` says of each service, and that something is unknown where one could not be read.
+#[must_use]
+pub fn each_service<'a>(w: &Workload<'a>, judge: impl FnMut(&'a Service) -> Option<Judgement>) -> Vec<Judgement> {
+    let services = match w.services() {
+        Ok(services) => services,
+        Err(e) => return w.unknown(&e),
+    };
+    let mut out: Vec<Judgement> = services.into_iter().filter_map(judge).collect();
+    if let Some((_, error)) = w.unread_services().next() {
+        out.extend(w.unknown(error));
+    }
+    out
 }

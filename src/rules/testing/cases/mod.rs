@@ -4,6 +4,8 @@
 mod core;
 mod databases;
 mod guard;
+mod migrations;
+mod services;
 
 use std::collections::BTreeSet;
 
@@ -30,7 +32,13 @@ pub(super) struct Area {
 }
 
 /// Every area.
-pub(super) const AREAS: &[Area] = &[core::AREA, databases::AREA, guard::AREA];
+pub(super) const AREAS: &[Area] = &[
+    core::AREA,
+    databases::AREA,
+    guard::AREA,
+    services::AREA,
+    migrations::AREA,
+];
 
 fn set(rules: &[&str]) -> BTreeSet<String> {
     rules.iter().map(|r| (*r).to_owned()).collect()
