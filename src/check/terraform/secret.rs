@@ -45,7 +45,8 @@ impl<'a> Reading<'a, '_> {
                 .and_then(Json::as_str)
                 .filter(|v| !v.is_empty())
             else {
-                if r.values.get("secret_string_wo_version").is_none() && !r.data {
+                // One that is write-only is in no file.
+                if r.values.get("secret_string_wo_version").is_none_or(Json::is_null) && !r.data {
                     self.gap(r, "secret_string");
                 }
                 continue;
