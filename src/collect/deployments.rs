@@ -163,8 +163,11 @@ async fn earlier(c: &Collector<'_>, service: &Service) -> Seen<Vec<String>> {
         }
     }
     revisions.truncate(REVISIONS_A_CALL);
-    if revisions.is_empty() {
-        return Ok(preceding(&service.task_definition));
+    match (revisions.as_slice(), service.deployments.as_slice()) {
+        ([], _) => return Ok(preceding(&service.task_definition)),
+        // The only one that was ever deployed is the one that runs.
+        ([_], [_]) => return Ok(vec![]),
+        _ => {}
     }
     let request = c
         .aws

@@ -271,7 +271,7 @@ async fn describe_batch(
         if service.deployments.len() > 1 {
             match other_tasks(c, &service).await {
                 Ok(others) => service.other_tasks = others,
-                Err(e) => tracing::warn!(error = %e, "tasks of other revisions are not known"),
+                Err(e) => service.unread_tasks = Some(e),
             }
         }
         services.push(service);
@@ -360,6 +360,7 @@ fn reduce(s: SdkService) -> Option<Service> {
         fargate,
         deployments,
         other_tasks: BTreeMap::new(),
+        unread_tasks: None,
         desired_count: s.desired_count,
         running_count: s.running_count,
         load_balanced: !load_balancers.is_empty(),

@@ -160,6 +160,12 @@ fn errors(s: &Snapshot) -> BTreeSet<Arc<ReadError>> {
         .chain(s.parameter_groups.values().filter_map(|r| r.as_ref().err()))
         .chain(s.rollback_targets.values().filter_map(|r| r.as_ref().err()))
         .chain(s.logs.values().filter_map(|r| r.as_ref().err()))
+        .chain(
+            s.services
+                .iter()
+                .flat_map(|m| m.values())
+                .filter_map(|s| s.unread_tasks.as_ref()),
+        )
         .chain(s.migrations.iter().flat_map(|m| m.values()).flat_map(unread));
     lists.into_iter().flatten().chain(parts).cloned().collect()
 }

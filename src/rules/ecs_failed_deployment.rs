@@ -52,9 +52,12 @@ impl Rule for EcsFailedDeployment {
         each_service(w, |service| {
             let primary = service.deployments.first()?;
             let resource = w.service_ref(service);
-            Some(match failure(w, service, primary) {
-                None => Judgement::pass(resource, &service.tags),
-                Some(failure) => Judgement::fail(resource, &service.tags, failure),
+            Some(match (failure(w, service, primary), &service.unread_tasks) {
+                (Some(failure), _) => Judgement::fail(resource, &service.tags, failure),
+                (None, Some(e)) if primary.rollout_state.as_deref() == Some("COMPLETED") => {
+                    Judgement::unknown(resource, &service.tags, e)
+                }
+                (None, _) => Judgement::pass(resource, &service.tags),
             })
         })
     }

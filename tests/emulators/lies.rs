@@ -19,7 +19,7 @@ pub enum Lie {
     RestorePointIsNow,
     /// "enableExecuteCommand, circuit breaker kept": dropped by moto.
     CircuitBreakerDropped,
-    /// "RunTask / StopTask exit code and reason": 0 whatever happened, and no stop code, on moto; on ministack nothing ends by
+    /// "`RunTask` / `StopTask` exit code and reason": 0 whatever happened, and no stop code, on moto; on ministack nothing ends by
     /// itself, and what is stopped has 0 too.
     ExitCodeZero,
     /// moto has no `ListServiceDeployments` (HTTP 500), and ministack no deployments to list.

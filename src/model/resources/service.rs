@@ -1,12 +1,14 @@
 //! ECS services, the revisions that they run, and what their logs say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::connection::Connection;
 use crate::model::finding::ResourceRef;
+use crate::model::snapshot::ReadError;
 use crate::model::tags::Tags;
 
 /// An ECS service and what runs in it.
@@ -29,6 +31,8 @@ pub struct Service {
     /// Running tasks of revisions other than the primary's, counted by revision ARN. Read only while more than
     /// one deployment is under way.
     pub other_tasks: BTreeMap<String, i32>,
+    /// Why those could not be read, if they could not.
+    pub unread_tasks: Option<Arc<ReadError>>,
     /// Tasks wanted.
     pub desired_count: i32,
     /// Tasks running.

@@ -122,6 +122,7 @@ const PASSING: &[(&str, Change)] = &[
         s.logs.clear();
     }),
     ("a deployment under way", |s| state(s, "IN_PROGRESS", 29)),
+    ("a deployment under way, and tasks that can't be read", |s| { state(s, "IN_PROGRESS", 29); second(s, 1); service(s).unread_tasks = Some(denied("ListTasks")); }),
     ("another deployment without tasks", |s| second(s, 0)),
     ("no deployment known", |s| service(s).deployments.clear()),
     ("another controller's deployment", |s| service(s).deployments[0].rollout_state = None),
@@ -148,6 +149,7 @@ const UNKNOWN: &[(&str, Change, &[&str])] = &[
     ("what a rollback would choose", |s| { s.rollback_targets.insert(SERVICE.into(), Err(denied("ListServiceDeployments"))); }, &[ROLLBACK]),
     ("what a rollback would choose, not read", |s| s.rollback_targets.clear(), &[ROLLBACK]),
     ("the revision before", |s| { before(s, |_| {}); s.task_definitions.remove(BEFORE); }, &[ROLLBACK]),
+    ("whether old tasks still run", |s| { second(s, 0); service(s).unread_tasks = Some(denied("ListTasks")); }, &[FAILED]),
     ("whether it is migrating", |s| { service(s).assign_public_ip = true; s.instances = Err(denied("DescribeDBInstances")); }, &[PUBLIC]),
     ("the role", |s| { s.access.insert((ROLE.into(), EXEC.into()), Err(denied("SimulatePrincipalPolicy"))); }, &[EXEC_OFF]),
 ];
