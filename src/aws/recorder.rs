@@ -116,6 +116,7 @@ fn iam_prefix(service: &str) -> &'static str {
         "STS" => "sts",
         "SSM" => "ssm",
         "EventBridge" => "events",
+        "IAM" => "iam",
         _ => "other",
     }
 }

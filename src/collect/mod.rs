@@ -1,11 +1,15 @@
 //! From AWS to a [`Snapshot`]. Everything that can be read at once is; what can't be read becomes an error in its
 //! place, and the rest goes on.
 
+mod access;
 mod ec2;
 mod ecs;
 mod focus;
 mod memory;
+mod parameters;
+mod policies;
 mod rds;
+mod resource_policy;
 pub mod secret_value;
 mod secrets;
 mod task_definition;
@@ -76,15 +80,19 @@ impl Collector<'_> {
     }
 
     /// Reads what the first reads turned out to need: values, what suspicious groups guard, earlier revisions.
-    async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, _reuse: Reuse) -> Snapshot {
+    async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, reuse: Reuse) -> Snapshot {
         Box::pin(secrets::follow(self, &mut snapshot)).await;
         let wants = wants(&snapshot, self.config, now);
-        let (guarded, earlier) = tokio::join!(
+        let (guarded, earlier, policies, access) = tokio::join!(
             Box::pin(ec2::guarded(self, &wants.guarded)),
             Box::pin(ecs::durable_revisions(self, &snapshot, &wants.earlier, now)),
+            Box::pin(policies::read(self, &snapshot, &wants.policies, now, reuse)),
+            Box::pin(access::read(self, &snapshot, &wants.access, now, reuse)),
         );
         snapshot.guarded = guarded;
         snapshot.durable_revisions = earlier;
+        snapshot.policies = policies;
+        snapshot.access = access;
         snapshot.errors = errors(&snapshot);
         snapshot
     }

@@ -6,12 +6,19 @@
 mod correction_reverted;
 mod ecs_ephemeral_storage;
 mod ecs_missing_database_secret;
+mod ecs_plaintext_database_url;
 mod ecs_secret_reference_mismatch;
+mod ecs_secret_unreadable;
 mod rds_migration_overdue;
 mod rds_open_ingress;
 mod rds_public_access;
 mod rds_short_backup_retention;
+mod secret_broad_access;
+mod secret_deletion_scheduled;
 mod secret_malformed_url;
+mod secret_no_tls;
+mod secret_unrotated;
+mod secret_uses_master_user;
 mod secret_wrong_database;
 pub mod support;
 #[cfg(test)]
@@ -176,9 +183,16 @@ pub static REGISTRY: &[&dyn Rule] = &[
     &rds_migration_overdue::RdsMigrationOverdue,
     &secret_malformed_url::SecretMalformedUrl,
     &secret_wrong_database::SecretWrongDatabase,
+    &secret_uses_master_user::SecretUsesMasterUser,
+    &secret_no_tls::SecretNoTls,
+    &secret_deletion_scheduled::SecretDeletionScheduled,
+    &secret_broad_access::SecretBroadAccess,
+    &secret_unrotated::SecretUnrotated,
     &ecs_missing_database_secret::EcsMissingDatabaseSecret,
+    &ecs_plaintext_database_url::EcsPlaintextDatabaseUrl,
     &ecs_ephemeral_storage::EcsEphemeralStorage,
     &ecs_secret_reference_mismatch::EcsSecretReferenceMismatch,
+    &ecs_secret_unreadable::EcsSecretUnreadable,
     &correction_reverted::CorrectionReverted,
     &waiver_invalid::WaiverInvalid,
     &workload_untagged_part::WorkloadUntaggedPart,

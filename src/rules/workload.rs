@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{Failure, Judgement, Outcome};
 use crate::config::WorkloadParams;
 use crate::model::finding::{Kind, ResourceRef};
-use crate::model::remediation::Database;
+use crate::model::remediation::{Action, Database};
 use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, TaskDefinition};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::{PhaseReading, Tags};
@@ -302,6 +302,15 @@ impl Judgement {
             tags: vec![tags.clone()],
             phase: "migrated",
             related: vec![],
+        }
+    }
+
+    /// The corrections of a failure; none of any other outcome.
+    #[must_use]
+    pub fn actions(self) -> Vec<Action> {
+        match self.outcome {
+            Outcome::Fail(failure) => failure.remedy.actions,
+            Outcome::Pass | Outcome::Unknown(_) => vec![],
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod core;
 mod guard;
+mod secrets;
 
 use std::collections::BTreeSet;
 
@@ -29,7 +30,7 @@ pub(super) struct Area {
 }
 
 /// Every area.
-pub(super) const AREAS: &[Area] = &[core::AREA, guard::AREA];
+pub(super) const AREAS: &[Area] = &[core::AREA, guard::AREA, secrets::AREA];
 
 fn set(rules: &[&str]) -> BTreeSet<String> {
     rules.iter().map(|r| (*r).to_owned()).collect()
