@@ -65,10 +65,12 @@ def _task_definition(spec, scope):
         "requiresCompatibilities": ["FARGATE"],
         "cpu": str(spec.get("cpu", 256)),
         "memory": str(spec.get("memory", 512)),
-        "executionRoleArn": spec.get("execution_role", role + "ecs-execution"),
+        "executionRoleArn": spec.get("execution_role", role + "ecs-execution"),  # "": none
         "taskRoleArn": spec.get("task_role", role + "ecs-task"),
         "containerDefinitions": [_container(name, one) for name, one in spec["containers"].items()],
     }
+    if not request["executionRoleArn"]:
+        del request["executionRoleArn"]
     volumes = [_volume(name, one) for name, one in spec.get("volumes", {}).items()]
     if volumes:
         request["volumes"] = volumes

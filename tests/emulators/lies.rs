@@ -9,6 +9,8 @@ pub enum Lie {
     EcsNeverSteady,
     /// "RDS endpoint": every instance of ministack is `localhost:5432`.
     OneEndpointForAll,
+    /// "`SimulatePrincipalPolicy`": moto answers HTTP 500.
+    NoSimulator,
     /// ministack loses the source of prefix-list rules.
     PrefixListSourceLost,
 }
@@ -17,7 +19,7 @@ impl Lie {
     /// Whether `kind` tells it.
     pub fn on(self, kind: Kind) -> bool {
         match self {
-            Self::EcsNeverSteady => kind == Kind::Moto,
+            Self::EcsNeverSteady | Self::NoSimulator => kind == Kind::Moto,
             Self::OneEndpointForAll | Self::PrefixListSourceLost => kind == Kind::Ministack,
         }
     }

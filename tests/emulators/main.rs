@@ -16,6 +16,7 @@
 
 mod apply;
 mod canary;
+mod catalogue_secrets;
 mod corners;
 mod databases;
 mod denials;

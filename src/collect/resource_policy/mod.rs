@@ -28,12 +28,12 @@ const READING: [&str; 2] = ["secretsmanager:GetSecretValue", "secretsmanager:Put
 #[error("the resource policy is not one that Holdfast understands")]
 pub(super) struct Malformed;
 
-/// One string or several.
+/// One value or several. The list is tried first: a condition's value may be anything, a list too.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 enum OneOrMany<T> {
-    One(T),
     Many(Vec<T>),
+    One(T),
 }
 
 impl<T> OneOrMany<T> {

@@ -558,8 +558,8 @@ fn the_missing_statement_is_printed() {
     let judged = judged_by(&s, &[UNREADABLE]);
     let remedy = judged.findings[0].remediation.clone().expect("a remedy");
     for statement in [
-        format!(r#"{{"Action":"secretsmanager:GetSecretValue","Effect":"Allow","Resource":["{SECRET}"]}}"#),
-        r#"{"Action":"kms:Decrypt","Effect":"Allow","Resource":["arn:aws:kms:us-east-1:123456789012:key/1"]}"#
+        format!(r#"{{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":["{SECRET}"]}}"#),
+        r#"{"Effect":"Allow","Action":"kms:Decrypt","Resource":["arn:aws:kms:us-east-1:123456789012:key/1"]}"#
             .to_owned(),
     ] {
         assert!(remedy.summary.contains(&statement), "{}", remedy.summary);
