@@ -1,6 +1,7 @@
 //! From AWS to a [`Snapshot`]. Everything that can be read at once is; what can't be read becomes an error in its
 //! place, and the rest goes on.
 
+mod access;
 mod alarms;
 mod backups;
 mod deployments;
@@ -12,7 +13,10 @@ mod logs;
 mod memory;
 mod migrations;
 mod parameter_groups;
+mod parameters;
+mod policies;
 mod rds;
+mod resource_policy;
 pub mod secret_value;
 mod secrets;
 mod task_definition;
@@ -96,7 +100,7 @@ impl Collector<'_> {
     async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, reuse: Reuse) -> Snapshot {
         Box::pin(secrets::follow(self, &mut snapshot)).await;
         let wants = wants(&snapshot, self.config, now);
-        let (guarded, earlier, parameter_groups, rollbacks, logs) = tokio::join!(
+        let (guarded, earlier, parameter_groups, rollbacks, logs, policies, access) = tokio::join!(
             Box::pin(ec2::guarded(self, &wants.guarded)),
             Box::pin(ecs::durable_revisions(self, &snapshot, &wants.earlier, now)),
             Box::pin(parameter_groups::read(self, &wants.parameter_groups)),
@@ -108,6 +112,8 @@ impl Collector<'_> {
                 reuse
             )),
             Box::pin(logs::evidence(self, &snapshot, &wants.logs, now, reuse)),
+            Box::pin(policies::read(self, &snapshot, &wants.policies, now, reuse)),
+            Box::pin(access::read(self, &snapshot, &wants.access, now, reuse)),
         );
         snapshot.guarded = guarded;
         snapshot.durable_revisions = earlier;
@@ -117,6 +123,8 @@ impl Collector<'_> {
             snapshot.task_definitions.insert(definition.arn.clone(), Ok(definition));
         }
         snapshot.logs = logs;
+        snapshot.policies = policies;
+        snapshot.access = access;
         snapshot.errors = errors(&snapshot);
         snapshot
     }

@@ -9,6 +9,8 @@ pub enum Lie {
     EcsNeverSteady,
     /// "RDS endpoint": every instance of ministack is `localhost:5432`.
     OneEndpointForAll,
+    /// "`SimulatePrincipalPolicy`": moto answers HTTP 500.
+    NoSimulator,
     /// ministack loses the source of prefix-list rules.
     PrefixListSourceLost,
     /// ministack loses the destination of IPv6 routes.
@@ -34,9 +36,11 @@ impl Lie {
     /// Whether `kind` tells it.
     pub fn on(self, kind: Kind) -> bool {
         match self {
-            Self::EcsNeverSteady | Self::RestorePointIsNow | Self::CircuitBreakerDropped | Self::TasksWithoutTime => {
-                kind == Kind::Moto
-            }
+            Self::EcsNeverSteady
+            | Self::NoSimulator
+            | Self::RestorePointIsNow
+            | Self::CircuitBreakerDropped
+            | Self::TasksWithoutTime => kind == Kind::Moto,
             Self::OneEndpointForAll
             | Self::PrefixListSourceLost
             | Self::Ipv6RouteLost

@@ -19,6 +19,7 @@ mod canary;
 mod catalogue_ecs;
 mod catalogue_migrations;
 mod catalogue_rds;
+mod catalogue_secrets;
 mod corners;
 mod databases;
 mod denials;

@@ -102,6 +102,8 @@ fn carry_out(s: &mut Snapshot, action: &Action) {
                     .find(|c| c.name == change.container)
                     .expect("there");
                 container.secrets.retain(|v| v.name != change.variable);
+                container.plain_databases.retain(|d| d.variable != change.variable);
+                container.plain_passwords.retain(|name| *name != change.variable);
                 container.secrets.push(SecretVariable {
                     name: change.variable.clone(),
                     value_from: change.after.clone(),
