@@ -13,8 +13,10 @@ pub enum Lie {
     PrefixListSourceLost,
     /// ministack loses the destination of IPv6 routes.
     Ipv6RouteLost,
-    /// "ModifyDBInstance, applied at once": all but `AutoMinorVersionUpgrade` on ministack.
+    /// "`ModifyDBInstance`, applied at once": all but `AutoMinorVersionUpgrade` on ministack.
     MinorVersionUpgradesStay,
+    /// ministack takes the flags of a read replica from its source, whatever it is created with.
+    FlagsOfReplicasLost,
     /// moto says at each look that a database can be restored to this very instant.
     RestorePointIsNow,
 }
@@ -27,7 +29,8 @@ impl Lie {
             Self::OneEndpointForAll
             | Self::PrefixListSourceLost
             | Self::Ipv6RouteLost
-            | Self::MinorVersionUpgradesStay => kind == Kind::Ministack,
+            | Self::MinorVersionUpgradesStay
+            | Self::FlagsOfReplicasLost => kind == Kind::Ministack,
         }
     }
 }
