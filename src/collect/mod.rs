@@ -257,3 +257,26 @@ macro_rules! pages {
     }};
 }
 use pages;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_with_two_values_means_its_strictest() {
+        let key = |name: &str| format!("holdfast:{name}");
+        let (workload, mode) = (key("workload"), key("mode"));
+        let pairs = [
+            (&workload, "shop"),
+            (&mode, "enforce"),
+            (&workload, "bank"),
+            (&mode, "enforce"),
+        ];
+        let read = tags(pairs.iter().map(|(k, v)| (Some(k.as_str()), Some(*v))));
+        assert_eq!(read.workload("holdfast:"), None);
+        assert_eq!(read.mode("holdfast:"), Some(crate::model::policy::Mode::Enforce));
+        let again = [(&mode, "enforce"), (&mode, "audit"), (&mode, "enforce")];
+        let read = tags(again.iter().map(|(k, v)| (Some(k.as_str()), Some(*v))));
+        assert_eq!(read.mode("holdfast:"), Some(crate::model::policy::Mode::Audit));
+    }
+}

@@ -15,8 +15,10 @@ pub enum Lie {
     PrefixListSourceLost,
     /// ministack loses the destination of IPv6 routes.
     Ipv6RouteLost,
-    /// "ModifyDBInstance, applied at once": all but `AutoMinorVersionUpgrade` on ministack.
+    /// "`ModifyDBInstance`, applied at once": all but `AutoMinorVersionUpgrade` on ministack.
     MinorVersionUpgradesStay,
+    /// ministack takes the flags of a read replica from its source, whatever it is created with.
+    FlagsOfReplicasLost,
     /// moto says at each look that a database can be restored to this very instant.
     RestorePointIsNow,
     /// "enableExecuteCommand, circuit breaker kept": dropped by moto.
@@ -45,6 +47,7 @@ impl Lie {
             | Self::PrefixListSourceLost
             | Self::Ipv6RouteLost
             | Self::MinorVersionUpgradesStay
+            | Self::FlagsOfReplicasLost
             | Self::TasksWithoutInterfaces => kind == Kind::Ministack,
             Self::ExitCodeZero | Self::NoServiceDeployments => true,
         }
