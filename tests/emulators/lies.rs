@@ -11,13 +11,15 @@ pub enum Lie {
     OneEndpointForAll,
     /// ministack loses the source of prefix-list rules.
     PrefixListSourceLost,
+    /// CloudWatch by the SDK's protocol, RPC v2 CBOR: moto answers 404.
+    NoCborForCloudWatch,
 }
 
 impl Lie {
     /// Whether `kind` tells it.
     pub fn on(self, kind: Kind) -> bool {
         match self {
-            Self::EcsNeverSteady => kind == Kind::Moto,
+            Self::EcsNeverSteady | Self::NoCborForCloudWatch => kind == Kind::Moto,
             Self::OneEndpointForAll | Self::PrefixListSourceLost => kind == Kind::Ministack,
         }
     }

@@ -16,12 +16,15 @@
 
 mod apply;
 mod canary;
+mod checklist;
 mod corners;
 mod databases;
 mod denials;
+mod diagnose;
 mod lies;
 mod operator;
 mod policy;
+mod postgres;
 mod report;
 mod secrets;
 mod services;
