@@ -32,6 +32,8 @@ pub enum Lie {
     TasksWithoutTime,
     /// Tasks of ministack have no network interfaces without Docker.
     TasksWithoutInterfaces,
+    /// CloudWatch by the SDK's protocol, RPC v2 CBOR: moto answers 404.
+    NoCborForCloudWatch,
 }
 
 impl Lie {
@@ -39,6 +41,7 @@ impl Lie {
     pub fn on(self, kind: Kind) -> bool {
         match self {
             Self::EcsNeverSteady
+            | Self::NoCborForCloudWatch
             | Self::NoSimulator
             | Self::RestorePointIsNow
             | Self::CircuitBreakerDropped

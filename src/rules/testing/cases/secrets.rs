@@ -42,7 +42,7 @@ fn good() -> Connection {
 
 fn as_master() -> Connection {
     Connection {
-        user: Some("postgres".into()),
+        user: Some("shop_admin".into()),
         ..good()
     }
 }
