@@ -86,7 +86,7 @@ fn secrets(w: &Workload<'_>, run: &TaskRun) -> Vec<String> {
 }
 
 /// Why a run failed, if it did.
-pub(super) fn why_failed(w: &Workload<'_>, run: &TaskRun) -> Option<String> {
+pub fn why_failed(w: &Workload<'_>, run: &TaskRun) -> Option<String> {
     if !run.has_stopped() {
         let began = run.started_at?;
         let timeout = w.params.migration_timeout;

@@ -60,6 +60,7 @@ use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::Action;
 use crate::model::snapshot::ReadError;
 use crate::model::tags::Tags;
+pub use migration_failed::why_failed;
 pub use workload::Workload;
 
 /// What is known about a rule without running it.

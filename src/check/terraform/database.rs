@@ -99,6 +99,7 @@ impl<'a> Reading<'a, '_> {
             security_groups: self.links(r, Class::Group, "vpc_security_group_ids"),
             performance_insights: self.flag(r, "performance_insights_enabled", false, true),
             exported_logs: strings(r.values.get("enabled_cloudwatch_logs_exports")),
+            dual_stack: r.text("network_type") == Some("DUAL"),
             vpc,
             subnet_group,
             subnets,
@@ -189,6 +190,7 @@ impl<'a> Reading<'a, '_> {
             iam_authentication: self.flag(r, "iam_database_authentication_enabled", false, true),
             auto_minor_upgrade: minor,
             tags: self.tags(r),
+            dual_stack: r.text("network_type") == Some("DUAL"),
             engine,
             engine_version: version,
             ..DbCluster::default()

@@ -94,6 +94,7 @@ impl<'a> Reading<'a, '_> {
             active: true,
             execution_role: role("execution_role_arn"),
             task_role: role("task_role_arn"),
+            tags: r.tags(),
             ..TaskDefinition::default()
         }))
     }
@@ -136,6 +137,9 @@ impl<'a> Reading<'a, '_> {
                 .find_map(|b| text(b, "container_name"))
                 .map(str::to_owned),
             load_balanced: !balancers.is_empty(),
+            classic_balancer: balancers
+                .iter()
+                .any(|b| text(b, "elb_name").is_some_and(|n| !n.is_empty())),
             assign_public_ip: on(network, "assign_public_ip"),
             circuit_breaker: on(breaker, "enable"),
             circuit_breaker_rollback: on(breaker, "rollback"),
