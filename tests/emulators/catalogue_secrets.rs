@@ -58,13 +58,6 @@ fn said(report: &Value, workload: &str, path: &str) -> String {
     text(finding.pointer(path).unwrap_or_else(|| panic!("{path}: {finding:#}")))
 }
 
-/// The plan where something can't be read: its exit code is then 3.
-fn plan_with_errors(stage: &Stage) -> Value {
-    let answer = stage.holdfast(&["plan", "--format", "json"]);
-    assert_eq!(answer.code, 3, "{}{}", answer.stdout, answer.stderr);
-    serde_json::from_str(&answer.stdout).expect("JSON")
-}
-
 fn reason(plan: &Value, workload: &str) -> String {
     let held = list(plan, "held").iter().find(|h| h["workload"] == workload);
     text(&held.unwrap_or_else(|| panic!("{workload} is not held: {plan:#}"))["reason"])
@@ -245,12 +238,10 @@ fn deletion(kind: Kind) {
         "fail critical binned secret-deletion-scheduled binned-url",
         "fail critical loose secret-deletion-scheduled stray",
     ];
-    let (report, code) = stage.audit(&[]);
-    assert_eq!((stage.told(&report), code), (expected.map(str::to_owned).to_vec(), 1));
+    let report = stage.expect(&expected);
     let message = said(&report, "binned", "/message");
     assert!(message.contains("which main/binned runs with"), "{message}");
-    // Their values can't be read, which the plan says too.
-    let plan = plan_with_errors(&stage);
+    let plan = stage.plan();
     assert_eq!(list(&plan, "actions").len(), 2, "{plan:#}");
     assert!(list(&plan, "actions").iter().all(|a| a["risk"] == "none"), "{plan:#}");
     assert!(
@@ -261,7 +252,7 @@ fn deletion(kind: Kind) {
     let answer = run(stage.command(&gateway.endpoint, &["apply", "--yes"]));
     assert_eq!(answer.code, 0, "{answer:?}");
     assert_eq!(gateway.mutations(), ["secretsmanager:RestoreSecret"; 2]);
-    assert_eq!(stage.told(&stage.audit(&[]).0), &expected[2..]);
+    stage.expect(&expected[2..]);
     // What nobody refers to stays where it was thrown.
     let old = stage.call("secretsmanager", "describe_secret", json!({"SecretId": "idle-old"}));
     assert!(!old["DeletedDate"].is_null(), "{old}");
@@ -576,7 +567,9 @@ fn rollouts_that_could_not_be_read(kind: Kind) {
     stage.configure("safety: {max_failing_percent: 100}\n");
     let acting = |plan: &Value| -> Vec<String> { list(plan, "actions").iter().map(|a| text(&a["workload"])).collect() };
     if Lie::NoSimulator.on(kind) {
-        let plan = plan_with_errors(&stage);
+        let answer = stage.holdfast(&["plan", "--format", "json"]);
+        assert_eq!(answer.code, 3, "something could not be read: {}", answer.stderr);
+        let plan: Value = serde_json::from_str(&answer.stdout).expect("JSON");
         assert_eq!(acting(&plan), ["barred", "good", "slipped", "strange"], "{plan:#}");
         return;
     }
