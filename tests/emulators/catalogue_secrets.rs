@@ -16,6 +16,7 @@ on_both!(
     rotation,
     plaintext,
     readable,
+    readable_by_the_word_of_aws,
     rollouts_that_could_not_be_read,
     what_is_well_is_remembered,
     no_password_is_shown,
@@ -550,6 +551,58 @@ fn readable(kind: Kind) {
         message.contains("grant the IAM action iam:SimulatePrincipalPolicy"),
         "{message}"
     );
+}
+
+/// What no emulator shows, on the wire as AWS sends it: decisions for each resource, in pages; conditions, which are
+/// asked again with what is known; resources of other accounts; a role that is not there.
+fn readable_by_the_word_of_aws(kind: Kind) {
+    let role = |w: &str| format!("arn:aws:iam::123456789012:role/{w}");
+    let runs_as = |w: &str| json!({"revision": {"execution_role": role(w)}});
+    let mut world = World::new();
+    for w in ["gone", "tagged", "mistagged", "network", "denied"] {
+        world.stack(w, runs_as(w));
+    }
+    // One role for three services: a page each.
+    for w in ["first", "second", "third"] {
+        world.stack(w, runs_as("shared"));
+    }
+    world.patch(json!({"roles": {"tagged": {}, "mistagged": {}, "network": {}, "denied": {}, "shared": {}}}));
+    let mut stage = Stage::new(kind, &world);
+    let read = |w: &str| format!("secretsmanager:GetSecretValue {}", stage.id("secrets", &format!("{w}-url")));
+    let by_tag = |team: &str| {
+        json!({"decision": "implicitDeny", "missing": ["aws:ResourceTag/holdfast:workload"],
+               "told": {"aws:ResourceTag/holdfast:workload": team}})
+    };
+    let table = json!({
+        role("tagged"): {read("tagged"): by_tag("tagged")},
+        role("mistagged"): {read("mistagged"): by_tag("another")},
+        role("network"): {read("network"): {"decision": "implicitDeny", "missing": ["aws:SourceVpce"]}},
+        role("denied"): {read("denied"): "explicitDeny"},
+        role("shared"): {
+            read("first"): "allowed",
+            read("third"): {"decision": "implicitDeny", "details": {"IAM Policies": "allowed", "Resource Policies": "implicitDeny"}},
+        },
+    });
+    let gateway = stage.gateway(&["--simulate", &table.to_string()]);
+    stage.about(&[UNREADABLE]);
+    let (report, code) = stage.audit_at(&gateway.endpoint, &[]);
+    assert_eq!(
+        stage.told(&report),
+        [
+            "fail critical denied ecs-secret-unreadable main/denied",
+            "fail critical gone ecs-secret-unreadable main/gone",
+            "fail critical mistagged ecs-secret-unreadable main/mistagged",
+            "fail critical second ecs-secret-unreadable main/second",
+            "unknown critical network ecs-secret-unreadable main/network",
+        ],
+        "{report:#}"
+    );
+    assert_eq!(code, 1);
+    assert!(said(&report, "gone", "/message").contains("does not exist"));
+    assert!(said(&report, "network", "/message").contains("hangs on aws:SourceVpce"));
+    // Three pages for the shared role, a second question for each of the two tags, one for each other.
+    let asked = gateway.calls().iter().filter(|c| *c == "iam:SimulatePrincipalPolicy").count();
+    assert_eq!(asked, 3 + 2 * 2 + 3);
 }
 
 /// A secret that the role may not read is not rolled out; where that can't be known, it is.
