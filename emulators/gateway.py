@@ -3,7 +3,7 @@
 
     emulators/gateway.py --upstream http://127.0.0.1:4566 [--port N] [--latency-ms 50] [--enforce]
                          [--deny rds:ModifyDBInstance]... [--throttle ecs:DescribeServices]... [--log FILE]
-                         [--record FILE] [--say rds:DescribeDBInstances ID FIELD VALUE]...
+                         [--record FILE] [--say rds:DescribeDBInstances ID FIELD VALUE]... [--simulate JSON]
 
 --latency-ms  every call waits this long first; calls wait side by side, as on a network
 --enforce     AWS's documented rates (aws_limits.py) per account and region; what exceeds them gets the error that
@@ -15,6 +15,8 @@
               text, or XML that stands inside of it; an empty VALUE leaves the field out. For what no emulator can show
 --answer      service:Operation=JSON: answers so, without asking the emulator (JSON protocols)
 --rewrite     service:Operation:path=JSON: sets that field in the emulator's answer; rewrite.py tells how a path is written
+--simulate    answers iam:SimulatePrincipalPolicy as AWS does, from this table (JSON; aws_simulator.py says how it is
+              written), one resource a page
 --log         one JSON line for each call: t (arrival, Unix time), ms, service, operation, region, account, status,
               outcome (passed, answered, throttled, denied, failed), resource (RDS calls: the instance)
 --record      the calls themselves, as JSON lines, so that bench.py can replay them
@@ -46,6 +48,7 @@ import uvloop
 
 import aws_limits
 import aws_replay
+import aws_simulator
 import aws_wire
 from rewrite import Rewrites
 
@@ -89,6 +92,7 @@ class Gateway:
         self.latency = options.latency_ms / 1000
         self.enforce = options.enforce
         self.deny = options.deny
+        self.simulator = aws_simulator.Simulator(options.simulate, page=1) if options.simulate else None
         self.throttle = options.throttle
         self.replay = aws_replay.Replay(options.say)
         self.rewrites = Rewrites(options.rewrite, options.answer)
@@ -162,6 +166,8 @@ class Gateway:
         instead = self.rewrites.answer(call.name)
         if instead is not None:
             return self.refuse, ("answered", (200, b"application/x-amz-json-1.1", b"", instead))
+        if self.simulator and call.name == "iam:SimulatePrincipalPolicy":
+            return self.refuse, ("answered", self.simulator.answer(call, exchange.body))
         family = aws_limits.family(call.service, call.operation, call.paged)
         if family:
             scope = f"{exchange.account}/{call.region}"
@@ -375,6 +381,7 @@ def main():
     parser.add_argument("--enforce", action="store_true")
     parser.add_argument("--deny", action="append", default=[], metavar="SERVICE:OPERATION")
     parser.add_argument("--throttle", action="append", default=[], metavar="SERVICE:OPERATION")
+    parser.add_argument("--simulate", type=json.loads, metavar="JSON")
     parser.add_argument("--say", action="append", default=[], nargs=4, metavar=("CALL", "ID", "FIELD", "VALUE"))
     parser.add_argument("--answer", action="append", default=[], metavar="SERVICE:OPERATION=JSON")
     parser.add_argument("--rewrite", action="append", default=[], metavar="SERVICE:OPERATION:PATH=JSON")

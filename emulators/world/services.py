@@ -30,7 +30,12 @@ def make_role(world, scope, name, spec):
     spec = world.resolve(spec, scope)
     iam = scope.client("iam")
     trust = {"Effect": "Allow", "Principal": {"Service": spec.get("trusts", "ecs-tasks.amazonaws.com")}, "Action": "sts:AssumeRole"}
-    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy([trust]))
+    try:
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy([trust]))
+    except iam.exceptions.EntityAlreadyExistsException:
+        if name not in _DEFAULT_ROLES:
+            raise
+        made = iam.get_role(RoleName=name)  # of another world in the same account
     if spec.get("statements"):
         iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=_policy(spec["statements"]))
     scope.put("roles", name, made["Role"]["Arn"])

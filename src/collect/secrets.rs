@@ -252,11 +252,12 @@ async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Seen<Option<S
     }))
 }
 
-/// The current values that count (tagged or referred to) and the versions that references pin.
+/// The current values that count (tagged or referred to) and the versions that references pin. Of a secret that is
+/// scheduled for deletion AWS hands out no value.
 fn values_wanted(snapshot: &Snapshot, references: &[SecretRef]) -> (Vec<String>, Vec<ValueKey>) {
-    let mut current: BTreeSet<String> = BTreeSet::new();
+    let all = || snapshot.secrets.iter().flat_map(|m| m.values());
+    let mut current: BTreeSet<String> = all().map(|s| s.arn.clone()).collect();
     let mut pinned: BTreeSet<ValueKey> = BTreeSet::new();
-    current.extend(snapshot.secrets.iter().flat_map(|m| m.values()).map(|s| s.arn.clone()));
     for reference in references {
         if let Some(Ok(Lookup::Found(arn))) = snapshot.lookups.get(&reference.arn) {
             current.insert(arn.clone());
@@ -271,6 +272,12 @@ fn values_wanted(snapshot: &Snapshot, references: &[SecretRef]) -> (Vec<String>,
             }
         }
     }
+    let gone: BTreeSet<&str> = all()
+        .filter(|s| s.deleted_at.is_some())
+        .map(|s| s.arn.as_str())
+        .collect();
+    current.retain(|arn| !gone.contains(arn.as_str()));
+    pinned.retain(|(arn, _)| !gone.contains(arn.as_str()));
     (current.into_iter().collect(), pinned.into_iter().collect())
 }
 

@@ -6,7 +6,7 @@ use super::support::{
     Leads, database_variables, leads, parameter, resolve, right_reference, roll_out, shape, usable_keys,
 };
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::model::connection::SecretShape;
+use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::{SecretChange, revision_name};
@@ -184,12 +184,34 @@ fn judge_secret(w: &Workload<'_>, target: &SecretRef) -> Seen<Wrong> {
                 secret.name
             )
         }
+        (SecretShape::Json { keys, .. }, Some(key)) if !keys.contains_key(key) && may_be_there(keys.len(), key) => {
+            return Err(too_large(secret));
+        }
         (SecretShape::Json { keys, .. }, Some(key)) if !keys.contains_key(key) => {
             format!("it asks for the key `{key}`, which {} does not have", secret.name)
         }
         _ => return Ok(None),
     };
     Ok(Some((why, corrected(w, secret, s))))
+}
+
+/// Whether a key that was not kept may be there all the same.
+fn may_be_there(kept: usize, key: &str) -> bool {
+    kept >= MAX_KEYS || key.len() > MAX_KEY
+}
+
+fn too_large(secret: &Secret) -> Arc<ReadError> {
+    Arc::new(ReadError {
+        service: "secretsmanager".into(),
+        operation: "GetSecretValue".into(),
+        resource: secret.name.clone(),
+        code: "TooLarge".into(),
+        message: format!(
+            "of the JSON in {} only {MAX_KEYS} keys of at most {MAX_KEY} bytes are looked at; keep the database's URL in a \
+             secret of its own",
+            secret.name
+        ),
+    })
 }
 
 fn partial(secret: &Secret) -> String {

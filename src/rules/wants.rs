@@ -115,7 +115,7 @@ fn want_access(w: &Workload<'_>, access: &mut BTreeMap<String, BTreeSet<String>>
         }
     }
     let judgements = ROLLING_OUT.iter().flat_map(|rule| rule.judge(w));
-    for action in judgements.flat_map(|j| j.actions()) {
+    for action in judgements.flat_map(super::Judgement::actions) {
         let Action::RollOut { base, changes, .. } = action else {
             continue;
         };

@@ -16,6 +16,7 @@ on_both!(
     rotation,
     plaintext,
     readable,
+    readable_by_the_word_of_aws,
     rollouts_that_could_not_be_read,
     what_is_well_is_remembered,
     no_password_is_shown,
@@ -56,13 +57,6 @@ fn said(report: &Value, workload: &str, path: &str) -> String {
         panic!("{workload}: {found:#?}")
     };
     text(finding.pointer(path).unwrap_or_else(|| panic!("{path}: {finding:#}")))
-}
-
-/// The plan where something can't be read: its exit code is then 3.
-fn plan_with_errors(stage: &Stage) -> Value {
-    let answer = stage.holdfast(&["plan", "--format", "json"]);
-    assert_eq!(answer.code, 3, "{}{}", answer.stdout, answer.stderr);
-    serde_json::from_str(&answer.stdout).expect("JSON")
 }
 
 fn reason(plan: &Value, workload: &str) -> String {
@@ -245,12 +239,10 @@ fn deletion(kind: Kind) {
         "fail critical binned secret-deletion-scheduled binned-url",
         "fail critical loose secret-deletion-scheduled stray",
     ];
-    let (report, code) = stage.audit(&[]);
-    assert_eq!((stage.told(&report), code), (expected.map(str::to_owned).to_vec(), 1));
+    let report = stage.expect(&expected);
     let message = said(&report, "binned", "/message");
     assert!(message.contains("which main/binned runs with"), "{message}");
-    // Their values can't be read, which the plan says too.
-    let plan = plan_with_errors(&stage);
+    let plan = stage.plan();
     assert_eq!(list(&plan, "actions").len(), 2, "{plan:#}");
     assert!(list(&plan, "actions").iter().all(|a| a["risk"] == "none"), "{plan:#}");
     assert!(
@@ -261,7 +253,7 @@ fn deletion(kind: Kind) {
     let answer = run(stage.command(&gateway.endpoint, &["apply", "--yes"]));
     assert_eq!(answer.code, 0, "{answer:?}");
     assert_eq!(gateway.mutations(), ["secretsmanager:RestoreSecret"; 2]);
-    assert_eq!(stage.told(&stage.audit(&[]).0), &expected[2..]);
+    stage.expect(&expected[2..]);
     // What nobody refers to stays where it was thrown.
     let old = stage.call("secretsmanager", "describe_secret", json!({"SecretId": "idle-old"}));
     assert!(!old["DeletedDate"].is_null(), "{old}");
@@ -561,6 +553,58 @@ fn readable(kind: Kind) {
     );
 }
 
+/// What no emulator shows, on the wire as AWS sends it: decisions for each resource, in pages; conditions, which are
+/// asked again with what is known; resources of other accounts; a role that is not there.
+fn readable_by_the_word_of_aws(kind: Kind) {
+    let role = |w: &str| format!("arn:aws:iam::123456789012:role/{w}");
+    let runs_as = |w: &str| json!({"revision": {"execution_role": role(w)}});
+    let mut world = World::new();
+    for w in ["gone", "tagged", "mistagged", "network", "denied"] {
+        world.stack(w, runs_as(w));
+    }
+    // One role for three services: a page each.
+    for w in ["first", "second", "third"] {
+        world.stack(w, runs_as("shared"));
+    }
+    world.patch(json!({"roles": {"tagged": {}, "mistagged": {}, "network": {}, "denied": {}, "shared": {}}}));
+    let mut stage = Stage::new(kind, &world);
+    let read = |w: &str| format!("secretsmanager:GetSecretValue {}", stage.id("secrets", &format!("{w}-url")));
+    let by_tag = |team: &str| {
+        json!({"decision": "implicitDeny", "missing": ["aws:ResourceTag/holdfast:workload"],
+               "told": {"aws:ResourceTag/holdfast:workload": team}})
+    };
+    let table = json!({
+        role("tagged"): {read("tagged"): by_tag("tagged")},
+        role("mistagged"): {read("mistagged"): by_tag("another")},
+        role("network"): {read("network"): {"decision": "implicitDeny", "missing": ["aws:SourceVpce"]}},
+        role("denied"): {read("denied"): "explicitDeny"},
+        role("shared"): {
+            read("first"): "allowed",
+            read("third"): {"decision": "implicitDeny", "details": {"IAM Policies": "allowed", "Resource Policies": "implicitDeny"}},
+        },
+    });
+    let gateway = stage.gateway(&["--simulate", &table.to_string()]);
+    stage.about(&[UNREADABLE]);
+    let (report, code) = stage.audit_at(&gateway.endpoint, &[]);
+    assert_eq!(
+        stage.told(&report),
+        [
+            "fail critical denied ecs-secret-unreadable main/denied",
+            "fail critical gone ecs-secret-unreadable main/gone",
+            "fail critical mistagged ecs-secret-unreadable main/mistagged",
+            "fail critical second ecs-secret-unreadable main/second",
+            "unknown critical network ecs-secret-unreadable main/network",
+        ],
+        "{report:#}"
+    );
+    assert_eq!(code, 1);
+    assert!(said(&report, "gone", "/message").contains("does not exist"));
+    assert!(said(&report, "network", "/message").contains("hangs on aws:SourceVpce"));
+    // Three pages for the shared role, a second question for each of the two tags, one for each other.
+    let asked = gateway.calls().iter().filter(|c| *c == "iam:SimulatePrincipalPolicy").count();
+    assert_eq!(asked, 3 + 2 * 2 + 3);
+}
+
 /// A secret that the role may not read is not rolled out; where that can't be known, it is.
 fn rollouts_that_could_not_be_read(kind: Kind) {
     let bare = |role: &str| json!({"web": {"secrets": null}, "revision": {"execution_role": role}});
@@ -576,7 +620,9 @@ fn rollouts_that_could_not_be_read(kind: Kind) {
     stage.configure("safety: {max_failing_percent: 100}\n");
     let acting = |plan: &Value| -> Vec<String> { list(plan, "actions").iter().map(|a| text(&a["workload"])).collect() };
     if Lie::NoSimulator.on(kind) {
-        let plan = plan_with_errors(&stage);
+        let answer = stage.holdfast(&["plan", "--format", "json"]);
+        assert_eq!(answer.code, 3, "something could not be read: {}", answer.stderr);
+        let plan: Value = serde_json::from_str(&answer.stdout).expect("JSON");
         assert_eq!(acting(&plan), ["barred", "good", "slipped", "strange"], "{plan:#}");
         return;
     }

@@ -5,12 +5,7 @@ use std::collections::BTreeMap;
 use super::json_text::{Text, json_text, json_value};
 use super::parts::parts;
 use super::{inspect_plain, nothing};
-use crate::model::connection::{Connection, Fault, SecretShape};
-
-/// Keys of a JSON object that are looked at.
-pub(super) const MAX_KEYS: usize = 200;
-/// Longest key of a JSON object that is kept, in bytes.
-pub(super) const MAX_KEY: usize = 256;
+use crate::model::connection::{Connection, Fault, MAX_KEY, MAX_KEYS, SecretShape};
 
 /// Keys that say that they hold a password. They are believed: nothing else is then worth knowing.
 const PASSWORD_KEYS: [&str; 4] = ["password", "pass", "passwd", "pwd"];

@@ -92,7 +92,13 @@ pub fn holders<'a>(w: &'a Workload<'a>) -> (Vec<Holder<'a>>, Option<Arc<ReadErro
     let mut secrets: BTreeMap<&str, (&'a Secret, BTreeSet<Selector>)> = BTreeMap::new();
     match w.secrets() {
         Err(e) => error = error.or(Some(e)),
-        Ok(tagged) => secrets.extend(tagged.into_iter().map(|s| (s.arn.as_str(), (s, BTreeSet::new())))),
+        // What is thrown away and used by nobody is no longer of interest.
+        Ok(tagged) => secrets.extend(
+            tagged
+                .into_iter()
+                .filter(|s| s.deleted_at.is_none())
+                .map(|s| (s.arn.as_str(), (s, BTreeSet::new()))),
+        ),
     }
     let mut parameters: BTreeMap<&str, (&'a Service, BTreeSet<String>)> = BTreeMap::new();
     for Reference { service, target, .. } in references {

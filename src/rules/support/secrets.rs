@@ -95,6 +95,17 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Seen
         Some(Ok(Value::Shape(shape))) => Ok(Some(shape)),
         Some(Ok(Value::NoSuchVersion)) => Ok(None),
         Some(Err(e)) => Err(Arc::clone(e)),
+        None if secret.deleted_at.is_some() => Err(Arc::new(ReadError {
+            service: "secretsmanager".into(),
+            operation: "GetSecretValue".into(),
+            resource: secret.name.clone(),
+            code: "Deleted".into(),
+            message: format!(
+                "{} is scheduled for deletion, and so its value can't be read; aws secretsmanager restore-secret \
+                 --secret-id {} cancels that",
+                secret.name, secret.arn
+            ),
+        })),
         Some(Ok(Value::NotInspected)) | None => Err(Arc::new(ReadError {
             service: "secretsmanager".into(),
             operation: "GetSecretValue".into(),

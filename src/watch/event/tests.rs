@@ -62,6 +62,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ("trail-modify-db-instance-denied", &["ignored FailedCall"]),
     ("trail-modify-rules", &["us-west-2/security-group:sg-0123456789abcdef0"]),
     ("trail-omitted-parameters", &["us-west-2/*"]),
+    ("trail-put-resource-policy", &[SECRET]),
     ("trail-put-secret-value", &[SECRET]),
     ("trail-rds-tags", &["us-west-2/db:stacktracker-migration-db"]),
     ("trail-read-only", &["ignored ReadOnly"]),
