@@ -28,12 +28,15 @@ const SWEEP: &[&str] = &[
     "secretsmanager:DescribeSecret",
     "secretsmanager:BatchGetSecretValue",
     "secretsmanager:GetSecretValue",
+    "ssm:GetParameters",
 ];
 
 /// IAM actions that can be bound to the workload's tag on the resource they touch.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
 const BOUND_TO_RESOURCE_TAG: &[&str] = &[
     "secretsmanager:GetSecretValue",
+    "secretsmanager:RestoreSecret",
+    "ssm:GetParameters",
     "rds:ModifyDBInstance",
     "rds:ModifyDBCluster",
     "rds:ModifyDBParameterGroup",
@@ -67,8 +70,8 @@ pub fn policy(config: &Config, mode: Mode) -> Value {
     }
     match config.secrets.inspect {
         Inspect::Value => {}
-        Inspect::Metadata => actions.retain(|a| !a.ends_with("GetSecretValue")),
-        Inspect::Off => actions.retain(|a| !a.starts_with("secretsmanager:")),
+        Inspect::Metadata => actions.retain(|a| !a.ends_with("GetSecretValue") && *a != "ssm:GetParameters"),
+        Inspect::Off => actions.retain(|a| !a.starts_with("secretsmanager:") && *a != "ssm:GetParameters"),
     }
     statements(&actions, config)
 }
@@ -103,7 +106,7 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Value {
     if actions.contains("secretsmanager:GetSecretValue") {
         out.push(json!({
             "Sid": "DecryptSecrets", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": "*",
-            "Condition": {"StringLike": {"kms:ViaService": "secretsmanager.*.amazonaws.com"}},
+            "Condition": {"StringLike": {"kms:ViaService": ["secretsmanager.*.amazonaws.com", "ssm.*.amazonaws.com"]}},
         }));
     }
     if actions.contains("ecs:RegisterTaskDefinition") {

@@ -118,6 +118,7 @@ fn iam_prefix(service: &str) -> &'static str {
         "CloudWatch Logs" => "logs",
         "EventBridge" => "events",
         "CloudWatch" => "cloudwatch",
+        "IAM" => "iam",
         _ => "other",
     }
 }

@@ -233,6 +233,7 @@ fn secret(arn: String, name: String) -> Secret {
         kms_key: None,
         changed_at: None,
         rotation: Rotation::default(),
+        primary_region: None,
         tags: Tags::default(),
     }
 }

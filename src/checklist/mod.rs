@@ -90,8 +90,8 @@ impl Verdict {
 /// One item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Item {
-    /// What it belongs to: `backup`, `database`, `roles`, `task definition`, `connection`, `persistence`, `window`,
-    /// `monitoring`, `clean-up`.
+    /// What it belongs to: `backup`, `database`, `service`, `roles`, `task definition`, `connection`, `persistence`,
+    /// `window`, `monitoring`, `clean-up`.
     pub section: &'static str,
     /// Names it, the same in every run: `backup-exists`, ...
     pub id: &'static str,
@@ -181,6 +181,18 @@ pub fn checklist(snapshot: &Snapshot, extras: &Extras, config: &Config, now: Tim
         observed_at: snapshot.started_at,
         verdict: Verdict::of(items.iter().map(|i| i.verdict)),
         items,
+    }
+}
+
+impl Item {
+    /// Its facts in one line: `field: value; field: value`.
+    #[must_use]
+    pub fn facts(&self) -> String {
+        let told = self.evidence.iter().map(|f| match f.observed.as_str() {
+            Some(text) => format!("{}: {text}", f.field),
+            None => format!("{}: {}", f.field, f.observed),
+        });
+        told.collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -14,17 +14,24 @@ use crate::rules::workload::DatabaseView;
 
 /// Every item about the services, way by way.
 pub(super) fn items(list: &List<'_>) -> Vec<Item> {
-    let ways = &list.diagnosis.ways;
-    let mut items = vec![];
-    for way in ways {
+    // Where the service itself is not known, there is nothing more to ask.
+    let (ways, unseen): (Vec<&Way>, Vec<&Way>) = list.diagnosis.ways.iter().partition(|w| w.hops.len() > 1);
+    let mut items: Vec<Item> = unseen
+        .into_iter()
+        .map(|way| {
+            let title = format!("The service of {} is known", way.service);
+            hop(list, way, "service", "service-known", title, "service")
+        })
+        .collect();
+    for way in &ways {
         items.extend(roles(list, way));
     }
-    for way in ways {
+    for way in &ways {
         items.extend(task_definition(list, way));
     }
     let mut seen: Vec<&str> = vec![];
     let each: Vec<&Way> = ways
-        .iter()
+        .into_iter()
         .filter(|way| {
             let fresh = !seen.contains(&way.service.as_str());
             seen.push(&way.service);

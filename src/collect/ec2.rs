@@ -294,3 +294,71 @@ async fn guarded_chunk(c: &Collector<'_>, ids: Vec<String>) -> Vec<(String, Seen
     }
     found.into_iter().map(|(id, guarded)| (id, Ok(guarded))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(routes: impl IntoIterator<Item = aws_sdk_ec2::types::builders::RouteBuilder>) -> RouteTable {
+        let routes = routes
+            .into_iter()
+            .map(aws_sdk_ec2::types::builders::RouteBuilder::build)
+            .collect();
+        RouteTable::builder().set_routes(Some(routes)).build()
+    }
+
+    fn to(range: &str) -> aws_sdk_ec2::types::builders::RouteBuilder {
+        let route = Route::builder().state(RouteState::Active);
+        if range.contains(':') {
+            route.destination_ipv6_cidr_block(range)
+        } else {
+            route.destination_cidr_block(range)
+        }
+    }
+
+    #[test]
+    fn only_an_internet_gateway_is_the_internet() {
+        let gateway = |route| internet_gateway(&table([route]));
+        assert_eq!(gateway(to("0.0.0.0/0").gateway_id("igw-1")).as_deref(), Some("igw-1"));
+        assert_eq!(gateway(to("::/0").gateway_id("igw-1")).as_deref(), Some("igw-1"));
+        for silent in [
+            to("10.0.0.0/8").gateway_id("igw-1"),
+            to("0.0.0.0/0").nat_gateway_id("nat-1"),
+            to("::/0").egress_only_internet_gateway_id("eigw-1"),
+            to("0.0.0.0/0").gateway_id("vgw-1"),
+            to("0.0.0.0/0").gateway_id("vpce-1"),
+            to("0.0.0.0/0").transit_gateway_id("tgw-1"),
+            to("0.0.0.0/0").gateway_id("igw-1").state(RouteState::Blackhole),
+        ] {
+            assert_eq!(gateway(silent.clone()), None, "{silent:?}");
+        }
+    }
+
+    #[test]
+    fn private_routes_lead_to_networks_of_ones_own() {
+        let routes = |route| private_routes(&table([route]));
+        let far: IpNet = "10.1.0.0/16".parse().expect("a net");
+        for route in [
+            to("10.1.0.0/16").vpc_peering_connection_id("pcx-1"),
+            to("10.1.0.0/16").transit_gateway_id("tgw-1"),
+            to("10.1.0.0/16").gateway_id("vgw-1"),
+            to("10.1.0.0/16").core_network_arn("arn:aws:networkmanager::123456789012:core-network/1"),
+        ] {
+            assert_eq!(routes(route), [far]);
+        }
+        for silent in [
+            to("10.1.0.0/16").gateway_id("local"),
+            to("10.1.0.0/16").nat_gateway_id("nat-1"),
+            to("10.1.0.0/16")
+                .vpc_peering_connection_id("pcx-1")
+                .state(RouteState::Blackhole),
+        ] {
+            assert_eq!(routes(silent), []);
+        }
+        // What a prefix list holds is not read: it may be anything.
+        let list = Route::builder()
+            .destination_prefix_list_id("pl-1")
+            .transit_gateway_id("tgw-1");
+        assert!(routes(list).iter().any(|r| r.contains(&far)));
+    }
+}

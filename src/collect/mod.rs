@@ -1,6 +1,7 @@
 //! From AWS to a [`Snapshot`]. Everything that can be read at once is; what can't be read becomes an error in its
 //! place, and the rest goes on.
 
+mod access;
 mod alarms;
 mod backups;
 mod deployments;
@@ -12,7 +13,10 @@ mod logs;
 mod memory;
 mod migrations;
 mod parameter_groups;
+mod parameters;
+mod policies;
 mod rds;
+mod resource_policy;
 pub mod secret_value;
 mod secrets;
 mod task_definition;
@@ -96,7 +100,7 @@ impl Collector<'_> {
     async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, reuse: Reuse) -> Snapshot {
         Box::pin(secrets::follow(self, &mut snapshot)).await;
         let wants = wants(&snapshot, self.config, now);
-        let (guarded, earlier, parameter_groups, rollbacks, logs) = tokio::join!(
+        let (guarded, earlier, parameter_groups, rollbacks, logs, policies, access) = tokio::join!(
             Box::pin(ec2::guarded(self, &wants.guarded)),
             Box::pin(ecs::durable_revisions(self, &snapshot, &wants.earlier, now)),
             Box::pin(parameter_groups::read(self, &wants.parameter_groups)),
@@ -108,6 +112,8 @@ impl Collector<'_> {
                 reuse
             )),
             Box::pin(logs::evidence(self, &snapshot, &wants.logs, now, reuse)),
+            Box::pin(policies::read(self, &snapshot, &wants.policies, now, reuse)),
+            Box::pin(access::read(self, &snapshot, &wants.access, now, reuse)),
         );
         snapshot.guarded = guarded;
         snapshot.durable_revisions = earlier;
@@ -117,6 +123,8 @@ impl Collector<'_> {
             snapshot.task_definitions.insert(definition.arn.clone(), Ok(definition));
         }
         snapshot.logs = logs;
+        snapshot.policies = policies;
+        snapshot.access = access;
         snapshot.errors = errors(&snapshot);
         snapshot
     }
@@ -249,3 +257,26 @@ macro_rules! pages {
     }};
 }
 use pages;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_with_two_values_means_its_strictest() {
+        let key = |name: &str| format!("holdfast:{name}");
+        let (workload, mode) = (key("workload"), key("mode"));
+        let pairs = [
+            (&workload, "shop"),
+            (&mode, "enforce"),
+            (&workload, "bank"),
+            (&mode, "enforce"),
+        ];
+        let read = tags(pairs.iter().map(|(k, v)| (Some(k.as_str()), Some(*v))));
+        assert_eq!(read.workload("holdfast:"), None);
+        assert_eq!(read.mode("holdfast:"), Some(crate::model::policy::Mode::Enforce));
+        let again = [(&mode, "enforce"), (&mode, "audit"), (&mode, "enforce")];
+        let read = tags(again.iter().map(|(k, v)| (Some(k.as_str()), Some(*v))));
+        assert_eq!(read.mode("holdfast:"), Some(crate::model::policy::Mode::Audit));
+    }
+}

@@ -1,7 +1,7 @@
 //! The last hop, where one asked for it: a real connection with the secret's value. What it came to is data here; the
 //! connection itself is made in `crate::connect`.
 
-use super::trail::{Found, Until, walk};
+use super::trail::{Found, past};
 use super::{Fix, Hop, Status};
 use crate::model::connection::Connection;
 
@@ -101,21 +101,20 @@ pub const RDS_AUTHORITIES: &str = "https://truststore.pki.rds.amazonaws.com/glob
 /// The hops that a connection, or the attempt at one, adds: `connection`, and `extensions` where some are required.
 #[must_use]
 pub fn hops(result: &Result<Answer, Refusal>, target: Target<'_>, required: bool) -> Vec<Hop> {
-    let mut found = vec![("connection", connection(result, target))];
-    if required {
-        found.push(("extensions", extensions(result)));
-    }
-    walk(found.into_iter(), Until::Broken)
+    let first = connection(result, target);
+    let second = required.then(|| match first.status {
+        Status::Broken => past("connection"),
+        _ => extensions(result),
+    });
+    let second = second.map(|found| found.named("extensions"));
+    std::iter::once(first.named("connection")).chain(second).collect()
 }
 
 /// The hops that stand for a connection that was not tried, since the way ends before it.
 #[must_use]
 pub fn not_tried(why: &str, required: bool) -> Vec<Hop> {
-    let mut found = vec![("connection", Found::not_reached(why))];
-    if required {
-        found.push(("extensions", Found::not_reached(why)));
-    }
-    walk(found.into_iter(), Until::Broken)
+    let names = ["connection", "extensions"].into_iter().take(1 + usize::from(required));
+    names.map(|name| Found::not_reached(why).named(name)).collect()
 }
 
 fn connection(result: &Result<Answer, Refusal>, target: Target<'_>) -> Found {

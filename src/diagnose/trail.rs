@@ -108,21 +108,9 @@ pub(super) enum Until {
     TheEnd,
 }
 
-/// Hops in order.
-pub(super) fn walk(found: impl Iterator<Item = (&'static str, Found)>, until: Until) -> Vec<Hop> {
-    let mut broken: Option<&str> = None;
-    let mut hops = vec![];
-    for (name, found) in found {
-        let found = match broken {
-            Some(at) if until == Until::Broken => Found::not_reached(format!("the way ends at {at}")),
-            _ => found,
-        };
-        if found.status == Status::Broken {
-            broken = Some(name);
-        }
-        hops.push(found.named(name));
-    }
-    hops
+/// A hop behind a broken one.
+pub(super) fn past(broken: &str) -> Found {
+    Found::not_reached(format!("the way ends at {broken}"))
 }
 
 /// One way, as far as it has been walked.
@@ -179,7 +167,19 @@ impl<'a> Trail<'a> {
 
     /// Walks.
     pub fn hops(&mut self, until: Until) -> Vec<Hop> {
-        walk(STEPS.iter().map(|(name, step)| (*name, step(self))), until)
+        let mut broken: Option<&str> = None;
+        let mut hops = vec![];
+        for (name, step) in STEPS {
+            let found = match broken {
+                Some(at) => past(at),
+                None => step(self),
+            };
+            if found.status == Status::Broken && until == Until::Broken {
+                broken = Some(name);
+            }
+            hops.push(found.named(name));
+        }
+        hops
     }
 
     /// `cluster/service`.

@@ -41,6 +41,10 @@ pub fn checklist_markdown(lists: &[Checklist]) -> String {
                 text(&item.summary),
                 item.at.strftime("%Y-%m-%d %H:%M UTC")
             );
+            let facts = item.facts();
+            if !facts.is_empty() {
+                let _ = write!(out, "<br><sub>{}</sub>", text(&facts));
+            }
             if let Some(todo) = &item.todo {
                 let _ = write!(out, "<br>To do: {}", text(todo));
             }

@@ -11,8 +11,10 @@ mod ecs_failed_deployment;
 mod ecs_missing_database_secret;
 mod ecs_no_load_balancer;
 mod ecs_no_rollout_protection;
+mod ecs_plaintext_database_url;
 mod ecs_public_task;
 mod ecs_secret_reference_mismatch;
+mod ecs_secret_unreadable;
 mod ecs_unsafe_rollback;
 mod migration_drift;
 mod migration_failed;
@@ -35,7 +37,12 @@ mod rds_unavailable;
 mod rds_unencrypted_storage;
 mod rds_unenforced_tls;
 mod rds_unreachable_from_service;
+mod secret_broad_access;
+mod secret_deletion_scheduled;
 mod secret_malformed_url;
+mod secret_no_tls;
+mod secret_unrotated;
+mod secret_uses_master_user;
 mod secret_wrong_database;
 pub mod support;
 #[cfg(test)]
@@ -215,9 +222,16 @@ pub static REGISTRY: &[&dyn Rule] = &[
     &rds_default_master_name::RdsDefaultMasterName,
     &secret_malformed_url::SecretMalformedUrl,
     &secret_wrong_database::SecretWrongDatabase,
+    &secret_uses_master_user::SecretUsesMasterUser,
+    &secret_no_tls::SecretNoTls,
+    &secret_deletion_scheduled::SecretDeletionScheduled,
+    &secret_broad_access::SecretBroadAccess,
+    &secret_unrotated::SecretUnrotated,
     &ecs_missing_database_secret::EcsMissingDatabaseSecret,
+    &ecs_plaintext_database_url::EcsPlaintextDatabaseUrl,
     &ecs_ephemeral_storage::EcsEphemeralStorage,
     &ecs_secret_reference_mismatch::EcsSecretReferenceMismatch,
+    &ecs_secret_unreadable::EcsSecretUnreadable,
     &correction_reverted::CorrectionReverted,
     &waiver_invalid::WaiverInvalid,
     &workload_untagged_part::WorkloadUntaggedPart,

@@ -115,15 +115,15 @@ fn failure(database: &DatabaseView<'_>, public: &[(&str, &str)]) -> Failure {
         .unwrap_or("(unnamed)");
     let told: Vec<String> = public
         .iter()
-        .map(|(subnet, gateway)| format!("{subnet} (by {gateway})"))
+        .map(|(subnet, gateway)| format!("{subnet}, which routes to the internet by {gateway}"))
         .collect();
     let names: Vec<&str> = public.iter().map(|(subnet, _)| *subnet).collect();
     Failure {
         severity: None,
         message: format!(
-            "the subnet group {group} of {} holds what the internet is routed to: {}",
+            "the subnet group {group} of {} is not private: it holds {}",
             database.id,
-            told.join(", ")
+            told.join("; ")
         ),
         evidence: public
             .iter()

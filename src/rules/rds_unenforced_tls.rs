@@ -19,7 +19,7 @@ static META: Meta = Meta {
 ## What it checks
 The value of `rds.force_ssl` that holds for each PostgreSQL instance, or for a whole Aurora or Multi-AZ DB cluster, whose \
 cluster parameter group decides. What a parameter group leaves open is the engine's default: 1 from version 15 on (Aurora: \
-17), 0 below. Groups named `default.*` set nothing. Read replicas have a parameter group of their own.
+17), 0 below. Groups named `default.*` set nothing. Read replicas have a parameter group of their own. A group that was attached since the last restart is taken at its word.
 
 ## Why it matters
 A client that does not ask for TLS, or is talked out of it, sends the password and every row in the clear, and nothing \

@@ -89,7 +89,7 @@ pub(crate) fn connection(host: &str, database: &str, faults: Vec<Fault>) -> Conn
         database: Some(database.into()),
         user: Some("app".into()),
         has_password: true,
-        sslmode: None,
+        sslmode: Some("require".into()),
         faults,
     }
 }
@@ -186,6 +186,7 @@ pub(crate) fn clean() -> Snapshot {
                 enabled: true,
                 last: Some(ago(24)),
             },
+            primary_region: None,
             tags: shop(&[]),
         },
     )]);
@@ -310,6 +311,9 @@ pub(crate) fn web(s: &mut Snapshot) -> &mut Container {
 /// Makes its database variable refer to `value_from`, which leads to `leads_to`.
 pub(crate) fn refer(s: &mut Snapshot, value_from: &str, leads_to: Option<&str>) {
     web(s).secrets[0].value_from = value_from.into();
+    if crate::model::value_from::is_parameter(value_from) {
+        s.parameters.insert(value_from.into(), Ok(None));
+    }
     if let crate::model::value_from::ValueFrom::Secret(target) = crate::model::value_from::parse(value_from) {
         let lookup = leads_to.map_or(Lookup::Missing, |arn| Lookup::Found(arn.into()));
         s.lookups.insert(target.arn, Ok(lookup));

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{Failure, Judgement, Outcome};
 use crate::config::WorkloadParams;
 use crate::model::finding::{Kind, ResourceRef};
-use crate::model::remediation::{Database, revision_name};
+use crate::model::remediation::{Action, Database, revision_name};
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::{PhaseReading, Tags};
@@ -323,6 +323,15 @@ impl Judgement {
             tags: vec![tags.clone()],
             phase: "migrated",
             related: vec![],
+        }
+    }
+
+    /// The corrections of a failure; none of any other outcome.
+    #[must_use]
+    pub fn actions(self) -> Vec<Action> {
+        match self.outcome {
+            Outcome::Fail(failure) => failure.remedy.actions,
+            Outcome::Pass | Outcome::Unknown(_) => vec![],
         }
     }
 

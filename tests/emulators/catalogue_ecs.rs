@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::lies::Lie;
 use crate::on_both;
-use crate::stage::{Gateway, Kind, Stage, list, run, text};
+use crate::stage::{CORE, Gateway, Kind, Stage, list, run, text};
 use crate::world::World;
 
 on_both!(
@@ -20,6 +20,19 @@ on_both!(
     public_tasks,
     exec,
 );
+
+/// What these cases are about, beside the core.
+fn staged(kind: Kind, world: &World) -> Stage {
+    let mut stage = Stage::new(kind, world);
+    let rules = [
+        "ecs-builtin-database",
+        "ecs-unsafe-rollback",
+        "ecs-failed-deployment",
+        "ecs-public-task",
+    ];
+    stage.about(&[CORE, &rules].concat());
+    stage
+}
 
 /// Seconds before now, as Unix time.
 fn ago(seconds: u64) -> Duration {
@@ -61,7 +74,7 @@ fn logs(kind: Kind) {
         world.stack(name, logging(name));
     }
     world.stack("elsewhere", json!({}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     stage.configure("safety: {max_failing_percent: 100}\n");
     let line = "2026-11-21 info: Using built-in PostgreSQL (/home/kanarie)";
     let stream = "ecs/web/0123456789abcdef";
@@ -92,7 +105,7 @@ fn a_connection_that_never_came(kind: Kind) {
         world.stack(name, logging(name));
     }
     world.stack("elsewhere", json!({}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     stage.configure(
         "defaults: {database_log_pattern: \"connected to PostgreSQL\"}\nsafety: {max_failing_percent: 100}\n",
     );
@@ -138,7 +151,7 @@ fn a_connection_that_never_came(kind: Kind) {
 fn logs_that_cannot_be_read(kind: Kind) {
     let mut world = World::new();
     world.stack("shop", logging("shop")).stack("elsewhere", json!({}));
-    let stage = Stage::new(kind, &world);
+    let stage = staged(kind, &world);
     let gateway = stage.gateway(&["--deny", "logs:FilterLogEvents"]);
     let (report, code) = stage.audit_at(&gateway.endpoint, &[]);
     assert_eq!(
@@ -190,7 +203,7 @@ fn rollbacks(kind: Kind) {
     );
     stack_of(&mut world, "first", &[good("first")]);
     stack_of(&mut world, "broken", &[good("broken"), bad("broken")]);
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     stage.configure("safety: {max_failing_percent: 100}\n");
     stage.call(
         "ecs",
@@ -250,7 +263,7 @@ fn a_rollback_by_history(kind: Kind) {
         "shop",
         &[bad("shop"), good("shop"), bad("shop"), good("shop")],
     );
-    let stage = Stage::new(kind, &world);
+    let stage = staged(kind, &world);
     assert!(Lie::NoServiceDeployments.on(kind));
     let arn = |n: u32| stage.id("task_definitions", &format!("shop:{n}"));
     let answers = |order: &[u32]| -> Gateway {
@@ -302,7 +315,7 @@ fn rollout_protection(kind: Kind) {
         .stack("bare", json!({"service": {"circuit_breaker": false}}))
         .stack("half", json!({"service": {"circuit_breaker": false, "with": half}}))
         .stack("twin", json!({}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     stage.configure("rules: {ecs-no-rollout-protection: {enabled: true}}\nsafety: {max_failing_percent: 100}\n");
     let (report, _) = stage.audit(&[]);
     let fails = |names: &[&str]| -> Vec<String> {
@@ -343,7 +356,7 @@ fn rollout_protection(kind: Kind) {
 fn failed_deployments(kind: Kind) {
     let mut world = World::new();
     world.stack("shop", json!({}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     let rule = "ecs-failed-deployment";
     let at = |field: &str, value: Value| format!("ecs:DescribeServices:services.*.deployments.*.{field}={value}");
     let told = |stage: &Stage, rewrites: &[String]| {
@@ -386,7 +399,7 @@ fn public_tasks(kind: Kind) {
         .stack("moving", json!({"service": public, "db": window("{{now+1d}}")}))
         .stack("moved", json!({"service": public, "db": window("{{now-1d}}")}))
         .stack("twin", json!({}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     stage.configure("safety: {max_failing_percent: 100}\n");
     let open = [
         "fail medium moved ecs-public-task main/moved",
@@ -409,7 +422,7 @@ fn exec(kind: Kind) {
     world
         .stack("shut", json!({}))
         .stack("open", json!({"service": {"with": {"enableExecuteCommand": true}}}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     let rule = "ecs-exec-disabled";
     assert_eq!(
         told_by(&stage, &stage.audit(&[]).0, rule),

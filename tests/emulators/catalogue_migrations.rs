@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::lies::Lie;
 use crate::on_both;
 use crate::operator::{Operator, configure, send};
-use crate::stage::{Kind, Stage, list, text};
+use crate::stage::{CORE, Kind, Stage, list, text};
 use crate::world::{World, merge};
 
 on_both!(
@@ -22,6 +22,14 @@ on_both!(
     runs_that_cannot_be_read,
     an_event_leads_to_its_family,
 );
+
+/// What these cases are about, beside the core.
+fn staged(kind: Kind, world: &World) -> Stage {
+    let mut stage = Stage::new(kind, world);
+    let rules = ["migration-failed", "migration-drift", "migration-missing"];
+    stage.about(&[CORE, &rules].concat());
+    stage
+}
 
 const FAILED: &str = "migration-failed";
 const DRIFT: &str = "migration-drift";
@@ -72,7 +80,7 @@ fn a_run_that_ended(kind: Kind) {
     stack(&mut world, "shop", json!({}));
     stack(&mut world, "idle", json!({}));
     runs(&mut world, "shop", json!({}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     if kind == Kind::Moto {
         // There a task goes one state further each time it is described, and ends well.
         assert!(Lie::ExitCodeZero.on(kind));
@@ -101,7 +109,7 @@ fn a_run_that_does_not_end(kind: Kind) {
     let mut world = World::new();
     stack(&mut world, "shop", json!({}));
     runs(&mut world, "shop", json!({}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     stage.configure("migrations: {timeout: 1s}\n");
     std::thread::park_timeout(Duration::from_millis(2_500));
     let (report, _) = stage.audit(&[]);
@@ -122,7 +130,7 @@ fn exit_codes(kind: Kind) {
         json!({"containers": {"shipper": {"essential": false}}}),
     );
     runs(&mut world, "shop", json!({}));
-    let stage = Stage::new(kind, &world);
+    let stage = staged(kind, &world);
     assert!(Lie::ExitCodeZero.on(kind));
     let at = |path: &str, value: Value| format!("ecs:DescribeTasks:tasks.*.{path}={value}");
     let containers = |migrate: Value, shipper: Value| {
@@ -201,7 +209,7 @@ fn drift(kind: Kind) {
         "stray": [migration("stray", json!({"tags": {"holdfast:workload": null}, "containers": {"migrate": {"secrets": null}}}))],
         "job": [migration("same", json!({"tags": {"holdfast:role": "job"}, "containers": {"migrate": {"image": "x:1", "secrets": null}}}))],
     }}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     stage.configure("safety: {max_failing_percent: 100}\n");
     let faulty = fails(DRIFT, &["digest", "image", "none", "previous", "secret"]);
     let report = stage.expect(&faulty.iter().map(String::as_str).collect::<Vec<_>>());
@@ -224,7 +232,7 @@ fn networks(kind: Kind) {
     runs(&mut world, "same", json!({}));
     runs(&mut world, "apart", json!({"subnets": ["other"]}));
     runs(&mut world, "foreign", json!({"security_groups": ["other"]}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     stage.configure("safety: {max_failing_percent: 100}\n");
     if Lie::TasksWithoutInterfaces.on(kind) {
         stage.expect(&[]);
@@ -258,7 +266,7 @@ fn newest_revisions(kind: Kind) {
         .chain([old])
         .collect::<Vec<_>>();
     world.patch(json!({"task_definitions": {"shop-migrate": revisions}}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     stage.expect(&["fail high shop migration-drift shop-migrate:10"]);
     stage.call(
         "ecs",
@@ -273,7 +281,7 @@ fn missing(kind: Kind) {
     stack(&mut world, "has", json!({}));
     stack(&mut world, "retired", json!({}));
     world.stack("lacks", json!({})).stack("free", json!({}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     stage.call(
         "ecs",
         "deregister_task_definition",
@@ -294,7 +302,7 @@ fn families_that_cannot_be_listed(kind: Kind) {
     let mut world = World::new();
     stack(&mut world, "shop", json!({}));
     world.stack("plain", json!({}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     let gateway = stage.gateway(&["--deny", "tagging:GetResources"]);
     let (report, code) = stage.audit_at(&gateway.endpoint, &[]);
     let unknown = |workloads: &[&str], rules: &[(&str, &str)]| -> Vec<String> {
@@ -324,7 +332,7 @@ fn runs_that_cannot_be_read(kind: Kind) {
     let mut world = World::new();
     stack(&mut world, "shop", json!({}));
     runs(&mut world, "shop", json!({}));
-    let stage = Stage::new(kind, &world);
+    let stage = staged(kind, &world);
     for call in ["ecs:ListTasks", "ecs:DescribeTasks"] {
         let gateway = stage.gateway(&["--deny", call]);
         let (report, code) = stage.audit_at(&gateway.endpoint, &[]);
@@ -363,7 +371,7 @@ fn an_event_leads_to_its_family(kind: Kind) {
     runs(&mut world, "shop", json!({}));
     world.patch(json!({"queues": {"signals": {}}}));
     world.patch(json!({"vpcs": {"main": {"subnets": {"other": {"cidr": "10.0.9.0/24", "az": "a"}}}}}));
-    let mut stage = Stage::new(kind, &world);
+    let mut stage = staged(kind, &world);
     configure(&mut stage, "");
     let operator = Operator::start(&stage, &[]);
     let open = |rule: &str| operator.metric("holdfast_findings", &[&format!("rule=\"{rule}\""), "verdict=\"fail\""]);

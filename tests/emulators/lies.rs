@@ -9,12 +9,16 @@ pub enum Lie {
     EcsNeverSteady,
     /// "RDS endpoint": every instance of ministack is `localhost:5432`.
     OneEndpointForAll,
+    /// "`SimulatePrincipalPolicy`": moto answers HTTP 500.
+    NoSimulator,
     /// ministack loses the source of prefix-list rules.
     PrefixListSourceLost,
     /// ministack loses the destination of IPv6 routes.
     Ipv6RouteLost,
-    /// "ModifyDBInstance, applied at once": all but `AutoMinorVersionUpgrade` on ministack.
+    /// "`ModifyDBInstance`, applied at once": all but `AutoMinorVersionUpgrade` on ministack.
     MinorVersionUpgradesStay,
+    /// ministack takes the flags of a read replica from its source, whatever it is created with.
+    FlagsOfReplicasLost,
     /// moto says at each look that a database can be restored to this very instant.
     RestorePointIsNow,
     /// "enableExecuteCommand, circuit breaker kept": dropped by moto.
@@ -28,19 +32,25 @@ pub enum Lie {
     TasksWithoutTime,
     /// Tasks of ministack have no network interfaces without Docker.
     TasksWithoutInterfaces,
+    /// CloudWatch by the SDK's protocol, RPC v2 CBOR: moto answers 404.
+    NoCborForCloudWatch,
 }
 
 impl Lie {
     /// Whether `kind` tells it.
     pub fn on(self, kind: Kind) -> bool {
         match self {
-            Self::EcsNeverSteady | Self::RestorePointIsNow | Self::CircuitBreakerDropped | Self::TasksWithoutTime => {
-                kind == Kind::Moto
-            }
+            Self::EcsNeverSteady
+            | Self::NoCborForCloudWatch
+            | Self::NoSimulator
+            | Self::RestorePointIsNow
+            | Self::CircuitBreakerDropped
+            | Self::TasksWithoutTime => kind == Kind::Moto,
             Self::OneEndpointForAll
             | Self::PrefixListSourceLost
             | Self::Ipv6RouteLost
             | Self::MinorVersionUpgradesStay
+            | Self::FlagsOfReplicasLost
             | Self::TasksWithoutInterfaces => kind == Kind::Ministack,
             Self::ExitCodeZero | Self::NoServiceDeployments => true,
         }

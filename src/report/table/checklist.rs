@@ -57,6 +57,10 @@ fn one(out: &mut String, item: &Item, style: Style) {
     out.push_str(&style.indented(&item.title, &start, &rest));
     let why = format!("{} ({})", item.summary, item.at.strftime("%Y-%m-%d %H:%M"));
     out.push_str(&style.indented(&why, &format!("{rest}  "), &format!("{rest}  ")));
+    let facts = item.facts();
+    if !facts.is_empty() {
+        out.push_str(&style.indented(&facts, &format!("{rest}  "), &format!("{rest}  ")));
+    }
     if let Some(todo) = &item.todo {
         out.push_str(&style.indented(todo, &format!("{rest}  → "), &format!("{rest}    ")));
     }

@@ -9,6 +9,8 @@ use crate::diagnose::{Aid, Diagnosis, Fix, Hop, Status, Way};
 
 /// Width of the longest name of a hop.
 const NAME: usize = 14;
+/// Where its sentence begins: after the indent, the status and the name.
+const INDENT: usize = 4 + 8 + 1 + NAME + 1;
 
 fn paint(style: Style, status: Status) -> String {
     let (word, colour) = match status {
@@ -29,11 +31,13 @@ pub fn diagnosis_table(diagnoses: &[Diagnosis], style: Style) -> String {
         for way in &d.ways {
             one_way(&mut out, d, way, style);
         }
-        if !d.aids.is_empty() {
-            let _ = writeln!(out, "  {}", style.bold("to look further"));
-            for aid in &d.aids {
-                one_aid(&mut out, aid, style);
+        let mut service = "";
+        for aid in &d.aids {
+            if aid.service != service {
+                service = &aid.service;
+                out.push_str(&style.indented(&format!("to look further into {service}"), "  ", "    "));
             }
+            one_aid(&mut out, aid, style);
         }
         out.push('\n');
     }
@@ -58,31 +62,46 @@ fn one_way(out: &mut String, d: &Diagnosis, way: &Way, style: Style) {
         let _ = write!(line, " → {part}");
     }
     out.push_str(&style.indented(&line, "  ", "    "));
-    for hop in &way.hops {
+    let broken = way.broken().is_some();
+    for hop in way.hops.iter().filter(|h| !broken || h.status != Status::NotReached) {
         one_hop(out, d, hop, style);
+    }
+    if broken {
+        let left = way.hops.iter().filter(|h| h.status == Status::NotReached);
+        let names: Vec<&str> = left.map(|h| h.name).collect();
+        if !names.is_empty() {
+            let start = format!("    {} ", paint(style, Status::NotReached));
+            out.push_str(&style.indented(&format!("not reached: {}", names.join(", ")), &start, &" ".repeat(13)));
+        }
     }
 }
 
 fn one_hop(out: &mut String, d: &Diagnosis, hop: &Hop, style: Style) {
     let start = format!("    {} {:<NAME$} ", paint(style, hop.status), hop.name);
-    let rest = " ".repeat(4 + 8 + 1 + NAME + 1);
+    let rest = " ".repeat(INDENT);
     if hop.status == Status::NotReached {
         out.push_str(&style.indented(&format!("not reached: {}", hop.summary), &start, &rest));
         return;
     }
     out.push_str(&style.indented(&hop.summary, &start, &rest));
-    if hop.status != Status::Proved {
-        for fact in &hop.evidence {
-            let text = match &fact.expected {
-                Some(expected) => format!(
-                    "{}: {}, expected {}",
-                    fact.field,
-                    plain(&fact.observed),
-                    plain(expected)
-                ),
-                None => format!("{}: {}", fact.field, plain(&fact.observed)),
-            };
-            out.push_str(&style.indented(&text, &format!("{rest}  "), &format!("{rest}    ")));
+    let facts: Vec<String> = hop
+        .evidence
+        .iter()
+        .map(|fact| match &fact.expected {
+            Some(expected) => format!(
+                "{}: {}, expected {}",
+                fact.field,
+                plain(&fact.observed),
+                plain(expected)
+            ),
+            None => format!("{}: {}", fact.field, plain(&fact.observed)),
+        })
+        .collect();
+    if hop.status == Status::Proved && !facts.is_empty() {
+        out.push_str(&style.indented(&facts.join("; "), &format!("{rest}  "), &format!("{rest}  ")));
+    } else {
+        for fact in &facts {
+            out.push_str(&style.indented(fact, &format!("{rest}  "), &format!("{rest}    ")));
         }
     }
     if let Some(fix) = &hop.fix {
@@ -93,7 +112,10 @@ fn one_hop(out: &mut String, d: &Diagnosis, hop: &Hop, style: Style) {
         }
     }
     for what in &hop.not_checked {
-        let text = format!("not checked: {what}");
+        let text = match hop.status {
+            Status::Unknown => format!("to know: {what}"),
+            _ => format!("not checked: {what}"),
+        };
         out.push_str(&style.indented(&text, &format!("{rest}· "), &format!("{rest}  ")));
     }
 }
@@ -124,9 +146,9 @@ fn one_aid(out: &mut String, aid: &Aid, style: Style) {
         Some(false) => "no",
         None => "unknown",
     };
-    let rest = " ".repeat(4 + 8 + 1 + NAME + 1);
+    let rest = " ".repeat(INDENT);
     let start = format!("    {word:<8} {:<NAME$} ", aid.name);
-    out.push_str(&style.indented(&format!("{}: {}", aid.service, aid.summary), &start, &rest));
+    out.push_str(&style.indented(&aid.summary, &start, &rest));
     if let Some(command) = &aid.command {
         out.push_str(&style.indented(command, &format!("{rest}  $ "), &format!("{rest}    ")));
     }

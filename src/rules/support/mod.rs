@@ -1,6 +1,7 @@
 //! Questions that several rules ask of a workload.
 
 mod databases;
+mod holders;
 mod reach;
 mod secrets;
 mod uses;
@@ -10,16 +11,18 @@ use std::sync::Arc;
 
 use super::workload::DatabaseView;
 use super::{Judgement, Remedy, Workload};
-use crate::model::remediation::{Action, SecretChange};
+use crate::model::remediation::{Action, SecretChange, revision_name};
 use crate::model::resources::{
-    DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet, TaskDefinition, VolumeKind,
+    Access, DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet, TaskDefinition, VolumeKind,
 };
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::tags::Tags;
 pub use databases::{DATABASE_READS, Whole, configure, not_available, wholes};
+pub use holders::{Held, Holder, connections, holders, in_use};
 pub use reach::{Reach, reach};
 pub use secrets::{
-    Leads, Reference, database_variables, leads, references, resolve, right_reference, shape, usable_keys,
+    Leads, Reference, database_variables, leads, parameter, readable_as, references, resolve, right_connection,
+    right_reference, shape, usable_keys,
 };
 pub use uses::{Uses, uses};
 
@@ -258,6 +261,7 @@ pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
 /// The correction that gives a service other references, unless the service is not in a state to be changed.
 #[must_use]
 pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: Vec<SecretChange>) -> Remedy {
+    let refused = rollout_refusal(w, service).or_else(|| unreadable(w, service, &changes));
     let action = Action::RollOut {
         cluster: service.cluster.clone(),
         service: service.name.clone(),
@@ -267,8 +271,39 @@ pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: V
     Remedy {
         summary,
         actions: vec![action],
-        refused: rollout_refusal(w, service),
+        refused,
     }
+}
+
+/// Why the tasks could not read what `changes` refer to, if it is known that they could not.
+///
+/// Only a proved denial refuses. Where the simulator could not be asked, or IAM knows no such role, the rollout goes on:
+/// a task that can't fetch its secret does not start, the deployment is not steady in time, and what ran before is set
+/// back. To refuse would leave a service without its database for want of a permission that only this check needs.
+fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> Option<String> {
+    let definition = w.running(service).ok()?;
+    let Some(role) = &definition.execution_role else {
+        return Some(no_execution_role(definition));
+    };
+    changes.iter().find_map(|change| {
+        let resource = readable_as(w, &change.after).ok()??;
+        match w.snapshot.access.get(&(role.clone(), resource)) {
+            Some(Ok(Access::Denied { missing })) => Some(format!(
+                "{role} may not {}: see ecs-secret-unreadable",
+                missing.join(", nor ")
+            )),
+            _ => None,
+        }
+    })
+}
+
+/// Why a revision can't be given a secret.
+#[must_use]
+pub fn no_execution_role(definition: &TaskDefinition) -> String {
+    format!(
+        "{} has no execution role to fetch a secret with",
+        revision_name(&definition.arn)
+    )
 }
 
 /// Why a service may not be given another revision now, if it may not.

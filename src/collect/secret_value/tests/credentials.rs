@@ -22,7 +22,11 @@ fn of_each_form() {
             None,
             Some("n w"),
         ),
-        ("postgres://db.example.com/app?user=app&password=a@b", None, Some("a@b")),
+        (
+            "postgres://db.example.com/app?user=app&password=a%40b",
+            None,
+            Some("a@b"),
+        ),
         (
             "host=db.example.com user=app password='p w\\' x' dbname=app",
             None,

@@ -5,6 +5,7 @@ mod core;
 mod databases;
 mod guard;
 mod migrations;
+mod secrets;
 mod services;
 
 use std::collections::BTreeSet;
@@ -36,6 +37,7 @@ pub(super) const AREAS: &[Area] = &[
     core::AREA,
     databases::AREA,
     guard::AREA,
+    secrets::AREA,
     services::AREA,
     migrations::AREA,
 ];

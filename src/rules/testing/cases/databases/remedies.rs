@@ -5,7 +5,9 @@ use super::super::super::{
     tags, web,
 };
 use super::super::Change;
-use super::changes::{ELSEWHERE, apart, in_days, leads_to, migrating, own_group, second, status, unread_value};
+use super::changes::{
+    ELSEWHERE, apart, in_days, leads_to, lets_in_only, migrating, net, own_group, second, status, subnet, unread_value,
+};
 use super::{ABANDONED, CEILING, CERTIFICATE, DELETION, DOWN, MINOR, STALE, TLS, UNREACHABLE, wreck};
 use crate::judge::Judged;
 use crate::model::connection::SecretShape;
@@ -214,4 +216,29 @@ fn a_stranger_that_uses_it_is_named() {
         ABANDONED,
     );
     assert!(f.message.contains("main/bank of bank uses it"), "{}", f.message);
+}
+
+/// What may not be relied on is no path that a service keeps when others are closed.
+#[test]
+fn a_path_that_is_kept() {
+    let refusal = |change: Change| {
+        let mut s = clean();
+        db(&mut s).publicly_accessible = true;
+        subnet(&mut s).cidrs.push(net("2001:db8:1::/64"));
+        change(&mut s);
+        let mut config = crate::config::Config::default();
+        config.defaults.allowed_ingress.cidrs = vec![net("10.0.0.0/8"), net("2001:db8::/32")];
+        let judged = crate::judge::judge(&s, &config, super::super::super::now(), None);
+        let remediation = found(&judged, "rds-public-access").remediation.expect("a remedy");
+        remediation.blocked_by.unwrap_or_default()
+    };
+    assert_eq!(refusal(|_| {}), "");
+    assert_eq!(refusal(|s| lets_in_only(s, "10.0.1.0/24")), "");
+    // A database may have no IPv6 address.
+    assert!(refusal(|s| lets_in_only(s, "2001:db8:1::/64")).contains("cut off main/shop"));
+    let foreign: Change = |s| {
+        let (id, account) = ("sg-app".into(), Some("999999999999".into()));
+        guard(s).ingress[0].source = crate::model::resources::Source::Group { id, account };
+    };
+    assert!(refusal(foreign).contains("cut off main/shop"));
 }
