@@ -73,7 +73,7 @@ impl<'a> Reading<'a, '_> {
         let name = r.text("name").unwrap_or(&r.address).to_owned();
         Secret {
             kms_key: r.text("kms_key_id").map(str::to_owned),
-            tags: if r.data { r.tags() } else { self.tags(r) },
+            tags: if r.data { r.tags() } else { self.own_tags(r) },
             ..secret(arn, name)
         }
     }

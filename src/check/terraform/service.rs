@@ -47,7 +47,7 @@ impl<'a> Reading<'a, '_> {
             }
             let revision = self.definition(r);
             let fargate = requires_fargate(r);
-            let tags = self.tags(r);
+            let tags = self.own_tags(r);
             let service = definition::stand_in(&self.snapshot.scope, &r.address, revision, fargate, tags);
             self.names(&service.arn, Subject::of_definition(&r.address));
             services.insert(service.arn.clone(), service);
@@ -146,7 +146,7 @@ impl<'a> Reading<'a, '_> {
             alarm_rollback: on(alarms, "enable") && on(alarms, "rollback"),
             exec_enabled: self.flag(r, "enable_execute_command", false, true),
             deployment_controller: controller.unwrap_or("ECS").to_owned(),
-            tags: self.tags(r),
+            tags: self.own_tags(r),
             arn,
             ..Service::default()
         }
