@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes docs/rules.md and docs/cli.md from what the binary says of itself, so that they can't say anything else.
+# Writes docs/{rules,cli,config,metrics}.md from what the binary says of itself, so that they can't say anything else.
 #
 #   scripts/reference.sh BINARY            write them
 #   scripts/reference.sh --check BINARY    write nothing; fail if they are not what BINARY would write
@@ -52,14 +52,31 @@ cli() {
     command_help
 }
 
+config() {
+    printf '# Configuration\n\n%s\n\n' "$generated"
+    printf 'Every key, as `holdfast config schema` has them. `config/holdfast.yaml` is an example with every key and default;\n'
+    printf '`holdfast config check` names every error at once, `holdfast config show` says where each value comes from.\n'
+    printf '`NAME` stands for the name of a rule, workload or API; `[]` for each item of a list.\n\n%s\n' "$(holdfast reference config)"
+}
+
+metrics() {
+    printf '# Metrics\n\n%s\n\n' "$generated"
+    printf 'What `holdfast run` serves under `/metrics`, beside the usual `process_*` of the process itself.\n\n%s\n' "$(holdfast reference metrics)"
+}
+
 rules >"$made/rules.md"
+config >"$made/config.md"
+metrics >"$made/metrics.md"
 cli >"$made/cli.md"
 # Nothing was left out without a word: a table of rules and a help with commands are the least there is.
 grep -q '^## ' "$made/rules.md" || die "$binary lists no rules"
 grep -q '^## `holdfast audit`' "$made/cli.md" || die "$binary --help lists no audit command"
 
+grep -q '`safety.cooldown`' "$made/config.md" || die "$binary has no configuration page"
+grep -q '`holdfast_findings`' "$made/metrics.md" || die "$binary has no page of metrics"
+
 stale=
-for page in rules.md cli.md; do
+for page in rules.md cli.md config.md metrics.md; do
     if [[ -n "$check" ]]; then
         diff -u --label "docs/$page" --label "docs/$page as $binary has it" "$root/docs/$page" "$made/$page" || stale=yes
     else

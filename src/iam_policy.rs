@@ -8,12 +8,40 @@ use crate::config::{Config, Inspect};
 use crate::model::policy::Mode;
 use crate::rules::REGISTRY;
 
+/// What every sweep reads, whichever rules are enabled: it looks for workloads, and for what they share with others.
+const SWEEP: &[&str] = &[
+    "rds:DescribeDBInstances",
+    "rds:DescribeDBClusters",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSecurityGroupRules",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeNetworkInterfaces",
+    "ecs:ListClusters",
+    "ecs:ListServices",
+    "ecs:DescribeServices",
+    "ecs:DescribeTaskDefinition",
+    "ecs:ListTasks",
+    "ecs:DescribeTasks",
+    "tag:GetResources",
+    "secretsmanager:ListSecrets",
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:BatchGetSecretValue",
+    "secretsmanager:GetSecretValue",
+    "ssm:GetParameters",
+];
+
 /// IAM actions that can be bound to the workload's tag on the resource they touch.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
 const BOUND_TO_RESOURCE_TAG: &[&str] = &[
     "secretsmanager:GetSecretValue",
+    "secretsmanager:RestoreSecret",
+    "ssm:GetParameters",
     "rds:ModifyDBInstance",
     "rds:ModifyDBCluster",
+    "rds:ModifyDBParameterGroup",
+    "rds:ModifyDBClusterParameterGroup",
+    "ec2:AuthorizeSecurityGroupIngress",
     "ec2:RevokeSecurityGroupIngress",
     "ecs:UpdateService",
 ];
@@ -29,7 +57,7 @@ const CHECKLIST: &[&str] = &[
 /// The policy document that `mode` needs under `config`.
 #[must_use]
 pub fn policy(config: &Config, mode: Mode) -> Value {
-    let mut actions: BTreeSet<&str> = CHECKLIST.iter().copied().collect();
+    let mut actions: BTreeSet<&str> = SWEEP.iter().chain(CHECKLIST).copied().collect();
     for meta in REGISTRY.iter().map(|r| r.meta()) {
         let settings = config.rule(meta.id);
         if !config.judges(meta) {
@@ -42,8 +70,8 @@ pub fn policy(config: &Config, mode: Mode) -> Value {
     }
     match config.secrets.inspect {
         Inspect::Value => {}
-        Inspect::Metadata => actions.retain(|a| !a.ends_with("GetSecretValue")),
-        Inspect::Off => actions.retain(|a| !a.starts_with("secretsmanager:")),
+        Inspect::Metadata => actions.retain(|a| !a.ends_with("GetSecretValue") && *a != "ssm:GetParameters"),
+        Inspect::Off => actions.retain(|a| !a.starts_with("secretsmanager:") && *a != "ssm:GetParameters"),
     }
     statements(&actions, config)
 }
@@ -60,7 +88,7 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Value {
             bound.entry(service).or_default().push(action);
         } else if !matches!(
             *action,
-            "ecs:RegisterTaskDefinition" | "ecs:TagResource" | "iam:PassRole"
+            "ecs:RegisterTaskDefinition" | "ecs:TagResource" | "iam:PassRole" | "ecs:DeregisterTaskDefinition"
         ) {
             plain.entry(service).or_default().push(action);
         }
@@ -78,7 +106,7 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Value {
     if actions.contains("secretsmanager:GetSecretValue") {
         out.push(json!({
             "Sid": "DecryptSecrets", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": "*",
-            "Condition": {"StringLike": {"kms:ViaService": "secretsmanager.*.amazonaws.com"}},
+            "Condition": {"StringLike": {"kms:ViaService": ["secretsmanager.*.amazonaws.com", "ssm.*.amazonaws.com"]}},
         }));
     }
     if actions.contains("ecs:RegisterTaskDefinition") {
@@ -93,6 +121,12 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Value {
         out.push(json!({
             "Sid": "PassTaskRoles", "Effect": "Allow", "Action": ["iam:PassRole"], "Resource": "*",
             "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+        }));
+    }
+    if actions.contains("ecs:DeregisterTaskDefinition") {
+        // IAM knows no resource for it, and so no tag to bind it to.
+        out.push(json!({
+            "Sid": "DeregisterRevisions", "Effect": "Allow", "Action": ["ecs:DeregisterTaskDefinition"], "Resource": "*",
         }));
     }
     json!({"Version": "2012-10-17", "Statement": out})

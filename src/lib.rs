@@ -31,8 +31,10 @@ pub mod config;
 pub mod connect;
 
 pub mod act;
+pub mod check;
 pub mod cli;
 pub mod controller;
+pub mod gate;
 pub mod iam_policy;
 pub mod report;
 pub mod serve;

@@ -26,6 +26,8 @@ pub use targets::{Connector, TargetError};
 pub struct Aws {
     /// Which account and region.
     pub scope: Scope,
+    /// ARN of the identity that calls are made with, as `CloudTrail` names it.
+    pub caller: Option<String>,
     /// RDS.
     pub rds: aws_sdk_rds::Client,
     /// EC2.
@@ -51,6 +53,7 @@ pub struct Aws {
 impl Aws {
     fn new(
         scope: Scope,
+        caller: Option<String>,
         config: &SdkConfig,
         recorder: &Recorder,
         limits: Arc<Limits>,
@@ -68,6 +71,7 @@ impl Aws {
         }
         Self {
             scope,
+            caller,
             rds: client!(aws_sdk_rds),
             ec2: client!(aws_sdk_ec2),
             ecs: client!(aws_sdk_ecs),

@@ -32,6 +32,9 @@ pub enum TargetError {
     },
 }
 
+/// The account, and the caller's ARN.
+type Identity = (String, Option<String>);
+
 /// What all clients share.
 pub struct Connector {
     base: SdkConfig,
@@ -151,7 +154,7 @@ impl Connector {
                     .build()
             }
         };
-        let account = self.identity(&base, first, target.map(|t| t.account.as_str())).await?;
+        let (account, caller) = self.identity(&base, first, target.map(|t| t.account.as_str())).await?;
         if let Some(expected) = target.map(|t| &t.account).filter(|a| **a != account) {
             return Err(TargetError::WrongAccount {
                 expected: expected.clone(),
@@ -168,6 +171,7 @@ impl Connector {
                 };
                 Aws::new(
                     scope,
+                    caller.clone(),
                     &sdk,
                     &self.recorder,
                     Arc::new(Limits::new(config)),
@@ -177,7 +181,7 @@ impl Connector {
             .collect())
     }
 
-    async fn identity(&self, sdk: &SdkConfig, region: &str, expected: Option<&str>) -> Result<String, TargetError> {
+    async fn identity(&self, sdk: &SdkConfig, region: &str, expected: Option<&str>) -> Result<Identity, TargetError> {
         let conf = aws_sdk_sts::config::Builder::from(sdk)
             .interceptor(self.recorder.clone())
             .build();
@@ -196,8 +200,9 @@ impl Connector {
             .send()
             .await
             .map_err(|e| TargetError::NoIdentity(explain(&scope, api, &scope.account, &e).message))?;
-        answer
+        let account = answer
             .account
-            .ok_or_else(|| TargetError::NoIdentity("STS named no account".into()))
+            .ok_or_else(|| TargetError::NoIdentity("STS named no account".into()))?;
+        Ok((account, answer.arn))
     }
 }

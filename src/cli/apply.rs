@@ -40,8 +40,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text)
 }
 
-pub(super) async fn run(session: &Session, args: &ApplyArgs) -> Result<u8, Failure> {
-    let given = args.plan.as_deref().map(read_plan).transpose()?;
+impl ApplyArgs {
+    /// The plan given, if one is: read before anything is asked of AWS, so that a bad file is told first.
+    pub(super) fn given(&self) -> Result<Option<Plan>, Failure> {
+        self.plan.as_deref().map(read_plan).transpose()
+    }
+}
+
+pub(super) async fn run(session: &Session, args: &ApplyArgs, given: Option<Plan>) -> Result<u8, Failure> {
     let swept = session.sweep(&args.selection).await?;
     let plan = match given {
         Some(plan) => only_selected(plan, &args.selection),

@@ -3,10 +3,13 @@
 mod apply;
 mod audit;
 mod catalogue;
+mod check;
 mod checklist;
 mod configuration;
 mod diagnose;
+mod gate;
 mod plan;
+mod reference;
 mod run;
 mod session;
 
@@ -73,6 +76,12 @@ enum Command {
     /// Carries a plan out once, with verification. Corrects whatever `mode` says: you asked for it. Exit codes: 0 all
     /// done and verified, 1 something failed or was refused, 2 could not run, 3 done, but something is unknown.
     Apply(apply::ApplyArgs),
+    /// Judges files before they become AWS: task definitions, and what `terraform show -json` prints. Needs no AWS. Exit
+    /// codes as of `audit`.
+    Check(check::CheckArgs),
+    /// For deploy pipelines: waits for a running migration, and says whether the workload is fit to be deployed. Exit
+    /// codes: 0 go on, 1 do not (each reason is printed), 2 could not run, 3 something is unknown.
+    Gate(gate::GateArgs),
     /// The operator: events and sweeps until SIGTERM.
     Run(run::RunArgs),
     /// Why a service does not reach its database: walks from the service by revision, variable, secret, URL, database,
@@ -95,6 +104,12 @@ enum Command {
     },
     /// The EventBridge pattern that the enabled rules need.
     EventPattern,
+    /// A page of docs/, as Markdown.
+    #[command(hide = true)]
+    Reference {
+        /// Which page.
+        page: reference::Page,
+    },
     /// Shell completions, for instance `holdfast completions bash > /etc/bash_completion.d/holdfast`.
     Completions {
         /// Which shell.
@@ -143,8 +158,10 @@ impl Cli {
     fn dispatch(self) -> Result<u8, Failure> {
         match &self.command {
             Command::Rules(args) => catalogue::rules(args),
+            Command::Check(args) => check::run(args, self.config.as_deref()),
             Command::Config(command) => configuration::run(command, self.config.as_deref()),
             Command::IamPolicy { mode } => catalogue::iam_policy(*mode, self.config.as_deref()),
+            Command::Reference { page } => reference::run(*page),
             Command::EventPattern => session::print_json(&crate::watch::event::pattern()),
             Command::Completions { shell } => {
                 let mut command = <Self as clap::CommandFactory>::command();
@@ -153,7 +170,11 @@ impl Cli {
             }
             Command::Audit(args) => session::block_on(async { audit::run(&self.session().await?, args).await }),
             Command::Plan(args) => session::block_on(async { plan::run(&self.session().await?, args).await }),
-            Command::Apply(args) => session::block_on(async { apply::run(&self.session().await?, args).await }),
+            Command::Apply(args) => {
+                let given = args.given()?;
+                session::block_on(async { apply::run(&self.session().await?, args, given).await })
+            }
+            Command::Gate(args) => session::block_on(async { gate::run(&self.session().await?, args).await }),
             Command::Diagnose(args) => session::block_on(async { diagnose::run(self.session().await?, args).await }),
             Command::Checklist(args) => session::block_on(async { checklist::run(self.session().await?, args).await }),
             Command::Run(args) => session::block_on(async { run::run(self.session().await?, args).await }),

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Session, exit, mode};
 use crate::controller::queue::{QueueOptions, WorkQueue};
-use crate::controller::{CONTROLLER, Operator, Parts, PauseSwitch};
+use crate::controller::{CONTROLLER, Intake, Operator, Parts, PauseSwitch, Witnesses};
 use crate::model::finding::Kind;
 use crate::model::policy::Mode;
 use crate::report::Bus;
@@ -57,7 +57,9 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
     });
     let own = session.connector.own();
     let config = &session.config;
+    let witnesses = Arc::new(Witnesses::default());
     let operator = Arc::new(Operator::new(Parts {
+        witnesses: Arc::clone(&witnesses),
         config: config.clone(),
         mode,
         clock: Arc::clone(&session.clock),
@@ -98,7 +100,7 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
     });
 
     let (work, http) = (CancellationToken::new(), CancellationToken::new());
-    let consumer = consumer(&session, &queue).map(|c| tokio::spawn(c.run(work.clone())));
+    let consumer = consumer(&session, &queue, witnesses).map(|c| tokio::spawn(c.run(work.clone())));
     let serving = tokio::spawn(server.run(Arc::clone(&state), http.clone()));
     let working = tokio::spawn(operator.run(work.clone(), GRACE));
     let signal = stop_signal().await?;
@@ -119,7 +121,11 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
 }
 
 /// The loop that empties the queue, if one is configured.
-fn consumer(session: &Session, queue: &WorkQueue<crate::model::key::Key>) -> Option<Consumer> {
+fn consumer(
+    session: &Session,
+    queue: &WorkQueue<crate::model::key::Key>,
+    witnesses: Arc<Witnesses>,
+) -> Option<Consumer> {
     let events = &session.config.events;
     let url = events.queue_url.clone()?;
     let mut conf = aws_sdk_sqs::config::Builder::from(session.connector.own())
@@ -137,7 +143,10 @@ fn consumer(session: &Session, queue: &WorkQueue<crate::model::key::Key>) -> Opt
     let client = aws_sdk_sqs::Client::from_conf(conf.build());
     Some(Consumer {
         source: Arc::new(SqsSource::new(client, url)),
-        sink: Arc::new(queue.clone()),
+        sink: Arc::new(Intake {
+            queue: queue.clone(),
+            witnesses,
+        }),
         metrics: Arc::clone(&session.metrics),
         clock: Arc::clone(&session.clock),
         options: ConsumeOptions {

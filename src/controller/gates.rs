@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::config::settings::Safety;
 use crate::model::key::Scope;
+use crate::model::resources::Fight;
 use crate::plan::PlannedAction;
 
 /// The kill switch: an SSM parameter that is read before each correction.
@@ -47,7 +48,15 @@ pub(super) struct Gates {
     fight_threshold: usize,
     fight_window: Duration,
     spent: Mutex<BTreeMap<Scope, u32>>,
-    done: Mutex<BTreeMap<String, VecDeque<Timestamp>>>,
+    done: Mutex<BTreeMap<String, Corrected>>,
+}
+
+/// A correction, and when it was carried out.
+struct Corrected {
+    action: PlannedAction,
+    times: VecDeque<Timestamp>,
+    /// Whether it was asked for again although it had been carried out too often.
+    given_up: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -71,18 +80,19 @@ impl Gates {
     pub fn new_sweep(&self, scope: &Scope, now: Timestamp) {
         lock(&self.spent).remove(scope);
         let keep = self.fight_window.max(self.cooldown);
-        lock(&self.done).retain(|_, times| times.back().is_some_and(|t| age(*t, now) < keep));
+        lock(&self.done).retain(|_, c| c.times.back().is_some_and(|t| age(*t, now) < keep));
     }
 
     /// Why `action` may not be carried out now, if it may not; else it counts against the budget.
     pub fn pass(&self, action: &PlannedAction, now: Timestamp) -> Result<(), String> {
-        if let Some(times) = lock(&self.done).get(&action.id) {
+        if let Some(Corrected { times, given_up, .. }) = lock(&self.done).get_mut(&action.id) {
             if let Some(last) = times.back().filter(|t| age(**t, now) < self.cooldown) {
                 let left = self.cooldown.saturating_sub(age(*last, now)).as_secs();
                 return Err(format!("waits: corrected less than safety.cooldown ago; {left} s left"));
             }
             let recent = times.iter().filter(|t| age(**t, now) < self.fight_window).count();
-            if recent >= self.fight_threshold {
+            *given_up = recent >= self.fight_threshold;
+            if *given_up {
                 return Err(format!(
                     "given up: something undid this correction {recent} times within safety.fight_window; find out \
                      what (Terraform?), then restart Holdfast"
@@ -103,7 +113,35 @@ impl Gates {
 
     /// Remembers that `action` was carried out.
     pub fn done(&self, action: &PlannedAction, now: Timestamp) {
-        lock(&self.done).entry(action.id.clone()).or_default().push_back(now);
+        lock(&self.done)
+            .entry(action.id.clone())
+            .or_insert_with(|| Corrected {
+                action: action.clone(),
+                times: VecDeque::new(),
+                given_up: false,
+            })
+            .times
+            .push_back(now);
+    }
+
+    /// Corrections in `scope` that were given up, without who undid them.
+    pub fn fights(&self, scope: &Scope, now: Timestamp) -> Vec<Fight> {
+        let done = lock(&self.done);
+        let given_up = done.values().filter(|c| c.given_up && c.action.scope == *scope);
+        given_up
+            .filter_map(|c| {
+                let recent = || c.times.iter().filter(|t| age(**t, now) < self.fight_window);
+                Some(Fight {
+                    workload: c.action.workload.clone(),
+                    resource: c.action.resource.clone(),
+                    rules: c.action.rules.clone(),
+                    change: c.action.change.clone(),
+                    times: recent().count(),
+                    since: *recent().next()?,
+                    principals: vec![],
+                })
+            })
+            .collect()
     }
 }
 

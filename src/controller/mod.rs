@@ -10,6 +10,7 @@ mod owners;
 pub mod queue;
 mod reconcile;
 mod shard;
+mod witnesses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use gates::Gates;
 pub use gates::PauseSwitch;
 use queue::{Priority, RunFailed, WorkQueue};
 use shard::Shard;
+pub use witnesses::{Intake, Witnesses};
 
 /// The label of the only queue there is so far.
 pub const CONTROLLER: &str = "workload";
@@ -52,6 +54,7 @@ pub struct Operator {
     queue: WorkQueue<Key>,
     gates: Gates,
     bus: Option<Bus>,
+    witnesses: Arc<Witnesses>,
     patience: Patience,
     actions: std::sync::Mutex<std::collections::VecDeque<serde_json::Value>>,
 }
@@ -76,6 +79,8 @@ pub struct Parts {
     pub pause: PauseSwitch,
     /// Where findings and actions are announced.
     pub bus: Option<Bus>,
+    /// Who changed what lately.
+    pub witnesses: Arc<Witnesses>,
 }
 
 impl Operator {
@@ -102,6 +107,7 @@ impl Operator {
             memory: Memory::default(),
             queue: parts.queue,
             bus: parts.bus,
+            witnesses: parts.witnesses,
             patience: Patience::default(),
             actions: std::sync::Mutex::default(),
         }

@@ -8,12 +8,14 @@ use tokio::time::Instant;
 
 use super::Operator;
 use super::owners::owners;
+use super::queue::Priority;
 use super::shard::{Changes, Shard};
 use crate::act::{Actor, Done, Ended};
 use crate::collect::{Collector, Focus, Unwatched};
 use crate::judge::judge;
 use crate::model::key::{Key, Subject};
 use crate::model::policy::Mode;
+use crate::model::resources::Fight;
 use crate::model::snapshot::Snapshot;
 use crate::plan::{PlannedAction, plan};
 use crate::telemetry::metrics::FindingLabels;
@@ -49,6 +51,17 @@ impl Operator {
         }
     }
 
+    /// Fights given up in a scope, with whoever events showed to have changed the resource since.
+    fn fights(&self, shard: &Shard) -> Vec<Fight> {
+        let mut fights = self.gates.fights(&shard.aws.scope, self.clock.now());
+        for fight in &mut fights {
+            fight.principals = self
+                .witnesses
+                .of(&fight.resource, fight.since, shard.aws.caller.as_deref());
+        }
+        fights
+    }
+
     async fn first_sweep(&self, shard: &Shard) -> Result<(), String> {
         let turn = shard.sweeping.lock().await;
         let swept = shard.is_swept();
@@ -62,7 +75,9 @@ impl Operator {
         let started = Instant::now();
         let now = self.clock.now();
         let scope = &shard.aws.scope;
-        let snapshot = self.collector(shard).sweep(now).await;
+        let mut snapshot = self.collector(shard).sweep(now).await;
+        snapshot.fights = self.fights(shard);
+        shard.recall(&mut snapshot);
         let judged = judge(&snapshot, &self.config, self.clock.now(), None);
         let plan = plan(scope, &judged, &self.config, self.clock.now());
         let complete = snapshot.errors.is_empty();
@@ -106,7 +121,8 @@ impl Operator {
             let now = self.clock.now();
             let mut focus = Focus::of(&base, &self.config, &workload, now);
             focus.add(subject, scope);
-            let snapshot = self.collector(shard).look_again(&base, &focus, false, now).await;
+            let mut snapshot = self.collector(shard).look_again(&base, &focus, false, now).await;
+            snapshot.fights = self.fights(shard);
             let only: BTreeSet<String> = std::iter::once(workload.clone()).collect();
             let judged = judge(&snapshot, &self.config, self.clock.now(), Some(&only));
             let plan = plan(scope, &judged, &self.config, self.clock.now());
@@ -164,6 +180,23 @@ impl Operator {
                 "not corrected"
             );
             self.hold(shard, action, &why);
+            // A fight that was given up just now is a finding: look again, so that it is told at once.
+            let known = base.fights.iter().any(|f| f.resource == action.resource);
+            let fights = self.gates.fights(&shard.aws.scope, self.clock.now());
+            if !known
+                && fights
+                    .iter()
+                    .any(|f| f.resource == action.resource && f.change == action.change)
+            {
+                let subject = Subject::Workload(action.workload.clone());
+                let key = Key {
+                    scope: shard.aws.scope.clone(),
+                    subject,
+                };
+                if let Err(e) = self.queue.add(key, Priority::Event, None) {
+                    tracing::warn!(error = %e, "the fight is reported by the next sweep");
+                }
+            }
             return;
         }
         let first_seen = shard.first_seen(&action.workload, &action.findings);
@@ -197,25 +230,25 @@ impl Operator {
 
     /// Shows in the plan that a gate holds an action.
     fn hold(&self, shard: &Shard, action: &PlannedAction, why: &str) {
-        for call in &action.calls {
-            self.metrics
-                .action(&action.rules[0], &call.operation, Ended::Refused.as_str());
-        }
+        self.count(action, Ended::Refused);
         shard.hold(action, why);
         self.publish();
+    }
+
+    /// Counts each call of an action under each rule that asked for it.
+    fn count(&self, action: &PlannedAction, outcome: Ended) {
+        for rule in &action.rules {
+            for call in &action.calls {
+                self.metrics.action(rule, &call.operation, outcome.as_str());
+            }
+        }
     }
 
     fn told(&self, action: &PlannedAction, ended: Ended, detail: &str) {
         // Whatever became of it, calls that AWS accepted were applied.
         let applied = matches!(ended, Ended::Verified | Ended::Reverted).then_some(Ended::Applied);
-        for (rule, call) in action
-            .rules
-            .iter()
-            .flat_map(|r| action.calls.iter().map(move |c| (r, c)))
-        {
-            for outcome in applied.into_iter().chain([ended]) {
-                self.metrics.action(rule, &call.operation, outcome.as_str());
-            }
+        for outcome in applied.into_iter().chain([ended]) {
+            self.count(action, outcome);
         }
         let outcome = ended.as_str();
         if matches!(ended, Ended::Verified) {

@@ -86,6 +86,78 @@ impl Tags {
     }
 }
 
+/// Why an entry of `holdfast:waive` does not count. A tag's value is anyone's text: it is quoted in a finding, never
+/// interpreted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaiverFault {
+    /// `holdfast:waive-reason` is absent or empty: no waiver of the resource counts.
+    NoReason,
+    /// It is not `rule-id@RFC3339-instant`.
+    Malformed {
+        /// The entry.
+        entry: String,
+    },
+    /// No rule has that id.
+    UnknownRule {
+        /// The id.
+        rule: String,
+    },
+    /// It has expired.
+    Expired {
+        /// The rule's id.
+        rule: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl Tags {
+    /// What is wrong with the waivers of this resource at `now`, in order. `known` are the ids of all rules.
+    #[must_use]
+    pub fn waiver_faults(&self, prefix: &str, known: &[&str], now: Timestamp) -> Vec<WaiverFault> {
+        let Some(text) = self.get(prefix, "waive") else {
+            return vec![];
+        };
+        let mut faults = vec![];
+        if self.get(prefix, "waive-reason").is_none_or(|r| r.trim().is_empty()) {
+            faults.push(WaiverFault::NoReason);
+        }
+        let mut entries = text.split(' ').filter(|e| !e.is_empty()).peekable();
+        if entries.peek().is_none() {
+            faults.push(WaiverFault::Malformed { entry: String::new() });
+        }
+        // A later entry for the same rule may hold where an earlier one has expired.
+        let holds = |rule: &str| {
+            let of_rule = text
+                .split(' ')
+                .filter_map(|e| e.split_once('@'))
+                .filter(|(id, _)| *id == rule);
+            of_rule
+                .filter_map(|(_, until)| until.parse::<Timestamp>().ok())
+                .any(|t| t > now)
+        };
+        for entry in entries {
+            let parsed = entry
+                .split_once('@')
+                .and_then(|(rule, until)| Some((rule, until.parse::<Timestamp>().ok()?)));
+            match parsed {
+                None => faults.push(WaiverFault::Malformed {
+                    entry: entry.to_owned(),
+                }),
+                Some((rule, _)) if !known.contains(&rule) => {
+                    faults.push(WaiverFault::UnknownRule { rule: rule.to_owned() });
+                }
+                Some((rule, at)) if at <= now && !holds(rule) => faults.push(WaiverFault::Expired {
+                    rule: rule.to_owned(),
+                    at,
+                }),
+                Some(_) => {}
+            }
+        }
+        faults
+    }
+}
+
 /// Whether a database is inside its migration window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,14 @@
-//! What was found, for people and for programs.
+//! What was found, for people and for programs: one file for each form.
 
 mod bus;
+mod groups;
+mod html;
+mod junit;
+mod markdown;
+mod ocsf;
+#[cfg(test)]
+mod sample;
+mod sarif;
 mod table;
 mod tasks;
 
@@ -11,11 +19,16 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::judge::Judged;
-use crate::model::finding::{Finding, Verdict};
+use crate::model::finding::{Finding, Passed, Verdict};
 use crate::model::key::Scope;
 use crate::model::policy::{Mode, Severity};
 use crate::model::snapshot::{ReadError, Snapshot};
 pub use bus::Bus;
+pub use html::html;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use ocsf::ocsf;
+pub use sarif::sarif;
 pub use table::{Style, audit_table, checklist_table, diagnosis_table, plan_table, rules_table};
 pub use tasks::checklist_markdown;
 
@@ -63,6 +76,8 @@ pub struct Summary {
     pub waived: usize,
     /// Evidence is missing.
     pub unknown: usize,
+    /// Failures that are the consequence of another one: `fail` less this is how many things are broken.
+    pub consequences: usize,
     /// Failures by severity, every severity named.
     pub by_severity: BTreeMap<Severity, usize>,
 }
@@ -101,6 +116,9 @@ pub struct Report {
     pub errors: Vec<Arc<ReadError>>,
     /// What it cost.
     pub stats: Stats,
+    /// Verdicts that are a pass. The JSON has their number only: nobody reads it to learn what is well.
+    #[serde(skip)]
+    pub passed: Vec<Passed>,
 }
 
 impl Report {
@@ -124,6 +142,7 @@ impl Report {
             findings: vec![],
             errors: vec![],
             stats: Stats::default(),
+            passed: vec![],
         }
     }
 
@@ -138,11 +157,13 @@ impl Report {
             .filter(|w| *w != crate::judge::UNKNOWN_WORKLOADS)
             .count();
         self.scope.resources += judged.resources.values().sum::<usize>();
-        self.summary.pass += judged.pass;
+        self.summary.pass += judged.passed.len();
+        self.passed.extend(judged.passed);
         for finding in &judged.findings {
             match finding.verdict {
                 Verdict::Fail => {
                     self.summary.fail += 1;
+                    self.summary.consequences += usize::from(finding.caused_by.is_some());
                     *self.summary.by_severity.entry(finding.severity).or_default() += 1;
                 }
                 Verdict::Waived => self.summary.waived += 1,

@@ -3,12 +3,12 @@
 mod checklist;
 mod diagnosis;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 
 use super::Report;
+use super::groups::{Node, by_workload};
 use crate::model::finding::{Finding, Verdict};
 use crate::model::policy::Severity;
 use crate::plan::{Held, Plan, PlannedAction};
@@ -122,7 +122,7 @@ fn label(finding: &Finding) -> (String, Option<Color>) {
 }
 
 /// Fails before unknowns before waived ones; among those, the worst first.
-fn rank(finding: &Finding) -> (u8, std::cmp::Reverse<Severity>) {
+pub(super) fn rank(finding: &Finding) -> (u8, std::cmp::Reverse<Severity>) {
     let verdict = match finding.verdict {
         Verdict::Fail => 0,
         Verdict::Unknown => 1,
@@ -135,23 +135,21 @@ fn rank(finding: &Finding) -> (u8, std::cmp::Reverse<Severity>) {
 #[must_use]
 pub fn audit_table(report: &Report, style: Style) -> String {
     let mut out = String::new();
-    let mut workloads: BTreeMap<(&str, &str, &str), Vec<&Finding>> = BTreeMap::new();
-    for f in &report.findings {
-        workloads
-            .entry((&f.workload, &f.resource.account, &f.resource.region))
-            .or_default()
-            .push(f);
-    }
-    let mut workloads: Vec<_> = workloads.into_iter().collect();
-    workloads.sort_by_key(|(name, findings)| (findings.iter().map(|f| rank(f)).min(), *name));
-    for ((name, account, region), mut findings) in workloads {
-        findings.sort_by_key(|f| rank(f));
-        let _ = writeln!(out, "{}  {account} {region}", style.bold(name));
-        for finding in findings {
+    for group in by_workload(report) {
+        let _ = writeln!(
+            out,
+            "{}  {} {}",
+            style.bold(group.workload),
+            group.account,
+            group.region
+        );
+        for root in &group.roots {
+            let finding = root.finding;
             let (text, colour) = label(finding);
             let _ = writeln!(out, "  {} {}", style.paint(&format!("{text:<8}"), colour), finding.rule);
             out.push_str(&style.indented(&finding.message, "    ", "    "));
             out.push_str(&style.indented(&advice(finding), "    → ", "      "));
+            consequences(&mut out, &root.consequences, style);
         }
         out.push('\n');
     }
@@ -166,8 +164,22 @@ pub fn audit_table(report: &Report, style: Style) -> String {
     out
 }
 
+/// What follows from a finding, near or far: told, but no second thing to do.
+fn consequences(out: &mut String, nodes: &[Node<'_>], style: Style) {
+    for Node {
+        finding,
+        consequences: further,
+    } in nodes
+    {
+        let (text, _) = label(finding);
+        let told = format!("{text} {}: {}", finding.rule, finding.message);
+        out.push_str(&style.indented(&told, "    hence ", "          "));
+        consequences(out, further, style);
+    }
+}
+
 /// What to do about a finding.
-fn advice(finding: &Finding) -> String {
+pub(super) fn advice(finding: &Finding) -> String {
     if let Some(waiver) = &finding.waiver {
         return format!("waived until {}: {}", waiver.until, waiver.reason);
     }
@@ -181,7 +193,7 @@ fn advice(finding: &Finding) -> String {
     }
 }
 
-fn summary(report: &Report) -> String {
+pub(super) fn summary(report: &Report) -> String {
     let s = &report.summary;
     let severities: Vec<String> = s
         .by_severity
@@ -192,6 +204,11 @@ fn summary(report: &Report) -> String {
         .collect();
     let failed = match s.fail {
         0 => "nothing failed".to_owned(),
+        n if s.consequences > 0 => format!(
+            "{n} failed ({}; {} of them consequences of others)",
+            severities.join(", "),
+            s.consequences
+        ),
         n => format!("{n} failed ({})", severities.join(", ")),
     };
     let calls: u64 = report.stats.api_calls.values().sum();
@@ -320,7 +337,7 @@ pub fn rules_table(rules: &[&dyn Rule], style: Style) -> String {
     format!("{}\n", trim_lines(&table.to_string()))
 }
 
-fn count(n: usize, what: &str) -> String {
+pub(super) fn count(n: usize, what: &str) -> String {
     if n == 1 {
         format!("1 {what}")
     } else {

@@ -37,6 +37,7 @@ Give the task definition its database secret, or mount an EFS volume at the data
     reads: SECRET_READS,
     writes: ROLLOUT_WRITES,
     risk: Risk::Brief,
+    caused_by: &["ecs-missing-database-secret"],
     ..Meta::DEFAULT
 };
 

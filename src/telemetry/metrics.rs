@@ -19,8 +19,8 @@ mod series;
 #[cfg(test)]
 mod tests;
 
-pub use series::QueueMetrics;
 use series::{Bounded, Maker, OTHER, ScopedGauge, clamp, lock};
+pub use series::{Description, QueueMetrics};
 
 /// The content type of [`Metrics::render`]: the Prometheus text format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -105,6 +105,7 @@ pub struct Metrics {
     paused: IntGauge,
     leader: IntGauge,
     mode: IntGaugeVec,
+    descriptions: Vec<Description>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -123,7 +124,7 @@ impl Metrics {
         let registry = Registry::new();
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        let make = Maker(&registry);
+        let make = Maker(&registry, std::cell::RefCell::default());
         let finding_labels = ["rule", "severity", "verdict", "workload", "account", "region"];
         let scoped = Scoped {
             findings: ScopedGauge::new(make.int_gauges(
@@ -237,10 +238,19 @@ impl Metrics {
             paused: make.int_gauge("holdfast_paused", "1 while the kill switch holds back every action.")?,
             leader: make.int_gauge("holdfast_leader", "1 while this process holds a lease, or needs none.")?,
             mode: make.int_gauges("holdfast_mode", "1 at the mode in force.", &["mode"])?,
+            // Read when all others are made.
+            descriptions: make.1.take(),
             registry,
         };
         metrics.set_mode(RunMode::Audit);
         Ok(metrics)
+    }
+
+    /// What each metric is, by name. Those of the process itself (`process_*`) are not ours to describe.
+    pub fn describe(&self) -> Vec<Description> {
+        let mut all = self.descriptions.clone();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
     }
 
     /// Counts one call to AWS. `code` is `ok` or the error code.

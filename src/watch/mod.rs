@@ -35,6 +35,9 @@ pub trait KeySink: Send + Sync {
     /// # Errors
     /// [`AddError::Full`]: keep the message and come back; [`AddError::ShutDown`]: leave it to another process.
     fn add(&self, key: Key, done: Completion) -> Result<(), AddError>;
+
+    /// Hears who changed what `key` names.
+    fn saw(&self, _key: &Key, _who: &str, _at: Timestamp) {}
 }
 
 impl KeySink for WorkQueue<Key> {
@@ -265,6 +268,12 @@ impl Loop {
         self.next_id += 1;
         let id = self.next_id;
         let event_time = parsed.time.or(message.sent_at);
+        if let Some(who) = &parsed.actor {
+            let at = event_time.unwrap_or_else(|| self.parts.clock.now());
+            for key in &parsed.keys {
+                self.parts.sink.saw(key, who, at);
+            }
+        }
         self.in_flight.insert(
             id,
             InFlight {

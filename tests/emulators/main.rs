@@ -16,11 +16,16 @@
 
 mod apply;
 mod canary;
+mod catalogue_ecs;
+mod catalogue_migrations;
+mod catalogue_rds;
+mod catalogue_secrets;
 mod checklist;
 mod corners;
 mod databases;
 mod denials;
 mod diagnose;
+mod iam;
 mod lies;
 mod operator;
 mod policy;

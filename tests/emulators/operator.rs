@@ -17,13 +17,14 @@ on_both!(
     leaves_the_untagged_alone,
     keeps_to_its_budget,
     waits_while_paused,
+    gives_up_a_fight_and_names_the_other_side,
 );
 
 /// Past it, something hangs.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A running operator; killed when dropped.
-struct Operator {
+pub struct Operator {
     child: Child,
     address: String,
     /// What it logged, gathered by a thread.
@@ -31,7 +32,7 @@ struct Operator {
 }
 
 impl Operator {
-    fn start(stage: &Stage, arguments: &[&str]) -> Self {
+    pub fn start(stage: &Stage, arguments: &[&str]) -> Self {
         let all = [&["--log-format", "json", "run", "--listen", "127.0.0.1:0"], arguments].concat();
         let mut command = stage.command(&stage.endpoint, &all);
         let mut child = command
@@ -67,7 +68,7 @@ impl Operator {
         operator
     }
 
-    fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
+    pub fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         let end = Instant::now() + DEADLINE;
         while !condition() {
             let log = self.log.lock().expect("log");
@@ -93,7 +94,7 @@ impl Operator {
     }
 
     /// The sum of all series of a metric whose labels contain all of `labels`.
-    fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let (_, text) = self.get("/metrics");
         text.lines()
             .filter(|l| l.starts_with(&format!("{name}{{")) || l.starts_with(&format!("{name} ")))
@@ -103,7 +104,7 @@ impl Operator {
     }
 
     /// SIGTERM; its exit code.
-    fn stop(mut self) -> i32 {
+    pub fn stop(mut self) -> i32 {
         let pid = self.child.id().to_string();
         assert!(
             std::process::Command::new("kill")
@@ -142,28 +143,36 @@ fn world() -> World {
     world
 }
 
-fn configure(stage: &mut Stage, more: &str) {
+pub fn configure(stage: &mut Stage, more: &str) {
     let queue = stage.id("queues", "signals");
     stage.configure(&format!(
         "events: {{queue_url: \"{queue}\"}}\nsweep: {{interval: 1h}}\n{more}\n"
     ));
 }
 
-fn send(stage: &mut Stage, body: &str) {
+pub fn send(stage: &mut Stage, body: &str) {
     let queue = stage.id("queues", "signals");
     stage.call("sqs", "send_message", json!({"QueueUrl": queue, "MessageBody": body}));
 }
 
-/// As CloudTrail tells of it.
+/// Who opens what Holdfast closes.
+const TERRAFORM: &str = "arn:aws:sts::123456789012:assumed-role/terraform/apply";
+
+/// As CloudTrail tells of it, just now.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the operator that hears of it runs on the same clock"
+)]
 fn modified(id: &str) -> String {
+    let now = jiff::Timestamp::now().to_string();
     json!({
         "version": "0", "id": "7bf73129-1428-4cd3-a780-95db273d1602", "detail-type": "AWS API Call via CloudTrail",
-        "source": "aws.rds", "account": "123456789012", "time": "2026-11-21T10:00:00Z", "region": "us-east-1",
+        "source": "aws.rds", "account": "123456789012", "time": now, "region": "us-east-1",
         "resources": [],
         "detail": {
             "eventVersion": "1.11", "eventSource": "rds.amazonaws.com", "eventName": "ModifyDBInstance",
             "awsRegion": "us-east-1", "recipientAccountId": "123456789012", "eventType": "AwsApiCall",
-            "userIdentity": {"type": "IAMUser", "userName": "alice"},
+            "userIdentity": {"type": "AssumedRole", "arn": TERRAFORM},
             "requestParameters": {"dBInstanceIdentifier": id, "publiclyAccessible": true},
             "responseElements": {"dBInstanceIdentifier": id},
         },
@@ -308,5 +317,37 @@ fn waits_while_paused(kind: Kind) {
     send(&mut stage, &modified("shop-db"));
     operator.until("the correction", || !is_open(&mut stage, "shop-db"));
     operator.until("the end of the pause", || operator.metric("holdfast_paused", &[]) < 1.0);
+    assert_eq!(operator.stop(), 0);
+}
+
+fn gives_up_a_fight_and_names_the_other_side(kind: Kind) {
+    let mut stage = Stage::new(kind, &world());
+    stage.about(&["rds-public-access", "correction-reverted"]);
+    configure(
+        &mut stage,
+        "mode: enforce\nsafety: {cooldown: 0s, fight_threshold: 2, fight_window: 24h}",
+    );
+    let operator = Operator::start(&stage, &[]);
+    let verified = ["rule=\"rds-public-access\"", "outcome=\"verified\""];
+    for round in 1..=2 {
+        open(&mut stage, "shop-db");
+        send(&mut stage, &modified("shop-db"));
+        operator.until("a correction", || {
+            operator.metric("holdfast_actions_total", &verified) >= f64::from(round)
+        });
+    }
+    open(&mut stage, "shop-db");
+    send(&mut stage, &modified("shop-db"));
+    let fight = ["rule=\"correction-reverted\"", "verdict=\"fail\""];
+    operator.until("the fight", || operator.metric("holdfast_findings", &fight) >= 1.0);
+    assert!(is_open(&mut stage, "shop-db"), "it has stopped correcting");
+    let (_, findings) = operator.get("/api/v1/findings");
+    assert!(
+        findings.contains("rds-public-access"),
+        "and goes on reporting: {findings}"
+    );
+    assert!(findings.contains("undone 2 times"), "{findings}");
+    assert!(findings.contains(TERRAFORM), "and names who did it: {findings}");
+    assert!(operator.get("/api/v1/plan").1.contains("given up"));
     assert_eq!(operator.stop(), 0);
 }

@@ -65,11 +65,12 @@ fn waivers(kind: Kind) {
     ];
     for name in ["expired", "noreason", "noend", "wrongid", "garbled"] {
         expected.push(format!("fail critical {name} rds-public-access {name}-db"));
+        expected.push(format!("fail medium {name} waiver-invalid {name}-db"));
     }
     let report = stage.expect(&expected.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(
         (&report["summary"]["waived"], &report["summary"]["fail"]),
-        (&json!(4), &json!(5))
+        (&json!(4), &json!(10))
     );
     let valid = list(&report, "findings")
         .iter()

@@ -60,7 +60,7 @@ fn json_report(kind: Kind) {
     assert_eq!(report["scope"], scope);
     assert_eq!(
         keys(&report["summary"]),
-        ["pass", "fail", "waived", "unknown", "by_severity"]
+        ["pass", "fail", "waived", "unknown", "consequences", "by_severity"]
     );
     assert_eq!(
         report["summary"]["by_severity"],
@@ -91,7 +91,8 @@ fn json_report(kind: Kind) {
                 "first_seen",
                 "remediation",
                 "controls",
-                "waiver"
+                "waiver",
+                "caused_by"
             ]
         );
         assert_eq!(keys(&f["resource"]), ["kind", "id", "arn", "account", "region"]);

@@ -223,6 +223,8 @@ fn what_runs_is_judged(kind: Kind) {
         );
         return;
     }
+    // It runs what is sound, and would be rolled back to what is not.
+    expected.push("fail high rolled ecs-unsafe-rollback main/rolled");
     stage.expect(&expected);
 }
 

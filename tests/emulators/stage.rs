@@ -29,6 +29,7 @@ pub struct Stage {
     pub made: Value,
     pub dir: tempfile::TempDir,
     config: Option<PathBuf>,
+    about: Vec<String>,
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
@@ -67,6 +68,20 @@ fn python() -> PathBuf {
     python
 }
 
+/// The rules that most cases are about; the rest of the catalogue has files of its own, `catalogue_*.rs`.
+pub const CORE: &[&str] = &[
+    "rds-public-access",
+    "rds-open-ingress",
+    "rds-short-backup-retention",
+    "rds-migration-overdue",
+    "secret-malformed-url",
+    "secret-wrong-database",
+    "ecs-missing-database-secret",
+    "ecs-ephemeral-storage",
+    "ecs-secret-reference-mismatch",
+    "waiver-invalid",
+];
+
 impl Stage {
     /// Starts an emulator and lays `world` out on it.
     pub fn new(kind: Kind, world: &World) -> Self {
@@ -90,6 +105,7 @@ impl Stage {
             made: Value::Null,
             dir,
             config: None,
+            about: vec![],
             child,
             stdin,
             stdout,
@@ -100,7 +116,20 @@ impl Stage {
             .expect("an endpoint")
             .clone_into(&mut stage.endpoint);
         stage.made = stage.ask(&json!({"lay_out": world.declared()}));
+        stage.about(CORE);
         stage
+    }
+
+    /// Judges by these rules alone from now on, those that are off by default included.
+    pub fn about(&mut self, rules: &[&str]) {
+        self.about = rules.iter().map(|r| (*r).to_owned()).collect();
+        self.configure("");
+    }
+
+    /// Judges by every rule that is on by default.
+    pub fn about_all(&mut self) {
+        let on = holdfast::rules::REGISTRY.iter().map(|r| r.meta()).filter(|m| m.enabled);
+        self.about(&on.map(|m| m.id).collect::<Vec<_>>());
     }
 
     fn line(&mut self) -> Value {
@@ -126,10 +155,19 @@ impl Stage {
         self.ask(&json!({"state": null}))
     }
 
-    /// Runs from now on with this configuration.
+    /// Runs from now on with this configuration, and judges by the rules of [`Self::about`] alone, but for what it says
+    /// of single ones.
     pub fn configure(&mut self, yaml: &str) {
         let path = self.dir.path().join("holdfast.yaml");
-        std::fs::write(&path, yaml).expect("written");
+        let others = holdfast::rules::ids().into_iter().filter(|id| !yaml.contains(id));
+        let on = |id: &str| self.about.iter().any(|r| r == id);
+        let others: Vec<String> = others.map(|id| format!("{id}: {{enabled: {}}}", on(id))).collect();
+        let others = others.join(", ");
+        let mut text = yaml.replacen("rules: {", &format!("rules: {{{others}, "), 1);
+        if !yaml.contains("rules:") {
+            text.push_str(&format!("\nrules: {{{others}}}\n"));
+        }
+        std::fs::write(&path, text).expect("written");
         self.config = Some(path);
     }
 
@@ -273,7 +311,15 @@ impl Gateway {
 
     /// Those of them that change something.
     pub fn mutations(&self) -> Vec<String> {
-        let reads = ["Describe", "List", "Get", "BatchGet", "AssumeRole"];
+        let reads = [
+            "Describe",
+            "List",
+            "Get",
+            "BatchGet",
+            "AssumeRole",
+            "Filter",
+            "Simulate",
+        ];
         let name = |call: &str| call.split(':').nth(1).unwrap_or_default().to_owned();
         self.calls()
             .into_iter()
@@ -347,6 +393,12 @@ pub fn run(mut command: Command) -> Answer {
 /// A list in a report or plan.
 pub fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value[key].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// An instant so many hours from now, as AWS writes it.
+pub fn in_hours(hours: f64) -> String {
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs_f64(hours * 3600.0);
+    at.round(jiff::Unit::Second).expect("an instant").to_string()
 }
 
 /// A string.

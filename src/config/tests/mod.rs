@@ -273,6 +273,8 @@ fn show_tells_where_each_value_comes_from() {
       jitter: 10% # default
     migration:
       max_window: 72h # default
+    migrations:
+      timeout: 10m # default
     secrets:
       inspect: "off" # h.yaml:9
     defaults:
@@ -283,6 +285,15 @@ fn show_tells_where_each_value_comes_from() {
       allowed_ingress:
         cidrs: [] # default
         security_groups: [] # default
+      storage_headroom: 2 # default
+      restore_point_age: 30m # default
+      certificate_notice: 1440h # default
+      abandoned_after: 48h # default
+      rotation_age: 2160h # default
+      deployment_timeout: 30m # default
+      builtin_database_patterns: ["Using built-in PostgreSQL", sqlite://, sqlite3://] # default
+      database_log_pattern: null # default
+      required_extensions: [] # default
       migrations: none # default
     rules:
       rds-single-az:

@@ -1,8 +1,10 @@
 //! The parts that metrics are made of: bounded label values, gauges that are replaced by scope, one queue's series.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use prometheus::proto::MetricType;
 use prometheus::{Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::controller::queue::{QueueObserver, QueueStats};
@@ -93,11 +95,41 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Registers families in one place, so that a name is written once.
-pub(super) struct Maker<'a>(pub(super) &'a Registry);
+pub(super) struct Maker<'a>(pub(super) &'a Registry, pub(super) RefCell<Vec<Description>>);
+
+/// What a metric is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// Its name.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// What it counts or measures.
+    pub help: String,
+}
 
 impl Maker<'_> {
     pub(super) fn add<C: prometheus::core::Collector + Clone + 'static>(&self, collector: C) -> prometheus::Result<C> {
         self.0.register(Box::new(collector.clone()))?;
+        let kind = collector
+            .collect()
+            .first()
+            .map(prometheus::proto::MetricFamily::get_field_type);
+        let kind = match kind {
+            Some(MetricType::COUNTER) => "counter",
+            Some(MetricType::HISTOGRAM) => "histogram",
+            _ => "gauge",
+        };
+        self.1
+            .borrow_mut()
+            .extend(collector.desc().into_iter().map(|d| Description {
+                name: d.fq_name.clone(),
+                kind,
+                labels: d.variable_labels.clone(),
+                help: d.help.clone(),
+            }));
         Ok(collector)
     }
     pub(super) fn counter(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {

@@ -16,7 +16,8 @@ const EXPECTED: &[(&str, &[&str])] = &[
         "ecs-service-action-old-arn",
         &["us-east-1/service:coder-cluster/coder-service"],
     ),
-    ("ecs-task-of-family", &["ignored OtherResource"]),
+    ("ecs-task-in-a-group", &["us-east-1/task-family:coder-migrate"]),
+    ("ecs-task-of-family", &["us-east-1/task-family:coder-migrate"]),
     (
         "ecs-task-of-service",
         &["us-east-1/service:coder-cluster/coder-service"],

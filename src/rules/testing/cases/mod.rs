@@ -2,6 +2,11 @@
 //! area that speaks, so that one which speaks out of turn fails it too.
 
 mod core;
+mod databases;
+mod guard;
+mod migrations;
+mod secrets;
+mod services;
 
 use std::collections::BTreeSet;
 
@@ -28,7 +33,14 @@ pub(super) struct Area {
 }
 
 /// Every area.
-pub(super) const AREAS: &[Area] = &[core::AREA];
+pub(super) const AREAS: &[Area] = &[
+    core::AREA,
+    databases::AREA,
+    guard::AREA,
+    secrets::AREA,
+    services::AREA,
+    migrations::AREA,
+];
 
 fn set(rules: &[&str]) -> BTreeSet<String> {
     rules.iter().map(|r| (*r).to_owned()).collect()
@@ -94,7 +106,9 @@ fn every_rule_has_cases_and_docs() {
         let [area] = areas.as_slice() else {
             panic!("{} is in {} areas", meta.id, areas.len());
         };
-        for table in [area.failing, area.unknown] {
+        // What `run` remembers of fights is known or is not there.
+        let unknown = (meta.id != "correction-reverted").then_some(area.unknown);
+        for table in [Some(area.failing), unknown].into_iter().flatten() {
             let tried = table.iter().any(|(_, _, rules)| rules.contains(&meta.id));
             assert!(tried, "{} lacks a case", meta.id);
         }

@@ -1,11 +1,13 @@
 //! Snapshot, policy and waivers in; findings out. Pure.
 
+mod causes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::model::finding::{Finding, Kind, Remediation, Verdict, finding_id};
+use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
 use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
@@ -20,8 +22,8 @@ pub const UNKNOWN_WORKLOADS: &str = "*";
 pub struct Judged {
     /// Verdicts other than pass, sorted: severity, workload, rule, resource.
     pub findings: Vec<Finding>,
-    /// How many passed.
-    pub pass: usize,
+    /// Verdicts that are a pass, in the order in which they were given.
+    pub passed: Vec<Passed>,
     /// Workloads judged.
     pub workloads: BTreeSet<String>,
     /// Tagged resources by kind.
@@ -70,6 +72,8 @@ pub fn sort(findings: &mut [Finding]) {
 }
 
 fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged) {
+    let first = judged.findings.len();
+    let mut related = vec![];
     for rule in REGISTRY {
         let meta = rule.meta();
         let settings = config.rule(meta.id);
@@ -83,18 +87,26 @@ fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged)
             *all += 1;
             *failing += usize::from(failed);
         }
-        for judgement in judgements {
-            match finding(workload, meta, settings.severity, judgement) {
-                None => judged.pass += 1,
-                Some((finding, restrained)) => {
-                    if restrained {
-                        judged.restrained.insert((finding.id.clone(), finding.workload.clone()));
-                    }
-                    judged.findings.push(finding);
+        for mut judgement in judgements {
+            if matches!(judgement.outcome, Outcome::Pass) {
+                judged.passed.push(Passed {
+                    rule: meta.id,
+                    workload: workload.name.to_owned(),
+                    resource: judgement.resource,
+                });
+                continue;
+            }
+            let rests_on = std::mem::take(&mut judgement.related);
+            if let Some((finding, restrained)) = finding(workload, meta, settings.severity, judgement) {
+                if restrained {
+                    judged.restrained.insert((finding.id.clone(), finding.workload.clone()));
                 }
+                judged.findings.push(finding);
+                related.push(rests_on);
             }
         }
     }
+    causes::link(&mut judged.findings[first..], &related);
 }
 
 /// The finding, and whether a tag restrains its correction. `None` for a pass.
@@ -201,7 +213,17 @@ fn tags_of(snapshot: &Snapshot) -> impl Iterator<Item = (Kind, &Tags)> {
         .iter()
         .flat_map(|m| m.values())
         .map(|r| (Kind::Ec2SecurityGroup, &r.tags));
-    instances.chain(clusters).chain(services).chain(secrets).chain(groups)
+    let migrations = snapshot
+        .migrations
+        .iter()
+        .flat_map(|m| m.values())
+        .map(|r| (Kind::EcsTaskDefinition, &r.tags));
+    instances
+        .chain(clusters)
+        .chain(services)
+        .chain(secrets)
+        .chain(groups)
+        .chain(migrations)
 }
 
 /// The workloads that anything in the snapshot is tagged for.

@@ -1,0 +1,235 @@
+//! Whether a deployment may go on: what `holdfast gate` decides. Pure.
+
+mod redact;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::judge::Judged;
+use crate::model::finding::{Finding, Verdict};
+use crate::model::policy::Severity;
+use crate::model::remediation::revision_name;
+use crate::model::resources::{MigrationFamily, TaskRun};
+use crate::model::snapshot::Snapshot;
+use crate::rules::wants::view;
+use crate::rules::{Workload, why_failed};
+pub use redact::redact;
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    /// The workload to be deployed.
+    pub workload: &'a str,
+    /// The least severity of an open finding that shuts the gate.
+    pub fail_on: Severity,
+    /// The only family of migrations that counts.
+    pub family: Option<&'a str>,
+}
+
+/// What the gate says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GateVerdict {
+    /// Go on. What was found to be well.
+    Open(Vec<String>),
+    /// Do not.
+    Shut(Vec<Reason>),
+    /// A migration is still running.
+    Wait(Vec<TaskRun>),
+    /// It can't be told: why.
+    Unknown(Vec<String>),
+}
+
+/// Why the gate is shut.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reason {
+    /// One line.
+    pub text: String,
+    /// The run of a migration whose log tells more, and the containers in it that failed.
+    pub log: Option<(TaskRun, Vec<String>)>,
+}
+
+/// Rules that shut the gate however low their severity is set: what they find makes the very deployment dangerous.
+const ALWAYS: &[&str] = &["ecs-unsafe-rollback", FAILED];
+/// The rule about the last run.
+const FAILED: &str = "migration-failed";
+
+/// Decides about one account and region.
+#[must_use]
+pub fn decide(snapshot: &Snapshot, judged: &Judged, asked: &Asked<'_>, config: &Config, now: Timestamp) -> GateVerdict {
+    let mut view = View {
+        workload: view(asked.workload, snapshot, config, now),
+        judged,
+        asked,
+        present: judged.workloads.contains(asked.workload),
+        shut: vec![],
+        wait: vec![],
+        unknown: vec![],
+        well: vec![],
+    };
+    view.migrations();
+    let told_of_runs = view.shut.iter().any(|r| r.log.is_some());
+    let told_of_families = !view.shut.is_empty();
+    let mut shut = vec![];
+    for finding in judged.findings.iter().filter(|f| f.workload == asked.workload) {
+        match finding.verdict {
+            Verdict::Waived => {}
+            Verdict::Unknown => view.unknown.push(finding.message.clone()),
+            // The run itself was told already, with its log.
+            Verdict::Fail if finding.rule == FAILED && told_of_runs => {}
+            Verdict::Fail if finding.rule == "migration-missing" && told_of_families => {}
+            Verdict::Fail if finding.severity >= asked.fail_on || ALWAYS.contains(&finding.rule.as_str()) => {
+                shut.push(reason(finding));
+            }
+            Verdict::Fail => {}
+        }
+    }
+    view.shut.extend(shut);
+    view.verdict()
+}
+
+fn reason(finding: &Finding) -> Reason {
+    Reason {
+        text: format!(
+            "{} {}: {}",
+            finding.severity.as_str().to_uppercase(),
+            finding.rule,
+            finding.message
+        ),
+        log: None,
+    }
+}
+
+struct View<'a> {
+    workload: Workload<'a>,
+    judged: &'a Judged,
+    asked: &'a Asked<'a>,
+    /// Whether the workload has anything here.
+    present: bool,
+    shut: Vec<Reason>,
+    wait: Vec<TaskRun>,
+    unknown: Vec<String>,
+    well: Vec<String>,
+}
+
+impl View<'_> {
+    /// A shut gate is told at once: no migration that still runs opens it again. An open one needs all to be known.
+    fn verdict(mut self) -> GateVerdict {
+        let mut seen = BTreeSet::new();
+        self.unknown.retain(|why| seen.insert(why.clone()));
+        if !self.shut.is_empty() {
+            GateVerdict::Shut(self.shut)
+        } else if !self.wait.is_empty() {
+            GateVerdict::Wait(self.wait)
+        } else if !self.unknown.is_empty() {
+            GateVerdict::Unknown(self.unknown)
+        } else {
+            GateVerdict::Open(self.well)
+        }
+    }
+
+    fn fail(&mut self, text: String) {
+        self.shut.push(Reason { text, log: None });
+    }
+
+    fn migrations(&mut self) {
+        let (asked, prefix) = (self.asked, self.workload.prefix);
+        let mut ours = match self.workload.migrations() {
+            Err(e) if self.present => {
+                self.unknown.push(format!("the migrations are unknown: {e}"));
+                return;
+            }
+            Err(_) => return,
+            Ok(families) => families,
+        };
+        ours.retain(|f| asked.family.is_none_or(|name| f.family == name));
+        if ours.is_empty() && self.present {
+            let tags = format!("{prefix}role=migration and {prefix}workload={}", asked.workload);
+            if let Some(name) = asked.family {
+                self.fail(format!("no task definition of the family {name} is tagged {tags}"));
+            } else if self.workload.params.migrations_required {
+                self.fail(format!(
+                    "{} must run migrations (`migrations: required`), and no task definition is tagged {tags}",
+                    asked.workload
+                ));
+            }
+        }
+        for family in ours {
+            self.family(family);
+        }
+    }
+
+    fn family(&mut self, family: &MigrationFamily) {
+        let name = &family.family;
+        if let Some(error) = &family.unread {
+            self.unknown
+                .push(format!("the runs of the migration {name} are unknown: {error}"));
+            return;
+        }
+        let Some(run) = &family.last_run else {
+            let forgotten = "ECS knows of no run: there was none, or it was more than about an hour ago";
+            if self.workload.params.migrations_required {
+                self.fail(format!("the migration {name} must have run, and {forgotten}; run it"));
+            } else {
+                self.unknown.push(format!(
+                    "whether the migration {name} succeeded is unknown: {forgotten}"
+                ));
+            }
+            return;
+        };
+        let told = told(run);
+        if let Some(why) = why_failed(&self.workload, run) {
+            if let Some(waiver) = self.waived(family) {
+                self.well
+                    .push(format!("the migration {told} failed, which is waived: {waiver}"));
+            } else {
+                let text = format!("the migration {told} failed: {why}");
+                let log = Some((run.clone(), failed_containers(run)));
+                self.shut.push(Reason { text, log });
+            }
+        } else if !run.has_stopped() {
+            self.wait.push(run.clone());
+        } else if self.workload.params.migrations_required && run.task_definition != family.revision {
+            self.fail(format!(
+                "the migration {} must have run, and what ran last is {told}; run it",
+                revision_name(&family.revision)
+            ));
+        } else {
+            let when = run.stopped_at.map(|at| format!(" at {at}")).unwrap_or_default();
+            self.well.push(format!("the migration {told} succeeded{when}"));
+        }
+    }
+
+    /// Why the failure of a family's last run was accepted, if it was.
+    fn waived(&self, family: &MigrationFamily) -> Option<&str> {
+        let of = |f: &&Finding| f.rule == FAILED && f.verdict == Verdict::Waived && f.resource.arn == family.revision;
+        let finding = self.judged.findings.iter().find(of)?;
+        finding.waiver.as_ref().map(|w| w.reason.as_str())
+    }
+}
+
+/// The containers whose logs tell why: those that did not exit with 0, else all.
+fn failed_containers(run: &TaskRun) -> Vec<String> {
+    let failed = |(_, code): &(&String, &Option<i32>)| run.has_stopped() && **code != Some(0);
+    let found: Vec<String> = run
+        .exit_codes
+        .iter()
+        .filter(failed)
+        .map(|(name, _)| name.clone())
+        .collect();
+    if found.is_empty() {
+        return run.exit_codes.keys().cloned().collect();
+    }
+    found
+}
+
+/// A run by its revision and the id of its task: `coder-migrate:7 (task 0123abcd)`.
+#[must_use]
+pub fn told(run: &TaskRun) -> String {
+    let id = run.arn.rsplit('/').next().unwrap_or(&run.arn);
+    format!("{} (task {id})", revision_name(&run.task_definition))
+}
+
+#[cfg(test)]
+mod tests;

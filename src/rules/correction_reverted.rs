@@ -1,0 +1,69 @@
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+use crate::model::resources::Fight;
+use crate::model::tags::Tags;
+
+/// `correction-reverted`
+pub struct CorrectionReverted;
+
+static META: Meta = Meta {
+    id: "correction-reverted",
+    severity: Severity::High,
+    summary: "something undid the same correction again and again",
+    docs: "\
+## What it checks
+In `run` with `mode: enforce`: whether a correction was found undone `safety.fight_threshold` times within \
+`safety.fight_window`.
+
+## Why it matters
+Two programs that correct each other help nobody: each round may replace tasks or cut connections, and neither state lasts. \
+Mostly it is Terraform or a pipeline that still declares the old value.
+
+## What Holdfast does
+It stops that correction and names what was changed back and, where CloudTrail events told, who did it. The rule that \
+asked for the correction goes on reporting. The fight is forgotten when `safety.fight_window` has passed.
+
+## By hand
+Look who writes the field: `aws cloudtrail lookup-events --lookup-attributes AttributeKey=ResourceName,AttributeValue=ID`. \
+Change it there, then wait or restart Holdfast.
+",
+    ..Meta::DEFAULT
+};
+
+impl Rule for CorrectionReverted {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        let fights = w.snapshot.fights.iter().filter(|f| f.workload == w.name);
+        fights
+            .map(|f| Judgement::fail(f.resource.clone(), &Tags::default(), failure(f)))
+            .collect()
+    }
+}
+
+fn failure(fight: &Fight) -> Failure {
+    let who = match fight.principals.as_slice() {
+        [] => "who did it is not known (no CloudTrail event told)".to_owned(),
+        names => format!("done by {}", names.join(", ")),
+    };
+    Failure {
+        severity: None,
+        message: format!(
+            "{} was corrected and undone {} times since {}: {}; {who}. Holdfast has stopped correcting it",
+            fight.resource.id, fight.times, fight.since, fight.change
+        ),
+        evidence: vec![
+            Evidence::new("change", fight.change.clone(), "stays as corrected"),
+            Evidence::new("undone", fight.times, 0),
+            Evidence::new("by", fight.principals.clone(), "nobody"),
+        ],
+        remedy: Remedy::manual(format!(
+            "find what writes {} (Terraform? a pipeline?) and change it there; rules concerned: {}",
+            fight.resource.id,
+            fight.rules.join(", ")
+        )),
+    }
+}

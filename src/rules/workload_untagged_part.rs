@@ -1,0 +1,190 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::support::{Leads, connections, holders, leads, references, resolve};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::{Evidence, ResourceRef};
+use crate::model::policy::Severity;
+use crate::model::snapshot::ReadError;
+use crate::model::tags::Tags;
+use crate::model::value_from::ValueFrom;
+
+/// `workload-untagged-part`
+pub struct WorkloadUntaggedPart;
+
+static META: Meta = Meta {
+    id: "workload-untagged-part",
+    severity: Severity::Low,
+    summary: "a resource on the workload's path is not tagged for it, so it can't be corrected",
+    docs: "\
+## What it checks
+What the workload's services and databases rest on: secrets that a running revision refers to, security groups of its \
+databases, members of its clusters and clusters of its members, and a database that its secret leads to. Each should carry the workload's tag. (Groups of its \
+services are recognised by the services, and never corrected.)
+
+## Why it matters
+Holdfast never changes what is not tagged. A defect of such a part is reported, and stays.
+
+## What Holdfast does
+It reports. It tags nothing: the tag is the permission to correct, and only a person gives that.
+
+## By hand
+`aws rds add-tags-to-resource --resource-name ARN --tags Key=holdfast:workload,Value=NAME`, \
+`aws ec2 create-tags --resources sg-ID --tags Key=holdfast:workload,Value=NAME`, \
+`aws secretsmanager tag-resource --secret-id ARN --tags Key=holdfast:workload,Value=NAME`. A part that several workloads \
+share is best split; otherwise waive this rule on it.
+",
+    reads: &[
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBClusters",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSecurityGroupRules",
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "secretsmanager:ListSecrets",
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetSecretValue",
+        "ssm:GetParameters",
+    ],
+    ..Meta::DEFAULT
+};
+
+/// Parts found so far, by resource, and the first error that hides one.
+#[derive(Default)]
+struct Parts {
+    found: BTreeMap<ResourceRef, Tags>,
+    error: Option<Arc<ReadError>>,
+}
+
+impl Parts {
+    fn add(&mut self, resource: ResourceRef, tags: &Tags) {
+        self.found.insert(resource, tags.clone());
+    }
+
+    fn missed(&mut self, error: Arc<ReadError>) {
+        self.error.get_or_insert(error);
+    }
+}
+
+impl Rule for WorkloadUntaggedPart {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        let mut parts = Parts::default();
+        databases(w, &mut parts);
+        secrets(w, &mut parts);
+        led_to(w, &mut parts);
+        let mut out: Vec<Judgement> = parts
+            .found
+            .into_iter()
+            .map(|(resource, tags)| judgement(w, resource, &tags))
+            .collect();
+        if let Some(error) = parts.error {
+            out.extend(w.unknown(&error));
+        }
+        out
+    }
+}
+
+fn databases(w: &Workload<'_>, parts: &mut Parts) {
+    let (instances, clusters) = match (w.instances(), w.clusters_with_members()) {
+        (Ok(instances), Ok(clusters)) => (instances, clusters),
+        (Err(e), _) | (_, Err(e)) => return parts.missed(e),
+    };
+    let mut guards: Vec<&String> = vec![];
+    for i in instances {
+        parts.add(w.instance_ref(i), &i.tags);
+        guards.extend(&i.security_groups);
+    }
+    for c in clusters {
+        parts.add(w.cluster_ref(c), &c.tags);
+        guards.extend(&c.security_groups);
+    }
+    for id in guards {
+        match w.group(id) {
+            Ok(Some(group)) => parts.add(w.group_ref(group), &group.tags),
+            // Of another account, or gone since: nothing that a tag could mend.
+            Ok(None) => {}
+            Err(e) => parts.missed(e),
+        }
+    }
+}
+
+fn secrets(w: &Workload<'_>, parts: &mut Parts) {
+    let (references, error) = references(w);
+    if let Some(error) = error {
+        parts.missed(error);
+    }
+    for reference in references {
+        let ValueFrom::Secret(target) = &reference.target else {
+            continue;
+        };
+        match resolve(w, target) {
+            // A secret of another account is not ours to tag.
+            Ok(Some(secret)) if secret.arn.split(':').nth(4) == Some(&w.snapshot.scope.account) => {
+                parts.add(w.secret_ref(secret), &secret.tags);
+            }
+            Ok(_) => {}
+            Err(e) => parts.missed(e),
+        }
+    }
+}
+
+/// Instances and clusters without any workload that a secret of this one leads to, where it leads to none of its own.
+fn led_to(w: &Workload<'_>, parts: &mut Parts) {
+    let Ok(databases) = w.databases() else { return };
+    for holder in holders(w).0.into_iter().filter(|h| h.referenced) {
+        for held in &holder.values {
+            // What can't be read here is told by the rules about secrets.
+            let Ok(Some(shape)) = held.shape else { continue };
+            for (_, connection) in connections(shape, held.key.as_deref(), true) {
+                if leads(connection, &databases) == Leads::Home {
+                    continue;
+                }
+                for host in connection.hosts.iter().map(|h| h.host.as_str()) {
+                    strays(w, host, parts);
+                }
+            }
+        }
+    }
+}
+
+fn strays(w: &Workload<'_>, host: &str, parts: &mut Parts) {
+    let free = |tags: &Tags| tags.workload(w.prefix).is_none();
+    for i in w.snapshot.instances.iter().flat_map(|m| m.values()) {
+        if free(&i.tags) && i.endpoint.as_ref().is_some_and(|e| e.host == host) {
+            parts.add(w.instance_ref(i), &i.tags);
+        }
+    }
+    for c in w.snapshot.clusters.iter().flat_map(|m| m.values()) {
+        if free(&c.tags) && c.hosts.iter().any(|h| h == host) {
+            parts.add(w.cluster_ref(c), &c.tags);
+        }
+    }
+}
+
+fn judgement(w: &Workload<'_>, resource: ResourceRef, tags: &Tags) -> Judgement {
+    let own = tags.workload(w.prefix);
+    if own == Some(w.name) {
+        return Judgement::pass(resource, tags);
+    }
+    let key = format!("{}workload", w.prefix);
+    let belongs = own.map_or("is not tagged".to_owned(), |other| {
+        format!("is tagged for the workload {other}")
+    });
+    let failure = Failure {
+        severity: None,
+        message: format!(
+            "{} is part of {} but {belongs}, so Holdfast corrects nothing about it",
+            resource.id, w.name
+        ),
+        evidence: vec![Evidence::new(key.clone(), own, w.name)],
+        remedy: Remedy::manual(format!(
+            "tag {} {key}={} if it belongs to it alone",
+            resource.id, w.name
+        )),
+    };
+    Judgement::fail(resource, tags, failure)
+}

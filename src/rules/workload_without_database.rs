@@ -1,0 +1,84 @@
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::config::Datastore;
+use crate::model::finding::{Evidence, ResourceRef};
+use crate::model::policy::Severity;
+use crate::model::tags::Tags;
+
+/// `workload-without-database`
+pub struct WorkloadWithoutDatabase;
+
+static META: Meta = Meta {
+    id: "workload-without-database",
+    severity: Severity::High,
+    summary: "the workload wants PostgreSQL and has a service, but no database",
+    docs: "\
+## What it checks
+For workloads with `datastore: postgres`: that an RDS instance or cluster carries the workload's tag where a service does.
+
+## Why it matters
+Either the database was never made, and the service keeps its data in its container, or it is there and not tagged, and \
+nobody watches whether it is public, backed up and reachable.
+
+## What Holdfast does
+It reports. It neither makes a database nor tags one: which one is the workload's is for a person to say.
+
+## By hand
+If there is a database: `aws rds add-tags-to-resource --resource-name ARN --tags Key=holdfast:workload,Value=NAME`. If the \
+service needs none, say so: `workloads.NAME.datastore: volume`. Otherwise make one (`aws rds create-db-instance`), put its \
+URL into a secret tagged for the workload, and deploy.
+",
+    parameters: &["datastore"],
+    reads: &[
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBClusters",
+        "ecs:DescribeServices",
+    ],
+    ..Meta::DEFAULT
+};
+
+impl Rule for WorkloadWithoutDatabase {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        if w.params.datastore != Datastore::Postgres {
+            return vec![];
+        }
+        let services = match w.services() {
+            Ok(services) => services,
+            Err(e) => return w.unknown(&e),
+        };
+        if services.is_empty() && w.unread_services().next().is_none() {
+            return vec![];
+        }
+        let resource = ResourceRef::workload(w.name, &w.snapshot.scope);
+        match w.databases() {
+            Err(e) => w.unknown(&e),
+            Ok(found) if !found.is_empty() => vec![Judgement::pass(resource, &Tags::default())],
+            Ok(_) => {
+                let names: Vec<String> = services.iter().map(|s| format!("{}/{}", s.cluster, s.name)).collect();
+                let failure = Failure {
+                    severity: None,
+                    message: format!(
+                        "{} has the service {} but no RDS instance or cluster tagged {}workload={}",
+                        w.name,
+                        names.join(", "),
+                        w.prefix,
+                        w.name
+                    ),
+                    evidence: vec![Evidence::new("databases", 0, "one or more")],
+                    remedy: Remedy::manual(format!(
+                        "tag the workload's database {}workload={}, or set workloads.{}.datastore: volume if it needs none",
+                        w.prefix, w.name, w.name
+                    )),
+                };
+                let tags: Vec<Tags> = services.iter().map(|s| s.tags.clone()).collect();
+                let mut failed = Judgement::fail(resource, &Tags::default(), failure);
+                // A waiver on every one of its services waives it.
+                failed.tags.extend(tags);
+                vec![failed]
+            }
+        }
+    }
+}
