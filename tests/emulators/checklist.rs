@@ -155,7 +155,8 @@ fn a_migration_that_is_not(kind: Kind) {
 fn denied(kind: Kind) {
     let mut world = World::new();
     world.stack("shop", json!({}));
-    let stage = Stage::new(kind, &world);
+    let mut stage = Stage::new(kind, &world);
+    watch(&mut stage, "shop-db");
     let gateway = stage.gateway(&["--deny", "rds:DescribeDBSnapshots"]);
     let answer = run(stage.command(&gateway.endpoint, &["checklist", "shop", "--format", "json"]));
     assert_eq!(answer.code, 3, "{answer:?}");

@@ -410,9 +410,7 @@ fn real_connections() {
     extensions("available", "broken", "CREATE EXTENSION");
     extensions("lacking", "broken", "does not have vector_of_nobody");
 
-    server.sql("postgres", "ALTER SYSTEM SET ssl = off");
-    server.sql("postgres", "SELECT pg_reload_conf()");
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    server.without_tls();
     assert_eq!(
         fact(&connected("plain", &[]), "pg_stat_ssl.ssl"),
         false,

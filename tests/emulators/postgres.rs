@@ -104,18 +104,25 @@ impl Postgres {
                 .args(["--auth-local=trust", "--auth-host=scram-sha-256", "--pgdata"])
                 .arg(at("data")),
         );
+        let settings = format!(
+            "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nfsync = off\nssl = on\n\
+             ssl_cert_file = '{}'\nssl_key_file = '{}'\n",
+            dir.path().display(),
+            at("server.pem").display(),
+            at("server.key").display()
+        );
+        std::fs::write(at("settings"), settings).expect("written");
+        done(
+            Command::new("cp")
+                .arg("--no-preserve=all")
+                .arg(at("settings"))
+                .arg(at("data/postgresql.auto.conf")),
+        );
         let log = std::fs::File::create(at("log")).expect("a log");
         let mut server = command(&bin.join("postgres"));
         server
             .arg("-D")
             .arg(at("data"))
-            .arg("-k")
-            .arg(dir.path())
-            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
-            .args(["-c", "fsync=off", "-c", "ssl=on", "-c"])
-            .arg(format!("ssl_cert_file={}", at("server.pem").display()))
-            .arg("-c")
-            .arg(format!("ssl_key_file={}", at("server.key").display()))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log"))
             .stderr(log);
@@ -147,6 +154,17 @@ impl Postgres {
     /// Runs statements as the superuser.
     pub fn sql(&self, database: &str, sql: &str) {
         done(&mut self.psql(database, sql));
+    }
+
+    /// Switches TLS off, for connections from now on.
+    pub fn without_tls(&self) {
+        self.sql("postgres", "ALTER SYSTEM SET ssl = off");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let started = std::time::Instant::now();
+        while done(self.psql("postgres", "SHOW ssl").arg("-tA")).trim() != "off" {
+            assert!(started.elapsed() < DEADLINE, "the server does not take its settings");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn await_start(&self) {
