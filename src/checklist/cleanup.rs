@@ -1,7 +1,7 @@
 //! Items about what comes after: whether someone is told, and whether the old is backed up and gone.
 
 use super::{Answer, Item, List};
-use crate::diagnose::{Status, arns, instances};
+use crate::diagnose::{Status, arns};
 use crate::model::remediation::{Database, revision_name};
 use crate::model::resources::{Alarm, DbInstance};
 use crate::model::tags::Tags;
@@ -10,7 +10,7 @@ use crate::rules::workload::DatabaseView;
 
 /// An alarm names the database.
 pub(super) fn monitoring(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Item> {
-    let members = instances(list.w, database);
+    let members = &database.members;
     let title = format!("An alarm watches {}", database.id);
     let answer = match &list.extras.alarms {
         Err(e) => Answer::unread(e),
@@ -124,7 +124,7 @@ fn final_backup(list: &List<'_>, database: &DatabaseView<'_>) -> Item {
 /// A service leads to the database: none was left behind.
 fn in_use(list: &List<'_>, database: &DatabaseView<'_>) -> Item {
     let ways = &list.diagnosis.ways;
-    let answer = list.told("rds-abandoned", &arns(list.w, database)).unwrap_or_else(|| {
+    let answer = list.told("rds-abandoned", &arns(database)).unwrap_or_else(|| {
         let user = ways.iter().find(|w| {
             w.database.as_deref() == Some(database.id) && w.hop("database").is_some_and(|h| h.status == Status::Proved)
         });

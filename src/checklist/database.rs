@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Answer, Item, List, Verdict};
-use crate::diagnose::{arns, condition, instances};
+use crate::diagnose::{arns, condition};
 use crate::model::remediation::Database;
 use crate::model::resources::{DbCluster, DbInstance};
 use crate::model::tags::Phase;
@@ -29,8 +29,8 @@ impl<'a> Facts<'a> {
         };
         Self {
             cluster,
-            members: instances(list.w, database),
-            arns: arns(list.w, database),
+            members: database.members.clone(),
+            arns: arns(database),
         }
     }
 
@@ -151,7 +151,7 @@ pub(super) fn specified(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Ite
         item(
             "database-available",
             format!("{id} is available"),
-            told("rds-unavailable").unwrap_or_else(|| Answer::of_hop(&condition(list.w, database))),
+            told("rds-unavailable").unwrap_or_else(|| Answer::of_hop(&condition(database))),
         ),
         item(
             "database-engine",

@@ -35,7 +35,7 @@ use crate::rules::support::database_variables;
 use crate::rules::wants::view;
 use crate::rules::workload::DatabaseView;
 pub use aids::Aid;
-pub use database::{arns, instances};
+pub use database::arns;
 use trail::{Found, Trail, Until};
 
 /// Rules that judge a hop of the way. They are asked whether or not the configuration enables them.
@@ -270,8 +270,8 @@ pub fn through(snapshot: &Snapshot, config: &Config, now: Timestamp, workload: &
 
 /// The hop `database` of one database by itself: whether it takes connections.
 #[must_use]
-pub fn condition(w: &Workload<'_>, database: &DatabaseView<'_>) -> Hop {
-    database::state(w, database).named("database")
+pub fn condition(database: &DatabaseView<'_>) -> Hop {
+    database::state(database).named("database")
 }
 
 fn walk_all(

@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 
-use super::Fix;
-use super::database::{arns, instances};
 use super::trail::{Found, Trail, unread};
 use crate::model::resources::{IngressRule, SecurityGroup, Source, Subnet};
-use crate::rules::support::DEFAULT_PORT;
+use crate::rules::support::{DEFAULT_PORT, Reach, reach};
 use crate::rules::workload::DatabaseView;
 
 const RULE: &str = "rds-unreachable-from-service";
@@ -16,133 +14,69 @@ const RULE: &str = "rds-unreachable-from-service";
 const NOT_READ: &str = "egress rules of the service's groups and network ACLs are not read; `--connect`, run inside of \
                         the VPC, tries the whole way";
 
-/// What the rules of the database's groups mean for the service.
-enum Admission<'a> {
-    /// These let it in.
-    By(Vec<(&'a SecurityGroup, &'a IngressRule)>),
-    /// These may: why it can't be told.
-    Perhaps(String),
-    /// None does.
-    No,
-}
-
 /// A security group of the database lets the service in.
 pub(super) fn security_group(t: &mut Trail<'_>) -> Found {
     let Some(database) = t.database.clone() else {
         return Found::not_reached("which database it is about is unknown");
     };
-    let groups = match &t.w.snapshot.security_groups {
-        Ok(groups) => groups,
-        Err(e) => return unread(e),
-    };
     let service = t.service;
+    let guards = database.security_groups.join(", ");
     if service.security_groups.is_empty() {
         return Found::unknown(format!(
             "{} has no awsvpc network: its traffic leaves by the security groups of its container instances",
             t.name()
         ))
-        .unchecked(format!(
-            "whether one of {} lets those instances in",
-            database.security_groups.join(", ")
-        ));
+        .unchecked(format!("whether one of {guards} lets those instances in"));
     }
-    let guards: Vec<&SecurityGroup> = database
-        .security_groups
-        .iter()
-        .filter_map(|id| groups.get(id))
-        .collect();
     let port = database.port.unwrap_or(DEFAULT_PORT);
-    let admission = admission(t, &guards, port);
-    // The rule also judges the route: what it says is told here only if it is not the groups that are in order.
-    if !matches!(admission, Admission::By(_))
-        && let Some(told) = told(t, &database)
-    {
-        return told;
-    }
     let wanted = service.security_groups.join(", ");
-    match admission {
-        Admission::By(rules) => {
-            let mut found = Found::proved(format!(
-                "{} lets {wanted} reach port {port}",
-                rules.first().map_or("", |(g, _)| g.id.as_str())
-            ));
-            for (group, rule) in rules {
-                found = found.fact(format!("{}[{}]", group.id, rule.id), rule.describe());
-            }
-            found.unchecked(NOT_READ)
+    let reached = match reach(t.w, service, &database, port) {
+        Ok(reached) => reached,
+        Err(e) => return unread(&e),
+    };
+    let admitting = admitting(t, &database, port);
+    let proved = |found: Found| {
+        let facts = admitting.iter().fold(found, |found, (group, rule)| {
+            found.fact(format!("{}[{}]", group.id, rule.id), rule.describe())
+        });
+        facts.unchecked(NOT_READ)
+    };
+    match reached {
+        Reach::Open => proved(Found::proved(format!("{guards} lets {wanted} reach port {port}"))),
+        // The route is the next hop's.
+        Reach::NoRoute(_) if !admitting.is_empty() => {
+            proved(Found::proved(format!("{guards} lets {wanted} reach port {port}")))
         }
-        Admission::Perhaps(why) => Found::unknown(why),
-        Admission::No if guards.len() < database.security_groups.len() => {
-            Found::unknown(format!("not every security group of {} could be read", database.id))
-        }
-        Admission::No => {
-            let guard = guards.first().map_or("GROUP", |g| g.id.as_str());
-            let source = service.security_groups.first().map_or("GROUP", String::as_str);
-            let fix = Fix::by_hand(
-                format!("let {source} reach port {port} in {guard}"),
-                vec![format!(
-                    "aws ec2 authorize-security-group-ingress --group-id {guard} --protocol tcp --port {port} \
-                     --source-group {source}"
-                )],
-            );
-            let mut found = Found::broken(
-                format!(
-                    "no rule of {} lets {} ({wanted}) reach port {port} of {}",
-                    database.security_groups.join(", "),
-                    t.name(),
-                    database.id
-                ),
-                fix,
-            );
-            for group in guards {
-                let rules: Vec<String> = group.ingress.iter().map(IngressRule::describe).collect();
-                let expected = format!("tcp {port} from {wanted}");
-                found = found.differs(format!("{}.ingress", group.id), rules, expected);
-            }
-            found
-        }
+        Reach::NoRoute(_) => Found::not_reached("there is no route, so what the groups would let in is moot"),
+        Reach::Unclear(e) => told(t, &database).unwrap_or_else(|| unread(&e)),
+        // The rule speaks of it, unless someone waived that, or another database is enough for it.
+        Reach::NoRule(why) => told(t, &database).unwrap_or_else(|| Found::unknown(why)),
     }
 }
 
 /// What the rule about both hops says.
 fn told(t: &Trail<'_>, database: &DatabaseView<'_>) -> Option<Found> {
-    let mut about = arns(t.w, database);
-    about.push(t.service.arn.clone());
-    let groups = database.security_groups.iter().chain(&t.service.security_groups);
-    about.extend(groups.map(|id| t.w.snapshot.scope.arn("ec2", &format!("security-group/{id}"))));
-    t.told(&[RULE], &about.iter().map(String::as_str).collect::<Vec<_>>())
+    t.told(&[RULE], &[database.arn])
 }
 
-fn admission<'a>(t: &Trail<'_>, guards: &[&'a SecurityGroup], port: u16) -> Admission<'a> {
-    let mut by = vec![];
-    let mut perhaps = None;
-    for guard in guards {
-        for rule in guard.ingress.iter().filter(|r| r.reaches(port)) {
-            match &rule.source {
-                Source::Group { id, .. } if t.service.security_groups.contains(id) => by.push((*guard, rule)),
-                Source::Group { .. } => {}
-                Source::Cidr(net) => match within(t, net) {
-                    Some(true) => by.push((*guard, rule)),
-                    Some(false) => {}
-                    None => perhaps = Some(format!("whether {net} holds the service's subnets is unknown")),
-                },
-                Source::PrefixList(id) | Source::Other(id) => {
-                    perhaps = Some(format!("{} lets {id} in, and what that holds was not read", guard.id));
-                }
-            }
-        }
-    }
-    match (by.is_empty(), perhaps) {
-        (false, _) => Admission::By(by),
-        (true, Some(why)) => Admission::Perhaps(why),
-        (true, None) => Admission::No,
-    }
+/// The rules of the database's groups that let the service in: the facts behind what `reach` says.
+fn admitting<'a>(t: &Trail<'a>, database: &DatabaseView<'a>, port: u16) -> Vec<(&'a SecurityGroup, &'a IngressRule)> {
+    let groups = t.w.snapshot.security_groups.as_ref().ok();
+    let guards = database.security_groups.iter().filter_map(|id| groups?.get(id));
+    guards
+        .flat_map(|g| g.ingress.iter().map(move |r| (g, r)))
+        .filter(|(_, r)| r.reaches(port))
+        .filter(|(_, r)| match &r.source {
+            Source::Group { id, .. } => t.service.security_groups.contains(id),
+            Source::Cidr(net) => within(t, net),
+            Source::PrefixList(_) | Source::Other(_) => false,
+        })
+        .collect()
 }
 
-/// Whether all subnets of the service are inside of `net`; `None` where they are not known.
-fn within(t: &Trail<'_>, net: &IpNet) -> Option<bool> {
-    let subnets = subnets(t)?;
-    Some(!subnets.is_empty() && subnets.iter().all(|s| s.cidrs.iter().any(|cidr| net.contains(cidr))))
+/// Whether the service's subnets are known, and all inside of `net`.
+fn within(t: &Trail<'_>, net: &IpNet) -> bool {
+    subnets(t).is_some_and(|all| !all.is_empty() && all.iter().all(|s| s.cidrs.iter().any(|cidr| net.contains(cidr))))
 }
 
 /// The subnets of the service; `None` if one of them is not known.
@@ -167,12 +101,10 @@ pub(super) fn route(t: &mut Trail<'_>) -> Found {
                 .unchecked("which subnets its container instances are in");
         }
     };
-    if let Some(told) = told(t, &database) {
-        return told;
-    }
-    let ids: BTreeSet<&String> = instances(t.w, &database).into_iter().flat_map(|i| &i.subnets).collect();
+    let ids: BTreeSet<&String> = database.members.iter().flat_map(|i| &i.subnets).collect();
     let theirs: Vec<&Subnet> = ids.into_iter().filter_map(|id| all.get(id)).collect();
     let from: BTreeSet<&str> = ours.iter().map(|s| s.vpc.as_str()).collect();
+    let from: Vec<&str> = from.into_iter().collect();
     let Some(to) = database.vpc else {
         return Found::unknown(format!("the VPC of {} is not known", database.id));
     };
@@ -181,53 +113,28 @@ pub(super) fn route(t: &mut Trail<'_>) -> Found {
         found
             .fact("service.subnets", names(&ours))
             .fact("database.subnets", names(&theirs))
-            .fact("service.vpc", from.iter().copied().collect::<Vec<_>>().join(", "))
+            .fact("service.vpc", from.join(", "))
             .fact("database.vpc", to)
     };
     if from.iter().all(|vpc| *vpc == to) {
         let summary = format!("both are in {to}, inside of which every subnet has a route to every other");
         return facts(Found::proved(summary));
     }
-    let there = ours.iter().all(|s| theirs.iter().any(|d| leads_to(s, d)));
-    let back = theirs.iter().all(|d| ours.iter().any(|s| leads_to(d, s)));
-    if there && back && !theirs.is_empty() {
-        return facts(Found::proved(format!(
+    match reach(t.w, t.service, &database, database.port.unwrap_or(DEFAULT_PORT)) {
+        Err(e) => unread(&e),
+        Ok(Reach::Unclear(e)) => facts(unread(&e)),
+        Ok(Reach::NoRoute(why)) => told(t, &database).unwrap_or_else(|| facts(Found::unknown(why))),
+        Ok(Reach::Open | Reach::NoRule(_)) if database.members.iter().any(|i| i.publicly_accessible) => {
+            facts(Found::unknown(format!(
+                "{} is in another VPC, and has a public address: whether packets go by a private route or by the \
+                 internet can't be seen",
+                database.id
+            )))
+        }
+        Ok(Reach::Open | Reach::NoRule(_)) => facts(Found::proved(format!(
             "the route tables lead from {} to {to} and back",
-            from.iter().copied().collect::<Vec<_>>().join(", ")
+            from.join(", ")
         )))
-        .unchecked("the other end of the peering connection or transit gateway");
+        .unchecked("the other end of the peering connection or transit gateway"),
     }
-    let public = instances(t.w, &database).iter().any(|i| i.publicly_accessible);
-    if public {
-        return facts(Found::unknown(format!(
-            "{} is in another VPC without a private route: all that is left is the internet, by its public address",
-            database.id
-        )));
-    }
-    let (from, way) = (
-        from.iter().copied().collect::<Vec<_>>().join(", "),
-        if there { "back" } else { "there" },
-    );
-    let fix = Fix::by_hand(
-        format!("run the service in {to}, or join the two VPCs by peering or a transit gateway with routes both ways"),
-        vec![format!(
-            "aws ec2 create-vpc-peering-connection --vpc-id {from} --peer-vpc-id {to}"
-        )],
-    );
-    facts(Found::broken(
-        format!(
-            "{} is in {to}, the service in {from}, and no route leads {way}",
-            database.id
-        ),
-        fix,
-    ))
-}
-
-/// Whether the table of `from` sends what is for `to` on.
-fn leads_to(from: &Subnet, to: &Subnet) -> bool {
-    from.vpc == to.vpc
-        || to
-            .cidrs
-            .iter()
-            .any(|cidr| from.private_routes.iter().any(|route| route.contains(cidr)))
 }

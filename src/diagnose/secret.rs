@@ -1,14 +1,12 @@
 //! The hops from the container's variable to the connection string.
 
-use super::Fix;
 use super::trail::{Found, Trail, unread};
 use crate::config::Datastore;
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::remediation::revision_name;
 use crate::model::resources::Secret;
-use crate::model::snapshot::Value;
 use crate::model::value_from::{SecretRef, ValueFrom};
-use crate::rules::support::{resolve, shape};
+use crate::rules::support::{parameter as parameter_shape, resolve, shape};
 
 /// A container gets one of `secret_env` from a secret.
 pub(super) fn variable(t: &mut Trail<'_>) -> Found {
@@ -46,7 +44,8 @@ pub(super) fn secret(t: &mut Trail<'_>) -> Found {
     let resolved = resolve(t.w, &target);
     if let Ok(Some(secret)) = &resolved {
         t.secret = Some(secret);
-        if let Some(told) = deleted(t, secret) {
+        // What waits for its deletion can't be read, so the rules about its value know nothing.
+        if let Some(told) = t.told(&["secret-deletion-scheduled"], &[&secret.arn]) {
             return told;
         }
     }
@@ -55,27 +54,10 @@ pub(super) fn secret(t: &mut Trail<'_>) -> Found {
     }
     match resolved {
         Err(e) => unread(&e),
-        // The rule above speaks of it, unless it was not asked.
+        // The rule above speaks of it.
         Ok(None) => Found::unknown(format!("the secret {} was not found", target.resource)),
         Ok(Some(secret)) => fits(secret, &target),
     }
-}
-
-/// A secret that waits for its deletion is readable by nobody.
-fn deleted(t: &Trail<'_>, secret: &Secret) -> Option<Found> {
-    if let Some(told) = t.told(&["secret-deletion-scheduled"], &[&secret.arn]) {
-        return Some(told);
-    }
-    let at = secret.deleted_at?;
-    let fix = Fix::by_hand(
-        format!("restore {}", secret.name),
-        vec![format!("aws secretsmanager restore-secret --secret-id {}", secret.arn)],
-    );
-    let summary = format!(
-        "{} is scheduled for deletion, and can't be read until it is restored",
-        secret.name
-    );
-    Some(Found::broken(summary, fix).fact("DeletedDate", at.to_string()))
 }
 
 fn fits(secret: &Secret, target: &SecretRef) -> Found {
@@ -106,63 +88,42 @@ fn parameter(t: &Trail<'_>, name: &str) -> Found {
     if let Some(told) = t.told(&["ecs-secret-reference-mismatch"], &[&t.service.arn]) {
         return told;
     }
-    match t.w.snapshot.parameters.get(name) {
-        None => Found::unknown(format!("the parameter {name} was not read")).unchecked(
-            "Holdfast reads parameters only where `secrets.inspect` is `value` and ssm:GetParameters is granted",
-        ),
-        Some(Err(e)) => unread(e),
-        Some(Ok(None)) => {
-            let fix = Fix::by_hand(
-                format!("make the parameter {name}, or refer to one that exists, and deploy"),
-                vec!["aws ssm describe-parameters".to_owned()],
-            );
-            Found::broken(format!("Parameter Store has no parameter {name}"), fix)
-        }
-        Some(Ok(Some(_))) => Found::proved(format!("the parameter {name} exists")).fact("Name", name),
+    match parameter_shape(t.w, name) {
+        Err(e) => unread(&e),
+        // The rule above speaks of it.
+        Ok(None) => Found::unknown(format!("the parameter {name} was not found")),
+        Ok(Some(_)) => Found::proved(format!("the parameter {name} exists")).fact("Name", name),
     }
 }
 
 /// The value is a connection string that a PostgreSQL client can use.
 pub(super) fn url(t: &mut Trail<'_>) -> Found {
-    let (name, found) = match t.reference() {
+    let (name, key, found) = match t.reference() {
         None => return Found::not_reached("there is no variable to follow"),
         Some(ValueFrom::Parameter(name)) => {
-            if let Some(told) = t.told(&["secret-malformed-url"], &[&name]) {
-                return told;
-            }
-            let found = match t.w.snapshot.parameters.get(&name) {
-                Some(Ok(Some(Value::Shape(shape)))) => connection_in(shape, None),
-                Some(Err(_)) | None => return Found::not_reached("the parameter was not read"),
-                Some(Ok(_)) => return not_inspected(&name),
-            };
-            (name, found)
+            let found = parameter_shape(t.w, &name);
+            (name, None, found)
         }
         Some(ValueFrom::Secret(target)) => {
             let Some(secret) = t.secret else {
                 return Found::not_reached("the secret is not known");
             };
-            if let Some(told) = t.told(&["secret-malformed-url"], &[&secret.arn]) {
-                return told;
-            }
-            let found = match shape(t.w, secret, &target.selector) {
-                Err(e) => return unread(&e),
-                Ok(None) => return Found::not_reached("the version that it pins does not exist"),
-                Ok(Some(shape)) => connection_in(shape, target.selector.json_key.as_deref()),
-            };
-            (secret.name.clone(), found)
+            let found = shape(t.w, secret, &target.selector);
+            (secret.name.clone(), target.selector.json_key, found)
         }
     };
-    let Some(connection) = found else {
-        return Found::unknown(format!("{name} holds no connection string there"));
-    };
-    if !connection.is_well_formed() {
-        let faults: Vec<String> = connection.faults.iter().map(ToString::to_string).collect();
-        let fix = Fix::by_hand(
-            format!("write the value of {name} anew (user and password percent-encoded), then restart the service"),
-            vec![],
-        );
-        return Found::broken(format!("the value of {name} is malformed: {}", faults.join("; ")), fix);
+    if let Some(told) = t.told(&["secret-malformed-url"], &[t.holder()]) {
+        return told;
     }
+    let found = match found {
+        Err(e) => return unread(&e),
+        Ok(None) => return Found::not_reached("what it refers to does not exist"),
+        Ok(Some(shape)) => connection_in(shape, key.as_deref()),
+    };
+    let Some(connection) = found.filter(|c| c.is_well_formed()) else {
+        // The rule above speaks of it.
+        return Found::unknown(format!("{name} holds no well-formed connection string there"));
+    };
     t.connection = Some(connection);
     let hosts: Vec<String> = connection
         .hosts
@@ -185,10 +146,6 @@ pub(super) fn url(t: &mut Trail<'_>) -> Found {
         },
     )
     .fact("sslmode", text(&connection.sslmode))
-}
-
-fn not_inspected(name: &str) -> Found {
-    Found::unknown(format!("the value of {name} was not read")).unchecked("`secrets.inspect: value` allows it")
 }
 
 fn connection_in<'s>(shape: &'s SecretShape, key: Option<&str>) -> Option<&'s Connection> {

@@ -4,7 +4,7 @@ use super::trail::{Found, Trail, unread};
 use super::{Fix, id};
 use crate::model::remediation::revision_name;
 use crate::model::resources::{Access, Deployment, Service};
-use crate::model::value_from::ValueFrom;
+use crate::rules::support::readable_as;
 
 /// The service is there and meant to run.
 pub(super) fn service(t: &mut Trail<'_>) -> Found {
@@ -116,59 +116,17 @@ pub(super) fn execution_role(t: &mut Trail<'_>) -> Found {
     if let Some(told) = t.told(&["ecs-secret-unreadable"], &[&t.service.arn]) {
         return told;
     }
-    let target = match (t.secret, t.reference()) {
-        (Some(secret), _) => secret.arn.clone(),
-        (None, Some(ValueFrom::Parameter(name))) => name,
-        (None, _) => return Found::not_reached("the secret is not known"),
-    };
-    let what = t.secret_name().unwrap_or_else(|| target.clone());
-    let Some(role) = &definition.execution_role else {
-        let fix = Fix::by_hand(
-            format!(
-                "give {} an execution role that may read {what}, and deploy it",
-                revision_name(&definition.arn)
-            ),
-            vec![],
-        );
-        let summary = format!(
-            "{} has no execution role to fetch {what} with",
-            revision_name(&definition.arn)
-        );
-        return Found::broken(summary, fix).differs("executionRoleArn", serde_json::Value::Null, "a role");
+    let reference = t.variable.map(|(_, v)| v.value_from.as_str()).unwrap_or_default();
+    let (Some(role), Ok(Some(resource))) = (&definition.execution_role, readable_as(t.w, reference)) else {
+        return Found::not_reached("what it would have to read is not known");
     };
     let name = role.rsplit('/').next().unwrap_or(role);
-    // A parameter may be kept by its ARN or by its name.
-    let access = t.w.snapshot.access.iter().find(|((r, what), _)| {
-        r == role && (*what == target || what.ends_with(&format!(":parameter/{}", target.trim_start_matches('/'))))
-    });
-    match access.map(|(_, seen)| seen) {
-        None => Found::unknown(format!("whether {name} may read {what} was not asked"))
-            .unchecked("grant Holdfast iam:SimulatePrincipalPolicy, which `ecs-secret-unreadable` needs"),
-        Some(Err(e)) => unread(e),
-        Some(Ok(Access::Allowed)) => {
-            Found::proved(format!("{name} may read {what}")).fact("executionRoleArn", role.as_str())
-        }
-        Some(Ok(Access::Denied { missing })) => {
-            let told = missing.join(", ");
-            let fix = Fix::by_hand(
-                format!("grant {name}: {told}"),
-                vec![format!(
-                    "aws iam put-role-policy --role-name {name} --policy-name read-database-secret --policy-document \
-                     file://policy.json"
-                )],
-            );
-            Found::broken(format!("{name} may not read {what}: it lacks {told}"), fix).differs(
-                "executionRoleArn",
-                role.as_str(),
-                missing.clone(),
-            )
-        }
-        Some(Ok(Access::NoRole)) => {
-            let summary = format!("make the role {name}, or name one that exists, and deploy");
-            let fix = Fix::by_hand(summary, vec![format!("aws iam get-role --role-name {name}")]);
-            Found::broken(format!("the execution role {name} does not exist"), fix)
-                .fact("executionRoleArn", role.as_str())
-        }
+    let what = t.secret_name().unwrap_or_else(|| resource.clone());
+    match t.w.snapshot.access.get(&(role.clone(), resource)) {
+        Some(Ok(Access::Allowed)) => Found::proved(format!("{name} may read {what}, by IAM's own simulator"))
+            .fact("executionRoleArn", role.as_str()),
+        // The rule above speaks of everything else.
+        _ => Found::unknown(format!("whether {name} may read {what} is not known")),
     }
 }
 
@@ -208,16 +166,8 @@ pub(super) fn deployment(t: &mut Trail<'_>) -> Found {
     } else {
         format!("; what runs is {}", elsewhere.join(", "))
     };
-    let since = primary.created_at.map(|at| t.w.now.duration_since(at));
-    let overdue = since.is_some_and(|d| d.as_secs().unsigned_abs() > t.w.params.deployment_timeout.as_secs());
+    // The rule above speaks of one that failed, or takes too long.
     facts(match primary.rollout_state.as_deref() {
-        Some("FAILED") => Found::broken(
-            format!("the deployment of {what} failed{}: {counts}{still}", reason(primary)),
-            look_at_tasks(
-                s,
-                &format!("find out why the tasks of {what} fail, mend that, and deploy again"),
-            ),
-        ),
         Some("IN_PROGRESS") if primary.failed_tasks > 0 && primary.running_count == 0 => Found::broken(
             format!(
                 "the deployment of {what} does not get on: {} tasks failed, {counts}{still}",
@@ -227,10 +177,6 @@ pub(super) fn deployment(t: &mut Trail<'_>) -> Found {
                 s,
                 &format!("find out why the tasks of {what} fail, mend that, and deploy again"),
             ),
-        ),
-        Some("IN_PROGRESS") if overdue && primary.running_count < primary.desired_count => Found::broken(
-            format!("the deployment of {what} has been under way for too long: {counts}{still}"),
-            look_at_tasks(s, &format!("find out what keeps the tasks of {what} from starting")),
         ),
         Some("IN_PROGRESS") => Found::unknown(format!("the deployment of {what} is under way: {counts}{still}"))
             .unchecked("wait for the deployment to end, then run `holdfast diagnose` again"),
@@ -251,42 +197,24 @@ pub(super) fn logs(t: &mut Trail<'_>) -> Found {
     if let Some(told) = t.told(&["ecs-builtin-database"], &[&s.arn]) {
         return told;
     }
-    let pattern = t.w.params.database_log_pattern.as_deref();
-    let log = match t.w.snapshot.logs.get(&s.arn) {
-        None => {
-            return Found::unknown(format!("the log of {} was not read", id(s)))
-                .unchecked("grant Holdfast logs:FilterLogEvents, which `ecs-builtin-database` needs");
-        }
-        Some(Err(e)) => return unread(e),
-        Some(Ok(log)) => log,
-    };
-    if log.groups.is_empty() {
+    if t.definition
+        .is_some_and(|d| d.containers.iter().all(|c| c.log.is_none()))
+    {
         return Found::unknown(format!("no container of {} logs to CloudWatch Logs", id(s)))
             .unchecked("give the container a `logConfiguration` with the awslogs driver, and deploy");
     }
+    // Of a log that could not be read, and of what it should not hold, the rule above speaks.
+    let Some(Ok(log)) = t.w.snapshot.logs.get(&s.arn) else {
+        return Found::unknown(format!("the log of {} was not read", id(s)));
+    };
     let groups = log.groups.join(", ");
     let since = log.since.map(|at| format!(" since {at}")).unwrap_or_default();
-    if let Some(line) = &log.builtin {
-        let fix = Fix::by_hand(
-            "look at the lines around it: the application did not take the URL that it was given",
-            vec![format!(
-                "aws logs filter-log-events --log-group-name {} --filter-pattern '\"{}\"'",
-                log.groups.first().map_or("GROUP", String::as_str),
-                line.pattern
-            )],
-        );
-        let summary = format!(
-            "a task logged `{}` at {}: it uses a database of its own",
-            line.pattern, line.at
-        );
-        return Found::broken(summary, fix).fact("logStream", line.stream.as_str());
-    }
-    match (&log.connected, pattern) {
+    match (&log.connected, t.w.params.database_log_pattern.as_deref()) {
         (Some(line), _) => Found::proved(format!("a task logged `{}` at {}", line.pattern, line.at))
             .fact("logStream", line.stream.as_str()),
-        (None, Some(pattern)) => {
-            Found::unknown(format!("`{pattern}` is not in the log{since}")).fact("logGroup", groups)
-        }
+        (None, Some(pattern)) => Found::unknown(format!("`{pattern}` is not in the log{since} yet"))
+            .fact("logGroup", groups)
+            .unchecked("give the application some minutes, then run `holdfast diagnose` again"),
         (None, None) => Found::proved(format!("the log{since} tells of no database inside of the container"))
             .fact("logGroup", groups)
             .unchecked(

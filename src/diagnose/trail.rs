@@ -192,6 +192,12 @@ impl<'a> Trail<'a> {
         self.variable.map(|(_, v)| value_from::parse(&v.value_from))
     }
 
+    /// The ARN of the resource on which rules speak of the connection string: the secret; of a parameter, which is no
+    /// resource of theirs, the service.
+    pub fn holder(&self) -> &'a str {
+        self.secret.map_or(&self.service.arn, |s| &s.arn)
+    }
+
     /// The name of the secret or parameter.
     pub fn secret_name(&self) -> Option<String> {
         match (self.secret, self.reference()?) {
