@@ -17,7 +17,7 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    fn of(list: &List<'a>, database: &DatabaseView<'_>) -> Self {
+    fn of(list: &List<'a>, database: &DatabaseView<'a>) -> Self {
         let cluster = match &database.database {
             Database::Instance(_) => None,
             Database::Cluster(id) => list

@@ -568,7 +568,12 @@ fn readable_by_the_word_of_aws(kind: Kind) {
     }
     world.patch(json!({"roles": {"tagged": {}, "mistagged": {}, "network": {}, "denied": {}, "shared": {}}}));
     let mut stage = Stage::new(kind, &world);
-    let read = |w: &str| format!("secretsmanager:GetSecretValue {}", stage.id("secrets", &format!("{w}-url")));
+    let read = |w: &str| {
+        format!(
+            "secretsmanager:GetSecretValue {}",
+            stage.id("secrets", &format!("{w}-url"))
+        )
+    };
     let by_tag = |team: &str| {
         json!({"decision": "implicitDeny", "missing": ["aws:ResourceTag/holdfast:workload"],
                "told": {"aws:ResourceTag/holdfast:workload": team}})
@@ -601,7 +606,11 @@ fn readable_by_the_word_of_aws(kind: Kind) {
     assert!(said(&report, "gone", "/message").contains("does not exist"));
     assert!(said(&report, "network", "/message").contains("hangs on aws:SourceVpce"));
     // Three pages for the shared role, a second question for each of the two tags, one for each other.
-    let asked = gateway.calls().iter().filter(|c| *c == "iam:SimulatePrincipalPolicy").count();
+    let asked = gateway
+        .calls()
+        .iter()
+        .filter(|c| *c == "iam:SimulatePrincipalPolicy")
+        .count();
     assert_eq!(asked, 3 + 2 * 2 + 3);
 }
 
