@@ -167,7 +167,7 @@ const DISPROVED: &[Case] = &[
     (
         "no secret",
         |s, _| web(s).secrets.clear(),
-        &["secret-referenced", "data-persists"],
+        &["secret-referenced", "data-persists", "database-in-use"],
     ),
     (
         "a malformed secret",
@@ -250,7 +250,11 @@ const DISPROVED: &[Case] = &[
         },
         &["rollback-safe"],
     ),
-    ("no service", |s, _| service(s).tags = tags(&[]), &["service-known"]),
+    (
+        "no service",
+        |s, _| service(s).tags = tags(&[]),
+        &["service-known", "database-in-use"],
+    ),
     (
         "no database",
         |s, _| db(s).tags = tags(&[]),

@@ -75,6 +75,8 @@ fn far_away(s: &mut Snapshot) {
     };
     s.subnets.as_mut().expect("read").insert("subnet-9".into(), there);
     service(s).subnets = vec!["subnet-9".into()];
+    let groups = s.security_groups.as_mut().expect("read");
+    groups.get_mut("sg-app").expect("there").vpc = Some("vpc-9".into());
     guard(s).ingress.push(ingress("sgr-far", "172.16.0.0/16"));
 }
 
@@ -168,8 +170,8 @@ const BROKEN: &[(&str, Change, &str, &str, &str)] = &[
         "7: the deployment failed, an older revision runs",
         |s| roll(s, "FAILED", 0),
         "deployment",
-        "shop:1",
-        "",
+        "the deployment of shop:2 to main/shop failed",
+        "keeps its tasks from running",
     ),
     ("7: it was taken back", taken_back, "revision", "shop:3", "deploy again"),
     (
@@ -228,7 +230,7 @@ const BROKEN: &[(&str, Change, &str, &str, &str)] = &[
         },
         "secret",
         "deletion",
-        "restore",
+        "cancel the deletion",
     ),
     (
         "a key that it lacks",
@@ -375,7 +377,7 @@ fn it_says_what_audit_says() {
         change(&mut s);
         let judged = crate::judge::judge(&s, &super::thorough(&Config::default()), now(), None);
         let found = walk(&s);
-        let broken = found.ways[0].broken().expect("broken");
+        let broken = found.ways[0].broken().unwrap_or_else(|| panic!("{name}: {found:#?}"));
         let rule = broken.fix.as_ref().and_then(|f| f.rule.clone());
         if let Some(rule) = rule {
             let finding = judged
@@ -431,14 +433,22 @@ const UNKNOWN: &[(&str, Change, &[&str])] = &[
             s.task_definitions
                 .insert(REVISION.into(), Err(denied("DescribeTaskDefinition")));
         },
-        &["revision", "variable", "secret", "url", "database", "execution-role"],
+        &[
+            "revision",
+            "variable",
+            "secret",
+            "url",
+            "database",
+            "execution-role",
+            "logs",
+        ],
     ),
     (
         "the secret",
         |s| {
             s.lookups.insert(SECRET.into(), Err(denied("DescribeSecret")));
         },
-        &["secret", "url", "database", "execution-role"],
+        &["secret", "url", "database"],
     ),
     (
         "the value",

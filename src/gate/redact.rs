@@ -85,7 +85,11 @@ fn credentials(after: &str, web: bool) -> (String, &str) {
     };
     let token = &after[..end.unwrap_or(after.len())];
     let Some(colon) = token.find(':').filter(|_| !token.starts_with('[')) else {
-        return (String::new(), after);
+        // A password may itself begin with two slashes, and then the colon before it was taken for a scheme's.
+        return match token.rfind('@').filter(|_| !web) {
+            Some(at) => (MASK.to_owned(), &after[at..]),
+            None => (String::new(), after),
+        };
     };
     let (user, beyond) = (&after[..colon], &after[colon + 1..]);
     if let Some(at) = token.rfind('@').filter(|at| *at > colon) {
@@ -176,7 +180,14 @@ fn end_of(inner: &str, close: Option<&str>, whole: bool) -> usize {
         // Where the mark itself is written with a backslash, that is what to look for. SQL and shells double it.
         if !escaped && !doubled && left.starts_with(close) {
             if !(close == "'" && left.starts_with("''")) {
-                return at;
+                let beyond = &left[close.len()..];
+                let ends = |c: char| c.is_whitespace() || ",;:)}]&|\\".contains(c);
+                // A mark in the middle of a word is a part of the value.
+                return if beyond.is_empty() || beyond.starts_with(ends) {
+                    at
+                } else {
+                    inner.find(char::is_whitespace).unwrap_or(inner.len())
+                };
             }
             doubled = true;
         } else {

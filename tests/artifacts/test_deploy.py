@@ -370,7 +370,7 @@ def permissions(statements):
 
 
 def test_writes_are_bound_to_the_tag(enforcing):
-    reads = re.compile(r"^[a-z0-9]+:(Describe|List|Get|BatchGet|Simulate)")
+    reads = re.compile(r"^[a-z0-9]+:(Describe|List|Get|BatchGet|Simulate|Filter)")
     allowed = permissions(workload_statements(enforcing))
     assert not [action for action in allowed if "*" in action]
     unbound = {
@@ -388,7 +388,7 @@ def test_writes_are_bound_to_the_tag(enforcing):
 
 def test_audit_role_cannot_write(auditing):
     assert sorted(auditing.policies("TaskRole")) == ["own", "read"]
-    read_only = re.compile(r"^[a-z0-9]+:(Describe|List|Get|Simulate)")
+    read_only = re.compile(r"^[a-z0-9]+:(Describe|List|Get|Simulate|Filter)")
     assert not [a for a in permissions(workload_statements(auditing)) if not read_only.match(a)]
     own = [a for s in auditing.policies("TaskRole")["own"] for a in listed(s["Action"])]
     assert sorted(own) == sorted(OPERATORS_OWN)

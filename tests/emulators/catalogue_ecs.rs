@@ -429,14 +429,10 @@ fn exec(kind: Kind) {
         Vec::<String>::new(),
         "off unless enabled"
     );
-    // The role that the world's containers have, and what ECS Exec needs of it.
-    let trust = json!({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+    // What ECS Exec needs of the role that the world's containers have.
     let policy = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Resource": "*", "Action": ["ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
         "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"]}]});
-    let role = json!({"RoleName": "ecs-task", "AssumeRolePolicyDocument": trust.to_string()});
-    stage.call("iam", "create_role", role);
     let grant = json!({"RoleName": "ecs-task", "PolicyName": "exec", "PolicyDocument": policy.to_string()});
     stage.call("iam", "put_role_policy", grant);
     stage.configure("rules: {ecs-exec-disabled: {enabled: true}}\nsafety: {max_failing_percent: 100}\n");
