@@ -27,8 +27,8 @@ rules() {
     local table id
     table="$(holdfast rules)"
     printf '# Rules\n\n%s\n\n' "$generated"
-    printf 'What `holdfast rules` and `holdfast rules ID` print. ACTS says whether `apply` and `run` correct what the rule\n'
-    printf 'finds; RISK is the most that a correction can cost.\n\n```text\n%s\n```\n' "$table"
+    printf 'What `holdfast rules` and `holdfast rules ID` print. ON says whether the rule is judged unless the\n'
+    printf 'configuration says otherwise, ACTS whether `apply` and `run` correct what it finds, RISK the most that this can cost.\n\n```text\n%s\n```\n' "$table"
     while read -r id _; do
         # One level down, since the page has a title of its own.
         printf '\n%s\n' "$(holdfast rules "$id" | sed 's/^#/##/')"

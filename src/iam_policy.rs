@@ -46,10 +46,12 @@ const BOUND_TO_RESOURCE_TAG: &[&str] = &[
     "ecs:UpdateService",
 ];
 
-/// What `checklist` asks for beside what rules read: snapshots of the databases, and alarms about them. They can't be
-/// bound to a tag: AWS knows no resource for the alarms, and a snapshot need not carry the tag of its database.
-const CHECKLIST: &[&str] = &[
+/// What `checklist` and `gate` ask for beside what rules read: snapshots of the databases, alarms about them, the end of
+/// a failed migration's log. They can't be bound to a tag: AWS knows no resource for the alarms, and neither a snapshot
+/// nor a log need carry the tag of its workload.
+const ON_DEMAND: &[&str] = &[
     "cloudwatch:DescribeAlarms",
+    "logs:GetLogEvents",
     "rds:DescribeDBClusterSnapshots",
     "rds:DescribeDBSnapshots",
 ];
@@ -57,7 +59,7 @@ const CHECKLIST: &[&str] = &[
 /// The policy document that `mode` needs under `config`.
 #[must_use]
 pub fn policy(config: &Config, mode: Mode) -> Value {
-    let mut actions: BTreeSet<&str> = SWEEP.iter().chain(CHECKLIST).copied().collect();
+    let mut actions: BTreeSet<&str> = SWEEP.iter().chain(ON_DEMAND).copied().collect();
     for meta in REGISTRY.iter().map(|r| r.meta()) {
         let settings = config.rule(meta.id);
         if !config.judges(meta) {

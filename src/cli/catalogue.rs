@@ -48,13 +48,18 @@ pub fn in_full(meta: &Meta) -> String {
         }
     };
     format!(
-        "# {}\n\nFails when {}.\n\n- severity: {}\n- enabled: {}\n- risk of its corrections: {}\n- parameters: {}\n\
+        "# {}\n\nFails when {}.\n\n- severity: {}\n- enabled: {}\n- risk of its corrections: {}\n- corrects: {}\n- parameters: {}\n\
          - maps to: {}\n- IAM actions to judge: {}\n- IAM actions to correct: {}\n\n{}",
         meta.id,
         meta.summary,
         meta.severity,
         if meta.enabled { "yes" } else { "no" },
         meta.risk,
+        match (meta.writes.is_empty(), meta.corrects) {
+            (true, _) => "nothing: it only reports".to_owned(),
+            (false, true) => "yes, in mode enforce".to_owned(),
+            (false, false) => format!("only with `rules.{}.correct: true`", meta.id),
+        },
         list(meta.parameters),
         list(meta.controls),
         list(meta.reads),

@@ -323,12 +323,17 @@ fn left(out: &mut String, held: &Held, rules: &[&str], style: Style) {
 #[must_use]
 pub fn rules_table(rules: &[&dyn Rule], style: Style) -> String {
     let mut table = style.table();
-    table.set_header(vec!["RULE", "SEVERITY", "ACTS", "RISK", "FAILS WHEN"]);
+    table.set_header(vec!["RULE", "SEVERITY", "ON", "ACTS", "RISK", "FAILS WHEN"]);
     for meta in rules.iter().map(|r| r.meta()) {
-        let acts = if meta.writes.is_empty() { "no" } else { "yes" };
+        let acts = match (meta.writes.is_empty(), meta.corrects) {
+            (true, _) => "no",
+            (false, true) => "yes",
+            (false, false) => "if asked",
+        };
         table.add_row(vec![
             Cell::new(meta.id),
             style.cell(meta.severity.as_str(), Some(colour(meta.severity))),
+            Cell::new(if meta.enabled { "yes" } else { "no" }),
             Cell::new(acts),
             Cell::new(meta.risk.as_str()),
             Cell::new(meta.summary),
