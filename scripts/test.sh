@@ -118,7 +118,7 @@ scripts/reference.sh --check "$HOLDFAST_BIN"
 section "Rust tests, with the binary on both emulators"
 cargo nextest run --locked
 
-section "deploy/ and dashboards/ against the binary"
+section "deploy/, dashboards/ and the forms of reports against the binary"
 "$HOLDFAST_VENV/bin/python" -m pytest -q -p no:cacheprovider tests/artifacts
 
 printf '\nAll checks passed in %d min %02d s.\n' $((SECONDS / 60)) $((SECONDS % 60))

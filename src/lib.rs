@@ -26,8 +26,10 @@ pub mod collect;
 pub mod config;
 
 pub mod act;
+pub mod check;
 pub mod cli;
 pub mod controller;
+pub mod gate;
 pub mod iam_policy;
 pub mod report;
 pub mod serve;

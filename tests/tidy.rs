@@ -41,8 +41,10 @@ fn the_middle_is_pure() {
         "std::net",
     ];
     let mut wrong = vec![];
-    for part in ["model", "rules", "judge.rs", "plan.rs"] {
-        for (path, text) in sources(&src().join(part)) {
+    for part in ["model", "rules", "judge", "plan.rs", "gate", "check"] {
+        // What tests `check` reads files.
+        let tested = |path: &Path| path.starts_with(src().join("check/tests"));
+        for (path, text) in sources(&src().join(part)).into_iter().filter(|(p, _)| !tested(p)) {
             // `tokio_postgres` parses strings; it is allowed nowhere here all the same.
             for (number, line) in text
                 .lines()

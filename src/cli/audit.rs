@@ -7,13 +7,20 @@ use clap::{Args, ValueEnum};
 use super::session::print;
 use super::{Failure, Selection, Session, exit, severity};
 use crate::model::policy::{Mode, Severity};
-use crate::report::{Report, Style, audit_table};
+use crate::report::{self, Report, Style};
 
 /// Arguments of `audit`.
 #[derive(Debug, Args)]
 pub struct AuditArgs {
     #[command(flatten)]
     selection: Selection,
+    #[command(flatten)]
+    rendering: Rendering,
+}
+
+/// How a report is given out.
+#[derive(Debug, Args)]
+pub(super) struct Rendering {
     /// Form of the report.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -29,8 +36,18 @@ pub struct AuditArgs {
 enum Format {
     /// For people.
     Table,
-    /// For programs: docs/report.md.
+    /// For programs: everything, as docs/report.md and docs/report.schema.json describe it.
     Json,
+    /// For code scanning (GitHub, Azure DevOps): SARIF 2.1.0.
+    Sarif,
+    /// For security lakes and SIEMs: an array of OCSF Compliance Findings.
+    Ocsf,
+    /// For CI systems: JUnit XML, a suite for each workload.
+    Junit,
+    /// For a comment on a pull request: GitHub-flavoured Markdown.
+    Markdown,
+    /// For people: one page that needs nothing else.
+    Html,
 }
 
 pub(super) async fn run(session: &Session, args: &AuditArgs) -> Result<u8, Failure> {
@@ -38,7 +55,12 @@ pub(super) async fn run(session: &Session, args: &AuditArgs) -> Result<u8, Failu
     let swept = session.sweep(&args.selection).await?;
     let mut report = session.report(started_at, swept);
     report.mode = Mode::Audit;
-    let style = if args.output.is_some() {
+    give(&report, &args.rendering)
+}
+
+/// Writes a report out, and says with what the process shall end.
+pub(super) fn give(report: &Report, how: &Rendering) -> Result<u8, Failure> {
+    let style = if how.output.is_some() {
         Style {
             width: None,
             colour: false,
@@ -46,16 +68,22 @@ pub(super) async fn run(session: &Session, args: &AuditArgs) -> Result<u8, Failu
     } else {
         Style::of_stdout()
     };
-    let text = match args.format {
-        Format::Table => audit_table(&report, style),
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
+    let code = exit_code(report, how.fail_on);
+    let text = match how.format {
+        Format::Table => report::audit_table(report, style),
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(report)?),
+        Format::Sarif => report::sarif(report, code),
+        Format::Ocsf => report::ocsf(report),
+        Format::Junit => report::junit(report)?,
+        Format::Markdown => report::markdown(report),
+        Format::Html => report::html(report),
     };
-    match &args.output {
+    match &how.output {
         None => print(&text)?,
         Some(path) => std::fs::write(path, text)
             .map_err(|e| Failure(format!("the report can't be written to {}: {e}", path.display())))?,
     }
-    Ok(exit_code(&report, args.fail_on))
+    Ok(code)
 }
 
 fn exit_code(report: &Report, fail_on: Severity) -> u8 {

@@ -3,7 +3,9 @@
 mod apply;
 mod audit;
 mod catalogue;
+mod check;
 mod configuration;
+mod gate;
 mod plan;
 mod reference;
 mod run;
@@ -72,6 +74,12 @@ enum Command {
     /// Carries a plan out once, with verification. Corrects whatever `mode` says: you asked for it. Exit codes: 0 all
     /// done and verified, 1 something failed or was refused, 2 could not run, 3 done, but something is unknown.
     Apply(apply::ApplyArgs),
+    /// Judges files before they become AWS: task definitions, and what `terraform show -json` prints. Needs no AWS. Exit
+    /// codes as of `audit`.
+    Check(check::CheckArgs),
+    /// For deploy pipelines: waits for a running migration, and says whether the workload is fit to be deployed. Exit
+    /// codes: 0 go on, 1 do not (each reason is printed), 2 could not run, 3 something is unknown.
+    Gate(gate::GateArgs),
     /// The operator: events and sweeps until SIGTERM.
     Run(run::RunArgs),
     /// The catalogue, or one rule in full.
@@ -141,6 +149,7 @@ impl Cli {
     fn dispatch(self) -> Result<u8, Failure> {
         match &self.command {
             Command::Rules(args) => catalogue::rules(args),
+            Command::Check(args) => check::run(args, self.config.as_deref()),
             Command::Config(command) => configuration::run(command, self.config.as_deref()),
             Command::IamPolicy { mode } => catalogue::iam_policy(*mode, self.config.as_deref()),
             Command::Reference { page } => reference::run(*page),
@@ -156,6 +165,7 @@ impl Cli {
                 let given = args.given()?;
                 session::block_on(async { apply::run(&self.session().await?, args, given).await })
             }
+            Command::Gate(args) => session::block_on(async { gate::run(&self.session().await?, args).await }),
             Command::Run(args) => session::block_on(async { run::run(self.session().await?, args).await }),
         }
     }

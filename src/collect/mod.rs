@@ -4,6 +4,7 @@
 mod ec2;
 mod ecs;
 mod focus;
+mod log_tail;
 mod memory;
 mod rds;
 pub mod secret_value;
@@ -21,7 +22,9 @@ use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::Tags;
 use crate::rules::wants::wants;
 pub use focus::Focus;
+pub use log_tail::LogTail;
 pub use memory::Memory;
+pub(crate) use task_definition::plain_environment;
 
 /// Learns how far a sweep has come.
 pub trait Progress: Send + Sync {

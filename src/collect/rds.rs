@@ -123,6 +123,7 @@ fn instance(i: SdkInstance) -> Option<DbInstance> {
         engine_version: i.engine_version.unwrap_or_default(),
         publicly_accessible: i.publicly_accessible.unwrap_or_default(),
         backup_retention_days: i.backup_retention_period.unwrap_or_default(),
+        port: endpoint.as_ref().map(|e| e.port).or_else(|| port(i.db_instance_port)),
         endpoint,
         database: i.db_name.filter(|n| !n.is_empty()),
         master_user: i.master_username,

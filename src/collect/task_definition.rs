@@ -214,3 +214,19 @@ fn volume(v: SdkVolume) -> Option<Volume> {
     };
     Some(Volume { name: v.name?, kind })
 }
+
+/// What plain environment variables, by name and value, say about databases; and the names of those that hold a
+/// password by itself. For task definitions that come from elsewhere than AWS.
+pub(crate) fn plain_environment(
+    variables: impl Iterator<Item = (String, zeroize::Zeroizing<String>)>,
+    sidecars: &[String],
+) -> (Vec<PlainDatabase>, Vec<String>) {
+    let (mut databases, mut passwords) = (vec![], vec![]);
+    for (name, value) in variables {
+        if !value.is_empty() && is_password_variable(&name) {
+            passwords.push(name.clone());
+        }
+        databases.extend(plain_database(name, &value, sidecars));
+    }
+    (databases, passwords)
+}

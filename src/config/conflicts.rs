@@ -5,37 +5,24 @@
 use std::collections::HashMap;
 
 use super::forms::role_account;
+use super::settings::ChangeWindow;
 use super::tree::{Fault, Node, Place, quote};
-
-/// When a value is one that we know but can't serve.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum When {
-    /// It is this word.
-    Is(&'static str),
-    /// It is a list that isn't empty.
-    NotEmpty,
-}
+use crate::plan::windows;
 
 /// What is described and planned but not built: refused, since to ignore it in silence would be worse. A version that
 /// builds one of these deletes its line, and nothing else.
-pub(super) const UNSUPPORTED: &[(&[&str], When)] = &[
-    (&["ledger", "kind"], When::Is("dynamodb")),
-    (&["lease", "kind"], When::Is("dynamodb")),
-    (&["safety", "change_windows"], When::NotEmpty),
-];
+pub(super) const UNSUPPORTED: &[(&[&str], &str)] =
+    &[(&["ledger", "kind"], "dynamodb"), (&["lease", "kind"], "dynamodb")];
 
 /// All faults of the tree in one list.
-pub(super) fn find(root: &Node, unsupported: &[(&[&str], When)]) -> Vec<Fault> {
+pub(super) fn find(root: &Node, unsupported: &[(&[&str], &str)]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut refused = Vec::new();
-    for (path, when) in unsupported {
-        let Some(entry) = root.at(path) else { continue };
-        let what = match when {
-            When::Is(word) if entry.node.text() == Some(word) => format!(": {word}"),
-            When::NotEmpty if !entry.node.items().is_empty() => String::new(),
-            _ => continue,
+    for (path, word) in unsupported {
+        let Some(entry) = root.at(path).filter(|e| e.node.text() == Some(word)) else {
+            continue;
         };
-        let message = format!("{}{what} is not supported in this version; remove it", path.join("."));
+        let message = format!("{}: {word} is not supported in this version; remove it", path.join("."));
         faults.push(Fault::new(entry.node.place, message));
         refused.push(path[0]);
     }
@@ -47,6 +34,7 @@ pub(super) fn find(root: &Node, unsupported: &[(&[&str], When)]) -> Vec<Fault> {
     }
     events(root, &mut faults);
     targets(root, &mut faults);
+    change_windows(root, &mut faults);
     faults
 }
 
@@ -129,5 +117,42 @@ fn targets(root: &Node, faults: &mut Vec<Fault>) {
                 seen.insert((account, region), place);
             }
         }
+    }
+}
+
+/// Windows that could never open because nobody can tell when.
+fn change_windows(root: &Node, faults: &mut Vec<Fault>) {
+    let Some(windows) = root.at(&["safety", "change_windows"]) else {
+        return;
+    };
+    for (i, item) in windows.node.items().iter().enumerate() {
+        let given = |key: &str| item.entry(key).filter(|e| e.node.text().is_some());
+        let Some(cron) = given("cron") else { continue };
+        let window = ChangeWindow {
+            cron: cron.node.text().unwrap_or_default().to_owned(),
+            duration: std::time::Duration::from_hours(1),
+            time_zone: given("time_zone")
+                .and_then(|e| e.node.text())
+                .unwrap_or("UTC")
+                .to_owned(),
+        };
+        let place = match windows::check(&window) {
+            Ok(()) => continue,
+            Err(windows::WindowError::TimeZone(_)) => given("time_zone").map_or(item.place, |e| e.node.place),
+            Err(windows::WindowError::Cron(_)) => cron.node.place,
+        };
+        let what = match windows::check(&window) {
+            Err(windows::WindowError::TimeZone(zone)) => {
+                format!(
+                    "time_zone: {} is no IANA time zone; write it like Europe/Berlin or UTC",
+                    quote(&zone)
+                )
+            }
+            _ => format!(
+                "cron: {} is no cron expression of five fields (minute hour day-of-month month day-of-week)",
+                quote(&window.cron)
+            ),
+        };
+        faults.push(Fault::new(place, format!("safety.change_windows[{i}].{what}")));
     }
 }

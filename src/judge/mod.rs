@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::model::finding::{Finding, Kind, Remediation, Verdict, finding_id};
+use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
 use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
@@ -22,8 +22,8 @@ pub const UNKNOWN_WORKLOADS: &str = "*";
 pub struct Judged {
     /// Verdicts other than pass, sorted: severity, workload, rule, resource.
     pub findings: Vec<Finding>,
-    /// How many passed.
-    pub pass: usize,
+    /// Verdicts that are a pass, in the order in which they were given.
+    pub passed: Vec<Passed>,
     /// Workloads judged.
     pub workloads: BTreeSet<String>,
     /// Tagged resources by kind.
@@ -88,16 +88,21 @@ fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged)
             *failing += usize::from(failed);
         }
         for mut judgement in judgements {
+            if matches!(judgement.outcome, Outcome::Pass) {
+                judged.passed.push(Passed {
+                    rule: meta.id,
+                    workload: workload.name.to_owned(),
+                    resource: judgement.resource,
+                });
+                continue;
+            }
             let rests_on = std::mem::take(&mut judgement.related);
-            match finding(workload, meta, settings.severity, judgement) {
-                None => judged.pass += 1,
-                Some((finding, restrained)) => {
-                    if restrained {
-                        judged.restrained.insert((finding.id.clone(), finding.workload.clone()));
-                    }
-                    judged.findings.push(finding);
-                    related.push(rests_on);
+            if let Some((finding, restrained)) = finding(workload, meta, settings.severity, judgement) {
+                if restrained {
+                    judged.restrained.insert((finding.id.clone(), finding.workload.clone()));
                 }
+                judged.findings.push(finding);
+                related.push(rests_on);
             }
         }
     }

@@ -169,6 +169,17 @@ pub struct Finding {
     pub caused_by: Option<String>,
 }
 
+/// The outcome for one rule and one resource, where the invariant holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// The workload.
+    pub workload: String,
+    /// The resource.
+    pub resource: ResourceRef,
+}
+
 /// The stable id of a finding: 16 hexadecimal digits of SHA-256 over rule and resource.
 #[must_use]
 pub fn finding_id(rule: &str, resource: &ResourceRef) -> String {

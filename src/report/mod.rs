@@ -1,6 +1,14 @@
-//! What was found, for people and for programs.
+//! What was found, for people and for programs: one file for each form.
 
 mod bus;
+mod groups;
+mod html;
+mod junit;
+mod markdown;
+mod ocsf;
+#[cfg(test)]
+mod sample;
+mod sarif;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,11 +18,16 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::judge::Judged;
-use crate::model::finding::{Finding, Verdict};
+use crate::model::finding::{Finding, Passed, Verdict};
 use crate::model::key::Scope;
 use crate::model::policy::{Mode, Severity};
 use crate::model::snapshot::{ReadError, Snapshot};
 pub use bus::Bus;
+pub use html::html;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use ocsf::ocsf;
+pub use sarif::sarif;
 pub use table::{Style, audit_table, plan_table, rules_table};
 
 /// Who made the report.
@@ -90,6 +103,9 @@ pub struct Report {
     pub errors: Vec<Arc<ReadError>>,
     /// What it cost.
     pub stats: Stats,
+    /// Verdicts that are a pass. The JSON has their number only: nobody reads it to learn what is well.
+    #[serde(skip)]
+    pub passed: Vec<Passed>,
 }
 
 impl Report {
@@ -113,6 +129,7 @@ impl Report {
             findings: vec![],
             errors: vec![],
             stats: Stats::default(),
+            passed: vec![],
         }
     }
 
@@ -127,7 +144,8 @@ impl Report {
             .filter(|w| *w != crate::judge::UNKNOWN_WORKLOADS)
             .count();
         self.scope.resources += judged.resources.values().sum::<usize>();
-        self.summary.pass += judged.pass;
+        self.summary.pass += judged.passed.len();
+        self.passed.extend(judged.passed);
         for finding in &judged.findings {
             match finding.verdict {
                 Verdict::Fail => {

@@ -1,11 +1,11 @@
 //! Tables for a person at 3 a.m.: by workload, worst first, one line of what is wrong, one of what to do.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 
 use super::Report;
+use super::groups::{Node, by_workload};
 use crate::model::finding::{Finding, Verdict};
 use crate::model::policy::Severity;
 use crate::plan::{Held, Plan, PlannedAction};
@@ -116,7 +116,7 @@ fn label(finding: &Finding) -> (String, Option<Color>) {
 }
 
 /// Fails before unknowns before waived ones; among those, the worst first.
-fn rank(finding: &Finding) -> (u8, std::cmp::Reverse<Severity>) {
+pub(super) fn rank(finding: &Finding) -> (u8, std::cmp::Reverse<Severity>) {
     let verdict = match finding.verdict {
         Verdict::Fail => 0,
         Verdict::Unknown => 1,
@@ -129,30 +129,21 @@ fn rank(finding: &Finding) -> (u8, std::cmp::Reverse<Severity>) {
 #[must_use]
 pub fn audit_table(report: &Report, style: Style) -> String {
     let mut out = String::new();
-    let mut workloads: BTreeMap<(&str, &str, &str), Vec<&Finding>> = BTreeMap::new();
-    for f in &report.findings {
-        workloads
-            .entry((&f.workload, &f.resource.account, &f.resource.region))
-            .or_default()
-            .push(f);
-    }
-    let mut workloads: Vec<_> = workloads.into_iter().collect();
-    workloads.sort_by_key(|(name, findings)| (findings.iter().map(|f| rank(f)).min(), *name));
-    for ((name, account, region), mut findings) in workloads {
-        findings.sort_by_key(|f| rank(f));
-        let _ = writeln!(out, "{}  {account} {region}", style.bold(name));
-        let mut roots: Vec<(&Finding, Vec<&Finding>)> = roots(&findings);
-        roots.sort_by_key(|(root, consequences)| consequences.iter().map(|f| rank(f)).chain([rank(root)]).min());
-        for (finding, consequences) in roots {
+    for group in by_workload(report) {
+        let _ = writeln!(
+            out,
+            "{}  {} {}",
+            style.bold(group.workload),
+            group.account,
+            group.region
+        );
+        for root in &group.roots {
+            let finding = root.finding;
             let (text, colour) = label(finding);
             let _ = writeln!(out, "  {} {}", style.paint(&format!("{text:<8}"), colour), finding.rule);
             out.push_str(&style.indented(&finding.message, "    ", "    "));
             out.push_str(&style.indented(&advice(finding), "    → ", "      "));
-            for consequence in consequences {
-                let (text, _) = label(consequence);
-                let told = format!("{text} {}: {}", consequence.rule, consequence.message);
-                out.push_str(&style.indented(&told, "    hence ", "          "));
-            }
+            consequences(&mut out, &root.consequences, style);
         }
         out.push('\n');
     }
@@ -167,34 +158,22 @@ pub fn audit_table(report: &Report, style: Style) -> String {
     out
 }
 
-/// Findings that no other one explains, each with all that follows from it, near or far.
-fn roots<'a>(findings: &[&'a Finding]) -> Vec<(&'a Finding, Vec<&'a Finding>)> {
-    let by_id: BTreeMap<&str, &'a Finding> = findings.iter().map(|f| (f.id.as_str(), *f)).collect();
-    let cause = |f: &Finding| f.caused_by.as_deref().and_then(|id| by_id.get(id).copied());
-    let root = |finding: &'a Finding| {
-        let mut root = finding;
-        // As many steps as there are findings: a circle would be a bug of the rules, and must not hang a report.
-        for _ in 0..findings.len() {
-            let Some(next) = cause(root) else { break };
-            root = next;
-        }
-        root
-    };
-    let mut found: Vec<(&Finding, Vec<&Finding>)> = vec![];
-    for finding in findings.iter().filter(|f| cause(f).is_none()) {
-        found.push((finding, vec![]));
+/// What follows from a finding, near or far: told, but no second thing to do.
+fn consequences(out: &mut String, nodes: &[Node<'_>], style: Style) {
+    for Node {
+        finding,
+        consequences: further,
+    } in nodes
+    {
+        let (text, _) = label(finding);
+        let told = format!("{text} {}: {}", finding.rule, finding.message);
+        out.push_str(&style.indented(&told, "    hence ", "          "));
+        consequences(out, further, style);
     }
-    for finding in findings.iter().filter(|f| cause(f).is_some()) {
-        let id = &root(finding).id;
-        if let Some((_, consequences)) = found.iter_mut().find(|(f, _)| f.id == *id) {
-            consequences.push(finding);
-        }
-    }
-    found
 }
 
 /// What to do about a finding.
-fn advice(finding: &Finding) -> String {
+pub(super) fn advice(finding: &Finding) -> String {
     if let Some(waiver) = &finding.waiver {
         return format!("waived until {}: {}", waiver.until, waiver.reason);
     }
@@ -208,7 +187,7 @@ fn advice(finding: &Finding) -> String {
     }
 }
 
-fn summary(report: &Report) -> String {
+pub(super) fn summary(report: &Report) -> String {
     let s = &report.summary;
     let severities: Vec<String> = s
         .by_severity
@@ -352,7 +331,7 @@ pub fn rules_table(rules: &[&dyn Rule], style: Style) -> String {
     format!("{}\n", trim_lines(&table.to_string()))
 }
 
-fn count(n: usize, what: &str) -> String {
+pub(super) fn count(n: usize, what: &str) -> String {
     if n == 1 {
         format!("1 {what}")
     } else {

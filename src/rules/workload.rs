@@ -370,9 +370,11 @@ impl<'a> Workload<'a> {
                     database: Database::Cluster(c.id.clone()),
                     id: &c.id,
                     hosts,
-                    port: c
-                        .port
-                        .or_else(|| members.iter().find_map(|i| i.endpoint.as_ref().map(|e| e.port))),
+                    port: c.port.or_else(|| {
+                        members
+                            .iter()
+                            .find_map(|i| i.endpoint.as_ref().map(|e| e.port).or(i.port))
+                    }),
                     name: c.database.as_deref(),
                     security_groups: &c.security_groups,
                     vpc: members.iter().find_map(|i| i.vpc.as_deref()),
@@ -387,7 +389,7 @@ impl<'a> Workload<'a> {
             database: Database::Instance(i.id.clone()),
             id: &i.id,
             hosts: i.endpoint.iter().map(|e| e.host.as_str()).collect(),
-            port: i.endpoint.as_ref().map(|e| e.port),
+            port: i.endpoint.as_ref().map(|e| e.port).or(i.port),
             name: i.database.as_deref(),
             security_groups: &i.security_groups,
             vpc: i.vpc.as_deref(),

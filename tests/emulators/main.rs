@@ -19,6 +19,7 @@ mod canary;
 mod corners;
 mod databases;
 mod denials;
+mod iam;
 mod lies;
 mod operator;
 mod policy;

@@ -311,7 +311,15 @@ impl Gateway {
 
     /// Those of them that change something.
     pub fn mutations(&self) -> Vec<String> {
-        let reads = ["Describe", "List", "Get", "BatchGet", "AssumeRole"];
+        let reads = [
+            "Describe",
+            "List",
+            "Get",
+            "BatchGet",
+            "AssumeRole",
+            "Filter",
+            "Simulate",
+        ];
         let name = |call: &str| call.split(':').nth(1).unwrap_or_default().to_owned();
         self.calls()
             .into_iter()

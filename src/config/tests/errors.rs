@@ -255,15 +255,26 @@ events: {queue_url: "https://user:hunter2@sqs/x"}"#,
 }
 
 #[test]
+fn windows_that_never_open() {
+    errors(
+        "safety:\n  change_windows:\n  - {cron: '0 3 * * *', duration: 2h}\n  - {cron: '0 25 * * *', duration: 2h}\n  \
+         - {cron: '0 3 * * *', duration: 2h, time_zone: Berlin}\n",
+        &[
+            "h.yaml:4:12: safety.change_windows[1].cron: \"0 25 * * *\" is no cron expression of five fields (minute hour \
+             day-of-month month day-of-week)",
+            "h.yaml:5:50: safety.change_windows[2].time_zone: \"Berlin\" is no IANA time zone; write it like Europe/Berlin or UTC",
+        ],
+    );
+}
+
+#[test]
 fn what_is_not_supported() {
     errors(
-        r#"ledger: {kind: dynamodb}
-lease: {kind: dynamodb, table: t}
-safety: {change_windows: [{cron: "0 3 * * *", duration: 2h}]}"#,
+        "ledger: {kind: dynamodb}
+lease: {kind: dynamodb, table: t}",
         &[
             "h.yaml:1:16: ledger.kind: dynamodb is not supported in this version; remove it",
             "h.yaml:2:15: lease.kind: dynamodb is not supported in this version; remove it",
-            "h.yaml:3:26: safety.change_windows is not supported in this version; remove it",
         ],
     );
 }
@@ -310,7 +321,7 @@ fn what_a_store_needs_once_it_is_supported() {
     );
     let (root, _) = tree::parse("ledger: {kind: dynamodb, table: t}\nlease: {kind: dynamodb, table: t}\n");
     assert_eq!(conflicts::find(&root.unwrap(), &[]), []);
-    assert_eq!(UNSUPPORTED.len(), 3);
+    assert_eq!(UNSUPPORTED.len(), 2);
 }
 
 #[test]

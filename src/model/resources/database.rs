@@ -25,6 +25,8 @@ pub struct DbInstance {
     pub backup_retention_days: i32,
     /// Absent while it is being created.
     pub endpoint: Option<Endpoint>,
+    /// The port it will listen on, where that is known before its endpoint is.
+    pub port: Option<u16>,
     /// The database that was created with it.
     pub database: Option<String>,
     /// `MasterUsername`.

@@ -1,5 +1,7 @@
 //! Findings and safety in; a plan out, with a reason for everything that it leaves out. Pure.
 
+pub mod windows;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -83,8 +85,9 @@ pub struct Plan {
 pub fn plan(scope: &Scope, judged: &Judged, config: &Config, now: Timestamp) -> Plan {
     let mut actions: BTreeMap<ActionKey, PlannedAction> = BTreeMap::new();
     let mut held = vec![];
+    let shut = outside_of_windows(config, now);
     for finding in &judged.findings {
-        if let Some(reason) = reason_to_hold(finding, judged, config) {
+        if let Some(reason) = reason_to_hold(finding, judged, config).or_else(|| shut.clone()) {
             held.push(hold(finding, reason));
             continue;
         }
@@ -184,6 +187,17 @@ fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option
         ));
     }
     too_many_failing(&finding.rule, judged, config)
+}
+
+/// Why nothing may be corrected now, if it may not.
+fn outside_of_windows(config: &Config, now: Timestamp) -> Option<String> {
+    match windows::at(&config.safety.change_windows, now) {
+        windows::Now::Open(_) => None,
+        windows::Now::Shut(Some(next)) => Some(format!(
+            "waits for the next of safety.change_windows, which opens at {next}"
+        )),
+        windows::Now::Shut(None) => Some("none of safety.change_windows ever opens".into()),
+    }
 }
 
 fn too_many_failing(rule: &str, judged: &Judged, config: &Config) -> Option<String> {

@@ -1,0 +1,339 @@
+//! The same rules, before the things exist: on task definitions and on what Terraform plans. No AWS, no credentials.
+//!
+//! A file becomes a [`Snapshot`] like any other, and `judge` does not know the difference. Two things are special:
+//!
+//! - What a plan does not know before it is applied is neither good nor bad. So there are two snapshots, one of the best
+//!   and one of the worst [`World`] that the plan may lead to, and a verdict is what holds in both ([`offline`]).
+//! - Nothing has an ARN yet. In the snapshot a resource of a plan has its Terraform address for an id and a placeholder
+//!   for an ARN; in findings the ARN is `file:PATH#ADDRESS` ([`Subject`]).
+
+mod definition;
+mod offline;
+mod scope;
+mod source;
+mod terraform;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::config::Config;
+use crate::judge::Judged;
+use crate::model::finding::{Finding, Kind, ResourceRef, finding_id};
+use crate::model::resources::{Rotation, Secret};
+use crate::model::snapshot::Snapshot;
+use crate::model::tags::Tags;
+use crate::model::value_from::{SecretRef, without_suffix};
+pub use source::LARGEST;
+
+/// Code of a read error about a file that could not be read in part: the only one that leaves a verdict unknown.
+const UNREADABLE: &str = "Unreadable";
+/// In front of the name of a service in the snapshot. Rules write `CLUSTER/NAME`: with an empty cluster, this and the
+/// slash are taken out of what they say.
+const SERVICE: char = '\u{1}';
+/// The same for a service that does not exist, by which a task definition is judged.
+const STAND_IN: char = '\u{2}';
+
+/// What is made of values that are not known before a plan is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum World {
+    /// They turn out well.
+    Best,
+    /// They turn out badly.
+    Worst,
+}
+
+/// One snapshot to be judged.
+struct Case {
+    snapshot: Snapshot,
+    /// Whether its services do not exist, and only what rules say of task definitions counts.
+    definitions_only: bool,
+    /// By the ARN in the snapshot.
+    subjects: BTreeMap<String, Subject>,
+    /// What is not known before the plan is applied: address and attribute.
+    gaps: BTreeSet<(String, String)>,
+    /// What carries no workload's tag, and is not judged.
+    nameless: BTreeSet<String>,
+}
+
+/// How a finding names a resource.
+#[derive(Debug, Clone)]
+struct Subject {
+    id: String,
+    /// The kind, where the snapshot has a stand-in.
+    kind: Option<Kind>,
+}
+
+impl Subject {
+    fn of(address: &str) -> Self {
+        Self {
+            id: address.to_owned(),
+            kind: None,
+        }
+    }
+
+    fn of_definition(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind: Some(Kind::EcsTaskDefinition),
+        }
+    }
+}
+
+/// What came of one file.
+#[derive(Debug)]
+pub struct Checked {
+    /// The file as a snapshot, for [`crate::report::Report::add`].
+    pub snapshot: Snapshot,
+    /// The verdicts.
+    pub judged: Judged,
+    /// What the file can't answer.
+    pub unchecked: Unchecked,
+}
+
+/// What a file can't answer.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Unchecked {
+    /// Rules that gave no verdict on a resource, with the resources.
+    pub rules: BTreeMap<String, BTreeSet<String>>,
+    /// What is known only after apply: `ADDRESS (ATTRIBUTE)`.
+    pub gaps: BTreeSet<String>,
+    /// Resources that carry no workload's tag.
+    pub nameless: BTreeSet<String>,
+}
+
+impl Unchecked {
+    /// Adds what another file can't answer.
+    pub fn extend(&mut self, other: Self) {
+        for (rule, resources) in other.rules {
+            self.rules.entry(rule).or_default().extend(resources);
+        }
+        self.gaps.extend(other.gaps);
+        self.nameless.extend(other.nameless);
+    }
+}
+
+/// Judges one file. `path` is how it is called in findings; `workload` names what carries no tag.
+///
+/// # Errors
+/// Why the file is none that can be judged, and what was expected.
+pub fn check(
+    path: &str,
+    bytes: &[u8],
+    workload: Option<&str>,
+    config: &Config,
+    now: Timestamp,
+) -> Result<Checked, String> {
+    let text = source::decode(bytes)?;
+    let file = source::parse(&text).map_err(|e| source::not_json(&text, &e))?;
+    let pairs = match source::recognise(&file)? {
+        source::Kind::Terraform => {
+            let terraform = terraform::Terraform::new(&file);
+            let tagged = terraform.has_tags(&config.tag_prefix);
+            let untagged = workload.or_else(|| (!tagged).then(|| stem(path)));
+            let best = terraform.cases(config, World::Best, untagged, now);
+            let worst = terraform.cases(config, World::Worst, untagged, now);
+            best.into_iter().zip(worst).collect()
+        }
+        source::Kind::Definition => {
+            let make = || definition_case(path, &file, workload, config, now);
+            vec![(make(), make())]
+        }
+    };
+    let mut checked: Option<Checked> = None;
+    for (best, worst) in pairs {
+        let (judged, rules) = offline::verdicts(&best, &worst, config, now);
+        let found = present(path, worst, judged, rules);
+        match &mut checked {
+            None => checked = Some(found),
+            Some(whole) => merge(whole, found),
+        }
+    }
+    checked.ok_or_else(|| "there is nothing in it to judge".to_owned())
+}
+
+/// The name of a file without folders and endings; of standard input, `plan`.
+fn stem(path: &str) -> &str {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    match name.split('.').next().unwrap_or(name) {
+        "" | "-" => "plan",
+        stem => stem,
+    }
+}
+
+fn definition_case(
+    path: &str,
+    file: &serde_json::Value,
+    workload: Option<&str>,
+    config: &Config,
+    now: Timestamp,
+) -> Case {
+    let mut counts = BTreeMap::new();
+    scope::count(Some(file), &mut counts);
+    let scope = scope::most(&counts, None);
+    let mut snapshot = Snapshot::empty(scope.clone(), now);
+    let inner = definition::recognise(file).unwrap_or(file);
+    let arn = |name: &str| scope.arn("ecs", &format!("task-definition/{name}"));
+    let found = definition::read(file, inner, stem(path), arn);
+    let mut tags: Tags = found.tags;
+    if tags.workload(&config.tag_prefix).is_none() {
+        let name = workload.unwrap_or(&found.revision.family).to_owned();
+        tags.0.insert(format!("{}workload", config.tag_prefix), name);
+    }
+    let revision = found.revision.arn.clone();
+    let id = crate::model::remediation::revision_name(&revision).to_owned();
+    let service = definition::stand_in(&scope, &id, revision.clone(), found.fargate, tags);
+    let subjects = BTreeMap::from([(service.arn.clone(), Subject::of_definition(&id))]);
+    // No secret is in such a file: of a reference only its form can be told.
+    let references = found.revision.containers.iter().flat_map(|c| &c.secrets);
+    let partial: Vec<(String, Secret)> = references
+        .filter_map(|s| match crate::model::value_from::parse(&s.value_from) {
+            crate::model::value_from::ValueFrom::Secret(target) => Some((target.arn.clone(), partial_arn(&target)?)),
+            crate::model::value_from::ValueFrom::Parameter(_) => None,
+        })
+        .collect();
+    for (reference, secret) in partial {
+        let lookup = crate::model::snapshot::Lookup::Found(secret.arn.clone());
+        snapshot.lookups.insert(reference, Ok(lookup));
+        if let Ok(secrets) = &mut snapshot.secrets {
+            secrets.insert(secret.arn.clone(), secret);
+        }
+    }
+    snapshot
+        .task_definitions
+        .insert(revision, Ok(std::sync::Arc::new(found.revision)));
+    snapshot.services = Ok(BTreeMap::from([(service.arn.clone(), service)]));
+    Case {
+        snapshot,
+        definitions_only: true,
+        subjects,
+        gaps: BTreeSet::new(),
+        nameless: BTreeSet::new(),
+    }
+}
+
+/// The secret that a reference means whose ARN lacks the suffix: that much can be told without asking for it.
+fn partial_arn(target: &SecretRef) -> Option<Secret> {
+    if without_suffix(&target.resource).is_some() {
+        return None;
+    }
+    Some(secret(format!("{}-XXXXXX", target.arn), target.resource.clone()))
+}
+
+/// A secret of which no more is known.
+fn secret(arn: String, name: String) -> Secret {
+    Secret {
+        arn,
+        name,
+        deleted_at: None,
+        versions: BTreeMap::new(),
+        kms_key: None,
+        changed_at: None,
+        rotation: Rotation::default(),
+        tags: Tags::default(),
+    }
+}
+
+/// Names everything as the file does, and takes out of remedies what only a real account could do.
+fn present(path: &str, case: Case, mut judged: Judged, rules: BTreeMap<String, BTreeSet<String>>) -> Checked {
+    let Case {
+        mut snapshot,
+        definitions_only,
+        subjects,
+        gaps,
+        nameless,
+    } = case;
+    let mut ids = BTreeMap::new();
+    for finding in &mut judged.findings {
+        let before = std::mem::take(&mut finding.id);
+        rename(path, &subjects, &mut finding.resource);
+        finding.id = finding_id(&finding.rule, &finding.resource);
+        ids.insert(before, finding.id.clone());
+        retell(finding);
+    }
+    for passed in &mut judged.passed {
+        rename(path, &subjects, &mut passed.resource);
+    }
+    for finding in &mut judged.findings {
+        finding.caused_by = finding.caused_by.take().and_then(|id| ids.get(&id).cloned());
+    }
+    if definitions_only {
+        let definitions = judged.resources.remove(&Kind::EcsService).unwrap_or_default();
+        judged.resources = BTreeMap::from([(Kind::EcsTaskDefinition, definitions)]);
+    }
+    let unreadable = snapshot.task_definitions.values().filter_map(|d| d.as_ref().err());
+    snapshot.errors = unreadable.filter(|e| e.code == UNREADABLE).cloned().collect();
+    let shown = |arn: String| subjects.get(&arn).map_or(arn, |s| s.id.clone());
+    Checked {
+        judged,
+        unchecked: Unchecked {
+            rules: rules
+                .into_iter()
+                .map(|(rule, arns)| (rule, arns.into_iter().map(shown).collect()))
+                .collect(),
+            gaps: gaps
+                .into_iter()
+                .map(|(address, attribute)| format!("{address} ({attribute})"))
+                .collect(),
+            nameless,
+        },
+        snapshot,
+    }
+}
+
+/// Gives a resource the name that the file has for it.
+fn rename(path: &str, subjects: &BTreeMap<String, Subject>, resource: &mut ResourceRef) {
+    if let Some(subject) = subjects.get(&resource.arn) {
+        resource.id.clone_from(&subject.id);
+        resource.kind = subject.kind.unwrap_or(resource.kind);
+    }
+    if resource.kind != Kind::Workload {
+        resource.arn = format!("file:{path}#{}", resource.id);
+    }
+}
+
+/// What is said about a file: nothing of stand-ins, no calls, and nothing of what keeps Holdfast from making them.
+fn retell(finding: &mut Finding) {
+    let plain = |text: &mut String| {
+        *text = text
+            .replace(&format!("/{SERVICE}"), "")
+            .replace(SERVICE, "")
+            .replace(&format!("/{STAND_IN}"), "a service of ")
+            .replace(STAND_IN, "a service of ");
+    };
+    plain(&mut finding.message);
+    for evidence in &mut finding.evidence {
+        plain(&mut evidence.field);
+        for value in [&mut evidence.observed, &mut evidence.expected] {
+            if let serde_json::Value::String(text) = value {
+                plain(text);
+            }
+        }
+    }
+    if let Some(remediation) = &mut finding.remediation {
+        plain(&mut remediation.summary);
+        remediation.actions.clear();
+        remediation.calls.clear();
+        remediation.blocked_by = None;
+        remediation.risk = crate::model::policy::Risk::Manual;
+    }
+}
+
+fn merge(whole: &mut Checked, more: Checked) {
+    whole.judged.findings.extend(more.judged.findings);
+    crate::judge::sort(&mut whole.judged.findings);
+    whole.judged.passed.extend(more.judged.passed);
+    whole.judged.workloads.extend(more.judged.workloads);
+    for (kind, n) in more.judged.resources {
+        *whole.judged.resources.entry(kind).or_default() += n;
+    }
+    for (rule, (all, failing)) in more.judged.failing {
+        let sums = whole.judged.failing.entry(rule).or_default();
+        *sums = (sums.0 + all, sums.1 + failing);
+    }
+    whole.snapshot.errors.extend(more.snapshot.errors);
+    whole.unchecked.extend(more.unchecked);
+}

@@ -1,0 +1,103 @@
+//! Which rules a file can answer, and what becomes of verdicts that it can't give.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Case, UNREADABLE};
+use crate::config::Config;
+use crate::judge::{Judged, judge};
+use crate::model::finding::{Finding, Verdict};
+use crate::rules::REGISTRY;
+
+/// Rules about what happens, or about what is elsewhere: no file can answer them. All others are judged; where one of
+/// those lacks evidence, that is said in one line and is no verdict.
+pub(super) const NEVER: &[&str] = &[
+    // Of a database that runs.
+    "rds-stale-restore-point",
+    "rds-expiring-certificate",
+    "rds-unavailable",
+    "rds-abandoned",
+    // Of a secret that exists.
+    "secret-deletion-scheduled",
+    "secret-broad-access",
+    "secret-unrotated",
+    // Of a service that runs.
+    "ecs-builtin-database",
+    "ecs-unsafe-rollback",
+    "ecs-failed-deployment",
+    // Of tasks that ran, or are defined elsewhere.
+    "migration-failed",
+    "migration-drift",
+    "migration-missing",
+    // Of what Holdfast did.
+    "correction-reverted",
+    // A file seldom has the whole of a workload.
+    "workload-without-database",
+];
+
+/// Rules about a task definition alone, which need no service: judged where none is in the file.
+pub(super) const OF_DEFINITIONS: &[&str] = &[
+    "ecs-missing-database-secret",
+    "ecs-plaintext-database-url",
+    "ecs-ephemeral-storage",
+    "ecs-secret-reference-mismatch",
+    "ecs-secret-unreadable",
+];
+
+/// Why a rule was not judged, or gave no verdict: by rule, the resources.
+pub(super) type Unchecked = BTreeMap<String, BTreeSet<String>>;
+
+/// The configuration with the rules off that can't be judged.
+fn answerable(config: &Config, definitions_only: bool) -> Config {
+    let mut config = config.clone();
+    for meta in REGISTRY.iter().map(|r| r.meta()) {
+        let judged = if definitions_only {
+            OF_DEFINITIONS.contains(&meta.id)
+        } else {
+            !NEVER.contains(&meta.id)
+        };
+        if !judged {
+            config.rules.entry(meta.id.to_owned()).or_default().enabled = Some(false);
+        }
+    }
+    config
+}
+
+/// Judges one case in both worlds. What holds in both is a verdict; what hangs on something that is not known yet, or
+/// on evidence that no file has, is not.
+pub(super) fn verdicts(best: &Case, worst: &Case, config: &Config, now: jiff::Timestamp) -> (Judged, Unchecked) {
+    let config = answerable(config, best.definitions_only);
+    let at_best = judge(&best.snapshot, &config, now, None);
+    let mut judged = judge(&worst.snapshot, &config, now, None);
+    let mut unchecked = Unchecked::new();
+    let key = |f: &Finding| (f.id.clone(), f.workload.clone());
+    let certain: BTreeMap<_, Finding> = at_best.findings.into_iter().map(|f| (key(&f), f)).collect();
+    let mut findings = vec![];
+    for finding in std::mem::take(&mut judged.findings) {
+        // What is said is what is certain: in the best world a finding names nothing that is not known.
+        match certain.get(&key(&finding)) {
+            Some(sure)
+                if sure.verdict == finding.verdict && (sure.verdict != Verdict::Unknown || is_unreadable(sure)) =>
+            {
+                findings.push(sure.clone());
+            }
+            _ => {
+                unchecked.entry(finding.rule).or_default().insert(finding.resource.arn);
+            }
+        }
+    }
+    // Some rules ask for a path rather than forbid one: what they miss in the best world, they miss for good.
+    let told: BTreeSet<_> = findings.iter().map(key).collect();
+    for ((id, workload), finding) in certain {
+        if !told.contains(&(id, workload)) {
+            unchecked.entry(finding.rule).or_default().insert(finding.resource.arn);
+        }
+    }
+    judged.findings = findings;
+    crate::judge::sort(&mut judged.findings);
+    (judged, unchecked)
+}
+
+/// Whether something in the file itself could not be read.
+fn is_unreadable(finding: &Finding) -> bool {
+    finding.evidence.iter().any(|e| e.observed == UNREADABLE)
+}

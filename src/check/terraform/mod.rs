@@ -1,0 +1,389 @@
+//! `terraform show -json`, of a plan or of a state.
+//!
+//! Format: <https://developer.hashicorp.com/terraform/internals/json-format>. What a plan does not know before it is
+//! applied is left out of `after` and is `true` in `after_unknown`; what such a value will be made of stands in
+//! `configuration`, as references ([`links`]).
+
+mod attributes;
+mod database;
+mod links;
+mod network;
+mod secret;
+mod service;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Case, Subject, World};
+use crate::config::Config;
+use crate::model::key::Scope;
+use crate::model::snapshot::{ReadError, Snapshot};
+use crate::model::tags::Tags;
+use links::Configuration;
+
+/// One resource as it will be, or is.
+#[derive(Debug)]
+pub(super) struct Resource<'a> {
+    /// For instance `module.db["eu"].aws_db_instance.main[0]`.
+    address: String,
+    /// Address of its module's instance; empty for the root module.
+    module: String,
+    /// `aws_db_instance`, ...
+    kind: &'a str,
+    /// Its name in the configuration.
+    name: &'a str,
+    /// Whether it is only read: a data source.
+    data: bool,
+    /// What is known of it.
+    values: &'a Value,
+    /// Where something is not known yet: `true`.
+    unknown: &'a Value,
+    /// Its `expressions` in the configuration, where the file has that.
+    expressions: Option<&'a Value>,
+}
+
+/// All of one file.
+pub(super) struct Terraform<'a> {
+    resources: Vec<Resource<'a>>,
+    configuration: Configuration<'a>,
+    /// Addresses by class and by what else they are known as: id, ARN, name.
+    aliases: BTreeMap<(Class, String), String>,
+    scope: Scope,
+}
+
+/// Resources that are named by one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    Group,
+    Subnet,
+    Vpc,
+    RouteTable,
+    Gateway,
+    SubnetGroup,
+    ParameterGroup,
+    ClusterParameterGroup,
+    DbCluster,
+    DbInstance,
+    EcsCluster,
+    Definition,
+    Secret,
+}
+
+impl Class {
+    /// The types of the class, and the attributes besides `id` and `arn` that name one of its resources.
+    fn types(self) -> (&'static [&'static str], &'static [&'static str]) {
+        match self {
+            Self::Group => (&["aws_security_group", "aws_default_security_group"], &[]),
+            Self::Subnet => (&["aws_subnet", "aws_default_subnet"], &[]),
+            Self::Vpc => (&["aws_vpc", "aws_default_vpc"], &[]),
+            Self::RouteTable => (&["aws_route_table", "aws_default_route_table"], &[]),
+            Self::Gateway => (&["aws_internet_gateway"], &[]),
+            Self::SubnetGroup => (&["aws_db_subnet_group"], &["name"]),
+            Self::ParameterGroup => (&["aws_db_parameter_group"], &["name"]),
+            Self::ClusterParameterGroup => (&["aws_rds_cluster_parameter_group"], &["name"]),
+            Self::DbCluster => (&["aws_rds_cluster"], &["cluster_identifier"]),
+            Self::DbInstance => (&["aws_db_instance"], &["identifier"]),
+            Self::EcsCluster => (&["aws_ecs_cluster"], &["name"]),
+            Self::Definition => (&["aws_ecs_task_definition"], &["family", "arn_without_revision"]),
+            Self::Secret => (&["aws_secretsmanager_secret"], &["name"]),
+        }
+    }
+
+    const ALL: [Self; 13] = [
+        Self::Group,
+        Self::Subnet,
+        Self::Vpc,
+        Self::RouteTable,
+        Self::Gateway,
+        Self::SubnetGroup,
+        Self::ParameterGroup,
+        Self::ClusterParameterGroup,
+        Self::DbCluster,
+        Self::DbInstance,
+        Self::EcsCluster,
+        Self::Definition,
+        Self::Secret,
+    ];
+}
+
+static NOTHING: Value = Value::Null;
+
+/// What is read of a file under the assumption of one [`World`].
+struct Reading<'a, 't> {
+    terraform: &'t Terraform<'a>,
+    world: World,
+    prefix: &'t str,
+    /// The workload of what carries no tag.
+    untagged: Option<&'t str>,
+    /// What is not known before it is applied: address and attribute.
+    gaps: BTreeSet<(String, String)>,
+    /// Resources that nobody's tag names, and that are therefore not judged.
+    nameless: BTreeSet<String>,
+    snapshot: Snapshot,
+    /// How findings name what the snapshot names by a placeholder.
+    subjects: BTreeMap<String, Subject>,
+    inspect: bool,
+}
+
+/// Whether the file is a plan or a state, in a format that is known. `None`: it is no Terraform file.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn recognise(file: &Value) -> Option<Result<(), String>> {
+    if file.get("planned_values").is_none() && file.get("resource_changes").is_none() && file.get("values").is_none() {
+        return None;
+    }
+    let version = file.get("format_version").and_then(Value::as_str)?;
+    Some(if version.split('.').next() == Some("1") {
+        Ok(())
+    } else {
+        Err(format!(
+            "its format_version is {version}, and 1.x is what Holdfast knows: write it with Terraform 1.x or OpenTofu"
+        ))
+    })
+}
+
+impl<'a> Terraform<'a> {
+    /// Gathers the resources of a file that [`recognise`] knows.
+    pub(super) fn new(file: &'a Value) -> Self {
+        let configuration = Configuration::new(file.get("configuration"));
+        let mut resources: BTreeMap<String, Resource<'a>> = BTreeMap::new();
+        let mut gone = BTreeSet::new();
+        for change in list(file.get("resource_changes")) {
+            // A deposed object is what a replacement left behind: it shares its address with what stays.
+            if change.get("deposed").is_some() {
+                continue;
+            }
+            let what = change.get("change").unwrap_or(&NOTHING);
+            let after = what.get("after").unwrap_or(&NOTHING);
+            let Some(address) = text(change, "address") else {
+                continue;
+            };
+            let actions: Vec<&str> = list(what.get("actions")).iter().filter_map(Value::as_str).collect();
+            if !after.is_object() || actions == ["delete"] || actions == ["forget"] {
+                gone.insert(address.to_owned());
+                continue;
+            }
+            let unknown = what.get("after_unknown").unwrap_or(&NOTHING);
+            resources.extend(resource(change, after, unknown, &configuration));
+        }
+        let planned = file.get("planned_values").or_else(|| file.get("values"));
+        let before = file.get("prior_state").and_then(|s| s.get("values"));
+        for (values, only_data) in [(planned, false), (before, true)] {
+            let mut found = vec![];
+            gather(values.and_then(|v| v.get("root_module")), &mut found);
+            for one in found {
+                let Some((address, made)) = one
+                    .get("values")
+                    .filter(|v| v.is_object())
+                    .and_then(|v| resource(one, v, &NOTHING, &configuration))
+                else {
+                    continue;
+                };
+                if !gone.contains(&address) && (made.data || !only_data) {
+                    resources.entry(address).or_insert(made);
+                }
+            }
+        }
+        let mut terraform = Self {
+            resources: resources.into_values().collect(),
+            configuration,
+            aliases: BTreeMap::new(),
+            scope: scope(file),
+        };
+        terraform.aliases = terraform.all_aliases();
+        terraform
+    }
+
+    fn all_aliases(&self) -> BTreeMap<(Class, String), String> {
+        let mut aliases = BTreeMap::new();
+        for class in Class::ALL {
+            let (types, names) = class.types();
+            for resource in self.resources.iter().filter(|r| types.contains(&r.kind)) {
+                for attribute in ["id", "arn"].iter().chain(names) {
+                    if let Some(known) = text(resource.values, attribute).filter(|t| !t.is_empty()) {
+                        // What is managed here is told before what is only read.
+                        let key = (class, known.to_owned());
+                        if !resource.data || !aliases.contains_key(&key) {
+                            aliases.insert(key, resource.address.clone());
+                        }
+                    }
+                }
+            }
+        }
+        aliases
+    }
+
+    /// The address of what `name` (an id, ARN or name) is in this file; else `name` itself.
+    fn canonical(&self, class: Class, name: &str) -> String {
+        self.aliases
+            .get(&(class, name.to_owned()))
+            .cloned()
+            .unwrap_or_else(|| name.to_owned())
+    }
+
+    /// Managed resources of these types.
+    fn managed<'s>(&'s self, types: &'s [&str]) -> impl Iterator<Item = &'s Resource<'a>> + use<'a, 's> {
+        self.resources
+            .iter()
+            .filter(move |r| !r.data && types.contains(&r.kind))
+    }
+
+    /// Whether anything in the file carries the tag of a workload.
+    pub(super) fn has_tags(&self, prefix: &str) -> bool {
+        self.resources
+            .iter()
+            .any(|r| !r.data && r.tags().workload(prefix).is_some())
+    }
+
+    /// The file as snapshots under the assumption `world`: first what services run, then task definitions that no
+    /// service here runs.
+    pub(super) fn cases(
+        &self,
+        config: &Config,
+        world: World,
+        untagged: Option<&str>,
+        now: jiff::Timestamp,
+    ) -> Vec<Case> {
+        let reading = |()| Reading {
+            terraform: self,
+            world,
+            prefix: &config.tag_prefix,
+            untagged,
+            gaps: BTreeSet::new(),
+            nameless: BTreeSet::new(),
+            snapshot: Snapshot::empty(self.scope.clone(), now),
+            subjects: BTreeMap::new(),
+            inspect: config.secrets.inspect == crate::config::Inspect::Value,
+        };
+        let mut whole = reading(());
+        whole.networks();
+        whole.databases();
+        whole.secrets();
+        let run = whole.services();
+        whole.references();
+        let mut alone = reading(());
+        alone.secrets();
+        alone.definitions_alone(&run);
+        alone.references();
+        vec![whole.case(false), alone.case(true)]
+    }
+}
+
+impl Reading<'_, '_> {
+    fn case(self, definitions_only: bool) -> Case {
+        Case {
+            snapshot: self.snapshot,
+            definitions_only,
+            subjects: self.subjects,
+            gaps: self.gaps,
+            nameless: self.nameless,
+        }
+    }
+
+    /// The tags of a resource, with the workload given for what has none.
+    fn tags(&mut self, resource: &Resource<'_>) -> Tags {
+        let mut tags = resource.tags();
+        if tags.workload(self.prefix).is_none() {
+            match self.untagged {
+                Some(name) => {
+                    tags.0.insert(format!("{}workload", self.prefix), name.to_owned());
+                }
+                None => {
+                    self.nameless.insert(resource.address.clone());
+                }
+            }
+        }
+        tags
+    }
+
+    /// Notes how findings name the resource that the snapshot knows by `arn`.
+    fn names(&mut self, arn: &str, subject: Subject) {
+        self.subjects.insert(arn.to_owned(), subject);
+    }
+}
+
+/// Why something that rests on `attribute` can't be judged.
+fn unknown(resource: &Resource<'_>, attribute: &str) -> ReadError {
+    ReadError {
+        service: "file".into(),
+        operation: "Read".into(),
+        resource: resource.address.clone(),
+        code: "KnownAfterApply".into(),
+        message: format!("{attribute} of {} is known only after apply", resource.address),
+    }
+}
+
+fn unreadable(resource: &Resource<'_>, message: String) -> ReadError {
+    ReadError {
+        service: "file".into(),
+        operation: "Read".into(),
+        resource: resource.address.clone(),
+        code: super::UNREADABLE.into(),
+        message,
+    }
+}
+
+fn resource<'a>(
+    of: &'a Value,
+    values: &'a Value,
+    unknown: &'a Value,
+    configuration: &Configuration<'a>,
+) -> Option<(String, Resource<'a>)> {
+    let (address, kind, name) = (text(of, "address")?, text(of, "type")?, text(of, "name")?);
+    // In `planned_values` a resource names no module: its address does.
+    let module = links::module_of(address);
+    let data = text(of, "mode") == Some("data");
+    let expressions = configuration.expressions(&module, kind, name, data);
+    let made = Resource {
+        address: address.to_owned(),
+        module,
+        kind,
+        name,
+        data,
+        values,
+        unknown,
+        expressions,
+    };
+    Some((address.to_owned(), made))
+}
+
+/// The resources of a module and of all below it. The depth is bounded by the parser's.
+fn gather<'a>(module: Option<&'a Value>, found: &mut Vec<&'a Value>) {
+    let Some(module) = module else { return };
+    found.extend(list(module.get("resources")));
+    for child in list(module.get("child_modules")) {
+        gather(Some(child), found);
+    }
+}
+
+fn list(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
+    value.get(key).and_then(Value::as_str)
+}
+
+/// Account and region, as far as the file tells: by the ARNs in it, else by its provider's configuration.
+fn scope(file: &Value) -> Scope {
+    let mut found: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for part in ["resource_changes", "planned_values", "values", "prior_state"] {
+        super::scope::count(file.get(part), &mut found);
+    }
+    let provider = file.pointer("/configuration/provider_config/aws/expressions/region");
+    let variable = |reference: &str| {
+        let name = reference.strip_prefix("var.")?;
+        file.get("variables")?.get(name)?.get("value")?.as_str()
+    };
+    let region = provider.and_then(|p| {
+        text(p, "constant_value").or_else(|| {
+            list(p.get("references"))
+                .iter()
+                .filter_map(Value::as_str)
+                .find_map(variable)
+        })
+    });
+    super::scope::most(&found, region)
+}

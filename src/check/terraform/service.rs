@@ -1,0 +1,199 @@
+//! ECS services and the revisions that they will run.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::attributes::{Attribute, first, flag};
+use super::{Class, Reading, Resource, list, text, unknown, unreadable};
+use crate::check::{Subject, definition};
+use crate::model::resources::{Deployment, Service, TaskDefinition, Volume, VolumeKind};
+use crate::model::snapshot::{ReadError, Seen};
+
+impl<'a> Reading<'a, '_> {
+    /// Reads the services and what they run. Returns the addresses of the task definitions that they run.
+    pub(super) fn services(&mut self) -> BTreeSet<String> {
+        let terraform = self.terraform;
+        let mut services = std::collections::BTreeMap::new();
+        let mut run = BTreeSet::new();
+        for r in terraform.managed(&["aws_ecs_service"]) {
+            let definition = self.link(r, Class::Definition, "task_definition");
+            let arn = match &definition {
+                Some(name) => match terraform.resources.iter().find(|d| !d.data && d.address == *name) {
+                    Some(resource) => {
+                        run.insert(name.clone());
+                        self.definition(resource)
+                    }
+                    // A revision outside of the file.
+                    None => name.clone(),
+                },
+                None => String::new(),
+            };
+            let service = self.service(r, arn);
+            services.insert(service.arn.clone(), service);
+        }
+        self.snapshot.services = Ok(services);
+        run
+    }
+
+    /// Task definitions that no service here runs, each as if one did. Those that run migrations are run as tasks.
+    pub(super) fn definitions_alone(&mut self, run: &BTreeSet<String>) {
+        let terraform = self.terraform;
+        let mut services = std::collections::BTreeMap::new();
+        for r in terraform.managed(&["aws_ecs_task_definition"]) {
+            if run.contains(&r.address) || r.tags().get(self.prefix, "role") == Some("migration") {
+                continue;
+            }
+            let revision = self.definition(r);
+            let fargate = requires_fargate(r);
+            let tags = self.tags(r);
+            let service = definition::stand_in(&self.snapshot.scope, &r.address, revision, fargate, tags);
+            self.names(&service.arn, Subject::of_definition(&r.address));
+            services.insert(service.arn.clone(), service);
+        }
+        self.snapshot.services = Ok(services);
+    }
+
+    /// Reads a task definition into the snapshot and returns the ARN that stands for it.
+    fn definition(&mut self, r: &Resource<'a>) -> String {
+        let arn = self
+            .snapshot
+            .scope
+            .arn("ecs", &format!("task-definition/{}", r.address));
+        let seen = self.revision(r, &arn);
+        self.snapshot.task_definitions.insert(arn.clone(), seen);
+        arn
+    }
+
+    fn revision(&mut self, r: &Resource<'a>, arn: &str) -> Seen<Arc<TaskDefinition>> {
+        let Attribute::Known(Value::String(written)) = r.attribute("container_definitions") else {
+            self.gap(r, "container_definitions");
+            return Err(Arc::new(unknown(r, "container_definitions")));
+        };
+        let unreadable = |why: String| -> Arc<ReadError> {
+            Arc::new(unreadable(
+                r,
+                format!("the container_definitions of {} {why}", r.address),
+            ))
+        };
+        let parsed = crate::check::source::parse(written).map_err(|e| unreadable(format!("are no JSON: {e}")))?;
+        if !parsed.is_array() {
+            return Err(unreadable("are no list".into()));
+        }
+        let role = |name: &str| match r.attribute(name) {
+            Attribute::Known(Value::String(arn)) if !arn.is_empty() => Some(arn.clone()),
+            Attribute::Unknown => Some("a role that is not known yet".to_owned()),
+            _ => None,
+        };
+        Ok(Arc::new(TaskDefinition {
+            arn: arn.to_owned(),
+            family: r.text("family").unwrap_or(&r.address).to_owned(),
+            containers: definition::containers(&parsed),
+            volumes: r.blocks("volume").iter().filter_map(volume).collect(),
+            active: true,
+            execution_role: role("execution_role_arn"),
+            task_role: role("task_role_arn"),
+            ..TaskDefinition::default()
+        }))
+    }
+
+    fn service(&mut self, r: &Resource<'a>, revision: String) -> Service {
+        let arn = self.snapshot.scope.arn("ecs", &format!("service/{}", r.address));
+        self.names(&arn, Subject::of(&r.address));
+        let breaker = first(r.values.get("deployment_circuit_breaker"));
+        let alarms = first(r.values.get("alarms"));
+        let on = |block: Option<&Value>, key: &str| block.and_then(|b| b.get(key)).and_then(flag).unwrap_or(false);
+        let balancers = r.blocks("load_balancer");
+        let controller = first(r.values.get("deployment_controller")).and_then(|c| text(c, "type"));
+        let wanted = self.number(r, "desired_count", 0, 1, 1);
+        let network = first(r.values.get("network_configuration"));
+        Service {
+            // What a finding's text calls "cluster/service" is the address alone: see `SERVICE`.
+            cluster: String::new(),
+            name: format!("{}{}", crate::check::SERVICE, r.address),
+            status: "ACTIVE".into(),
+            fargate: self.fargate(r),
+            deployments: vec![Deployment {
+                id: format!("ecs-svc/{}", r.address),
+                status: "PRIMARY".into(),
+                task_definition: revision.clone(),
+                rollout_state: Some("COMPLETED".into()),
+                rollout_reason: None,
+                desired_count: wanted,
+                running_count: wanted,
+                failed_tasks: 0,
+                created_at: None,
+                updated_at: None,
+            }],
+            task_definition: revision,
+            desired_count: wanted,
+            running_count: wanted,
+            subnets: self.links_in_block(r, Class::Subnet, "network_configuration", "subnets"),
+            security_groups: self.links_in_block(r, Class::Group, "network_configuration", "security_groups"),
+            balanced_container: balancers
+                .iter()
+                .find_map(|b| text(b, "container_name"))
+                .map(str::to_owned),
+            load_balanced: !balancers.is_empty(),
+            assign_public_ip: on(network, "assign_public_ip"),
+            circuit_breaker: on(breaker, "enable"),
+            circuit_breaker_rollback: on(breaker, "rollback"),
+            alarm_rollback: on(alarms, "enable") && on(alarms, "rollback"),
+            exec_enabled: self.flag(r, "enable_execute_command", false, true),
+            deployment_controller: controller.unwrap_or("ECS").to_owned(),
+            tags: self.tags(r),
+            arn,
+            ..Service::default()
+        }
+    }
+
+    /// By launch type, else by capacity providers, else by what its task definition asks for.
+    fn fargate(&mut self, r: &Resource<'a>) -> bool {
+        if let Some(kind) = r.text("launch_type") {
+            return kind == "FARGATE";
+        }
+        let strategy = list(r.values.get("capacity_provider_strategy"));
+        if !strategy.is_empty() {
+            let provider = |s: &Value| text(s, "capacity_provider").is_some_and(|p| p.starts_with("FARGATE"));
+            return strategy.iter().any(provider);
+        }
+        let definition = self.link(r, Class::Definition, "task_definition");
+        let terraform = self.terraform;
+        let resource = terraform
+            .resources
+            .iter()
+            .find(|d| Some(&d.address) == definition.as_ref());
+        resource.is_some_and(requires_fargate)
+    }
+}
+
+fn requires_fargate(r: &Resource<'_>) -> bool {
+    let asked = list(r.values.get("requires_compatibilities"));
+    asked.iter().any(|c| c.as_str() == Some("FARGATE")) && !asked.iter().any(|c| c.as_str() == Some("EC2"))
+}
+
+/// A volume, spelled as Terraform does.
+/// <https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/ecs_task_definition#volume>
+fn volume(v: &Value) -> Option<Volume> {
+    let has = |key: &str| first(v.get(key)).is_some_and(Value::is_object);
+    let kind = if has("efs_volume_configuration") || has("fsx_windows_file_server_volume_configuration") {
+        VolumeKind::Shared
+    } else if v.get("configure_at_launch").and_then(flag) == Some(true) {
+        VolumeKind::TaskEbs
+    } else {
+        match first(v.get("docker_volume_configuration")) {
+            Some(docker)
+                if text(docker, "scope") == Some("shared")
+                    && text(docker, "driver").is_some_and(|d| !d.is_empty() && d != "local") =>
+            {
+                VolumeKind::DockerDriver
+            }
+            _ => VolumeKind::Host,
+        }
+    };
+    Some(Volume {
+        name: text(v, "name")?.to_owned(),
+        kind,
+    })
+}

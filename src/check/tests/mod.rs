@@ -1,0 +1,73 @@
+//! Files as Terraform and the AWS CLI write them (tests/check), and what is found in them.
+
+mod files;
+mod never_panics;
+mod unknown;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::{Checked, check};
+use crate::config::Config;
+
+fn now() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().expect("an instant")
+}
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/check").join(name)
+}
+
+fn bytes(name: &str) -> Vec<u8> {
+    std::fs::read(path(name)).expect("a fixture")
+}
+
+/// Judges a text as the file `name`.
+fn judge(name: &str, text: &[u8], workload: Option<&str>) -> Result<Checked, String> {
+    check(name, text, workload, &Config::default(), now())
+}
+
+/// Judges a fixture. Only the rules that this version of the tests knows are looked at.
+fn fixture(name: &str, workload: Option<&str>) -> Checked {
+    judge(name, &bytes(name), workload).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// The rules that these tests are about; others may speak too.
+const ABOUT: &[&str] = &[
+    "rds-public-access",
+    "rds-open-ingress",
+    "rds-short-backup-retention",
+    "secret-malformed-url",
+    "secret-wrong-database",
+    "ecs-missing-database-secret",
+    "ecs-ephemeral-storage",
+    "ecs-secret-reference-mismatch",
+];
+
+/// One line for each finding: `verdict workload rule kind id`.
+fn told(checked: &Checked) -> Vec<String> {
+    let mut lines: Vec<String> = checked
+        .judged
+        .findings
+        .iter()
+        .filter(|f| ABOUT.contains(&f.rule.as_str()))
+        .map(|f| {
+            format!(
+                "{} {} {} {} {}",
+                f.verdict.name(),
+                f.workload,
+                f.rule,
+                f.resource.kind.name(),
+                f.resource.id
+            )
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+fn message<'c>(checked: &'c Checked, rule: &str) -> &'c str {
+    let found = checked.judged.findings.iter().find(|f| f.rule == rule);
+    found.map(|f| f.message.as_str()).unwrap_or_default()
+}

@@ -1,0 +1,354 @@
+//! SARIF 2.1.0, as GitHub code scanning, Azure DevOps and DefectDojo read it.
+//! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sarif-v2.1.0-errata01-os-complete.html>
+//!
+//! What the standard leaves open, and what was chosen:
+//!
+//! - A cloud resource is a *logical* location, named by its ARN. GitHub refuses a file in which any result lacks a
+//!   *physical* one, and takes relative paths only, so each resource also is a path that no repository has:
+//!   `aws/ACCOUNT/REGION/KIND/ID`. It is the same at each sweep, and alerts can be filtered by it.
+//! - A waived finding is a failure with a suppression; an unknown one is of the kind `open`, which is what the standard
+//!   calls "insufficient information to decide", and for which it demands the level `none`.
+//! - GitHub takes the severity of an alert from its rule alone. So a rule has the severity that the configuration or
+//!   the worst of this report's findings gives it, not the one it was born with.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use super::Report;
+use super::groups::cause_of;
+use super::table::advice;
+use crate::model::finding::{Finding, ResourceRef, Verdict};
+use crate::model::policy::Severity;
+use crate::model::snapshot::ReadError;
+use crate::rules::{Meta, REGISTRY};
+
+const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+/// The only one of the notifications that a run can have.
+const UNREAD: &str = "could-not-read";
+
+/// The report in SARIF. `exit_code` is what the process will end with.
+#[must_use]
+pub fn sarif(report: &Report, exit_code: u8) -> String {
+    let rules: Vec<Value> = REGISTRY.iter().map(|r| rule(r.meta(), report)).collect();
+    let results: Vec<Value> = report.findings.iter().map(|f| result(f, report)).collect();
+    let log = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "Holdfast",
+                "semanticVersion": report.tool.version,
+                "version": report.tool.version,
+                "shortDescription": {"text": "Keeps ECS workloads and their RDS databases from losing data."},
+                "rules": rules,
+                "notifications": [{
+                    "id": UNREAD,
+                    "name": "CouldNotRead",
+                    "shortDescription": {"text": "Something could not be read from AWS."},
+                    "fullDescription": {"text": "What rests on it is unknown: neither passed nor failed."},
+                    "help": {"text": "Do what the message says, most often to grant an IAM action, and run the audit again."},
+                    "defaultConfiguration": {"level": "error"},
+                }],
+            }},
+            "language": "en-GB",
+            "automationDetails": {
+                "id": category(report),
+                "description": {"text": "One audit of what Holdfast was told to look at."},
+            },
+            "invocations": [invocation(report, exit_code)],
+            "results": results,
+        }],
+    });
+    format!("{log:#}\n")
+}
+
+/// Two uploads of the same category replace each other, so what was looked at makes the category.
+fn category(report: &Report) -> String {
+    let list = |set: &std::collections::BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join("+");
+    format!(
+        "holdfast/{}/{}/",
+        list(&report.scope.accounts),
+        list(&report.scope.regions)
+    )
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical | Severity::High => "error",
+        Severity::Medium => "warning",
+        Severity::Low => "note",
+    }
+}
+
+/// In the middle of the band that GitHub gives the word: over 9.0 critical, from 7.0 high, from 4.0 medium.
+/// <https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning>
+fn score(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "9.5",
+        Severity::High => "8.0",
+        Severity::Medium => "5.5",
+        Severity::Low => "2.0",
+    }
+}
+
+fn rule(meta: &Meta, report: &Report) -> Value {
+    let found = report.findings.iter().filter(|f| f.rule == meta.id);
+    let severity = found.map(|f| f.severity).max().unwrap_or(meta.severity);
+    let tags: Vec<&str> = ["security", "aws"]
+        .into_iter()
+        .chain(meta.controls.iter().copied())
+        .collect();
+    let problem = match level(severity) {
+        "note" => "recommendation",
+        level => level,
+    };
+    json!({
+        "id": meta.id,
+        "name": pascal(meta.id),
+        "shortDescription": {"text": sentence(meta.summary)},
+        "fullDescription": {"text": sentence(meta.summary)},
+        "help": {"text": meta.docs, "markdown": meta.docs},
+        "defaultConfiguration": {"enabled": meta.enabled, "level": level(severity)},
+        "properties": {
+            "tags": tags,
+            "precision": "very-high",
+            "problem.severity": problem,
+            "security-severity": score(severity),
+        },
+    })
+}
+
+fn result(finding: &Finding, report: &Report) -> Value {
+    let cause = cause_of(report, finding);
+    let mut text = format!("{} {}", sentence(&finding.message), sentence(&advice(finding)));
+    if let Some(cause) = cause {
+        let name = format!("{} on {}", cause.rule, cause.resource.id);
+        let name = name.replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]");
+        let _ = write!(text, " A consequence of [{name}](1).");
+    }
+    let unknown = finding.verdict == Verdict::Unknown;
+    let mut out = Map::new();
+    out.insert("ruleId".into(), json!(finding.rule));
+    if let Some(index) = REGISTRY.iter().position(|r| r.meta().id == finding.rule) {
+        out.insert("ruleIndex".into(), json!(index));
+    }
+    let (kind, level) = if unknown {
+        ("open", "none")
+    } else {
+        ("fail", level(finding.severity))
+    };
+    out.insert("kind".into(), json!(kind));
+    out.insert("level".into(), json!(level));
+    out.insert("message".into(), json!({"text": text}));
+    out.insert("locations".into(), json!([location(&finding.resource)]));
+    if let Some(cause) = cause {
+        let mut related = location(&cause.resource);
+        related["id"] = json!(1);
+        related["message"] = json!({"text": sentence(&cause.message)});
+        out.insert("relatedLocations".into(), json!([related]));
+    }
+    // GitHub heeds the name `primaryLocationLineHash` alone, and would else make one up from a file that is not there.
+    let prints = json!({"holdfastFindingId/v1": finding.id, "primaryLocationLineHash": format!("{}:1", finding.id)});
+    out.insert("partialFingerprints".into(), prints);
+    // The standard: on all results, or on none.
+    out.insert("suppressions".into(), suppressions(finding));
+    out.insert("properties".into(), properties(finding));
+    Value::Object(out)
+}
+
+fn suppressions(finding: &Finding) -> Value {
+    let given = finding.waiver.iter().map(|waiver| {
+        json!({
+            "kind": "external",
+            "status": "accepted",
+            "justification": format!("waived until {}: {}", waiver.until, waiver.reason),
+            "properties": {"until": waiver.until, "reason": waiver.reason},
+        })
+    });
+    given.collect()
+}
+
+/// What SARIF has no word for, under the names of the JSON report.
+fn properties(finding: &Finding) -> Value {
+    json!({
+        "id": finding.id,
+        "severity": finding.severity,
+        "security-severity": score(finding.severity),
+        "verdict": finding.verdict,
+        "workload": finding.workload,
+        "phase": finding.phase,
+        "resource": finding.resource,
+        "evidence": finding.evidence,
+        "observed_at": finding.observed_at,
+        "first_seen": finding.first_seen,
+        "remediation": finding.remediation,
+        "controls": finding.controls,
+        "waiver": finding.waiver,
+        "caused_by": finding.caused_by,
+    })
+}
+
+fn location(resource: &ResourceRef) -> Value {
+    let ResourceRef {
+        kind,
+        id,
+        arn,
+        account,
+        region,
+    } = resource;
+    let path = format!("aws/{account}/{region}/{}/{id}", kind.name());
+    json!({
+        "physicalLocation": {
+            "artifactLocation": {"uri": uri(&path)},
+            // There are no lines; GitHub wants one.
+            "region": {"startLine": 1},
+        },
+        "logicalLocations": [{"name": id, "fullyQualifiedName": arn, "kind": "resource"}],
+    })
+}
+
+/// A relative URI: every segment percent-encoded, and none that would lead out of its folder.
+fn uri(path: &str) -> String {
+    let segment = |text: &str| -> String {
+        let only_dots = text.bytes().all(|b| b == b'.');
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_~".contains(&b) || (b == b'.' && !only_dots);
+        text.bytes()
+            .map(|b| {
+                if plain(b) {
+                    char::from(b).to_string()
+                } else {
+                    format!("%{b:02X}")
+                }
+            })
+            .collect()
+    };
+    path.split('/').map(segment).collect::<Vec<_>>().join("/")
+}
+
+fn invocation(report: &Report, exit_code: u8) -> Value {
+    let meaning = match exit_code {
+        crate::cli::exit::CLEAN => "nothing at or above --fail-on, everything known",
+        crate::cli::exit::FINDINGS => "findings at or above --fail-on",
+        crate::cli::exit::UNKNOWN => "no such finding, but something is unknown",
+        _ => "it could not run",
+    };
+    let notifications: Vec<Value> = report.errors.iter().map(|e| notification(e)).collect();
+    json!({
+        // A run that could not read everything did not do what it was started for.
+        "executionSuccessful": report.errors.is_empty(),
+        "exitCode": exit_code,
+        "exitCodeDescription": meaning,
+        "startTimeUtc": millis(report.started_at),
+        "endTimeUtc": millis(report.finished_at),
+        "toolExecutionNotifications": notifications,
+        "properties": {
+            "schema_version": report.schema_version,
+            "mode": report.mode,
+            "scope": report.scope,
+            "summary": report.summary,
+            "stats": report.stats,
+        },
+    })
+}
+
+/// SARIF asks for no more than milliseconds.
+fn millis(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+fn notification(error: &ReadError) -> Value {
+    json!({
+        "descriptor": {"id": UNREAD, "index": 0},
+        "level": "error",
+        "message": {"text": sentence(&error.to_string())},
+        "properties": error,
+    })
+}
+
+/// With a full stop.
+fn sentence(text: &str) -> String {
+    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{text}{stop}")
+}
+
+fn pascal(id: &str) -> String {
+    let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    id.split('-').filter(|w| !w.is_empty()).map(capital).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    fn run() -> Value {
+        let log: Value = serde_json::from_str(&sarif(&sample::report(), 1)).expect("JSON");
+        log["runs"][0].clone()
+    }
+
+    fn result_of(rule: &str) -> Value {
+        let run = run();
+        let all = run["results"].as_array().expect("results");
+        all.iter().find(|r| r["ruleId"] == rule).expect("a result").clone()
+    }
+
+    #[test]
+    fn one_result_in_full() {
+        insta::assert_snapshot!(format!("{:#}", result_of("ecs-missing-database-secret")));
+    }
+
+    #[test]
+    fn verdicts_stay_apart() {
+        let told = |rule| {
+            let r = result_of(rule);
+            let waived = r["suppressions"].as_array().map_or(0, Vec::len);
+            format!("{} {} {waived}", r["kind"], r["level"])
+        };
+        assert_eq!(told("rds-open-ingress"), r#""fail" "error" 0"#);
+        assert_eq!(told("rds-public-access"), r#""fail" "error" 1"#);
+        assert_eq!(told("ecs-secret-reference-mismatch"), r#""open" "none" 0"#);
+    }
+
+    #[test]
+    fn a_waiver_says_until_when_and_why() {
+        let suppression = &result_of("rds-public-access")["suppressions"][0];
+        let expected = format!("waived until 2026-12-31T00:00:00Z: {}", sample::NASTY);
+        assert_eq!(suppression["justification"], expected);
+        assert_eq!(suppression["kind"], "external");
+    }
+
+    #[test]
+    fn a_rule_has_the_severity_that_counts_here() {
+        let run = run();
+        let rules = run["tool"]["driver"]["rules"].as_array().expect("rules");
+        assert_eq!(rules.len(), REGISTRY.len());
+        let ingress = rules.iter().find(|r| r["id"] == "rds-open-ingress").expect("the rule");
+        // High by itself; the world made it critical.
+        assert_eq!(ingress["properties"]["security-severity"], "9.5");
+        assert_eq!(ingress["name"], "RdsOpenIngress");
+        for result in run["results"].as_array().expect("results") {
+            let index = usize::try_from(result["ruleIndex"].as_u64().expect("an index")).expect("small");
+            assert_eq!(rules[index]["id"], result["ruleId"]);
+        }
+    }
+
+    #[test]
+    fn the_invocation_tells_how_it_ended_and_what_was_not_read() {
+        let invocation = &run()["invocations"][0];
+        assert_eq!(invocation["exitCode"], 1);
+        assert_eq!(invocation["executionSuccessful"], false);
+        let notes = invocation["toolExecutionNotifications"]
+            .as_array()
+            .expect("notifications");
+        assert_eq!(notes.len(), 1);
+        assert_eq!(notes[0]["properties"]["code"], "AccessDenied");
+    }
+
+    #[test]
+    fn a_path_stays_in_its_folder_and_is_a_uri() {
+        assert_eq!(uri("aws/1/x/db-1.a_~"), "aws/1/x/db-1.a_~");
+        assert_eq!(uri("aws/../a b:c+d"), "aws/%2E%2E/a%20b%3Ac%2Bd");
+        assert_eq!(uri("aws/é"), "aws/%C3%A9");
+    }
+}
