@@ -8,6 +8,8 @@ Prints a matrix, a row for each resource of world.yaml and a column for each che
 the three do not agree, with the reason. The reasons are in differences.yaml; docs/peers.md tells them in full. The exit
 code is 1 if there is a difference without a reason there, or one that is not to be seen any more: then either the
 product or that page is wrong. Each tool makes its own calls to the same emulator, one tool after the other.
+
+Certificates and rotation, which the emulators lack, are judged in what tests/replays serves.
 """
 
 import argparse
@@ -26,9 +28,10 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT / "emulators"))
+sys.path[:0] = [str(ROOT / "emulators"), str(ROOT / "tests/replays")]
 from emulator import Emulator  # noqa: E402
 from lay_out import lay_out  # noqa: E402
+from server import Replay  # noqa: E402
 
 CACHE = Path.home() / ".cache/holdfast"
 WORKLOAD_TAG = "holdfast:workload"
@@ -61,18 +64,99 @@ CHECKS = [
     Check("default-master", "rds-default-master-name", ("rds_instance_default_admin", "rds_cluster_default_admin"),
           ("db_instances", "db_clusters")),
     Check("tls", "rds-unenforced-tls", ("rds_instance_transport_encrypted",), ("db_instances", "db_clusters")),
-    Check("certificate", "rds-expiring-certificate", ("rds_instance_certificate_expiration",), ("db_instances",)),
+    Check("certificate", "rds-expiring-certificate", ("rds_instance_certificate_expiration",), ("certificates",)),
     Check("open-ingress", "rds-open-ingress",
           ("ec2_securitygroup_allow_ingress_from_internet_to_tcp_port_postgres_5432",), ("security_groups",)),
     Check("public-task", "ecs-public-task", ("ecs_service_no_assign_public_ip",), ("services",)),
     Check("plaintext", "ecs-plaintext-database-url", ("ecs_task_definitions_no_environment_secrets",), ("task_definitions",)),
-    Check("rotation", "secret-unrotated", ("secretsmanager_automatic_rotation_enabled",), ("secrets",)),
+    Check("rotation", "secret-unrotated",
+          ("secretsmanager_automatic_rotation_enabled", "secretsmanager_secret_rotated_periodically"), ("secrets", "rotations")),
     Check("secret-access", "secret-broad-access", ("secretsmanager_not_publicly_accessible",), ("secrets",)),
 ]
 TOOLS = ("holdfast", "custodian", "prowler")
 # One letter a verdict: three of them make a cell, in the order of TOOLS.
 LETTERS = {"fail": "F", "pass": ".", "waived": "W", "unknown": "?", None: "-"}
 LEGEND = "F fails, . does not, W fails but is waived, ? can't tell, - is not looked at; Holdfast, Custodian, Prowler"
+
+
+REPLAYED = [check for check in CHECKS if {"certificates", "rotations"} & set(check.kinds)]
+EMULATED = [check for check in CHECKS if set(check.kinds) - {"certificates", "rotations"}]
+
+
+class Replayed:
+    """Instances that differ in when their certificate ends, and secrets in how they are rotated, as a recording for
+    tests/replays: no emulator keeps these. All are tagged there."""
+
+    ACCOUNT, REGION = "123456789012", "us-east-1"
+    KINDS = {"db_instances": "certificates", "secrets": "rotations"}
+    # Days from now to the end of the certificate.
+    CERTIFICATES = {"ended": -1, "ends-in-30-days": 30, "ends-in-75-days": 75, "ends-in-400-days": 400, "has-none-yet": None}
+    # Whether rotation is on, and days since the last one.
+    ROTATIONS = {
+        "rotated-10-days-ago": (True, 10), "rotated-100-days-ago": (True, 100), "never-yet-rotated": (True, None),
+        "rotated-by-hand": (None, 10), "not-rotated": (None, None), "replica-of-another-region": (True, None),
+    }
+
+    def __init__(self, directory):
+        self.directory = Path(directory) / "recording"
+        self.directory.mkdir()
+        self.resources = [("certificates", name) for name in self.CERTIFICATES] + [("rotations", n) for n in self.ROTATIONS]
+        self._put("about", {"account": self.ACCOUNT, "region": self.REGION})
+        instances = [self._instance(*each) for each in self.CERTIFICATES.items()]
+        self._put("rds.DescribeDBInstances_1", {"data": {"DBInstances": instances}})
+        secrets = [self._secret(name, *each) for name, each in self.ROTATIONS.items()]
+        self._put("secretsmanager.ListSecrets_1", {"data": {"SecretList": secrets}})
+        # The authority that signed them all; this one ends in 2061.
+        # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
+        self._put("rds.DescribeCertificates_1", {"data": {"Certificates": [{
+            "CertificateIdentifier": "rds-ca-rsa2048-g1", "CertificateType": "CA", "ValidFrom": "2021-05-25T00:00:00Z",
+            "ValidTill": "2061-05-25T00:00:00Z", "CustomerOverride": False,
+            "CertificateArn": f"arn:aws:rds:{self.REGION}::cert:rds-ca-rsa2048-g1",
+        }]}})
+
+    @staticmethod
+    def _in_days(days):
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + days * 86400))
+
+    def _secret(self, name, enabled, days):
+        arn = f"arn:aws:secretsmanager:{self.REGION}:{self.ACCOUNT}:secret:{name}-AbCdEf"
+        secret = {"ARN": arn, "Name": name, "LastChangedDate": self._in_days(-200), "CreatedDate": self._in_days(-400),
+                  "SecretVersionsToStages": {"v1": ["AWSCURRENT"]}, "Tags": []}
+        if enabled:
+            secret.update(RotationEnabled=True, RotationRules={"AutomaticallyAfterDays": 30})
+        if days:
+            secret["LastRotatedDate"] = self._in_days(-days)
+        if name.startswith("replica"):
+            secret["PrimaryRegion"] = "eu-west-1"
+        return secret
+
+    def _put(self, name, content):
+        (self.directory / f"{name}.json").write_text(json.dumps(content))
+
+    def _instance(self, name, days):
+        instance = {
+            "DBInstanceIdentifier": name, "DBInstanceArn": f"arn:aws:rds:{self.REGION}:{self.ACCOUNT}:db:{name}",
+            "DBInstanceStatus": "available" if days else "creating", "Engine": "postgres", "EngineVersion": "17.2",
+            "DBInstanceClass": "db.t4g.micro", "BackupRetentionPeriod": 7, "PubliclyAccessible": False, "MultiAZ": True,
+            "StorageEncrypted": True, "DeletionProtection": True, "AutoMinorVersionUpgrade": True, "MasterUsername": "owner",
+            "IAMDatabaseAuthenticationEnabled": True, "CopyTagsToSnapshot": True, "CACertificateIdentifier": "rds-ca-rsa2048-g1",
+            "DBParameterGroups": [{"DBParameterGroupName": "default.postgres17", "ParameterApplyStatus": "in-sync"}],
+            "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-0db", "Status": "active"}],
+            "Endpoint": {"Address": f"{name}.example.us-east-1.rds.amazonaws.com", "Port": 5432, "HostedZoneId": "Z0"},
+        }
+        if days:
+            instance["CertificateDetails"] = {"CAIdentifier": "rds-ca-rsa2048-g1", "ValidTill": self._in_days(days)}
+        return instance
+
+    def kind(self, kind):
+        return self.KINDS.get(kind, kind)
+
+    def name(self, kind, identifier):
+        name = identifier.rsplit(":", 1)[-1].removesuffix("-AbCdEf")
+        return name if (kind, name) in self.resources else None
+
+    def tagged(self, _kind, _name):
+        return True
 
 
 class World:
@@ -85,8 +169,7 @@ class World:
         self.resources = [
             (kind, name)
             for kind in ("db_instances", "db_clusters", "security_groups", "services", "task_definitions", "secrets")
-            for name in self.made[kind]
-            if kind != "db_clusters" or name in scope["db_clusters"]
+            for name in (self._revisions() if kind == "task_definitions" else scope[kind])
         ]
         # Identifiers that the tools print, ARN, id or name, to (section, name).
         self._known = {}
@@ -94,6 +177,14 @@ class World:
             arn = self.made[kind][name]
             for text in {arn, arn.rsplit(":", 1)[-1] if kind.startswith("db_") else arn}:
                 self._known[kind, text] = name
+
+    def _revisions(self):
+        families = self.declared["task_definitions"]
+        return [f"{family}:{number + 1}" for family, revisions in families.items() for number in range(len(revisions))]
+
+    def kind(self, kind):
+        """What the rows of this world call that section."""
+        return kind
 
     def name(self, kind, identifier):
         """The name of the resource that a tool calls `identifier`; None for one that is not of this world."""
@@ -135,10 +226,10 @@ def run(command, endpoint, cwd, allowed=(0,)):
     return done
 
 
-def holdfast(binary, world, endpoint, directory):
+def holdfast(binary, world, endpoint, directory, checks):
     listed = run([binary, "rules"], endpoint, directory).stdout.splitlines()
     rules = {line.split()[0] for line in listed if line.startswith(" ")}
-    present = [check for check in CHECKS if check.rule in rules]
+    present = [check for check in checks if check.rule in rules]
     settings = {"rules": {check.rule: {"enabled": True} for check in present}}
     config = Path(directory) / "holdfast.yaml"
     config.write_text(yaml.safe_dump(settings))
@@ -158,18 +249,25 @@ def holdfast(binary, world, endpoint, directory):
         check = by_rule.get(finding["rule"])
         if check is None:
             continue
-        kind, resource = kinds[finding["resource"]["kind"]], finding["resource"]
+        kind, resource = world.kind(kinds[finding["resource"]["kind"]]), finding["resource"]
         name = world.name(kind, resource["arn"]) or world.name(kind, resource["id"])
         if check.name == "plaintext" and kind == "services":
             kind, name = "task_definitions", world.running()[name]
         verdicts[check.name, kind, name] = finding["verdict"]
-    return verdicts, {check.name for check in CHECKS if check not in present}, report["errors"]
+    # What an emulator has no answer for; where that bears on a check compared here, its verdict is unknown.
+    for service, operation in sorted({(error["service"], error["operation"]) for error in report["errors"]}):
+        print(f"holdfast could not read {service}:{operation}")
+    return verdicts, {check.name for check in checks if check not in present}
 
 
-def custodian(venv, world, endpoint, directory):
-    policies = HERE / "policies.yaml"
+def custodian(venv, world, endpoint, directory, checks):
+    wanted = {check.name for check in checks}
+    policies = yaml.safe_load((HERE / "policies.yaml").read_text())["policies"]
+    policies = [policy for policy in policies if policy["name"].partition("-of-")[0] in wanted]
+    file = Path(directory) / "policies.yaml"
+    file.write_text(yaml.safe_dump({"policies": policies}))
     # 2: a policy failed; the others ran. What that one would have said is not known.
-    run([venv / "bin/custodian", "run", "--region", "us-east-1", "--cache-period", "0", "--output-dir", "out", policies],
+    run([venv / "bin/custodian", "run", "--region", "us-east-1", "--cache-period", "0", "--output-dir", "out", file],
         endpoint, directory, allowed=(0, 2))
     sections = {
         "aws.rds": ("db_instances", "DBInstanceArn"), "aws.rds-cluster": ("db_clusters", "DBClusterArn"),
@@ -177,9 +275,10 @@ def custodian(venv, world, endpoint, directory):
         "aws.ecs-task-definition": ("task_definitions", "taskDefinitionArn"), "aws.secrets-manager": ("secrets", "ARN"),
     }
     verdicts = {}
-    for policy in yaml.safe_load(policies.read_text())["policies"]:
+    for policy in policies:
         check = policy["name"].partition("-of-")[0]
         kind, key = sections[policy["resource"]]
+        kind = world.kind(kind)
         report = Path(directory) / "out" / policy["name"] / "resources.json"
         for known, name in world.resources:
             if known == kind:
@@ -190,8 +289,8 @@ def custodian(venv, world, endpoint, directory):
     return verdicts
 
 
-def prowler(venv, world, endpoint, directory):
-    checks = {name: check for check in CHECKS for name in check.prowler}
+def prowler(venv, world, endpoint, directory, checks):
+    checks = {name: check for check in checks for name in check.prowler}
     # --scan-unused-services: an emulator makes no network interface for a database, so no group would count as used.
     run([venv / "bin/prowler", "aws", "--checks", *checks, "--region", "us-east-1", "--scan-unused-services", "--no-banner",
          "--output-formats", "json-ocsf", "--output-directory", directory, "--output-filename", "prowler"],
@@ -214,11 +313,11 @@ def prowler(venv, world, endpoint, directory):
 # ---- comparing ----
 
 
-def matrix(world, verdicts, absent):
+def matrix(resources, verdicts, absent):
     """{(check, section, name): the three letters}"""
     cells = {}
     for check in CHECKS:
-        for kind, name in world.resources:
+        for kind, name in resources:
             if kind in check.kinds:
                 letters = [LETTERS[verdicts[tool].get((check.name, kind, name))] for tool in TOOLS]
                 if check.name in absent:
@@ -228,13 +327,14 @@ def matrix(world, verdicts, absent):
 
 
 def agree(cell):
-    return len({letter == "F" for letter in cell if letter != " "}) == 1
+    """Whether all who can tell say the same. Holdfast must be able to."""
+    return cell[0] != "?" and len({letter == "F" for letter in cell if letter not in " ?"}) == 1
 
 
-def print_matrix(world, cells):
-    width = max(len(name) for _, name in world.resources) + 2
+def print_matrix(resources, cells):
+    width = max(len(name) for _, name in resources) + 2
     kind_before = None
-    for kind, name in world.resources:
+    for kind, name in resources:
         columns = [check for check in CHECKS if kind in check.kinds]
         if kind != kind_before:
             print(f"\n{kind.replace('_', ' '):{width}}" + " ".join(f"{c.name:{max(3, len(c.name))}}" for c in columns))
@@ -265,6 +365,8 @@ def compare(cells, emulator, absent):
         wanted, reason = known.get(key, (None, None))
         if key[0] in absent and wanted:
             wanted = " " + wanted[1:]
+            if agree(wanted):
+                continue
         if wanted == cell:
             used.setdefault(reason, []).append((key, cell))
         elif wanted is None and agree(cell):
@@ -296,32 +398,41 @@ def main():
     parser.add_argument("--emulator", choices=["moto", "ministack"], default="moto")
     parser.add_argument("--custodian", type=Path, default=CACHE / "peers-custodian", metavar="VENV")
     parser.add_argument("--prowler", type=Path, default=CACHE / "peers-prowler", metavar="VENV")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="where the tools' own reports stay")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where the tools' own reports stay; a new directory")
     arguments = parser.parse_args()
     for needed in (arguments.holdfast, arguments.custodian / "bin/custodian", arguments.prowler / "bin/prowler"):
         if not Path(needed).exists():
             sys.exit(f"agree.py: there is no {needed}: tests/peers/run.sh installs the peers, `make build` makes Holdfast")
     declared = yaml.safe_load((HERE / "world.yaml").read_text())
-    if arguments.keep:
-        arguments.keep.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, Emulator(arguments.emulator) as emulator:
-        directory = str((arguments.keep or Path(scratch)).resolve())
-        world = World(declared, lay_out(declared, emulator.endpoint, "123456789012"))
-        took, verdicts = {}, {}
+    took, verdicts, absent = dict.fromkeys(TOOLS, 0.0), {tool: {} for tool in TOOLS}, set()
 
-        def timed(tool, judge):
+    def judge(world, endpoint, directory, checks):
+        binary = str(Path(arguments.holdfast).resolve())
+        tools = {
+            "holdfast": lambda *given: holdfast(binary, *given),
+            "custodian": lambda *given: custodian(arguments.custodian, *given),
+            "prowler": lambda *given: prowler(arguments.prowler, *given),
+        }
+        for tool, its in tools.items():
             started = time.monotonic()
-            verdicts[tool] = judge()
-            took[tool] = time.monotonic() - started
+            said = its(world, endpoint, directory, checks)
+            took[tool] += time.monotonic() - started
+            if tool == "holdfast":
+                said, missing = said
+                absent.update(missing)
+            verdicts[tool].update(said)
+        return world.resources
 
-        timed("holdfast", lambda: holdfast(str(Path(arguments.holdfast).resolve()), world, emulator.endpoint, directory))
-        timed("custodian", lambda: custodian(arguments.custodian, world, emulator.endpoint, directory))
-        timed("prowler", lambda: prowler(arguments.prowler, world, emulator.endpoint, directory))
-    verdicts["holdfast"], absent, errors = verdicts["holdfast"]
-    # Nobody can read the value of a secret that is to be deleted: that one is no failure of the comparison.
-    errors = [error for error in errors if ":secret:agree-deleted-" not in error["resource"]]
-    if errors:
-        sys.exit(f"Holdfast could not read all: {json.dumps(errors, indent=1)}")
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = (arguments.keep or Path(scratch)).resolve()
+        for part in ("emulated", "replayed"):
+            (directory / part).mkdir(parents=True)
+        with Emulator(arguments.emulator) as emulator:
+            world = World(declared, lay_out(declared, emulator.endpoint, "123456789012"))
+            resources = judge(world, emulator.endpoint, str(directory / "emulated"), EMULATED)
+        replayed = Replayed(directory / "replayed")
+        with Replay(replayed.directory) as replay:
+            resources = resources + judge(replayed, replay.endpoint, str(directory / "replayed"), REPLAYED)
     versions = {
         "holdfast": tool_version([arguments.holdfast, "--version"], r"holdfast (\S+)"),
         "custodian": tool_version([arguments.custodian / "bin/custodian", "version"], r"(\d+\.\d+\.\d+)"),
@@ -331,8 +442,8 @@ def main():
     print(f"{said}; {arguments.emulator} {version(arguments.emulator)}; {time.strftime('%Y-%m-%d')}")
     if absent:
         print(f"this holdfast has no rule yet for: {', '.join(sorted(absent))}")
-    cells = matrix(world, verdicts, absent)
-    print_matrix(world, cells)
+    cells = matrix(resources, verdicts, absent)
+    print_matrix(resources, cells)
     sys.exit(0 if compare(cells, arguments.emulator, absent) else 1)
 
 

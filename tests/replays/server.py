@@ -108,6 +108,11 @@ def _caller(recording, _request):
     return {"UserId": "AROAREPLAY:replay", "Account": recording.account, "Arn": arn}
 
 
+def _regions(recording, _request):
+    name = recording.region
+    return {"Regions": [{"RegionName": name, "Endpoint": f"ec2.{name}.amazonaws.com", "OptInStatus": "opt-in-not-required"}]}
+
+
 def _tagged_resources(recording, request):
     if "tagging.GetResources" in recording.pages:
         return recording._page("tagging.GetResources", "tagging", request)
@@ -152,6 +157,21 @@ def _task_definition(recording, request):
         if page["taskDefinition"]["taskDefinitionArn"].rsplit("/", 1)[-1] == asked:
             return page
     raise NotFound(400, "ClientException", f"Unable to describe task definition {asked}.")
+
+
+def _subnets(recording, request):
+    """Those that subnet groups name; nothing else is known of them."""
+    if "ec2.DescribeSubnets" in recording.pages:
+        return recording._page("ec2.DescribeSubnets", "ec2", request)
+    found = {}
+    for instance in recording.items("rds.DescribeDBInstances"):
+        group = instance.get("DBSubnetGroup", {})
+        for subnet in group.get("Subnets", []):
+            found[subnet["SubnetIdentifier"]] = {
+                "SubnetId": subnet["SubnetIdentifier"], "VpcId": group["VpcId"], "State": "available",
+                "AvailabilityZone": subnet["SubnetAvailabilityZone"]["Name"],
+            }
+    return {"Subnets": list(found.values())}
 
 
 def _security_group_rules(recording, request):
@@ -229,11 +249,13 @@ def _simulation(_recording, request):
 
 _DERIVED = {
     "sts.GetCallerIdentity": _caller,
+    "ec2.DescribeRegions": _regions,
     "tagging.GetResources": _tagged_resources,
     "ecs.ListClusters": _clusters,
     "ecs.ListServices": _list_services,
     "ecs.DescribeServices": _describe_services,
     "ecs.DescribeTaskDefinition": _task_definition,
+    "ec2.DescribeSubnets": _subnets,
     "ec2.DescribeSecurityGroupRules": _security_group_rules,
     "secretsmanager.DescribeSecret": _describe_secret,
     "secretsmanager.GetSecretValue": _secret_value,

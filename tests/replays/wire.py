@@ -42,6 +42,7 @@ _ITEM = {
     "AvailabilityZones": "AvailabilityZone",
     "ProcessorFeatures": "ProcessorFeature",
     "Parameters": "Parameter",
+    "Certificates": "Certificate",
     "DBInstanceAutomatedBackupsReplications": "DBInstanceAutomatedBackupsReplication",
 }
 # One name, two kinds: by the list that holds the thing.
@@ -54,6 +55,7 @@ _EC2 = {
     "SecurityGroupRules": "securityGroupRuleSet",
     "Subnets": "subnetSet",
     "RouteTables": "routeTableSet",
+    "Regions": "regionInfo",
     "NetworkInterfaces": "networkInterfaceSet",
     "Tags": "tagSet",
     "UserIdGroupPairs": "groups",
