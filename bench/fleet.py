@@ -91,6 +91,7 @@ def least_calls(count, emulator):
         DescribeDBClusters       1
         ListSecrets              ⌈N / 100⌉
         BatchGetSecretValue      ⌈N / 20⌉
+        GetResourcePolicy        N              for secret-broad-access; remembered, so only in the first sweep
         DescribeSecurityGroups   ⌈(2N + 2) / 1000⌉   two a workload, and the default groups of two VPCs
         DescribeSecurityGroupRules  ⌈(3N + open + 2 + 2) / 1000⌉   one way out of each group, one way in for each workload
         DescribeSubnets, DescribeRouteTables   1 each
@@ -109,6 +110,7 @@ def least_calls(count, emulator):
         "rds:DescribeDBClusters": (1, 100),
         "secretsmanager:ListSecrets": (count, 100),
         "secretsmanager:BatchGetSecretValue": (count, 20),
+        "secretsmanager:GetResourcePolicy": (count, 1),
         "ec2:DescribeSecurityGroups": (groups, 1000),
         "ec2:DescribeSecurityGroupRules": (rules, 1000),
         "ec2:DescribeSubnets": (2, 1000),

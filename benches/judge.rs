@@ -142,6 +142,7 @@ fn add(s: &mut Snapshot, i: usize, now: Timestamp) {
         kms_key: None,
         changed_at: None,
         rotation: holdfast::model::resources::Rotation::default(),
+        primary_region: None,
         tags: tags(&name),
     };
     let read = "a snapshot of nothing was read whole";

@@ -3,7 +3,7 @@
 
     emulators/gateway.py --upstream http://127.0.0.1:4566 [--port N] [--latency-ms 50] [--enforce]
                          [--deny rds:ModifyDBInstance]... [--throttle ecs:DescribeServices]... [--log FILE]
-                         [--record FILE]
+                         [--record FILE] [--say rds:DescribeDBInstances ID FIELD VALUE]... [--simulate JSON]
 
 --latency-ms  every call waits this long first; calls wait side by side, as on a network
 --enforce     AWS's documented rates (aws_limits.py) per account and region; what exceeds them gets the error that
@@ -11,8 +11,14 @@
 --deny        service:Operation, service as in the signature (ecs, rds, ec2, secretsmanager, tagging, ...), `*` allowed:
               answers AccessDenied as the service would
 --throttle    the same, but answers that the call comes too fast, every time
+--say         in the answer of rds:DescribeDBInstances or rds:DescribeDBClusters, FIELD of the database ID says VALUE:
+              text, or XML that stands inside of it; an empty VALUE leaves the field out. For what no emulator can show
+--answer      service:Operation=JSON: answers so, without asking the emulator (JSON protocols)
+--rewrite     service:Operation:path=JSON: sets that field in the emulator's answer; rewrite.py tells how a path is written
+--simulate    answers iam:SimulatePrincipalPolicy as AWS does, from this table (JSON; aws_simulator.py says how it is
+              written), one resource a page
 --log         one JSON line for each call: t (arrival, Unix time), ms, service, operation, region, account, status,
-              outcome (passed, throttled, denied, failed), resource (RDS calls: the instance)
+              outcome (passed, answered, throttled, denied, failed), resource (RDS calls: the instance)
 --record      the calls themselves, as JSON lines, so that bench.py can replay them
 
 Prints {"endpoint": ..., "pid": ...} when it listens; ends with the process that started it.
@@ -23,7 +29,7 @@ Prints {"endpoint": ..., "pid": ...} when it listens; ends with the process that
     POST /_gateway/reset   counts back to zero, buckets full
 
 Accounts: the 12-digit access key, or the account whose role the key got by AssumeRole through this gateway, else
-"default". Requests and answers pass unchanged but for hop-by-hop headers and framing.
+"default". Requests and answers pass unchanged but for hop-by-hop headers, framing, and what --say changes.
 """
 
 import argparse
@@ -41,7 +47,10 @@ import httptools
 import uvloop
 
 import aws_limits
+import aws_replay
+import aws_simulator
 import aws_wire
+from rewrite import Rewrites
 
 PARENT_CHECK = 0.25
 # An idle connection older than this may be about to be closed by the emulator, and a call sent into the closing
@@ -83,7 +92,10 @@ class Gateway:
         self.latency = options.latency_ms / 1000
         self.enforce = options.enforce
         self.deny = options.deny
+        self.simulator = aws_simulator.Simulator(options.simulate, page=1) if options.simulate else None
         self.throttle = options.throttle
+        self.replay = aws_replay.Replay(options.say)
+        self.rewrites = Rewrites(options.rewrite, options.answer)
         self.loop = loop
         # Line-buffered: a reader that follows the file sees each call at once.
         self.log = open(options.log, "w", buffering=1) if options.log else None
@@ -151,6 +163,11 @@ class Gateway:
         if any(fnmatch.fnmatchcase(call.name, pattern) for pattern in self.throttle):
             self.throttles[call.name] += 1
             return self.refuse, ("throttled", aws_wire.throttled(call))
+        instead = self.rewrites.answer(call.name)
+        if instead is not None:
+            return self.refuse, ("answered", (200, b"application/x-amz-json-1.1", b"", instead))
+        if self.simulator and call.name == "iam:SimulatePrincipalPolicy":
+            return self.refuse, ("answered", self.simulator.answer(call, exchange.body))
         family = aws_limits.family(call.service, call.operation, call.paged)
         if family:
             scope = f"{exchange.account}/{call.region}"
@@ -186,6 +203,9 @@ class Gateway:
             session = aws_wire.assumed_session(exchange.body, body)
             if session:
                 self.sessions[session[0]] = session[1]
+        if status == 200:
+            body = self.replay.rewrite(exchange.call, body)
+            body = self.rewrites.rewrite(exchange.call.name, body)
         self.finish(exchange, status, "passed", message(b"HTTP/1.1 %d %s" % (status, reason), headers, body))
 
     def fail(self, exchange, why):
@@ -361,6 +381,10 @@ def main():
     parser.add_argument("--enforce", action="store_true")
     parser.add_argument("--deny", action="append", default=[], metavar="SERVICE:OPERATION")
     parser.add_argument("--throttle", action="append", default=[], metavar="SERVICE:OPERATION")
+    parser.add_argument("--simulate", type=json.loads, metavar="JSON")
+    parser.add_argument("--say", action="append", default=[], nargs=4, metavar=("CALL", "ID", "FIELD", "VALUE"))
+    parser.add_argument("--answer", action="append", default=[], metavar="SERVICE:OPERATION=JSON")
+    parser.add_argument("--rewrite", action="append", default=[], metavar="SERVICE:OPERATION:PATH=JSON")
     parser.add_argument("--log")
     parser.add_argument("--record")
     options = parser.parse_args()

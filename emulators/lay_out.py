@@ -31,7 +31,7 @@ out just what is special:
           - {cidr6: "::/0", protocol: all}
           - {prefix_list: office}
       db_subnet_groups: {private: [private-a]}
-      db_parameter_groups: {tls: {family: postgres17, parameters: {rds.force_ssl: 1}}}
+      db_parameter_groups: {tls: {family: postgres17, parameters: {rds.force_ssl: 1}, tags: {...}}}
       db_clusters: {aurora: {tags: {...}, subnet_group: private, security_groups: [db]}}
       db_instances:
         shop: {public: true, retention: 1, subnet_group: private, security_groups: [db], tags: {...}}
@@ -39,6 +39,9 @@ out just what is special:
         aurora-1: {cluster: aurora}
       secrets:                        # string or json; deletion_in_days, policy
         shop-url: {string: "postgres://app:pw@{{endpoint:shop}}:{{port:shop}}/app", tags: {...}}
+      parameters: {/shop/url: {string: "postgres://...", type: SecureString}}   # string or json; of Parameter Store
+      roles:                          # IAM roles; `statements` is what their inline policy allows
+        ecs-reader: {trusts: ecs-tasks.amazonaws.com, statements: [{Effect: Allow, Action: "*", Resource: "{{secret:shop-url}}"}]}
       clusters: {main: {}}
       task_definitions:
         web:                          # revisions, oldest first
@@ -49,13 +52,17 @@ out just what is special:
       tasks: {migrate: {cluster: main, task_definition: "web:1", stopped: why}}
       queues: {events: {dead_letter: events-dead}}
 
+Task definitions have the execution role `ecs-execution` and the task role `ecs-task` unless they name others. Both are
+made wherever there are task definitions, and may do what such roles need: read every secret and parameter, run ECS
+Exec. `roles: {ecs-execution: null}` leaves one out.
+
 What the emulators lose without a word: ministack the source of prefix-list rules, the destination of IPv6 routes
 (igw6, egress6) and the account of foreign groups; moto the circuit breaker. Neither moves a database from `available`
 to any status but `stopped`.
 
 `with: {...}` on databases, task definitions, containers and services goes to AWS as it stands.
 Placeholders, in any string: {{endpoint:DB}} {{port:DB}} {{secret:NAME}} (whole ARN) {{secret-partial:NAME}} (without its
-suffix) {{sg:NAME}} {{subnet:NAME}} {{vpc:NAME}} {{queue:NAME}}, each also as NAME@scope; {{account}} {{region}} {{now}}
+suffix) {{role:NAME}} {{sg:NAME}} {{subnet:NAME}} {{vpc:NAME}} {{queue:NAME}}, each also as NAME@scope; {{account}} {{region}} {{now}}
 {{now-36h}} {{now+2d}}.
 """
 
@@ -92,6 +99,8 @@ STEPS = [
     ("db_instances", databases.make_instance, plain),
     ("db_instances", databases.make_instance, lambda spec: not plain(spec)),
     ("secrets", databases.make_secret, None),
+    ("parameters", databases.make_parameter, None),
+    ("roles", services.make_role, None),
     ("clusters", services.make_cluster, None),
     ("task_definitions", services.make_family, None),
     ("services", services.make_service, None),
@@ -106,6 +115,7 @@ def lay_out(declared, endpoint, access_key="test", threads=THREADS):
     world = World(declared, endpoint, access_key)
     for scope in world.scopes:
         known_keys(scope.declared, SECTIONS, f"scope {scope.name}")
+        services.add_default_roles(world, scope)
 
     def make(maker, scope, section, name, spec):
         try:

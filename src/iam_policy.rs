@@ -28,22 +28,36 @@ const SWEEP: &[&str] = &[
     "secretsmanager:DescribeSecret",
     "secretsmanager:BatchGetSecretValue",
     "secretsmanager:GetSecretValue",
+    "ssm:GetParameters",
 ];
 
 /// IAM actions that can be bound to the workload's tag on the resource they touch.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
 const BOUND_TO_RESOURCE_TAG: &[&str] = &[
     "secretsmanager:GetSecretValue",
+    "secretsmanager:RestoreSecret",
+    "ssm:GetParameters",
     "rds:ModifyDBInstance",
     "rds:ModifyDBCluster",
+    "rds:ModifyDBParameterGroup",
+    "rds:ModifyDBClusterParameterGroup",
+    "ec2:AuthorizeSecurityGroupIngress",
     "ec2:RevokeSecurityGroupIngress",
     "ecs:UpdateService",
+];
+
+/// What `checklist` asks for beside what rules read: snapshots of the databases, and alarms about them. They can't be
+/// bound to a tag: AWS knows no resource for the alarms, and a snapshot need not carry the tag of its database.
+const CHECKLIST: &[&str] = &[
+    "cloudwatch:DescribeAlarms",
+    "rds:DescribeDBClusterSnapshots",
+    "rds:DescribeDBSnapshots",
 ];
 
 /// The policy document that `mode` needs under `config`.
 #[must_use]
 pub fn policy(config: &Config, mode: Mode) -> Value {
-    let mut actions: BTreeSet<&str> = SWEEP.iter().copied().collect();
+    let mut actions: BTreeSet<&str> = SWEEP.iter().chain(CHECKLIST).copied().collect();
     for meta in REGISTRY.iter().map(|r| r.meta()) {
         let settings = config.rule(meta.id);
         if !config.judges(meta) {
@@ -56,8 +70,8 @@ pub fn policy(config: &Config, mode: Mode) -> Value {
     }
     match config.secrets.inspect {
         Inspect::Value => {}
-        Inspect::Metadata => actions.retain(|a| !a.ends_with("GetSecretValue")),
-        Inspect::Off => actions.retain(|a| !a.starts_with("secretsmanager:")),
+        Inspect::Metadata => actions.retain(|a| !a.ends_with("GetSecretValue") && *a != "ssm:GetParameters"),
+        Inspect::Off => actions.retain(|a| !a.starts_with("secretsmanager:") && *a != "ssm:GetParameters"),
     }
     statements(&actions, config)
 }
@@ -74,7 +88,7 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Value {
             bound.entry(service).or_default().push(action);
         } else if !matches!(
             *action,
-            "ecs:RegisterTaskDefinition" | "ecs:TagResource" | "iam:PassRole"
+            "ecs:RegisterTaskDefinition" | "ecs:TagResource" | "iam:PassRole" | "ecs:DeregisterTaskDefinition"
         ) {
             plain.entry(service).or_default().push(action);
         }
@@ -92,7 +106,7 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Value {
     if actions.contains("secretsmanager:GetSecretValue") {
         out.push(json!({
             "Sid": "DecryptSecrets", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": "*",
-            "Condition": {"StringLike": {"kms:ViaService": "secretsmanager.*.amazonaws.com"}},
+            "Condition": {"StringLike": {"kms:ViaService": ["secretsmanager.*.amazonaws.com", "ssm.*.amazonaws.com"]}},
         }));
     }
     if actions.contains("ecs:RegisterTaskDefinition") {
@@ -107,6 +121,12 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Value {
         out.push(json!({
             "Sid": "PassTaskRoles", "Effect": "Allow", "Action": ["iam:PassRole"], "Resource": "*",
             "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+        }));
+    }
+    if actions.contains("ecs:DeregisterTaskDefinition") {
+        // IAM knows no resource for it, and so no tag to bind it to.
+        out.push(json!({
+            "Sid": "DeregisterRevisions", "Effect": "Allow", "Action": ["ecs:DeregisterTaskDefinition"], "Resource": "*",
         }));
     }
     json!({"Version": "2012-10-17", "Statement": out})

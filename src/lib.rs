@@ -18,12 +18,17 @@ pub mod rules;
 
 pub mod judge;
 
+pub mod diagnose;
+
+pub mod checklist;
+
 pub mod plan;
 
 pub mod aws;
 pub mod clock;
 pub mod collect;
 pub mod config;
+pub mod connect;
 
 pub mod act;
 pub mod check;

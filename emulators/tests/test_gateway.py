@@ -7,6 +7,7 @@ import pytest
 from aws_limits import Buckets, Family
 from botocore.exceptions import ClientError
 from conftest import client
+from rewrite import set_at
 
 
 def refusal(call, **arguments):
@@ -66,6 +67,24 @@ def test_enforces_documented_rates(gateway, service, call, arguments, burst, ref
     assert sum(stats(endpoint)["throttled"].values()) == 1
 
 
+def test_says_what_no_emulator_can_show(gateway):
+    call, validity = "rds:DescribeDBInstances", "<CAIdentifier>old</CAIdentifier><ValidTill>2026-12-01T00:00:00Z</ValidTill>"
+    endpoint = gateway(
+        "--say", call, "full", "DBInstanceStatus", "storage-full", "--say", call, "full", "CertificateDetails", validity,
+        "--say", call, "full", "LatestRestorableTime", "", "--say", "rds:DescribeDBClusters", "full", "Status", "failed",
+    )
+    rds = client("rds", endpoint)
+    made = {"DBInstanceClass": "db.t3.micro", "Engine": "postgres", "AllocatedStorage": 20, "MasterUsername": "postgres"}
+    for name in ("full", "twin"):
+        rds.create_db_instance(DBInstanceIdentifier=name, MasterUserPassword="Placeholder-Passw0rd", **made)
+    found = {i["DBInstanceIdentifier"]: i for i in rds.describe_db_instances()["DBInstances"]}
+    assert [found[name]["DBInstanceStatus"] for name in ("full", "twin")] == ["storage-full", "available"]
+    assert found["full"]["CertificateDetails"]["ValidTill"].year == 2026
+    assert "LatestRestorableTime" not in found["full"] and "LatestRestorableTime" in found["twin"]
+    for name in found:
+        rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+
+
 def test_latency_is_side_by_side(gateway):
     endpoint = gateway("--latency-ms", 100)
     sts = client("sts", endpoint)
@@ -88,3 +107,25 @@ def test_logs_calls_with_the_account_of_an_assumed_role(gateway, tmp_path):
         ("sts", "AssumeRole", "us-east-1", "default", "passed"),
         ("ecs", "CreateCluster", "eu-west-1", "222222222222", "passed"),
     ]
+
+
+def test_answers_and_rewrites_as_told(gateway):
+    endpoint = gateway(
+        "--answer", 'ecs:ListServiceDeployments={"serviceDeployments": [{"status": "SUCCESSFUL"}]}',
+        "--rewrite", 'ecs:ListClusters:clusterArns=["arn:aws:ecs:us-east-1:123456789012:cluster/other"]',
+        "--rewrite", 'ecs:DescribeClusters:clusters.*.status="FAILED"',
+    )
+    ecs = client("ecs", endpoint)
+    assert ecs.list_service_deployments(service="s")["serviceDeployments"] == [{"status": "SUCCESSFUL"}]
+    ecs.create_cluster(clusterName="rewritten")
+    assert [arn.split("/")[-1] for arn in ecs.list_clusters()["clusterArns"]] == ["other"]
+    assert [c["status"] for c in ecs.describe_clusters(clusters=["rewritten"])["clusters"]] == ["FAILED"]
+
+
+def test_paths_lead_where_they_say():
+    document = {"tasks": [{"containers": [{"name": "a"}, {"name": "b", "exitCode": 0}]}, {}]}
+    set_at(document, "tasks.*.containers.*.exitCode", 1)
+    set_at(document, "tasks.0.containers.1.name", None)
+    set_at(document, "tasks.7.stopCode", "x")
+    set_at(document, "services.*.status", "x")
+    assert document == {"tasks": [{"containers": [{"name": "a", "exitCode": 1}, {"exitCode": 1}]}, {}]}

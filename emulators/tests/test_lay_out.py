@@ -30,12 +30,16 @@ scopes:
   secrets:
     url: {string: "postgres://app:pw@{{endpoint:single}}:{{port:single}}/app"}
     old: {json: {host: "{{endpoint:aurora}}"}, deletion_in_days: 7}
+  parameters: {/shop/url: {string: "postgres://app:pw@{{endpoint:single}}/app"}, plain: {json: {a: 1}, type: String}}
+  roles:
+    reader: {statements: [{Effect: Allow, Action: "secretsmanager:GetSecretValue", Resource: "{{secret:url}}"}]}
   clusters: {main: {}}
   task_definitions:
     web:
     - {containers: {web: {secrets: {DATABASE_URL: "{{secret-partial:url}}:url::"}, mounts: {data: /data}}},
        volumes: {data: {efs: fs-0123}}}
-    - {containers: {web: {secrets: {DATABASE_URL: "{{secret:url}}"}}}}
+    - {execution_role: "{{role:reader}}", containers: {web: {secrets: {DATABASE_URL: "{{secret:url}}"}}}}
+    - {execution_role: "", containers: {web: {}}}
   services:
     main/web: {task_definition: "web:1", subnets: [private], security_groups: [app], tags: {"holdfast:workload": shop}}
   queues: {events: {dead_letter: events-dead}}
@@ -87,6 +91,33 @@ def test_service_runs_the_revision_that_was_asked_for(emulator, made):
     secret = made["shop"]["secrets"]["url"]
     assert running["containerDefinitions"][0]["secrets"][0]["valueFrom"] == secret[:-7] + ":url::"
     assert running["volumes"][0]["efsVolumeConfiguration"]["fileSystemId"] == "fs-0123"
+
+
+def test_parameters(emulator, made):
+    ssm = client("ssm", emulator.endpoint, "eu-central-1")
+    secure = ssm.get_parameter(Name="/shop/url", WithDecryption=True)["Parameter"]
+    assert secure["Value"] == f"postgres://app:pw@{made['shop']['endpoints']['single'].split(':')[0]}/app"
+    assert (secure["Type"], secure["ARN"]) == ("SecureString", made["shop"]["parameters"]["/shop/url"])
+    assert ssm.get_parameter(Name="plain")["Parameter"]["Value"] == '{"a": 1}'
+
+
+def test_roles(emulator, made):
+    iam = client("iam", emulator.endpoint, "eu-central-1")
+    reader = made["shop"]["roles"]["reader"]
+    statements = iam.get_role_policy(RoleName="reader", PolicyName="inline")["PolicyDocument"]["Statement"]
+    assert [one["Resource"] for one in statements] == [made["shop"]["secrets"]["url"]]
+    # Those that task definitions have by default are there too, with a right to read.
+    iam.get_role(RoleName="ecs-task")
+    statements = iam.get_role_policy(RoleName="ecs-execution", PolicyName="inline")["PolicyDocument"]["Statement"]
+    assert "secretsmanager:GetSecretValue" in statements[0]["Action"]
+    ecs = client("ecs", emulator.endpoint, "eu-central-1")
+
+    def role(revision):
+        return ecs.describe_task_definition(taskDefinition=revision)["taskDefinition"].get("executionRoleArn")
+
+    assert role("web:1") == made["shop"]["roles"]["ecs-execution"]
+    assert role("web:2") == reader
+    assert not role("web:3")
 
 
 def test_secrets_know_their_database_and_accounts_are_apart(emulator, made):

@@ -1,4 +1,4 @@
-"""RDS instances, Aurora clusters, their groups, and the secrets that point at them.
+"""RDS instances, Aurora clusters, their groups, and the secrets and parameters that point at them.
 
 Left out, every field has the value of a database nobody would complain about; a world spells out what is wrong.
 """
@@ -21,10 +21,11 @@ def make_subnet_group(world, scope, name, spec):
 
 
 def make_parameter_group(world, scope, name, spec):
-    known_keys(spec, {"family", "parameters"}, f"db_parameter_groups.{name}")
+    known_keys(spec, {"family", "parameters", "tags"}, f"db_parameter_groups.{name}")
     rds = scope.client("rds")
     made = rds.create_db_parameter_group(
         DBParameterGroupName=name, DBParameterGroupFamily=spec.get("family", "postgres17"), Description=name,
+        Tags=tag_list(spec.get("tags", {})),
     )
     parameters = [
         {"ParameterName": parameter, "ParameterValue": str(value), "ApplyMethod": "immediate"}
@@ -69,7 +70,7 @@ _REPLICA = {
 }
 _CLUSTER = {
     "engine": ("Engine", "aurora-postgresql"),
-    "version": ("EngineVersion", "16.8"),
+    "version": ("EngineVersion", "17.4"),
     "retention": ("BackupRetentionPeriod", 7),
     "encrypted": ("StorageEncrypted", True),
     "deletion_protection": ("DeletionProtection", True),
@@ -161,3 +162,20 @@ def make_secret(world, scope, name, spec):
         client.put_resource_policy(SecretId=name, ResourcePolicy=json.dumps(spec["policy"]))
     if "deletion_in_days" in spec:
         client.delete_secret(SecretId=name, RecoveryWindowInDays=spec["deletion_in_days"])
+
+
+def make_parameter(world, scope, name, spec):
+    known_keys(spec, {"string", "json", "type", "kms_key", "tags"}, f"parameters.{name}")
+    spec = world.resolve(spec, scope)
+    request = {
+        "Name": name,
+        "Value": json.dumps(spec["json"]) if "json" in spec else spec["string"],
+        "Type": spec.get("type", "SecureString"),
+    }
+    if "kms_key" in spec:
+        request["KeyId"] = spec["kms_key"]
+    if spec.get("tags"):
+        request["Tags"] = tag_list(spec["tags"])
+    ssm = scope.client("ssm")
+    ssm.put_parameter(**request)
+    scope.put("parameters", name, ssm.get_parameter(Name=name)["Parameter"]["ARN"])

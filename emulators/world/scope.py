@@ -40,7 +40,7 @@ class Scope:
     KINDS = (
         "vpcs", "subnets", "route_tables", "prefix_lists", "security_groups", "security_group_rules",
         "db_parameter_groups", "db_subnet_groups", "db_clusters", "db_instances", "endpoints", "secrets",
-        "clusters", "task_definitions", "services", "tasks", "queues",
+        "parameters", "roles", "clusters", "task_definitions", "services", "tasks", "queues",
     )
 
     def __init__(self, declared, endpoint, access_key, role, lock):
@@ -99,6 +99,13 @@ class World:
         if len(self._by_name) != len(self.scopes):
             raise WorldError("two scopes have the same name (default: account/region); give them names of their own")
         self._started = datetime.now(timezone.utc)
+        self._claimed = set()
+
+    def claim(self, *what):
+        """True for the first who asks: for what an account has once, whatever its regions."""
+        first = what not in self._claimed
+        self._claimed.add(what)
+        return first
 
     def scope(self, name):
         if name not in self._by_name:
@@ -135,7 +142,7 @@ class World:
             return scope.get("secrets", name)
         if kind == "secret-partial":  # the ARN as people write it by hand: without the random suffix
             return re.sub(r"-[A-Za-z0-9]{6}$", "", scope.get("secrets", name))
-        kinds = {"sg": "security_groups", "subnet": "subnets", "vpc": "vpcs", "queue": "queues"}
+        kinds = {"role": "roles", "sg": "security_groups", "subnet": "subnets", "vpc": "vpcs", "queue": "queues"}
         if kind in kinds:
             return scope.get(kinds[kind], name)
         raise WorldError(f"unknown placeholder {{{{{text}}}}}; see lay_out.py for those there are")

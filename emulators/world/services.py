@@ -1,8 +1,48 @@
-"""ECS clusters, task definitions, services, stopped tasks; SQS queues."""
+"""ECS clusters, task definitions, services, stopped tasks; their IAM roles; SQS queues."""
 
 import json
 
 from .scope import WorldError, known_keys, tag_list
+
+
+# What an execution role needs to start a task, and a task's role for ECS Exec.
+_DEFAULT_ROLES = {
+    "ecs-execution": ["secretsmanager:GetSecretValue", "ssm:GetParameters", "kms:Decrypt", "ecr:*", "logs:*"],
+    "ecs-task": ["ssmmessages:*"],
+}
+
+
+def add_default_roles(world, scope):
+    """The roles that task definitions have where they name none. IAM knows no region: one scope of an account makes them."""
+    declared = dict(scope.declared.get("roles") or {})
+    if scope.declared.get("task_definitions"):
+        for name, actions in _DEFAULT_ROLES.items():
+            declared.setdefault(name, {"statements": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]})
+    kept = {}
+    for name, spec in declared.items():
+        if spec is not None and world.claim(scope.account, "role", name):
+            kept[name] = spec
+    scope.declared = {**scope.declared, "roles": kept}
+
+
+def make_role(world, scope, name, spec):
+    known_keys(spec, {"trusts", "statements"}, f"roles.{name}")
+    spec = world.resolve(spec, scope)
+    iam = scope.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": spec.get("trusts", "ecs-tasks.amazonaws.com")}, "Action": "sts:AssumeRole"}
+    try:
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy([trust]))
+    except iam.exceptions.EntityAlreadyExistsException:
+        if name not in _DEFAULT_ROLES:
+            raise
+        made = iam.get_role(RoleName=name)  # of another world in the same account
+    if spec.get("statements"):
+        iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=_policy(spec["statements"]))
+    scope.put("roles", name, made["Role"]["Arn"])
+
+
+def _policy(statements):
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def make_cluster(world, scope, name, spec):
@@ -30,10 +70,12 @@ def _task_definition(spec, scope):
         "requiresCompatibilities": ["FARGATE"],
         "cpu": str(spec.get("cpu", 256)),
         "memory": str(spec.get("memory", 512)),
-        "executionRoleArn": spec.get("execution_role", role + "ecs-execution"),
+        "executionRoleArn": spec.get("execution_role", role + "ecs-execution"),  # "": none
         "taskRoleArn": spec.get("task_role", role + "ecs-task"),
         "containerDefinitions": [_container(name, one) for name, one in spec["containers"].items()],
     }
+    if not request["executionRoleArn"]:
+        del request["executionRoleArn"]
     volumes = [_volume(name, one) for name, one in spec.get("volumes", {}).items()]
     if volumes:
         request["volumes"] = volumes

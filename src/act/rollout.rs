@@ -35,13 +35,13 @@ const SERVICES: Api = Api {
 };
 
 /// Where a rollout happens.
-struct Place<'a> {
-    cluster: &'a str,
-    service: &'a str,
+pub(super) struct Place<'a> {
+    pub cluster: &'a str,
+    pub service: &'a str,
 }
 
 impl Place<'_> {
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         format!("{}/{}", self.cluster, self.service)
     }
 }
@@ -202,7 +202,7 @@ async fn settle(actor: &Actor<'_>, place: &Place<'_>, revision: &str) -> Result<
     }
 }
 
-async fn read(c: &Collector<'_>, place: &Place<'_>) -> Seen<Service> {
+pub(super) async fn read(c: &Collector<'_>, place: &Place<'_>) -> Seen<Service> {
     let request = c
         .aws
         .ecs

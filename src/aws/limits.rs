@@ -65,7 +65,7 @@ pub enum Family {
     /// `GetParameters`.
     /// <https://docs.aws.amazon.com/general/latest/gr/ssm.html>
     Ssm,
-    /// `DescribeAlarmsForMetric`.
+    /// `DescribeAlarms`.
     /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>
     CloudWatch,
 }
@@ -246,8 +246,8 @@ const FAMILIES: &[(Family, ApiService, bool, Rate)] = &[
         ApiService::CloudWatch,
         true,
         Rate {
-            burst: 10,
-            per_second: 10.0,
+            burst: 9,
+            per_second: 9.0,
         },
     ),
 ];

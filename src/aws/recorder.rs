@@ -115,7 +115,10 @@ fn iam_prefix(service: &str) -> &'static str {
         "SQS" => "sqs",
         "STS" => "sts",
         "SSM" => "ssm",
+        "CloudWatch Logs" => "logs",
         "EventBridge" => "events",
+        "CloudWatch" => "cloudwatch",
+        "IAM" => "iam",
         _ => "other",
     }
 }

@@ -112,6 +112,10 @@ fn container(c: &Value, sidecars: &[String]) -> Container {
             .collect(),
         plain_databases,
         plain_passwords,
+        variables: items(c, "environment")
+            .iter()
+            .filter_map(|kv| Some(field(kv, "name")?.as_str()?.to_owned()))
+            .collect(),
         image: text("image").unwrap_or_default(),
         log: field(c, "logConfiguration").and_then(log_target),
         mounts: items(c, "mountPoints")

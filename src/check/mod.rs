@@ -233,6 +233,7 @@ fn secret(arn: String, name: String) -> Secret {
         kms_key: None,
         changed_at: None,
         rotation: Rotation::default(),
+        primary_region: None,
         tags: Tags::default(),
     }
 }
@@ -249,7 +250,13 @@ fn present(path: &str, case: Case, mut judged: Judged, rules: BTreeMap<String, B
     let mut ids = BTreeMap::new();
     for finding in &mut judged.findings {
         let before = std::mem::take(&mut finding.id);
+        let called = finding.resource.id.clone();
         rename(path, &subjects, &mut finding.resource);
+        // A secret is told by its name, which is not where it is to be found in the file.
+        if finding.resource.kind == Kind::SecretsmanagerSecret && called != finding.resource.id {
+            let both = format!("{called} ({})", finding.resource.id);
+            finding.message = finding.message.replacen(&called, &both, 1);
+        }
         finding.id = finding_id(&finding.rule, &finding.resource);
         ids.insert(before, finding.id.clone());
         retell(finding);

@@ -88,10 +88,14 @@ fn verdict(session: &Session, args: &GateArgs, swept: &Swept) -> GateVerdict {
         workload: &args.workload,
         fail_on: args.fail_on,
         family: args.family.as_deref(),
-        prefix: &session.config.tag_prefix,
     };
-    let params = session.config.params(&args.workload);
-    decide(&swept.snapshot, &swept.judged, &asked, &params, session.clock.now())
+    decide(
+        &swept.snapshot,
+        &swept.judged,
+        &asked,
+        &session.config,
+        session.clock.now(),
+    )
 }
 
 /// Reads the workload, and nothing else, again: what a migration changes while it runs may open or shut the gate too.

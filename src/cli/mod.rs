@@ -4,7 +4,9 @@ mod apply;
 mod audit;
 mod catalogue;
 mod check;
+mod checklist;
 mod configuration;
+mod diagnose;
 mod gate;
 mod plan;
 mod reference;
@@ -82,6 +84,13 @@ enum Command {
     Gate(gate::GateArgs),
     /// The operator: events and sweeps until SIGTERM.
     Run(run::RunArgs),
+    /// Why a service does not reach its database: walks from the service by revision, variable, secret, URL, database,
+    /// security group, route, role and log, and stops at the first hop that is broken. Exit codes: 0 all proved, 1 a hop
+    /// is broken, 2 could not run, 3 nothing broken, but something is unknown.
+    Diagnose(diagnose::DiagnoseArgs),
+    /// The checklist of a migration to a database: each item proved, disproved or unknown, with its evidence and date.
+    /// Exit codes: 0 all proved, 1 something is disproved, 2 could not run, 3 nothing disproved, but something is unknown.
+    Checklist(checklist::ChecklistArgs),
     /// The catalogue, or one rule in full.
     Rules(catalogue::RulesArgs),
     /// The configuration: check it, show what is in force, print its schema.
@@ -166,6 +175,8 @@ impl Cli {
                 session::block_on(async { apply::run(&self.session().await?, args, given).await })
             }
             Command::Gate(args) => session::block_on(async { gate::run(&self.session().await?, args).await }),
+            Command::Diagnose(args) => session::block_on(async { diagnose::run(self.session().await?, args).await }),
+            Command::Checklist(args) => session::block_on(async { checklist::run(self.session().await?, args).await }),
             Command::Run(args) => session::block_on(async { run::run(self.session().await?, args).await }),
         }
     }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_sdk_ec2::types::{Filter, RouteTable, SecurityGroupRule, Tag};
+use aws_sdk_ec2::types::{Filter, Route, RouteState, RouteTable, SecurityGroupRule, Tag};
 use futures::stream::{self, StreamExt};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{Collector, pages, tags};
 use crate::aws::{Api, Family};
@@ -184,32 +184,42 @@ pub(super) async fn subnets(c: &Collector<'_>) -> Seen<BTreeMap<String, Subnet>>
         .collect())
 }
 
-/// The internet gateway that a table sends the whole internet to. NAT and egress-only gateways let nobody in, and a
-/// virtual private or gateway load balancer target is not the internet.
-fn internet_gateway(table: &RouteTable) -> Option<String> {
+/// The routes whose target is still there: of a gateway or connection that was deleted, a black hole is left.
+fn live(table: &RouteTable) -> impl Iterator<Item = &Route> {
     table
         .routes()
         .iter()
+        .filter(|r| r.state() != Some(&RouteState::Blackhole))
+}
+
+/// The internet gateway that a table sends the whole internet to. NAT and egress-only gateways let nobody in, and a
+/// virtual private or gateway load balancer target is not the internet.
+fn internet_gateway(table: &RouteTable) -> Option<String> {
+    live(table)
         .filter(|r| r.destination_cidr_block() == Some("0.0.0.0/0") || r.destination_ipv6_cidr_block() == Some("::/0"))
         .filter_map(|r| r.gateway_id())
         .find(|g| g.starts_with("igw-"))
         .map(str::to_owned)
 }
 
-/// Ranges that a table sends to another network of one's own: by peering, a transit gateway, or a virtual private
-/// gateway.
+/// Ranges that a table sends to another network of one's own: by peering, a transit gateway, a core network, or a
+/// virtual private gateway. The ranges of a prefix list are not read, so that it may be any.
 fn private_routes(table: &RouteTable) -> Vec<IpNet> {
-    table
-        .routes()
-        .iter()
-        .filter(|r| {
-            r.vpc_peering_connection_id().is_some()
-                || r.transit_gateway_id().is_some()
-                || r.gateway_id().is_some_and(|g| g.starts_with("vgw-"))
-        })
-        .filter_map(|r| r.destination_cidr_block().or(r.destination_ipv6_cidr_block()))
-        .filter_map(|c| c.parse().ok())
-        .collect()
+    let everything = || [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];
+    let mut found = vec![];
+    for route in live(table).filter(|r| {
+        r.vpc_peering_connection_id().is_some()
+            || r.transit_gateway_id().is_some()
+            || r.core_network_arn().is_some()
+            || r.gateway_id().is_some_and(|g| g.starts_with("vgw-"))
+    }) {
+        let range = route.destination_cidr_block().or(route.destination_ipv6_cidr_block());
+        match range.and_then(|c| c.parse().ok()) {
+            Some(range) => found.push(range),
+            None => found.extend(everything()),
+        }
+    }
+    found
 }
 
 /// What each of `groups` guards besides databases.
@@ -220,6 +230,36 @@ pub(super) async fn guarded(c: &Collector<'_>, groups: &BTreeSet<String>) -> BTr
         .map(|chunk| guarded_chunk(c, chunk))
         .buffer_unordered(c.limit());
     read.collect::<Vec<_>>().await.into_iter().flatten().collect()
+}
+
+/// The security groups of those of `ids` that still exist, by interface.
+pub(super) async fn groups_of_interfaces(
+    c: &Collector<'_>,
+    ids: &BTreeSet<String>,
+) -> Seen<BTreeMap<String, Vec<String>>> {
+    let ids: Vec<String> = ids.iter().cloned().collect();
+    let mut found = BTreeMap::new();
+    for chunk in ids.chunks(FILTER_VALUES) {
+        // By a filter: asked for by its id, one that is gone would make the whole call fail.
+        let filters = Some(filter("network-interface-id", chunk));
+        let interfaces = pages!(
+            c,
+            INTERFACES,
+            token => c.aws.ec2.describe_network_interfaces().set_filters(filters.clone()).max_results(PAGE).set_next_token(token.clone()),
+            network_interfaces,
+            next_token
+        )?;
+        for interface in interfaces {
+            let groups = interface
+                .groups()
+                .iter()
+                .filter_map(|g| g.group_id())
+                .map(str::to_owned)
+                .collect();
+            found.extend(interface.network_interface_id.map(|id| (id, groups)));
+        }
+    }
+    Ok(found)
 }
 
 async fn guarded_chunk(c: &Collector<'_>, ids: Vec<String>) -> Vec<(String, Seen<Guarded>)> {
@@ -253,4 +293,72 @@ async fn guarded_chunk(c: &Collector<'_>, ids: Vec<String>) -> Vec<(String, Seen
         }
     }
     found.into_iter().map(|(id, guarded)| (id, Ok(guarded))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(routes: impl IntoIterator<Item = aws_sdk_ec2::types::builders::RouteBuilder>) -> RouteTable {
+        let routes = routes
+            .into_iter()
+            .map(aws_sdk_ec2::types::builders::RouteBuilder::build)
+            .collect();
+        RouteTable::builder().set_routes(Some(routes)).build()
+    }
+
+    fn to(range: &str) -> aws_sdk_ec2::types::builders::RouteBuilder {
+        let route = Route::builder().state(RouteState::Active);
+        if range.contains(':') {
+            route.destination_ipv6_cidr_block(range)
+        } else {
+            route.destination_cidr_block(range)
+        }
+    }
+
+    #[test]
+    fn only_an_internet_gateway_is_the_internet() {
+        let gateway = |route| internet_gateway(&table([route]));
+        assert_eq!(gateway(to("0.0.0.0/0").gateway_id("igw-1")).as_deref(), Some("igw-1"));
+        assert_eq!(gateway(to("::/0").gateway_id("igw-1")).as_deref(), Some("igw-1"));
+        for silent in [
+            to("10.0.0.0/8").gateway_id("igw-1"),
+            to("0.0.0.0/0").nat_gateway_id("nat-1"),
+            to("::/0").egress_only_internet_gateway_id("eigw-1"),
+            to("0.0.0.0/0").gateway_id("vgw-1"),
+            to("0.0.0.0/0").gateway_id("vpce-1"),
+            to("0.0.0.0/0").transit_gateway_id("tgw-1"),
+            to("0.0.0.0/0").gateway_id("igw-1").state(RouteState::Blackhole),
+        ] {
+            assert_eq!(gateway(silent.clone()), None, "{silent:?}");
+        }
+    }
+
+    #[test]
+    fn private_routes_lead_to_networks_of_ones_own() {
+        let routes = |route| private_routes(&table([route]));
+        let far: IpNet = "10.1.0.0/16".parse().expect("a net");
+        for route in [
+            to("10.1.0.0/16").vpc_peering_connection_id("pcx-1"),
+            to("10.1.0.0/16").transit_gateway_id("tgw-1"),
+            to("10.1.0.0/16").gateway_id("vgw-1"),
+            to("10.1.0.0/16").core_network_arn("arn:aws:networkmanager::123456789012:core-network/1"),
+        ] {
+            assert_eq!(routes(route), [far]);
+        }
+        for silent in [
+            to("10.1.0.0/16").gateway_id("local"),
+            to("10.1.0.0/16").nat_gateway_id("nat-1"),
+            to("10.1.0.0/16")
+                .vpc_peering_connection_id("pcx-1")
+                .state(RouteState::Blackhole),
+        ] {
+            assert_eq!(routes(silent), []);
+        }
+        // What a prefix list holds is not read: it may be anything.
+        let list = Route::builder()
+            .destination_prefix_list_id("pl-1")
+            .transit_gateway_id("tgw-1");
+        assert!(routes(list).iter().any(|r| r.contains(&far)));
+    }
 }

@@ -19,7 +19,7 @@ use crate::model::tags::Tags;
 use crate::rules::support::is_durable;
 use crate::rules::wants::view;
 
-const GET_RESOURCES: Api = Api {
+pub(super) const GET_RESOURCES: Api = Api {
     service: "tag",
     operation: "GetResources",
     family: Family::Tagging,
@@ -39,12 +39,12 @@ const DESCRIBE_SERVICES: Api = Api {
     operation: "DescribeServices",
     family: Family::EcsServices,
 };
-const LIST_TASKS: Api = Api {
+pub(super) const LIST_TASKS: Api = Api {
     service: "ecs",
     operation: "ListTasks",
     family: Family::EcsTasks,
 };
-const DESCRIBE_TASKS: Api = Api {
+pub(super) const DESCRIBE_TASKS: Api = Api {
     service: "ecs",
     operation: "DescribeTasks",
     family: Family::EcsTasks,
@@ -54,7 +54,7 @@ const DESCRIBE_TASKS: Api = Api {
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>
 const SERVICES_A_CALL: usize = 10;
 /// Most tasks that `DescribeTasks` takes.
-const TASKS_A_CALL: usize = 100;
+pub(super) const TASKS_A_CALL: usize = 100;
 /// How many revisions back a durable one is looked for.
 const REVISIONS_BACK: i32 = 5;
 
@@ -140,7 +140,7 @@ pub(super) fn named(arn: &str, workload: Option<String>) -> Option<Named> {
     })
 }
 
-fn is_of(arn: &str, scope: &crate::model::key::Scope) -> bool {
+pub(super) fn is_of(arn: &str, scope: &crate::model::key::Scope) -> bool {
     let mut parts = arn.split(':').skip(3);
     parts.next() == Some(&scope.region) && parts.next() == Some(&scope.account)
 }
@@ -273,7 +273,7 @@ async fn describe_batch(
         if service.deployments.len() > 1 {
             match other_tasks(c, &service).await {
                 Ok(others) => service.other_tasks = others,
-                Err(e) => tracing::warn!(error = %e, "tasks of other revisions are not known"),
+                Err(e) => service.unread_tasks = Some(e),
             }
         }
         services.push(service);
@@ -380,9 +380,11 @@ fn reduce(s: SdkService) -> Option<Service> {
         fargate,
         deployments,
         other_tasks: BTreeMap::new(),
+        unread_tasks: None,
         desired_count: s.desired_count,
         running_count: s.running_count,
         load_balanced: !load_balancers.is_empty(),
+        classic_balancer: load_balancers.iter().any(|l| l.load_balancer_name.is_some()),
         assign_public_ip: network
             .as_ref()
             .is_some_and(|n| n.assign_public_ip == Some(AssignPublicIp::Enabled)),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Collector, Reuse, ec2, ecs, rds, secrets};
+use super::{Collector, Reuse, ec2, ecs, migrations, rds, secrets};
 use crate::model::key::{Scope, Subject};
 use crate::model::snapshot::{Seen, Snapshot};
 use crate::rules::wants::view;
@@ -19,6 +19,8 @@ pub struct Focus {
     /// Service ARNs.
     services: BTreeSet<String>,
     groups: BTreeSet<String>,
+    /// Families that run migrations, by name.
+    families: BTreeSet<String>,
     /// A secret that an event named, by ARN or name.
     secret: Option<String>,
 }
@@ -46,6 +48,8 @@ impl Focus {
             focus.services.insert(service.arn.clone());
             focus.groups.extend(service.security_groups.iter().cloned());
         }
+        let families = w.migrations().unwrap_or_default();
+        focus.families.extend(families.into_iter().map(|f| f.family.clone()));
         focus
             .services
             .extend(w.unread_services().map(|(arn, _)| arn.to_owned()));
@@ -75,6 +79,9 @@ impl Focus {
                 self.groups.insert(id.clone());
             }
             Subject::Secret(id) => self.secret = Some(id.clone()),
+            Subject::TaskFamily(name) => {
+                self.families.insert(name.clone());
+            }
             Subject::Workload(_) | Subject::Everything => {}
         }
     }
@@ -107,9 +114,7 @@ impl Focus {
         base.rollback_targets.extend(fresh.rollback_targets.clone());
         base.logs.extend(fresh.logs.clone());
         base.fights.clone_from(&fresh.fights);
-        if let (Ok(base), Ok(fresh)) = (&mut base.migrations, &fresh.migrations) {
-            base.extend(fresh.clone());
-        }
+        replace(&mut base.migrations, &fresh.migrations, &self.families);
     }
 }
 
@@ -129,7 +134,7 @@ impl Collector<'_> {
             .iter()
             .filter_map(|arn| ecs::named(arn, focus.workload.clone()))
             .collect();
-        let (instances, clusters, groups, subnets, (services, definitions), secrets) = tokio::join!(
+        let (instances, clusters, groups, subnets, (services, definitions), secrets, migrations) = tokio::join!(
             Box::pin(rds::instances(self, only_instances.as_deref())),
             Box::pin(rds::clusters(self, only_clusters.as_deref())),
             Box::pin(ec2::groups(self, Some(&groups))),
@@ -141,7 +146,14 @@ impl Collector<'_> {
                 }
             }),
             Box::pin(ecs::describe(self, named)),
-            Box::pin(secrets::list(self, focus.workload.as_deref())),
+            Box::pin(async {
+                // For the owner of something else no secret needs to be known.
+                match (&focus.workload, &focus.secret) {
+                    (None, None) => Ok(BTreeMap::new()),
+                    (workload, _) => secrets::list(self, workload.as_deref()).await,
+                }
+            }),
+            Box::pin(migrations::again(self, &focus.families, &base.migrations)),
         );
         snapshot.instances = instances.map(|fresh| others(&base.instances, &focus.instances, fresh, all_databases));
         snapshot.clusters = clusters.map(|fresh| others(&base.clusters, &focus.clusters, fresh, all_databases));
@@ -154,6 +166,8 @@ impl Collector<'_> {
         // Without their revisions, the references of others are not followed.
         snapshot.task_definitions = definitions;
         snapshot.secrets = secrets;
+        snapshot.migrations = migrations.families;
+        snapshot.task_definitions.extend(migrations.definitions);
         if focus.workload.is_none() {
             // Only the owner is asked for.
             if let (Some(id), Ok(all)) = (&focus.secret, &mut snapshot.secrets) {
@@ -161,6 +175,11 @@ impl Collector<'_> {
             }
             return snapshot;
         }
+        Box::pin(migrations::runs(self, &mut snapshot)).await;
+        snapshot.keep_runs_of(base);
+        snapshot.migrations = snapshot
+            .migrations
+            .map(|fresh| others(&base.migrations, &focus.families, fresh, false));
         Box::pin(self.finish(snapshot, now, Reuse::Never)).await
     }
 }

@@ -1,12 +1,22 @@
 //! From AWS to a [`Snapshot`]. Everything that can be read at once is; what can't be read becomes an error in its
 //! place, and the rest goes on.
 
+mod access;
+mod alarms;
+mod backups;
+mod deployments;
 mod ec2;
 mod ecs;
 mod focus;
 mod log_tail;
+mod logs;
 mod memory;
+mod migrations;
+mod parameter_groups;
+mod parameters;
+mod policies;
 mod rds;
+mod resource_policy;
 pub mod secret_value;
 mod secrets;
 mod task_definition;
@@ -18,9 +28,12 @@ use jiff::Timestamp;
 
 use crate::aws::Aws;
 use crate::config::Config;
+use crate::model::resources::MigrationFamily;
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::Tags;
 use crate::rules::wants::wants;
+pub use alarms::alarms;
+pub use backups::backups;
 pub use focus::Focus;
 pub use log_tail::LogTail;
 pub use memory::Memory;
@@ -59,13 +72,14 @@ impl Collector<'_> {
     /// Reads the whole scope. `now` is when reading begins.
     pub async fn sweep(&self, now: Timestamp) -> Snapshot {
         let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
-        let (instances, clusters, groups, subnets, (services, definitions), secrets) = tokio::join!(
+        let (instances, clusters, groups, subnets, (services, definitions), secrets, migrations) = tokio::join!(
             Box::pin(rds::instances(self, None)),
             Box::pin(rds::clusters(self, None)),
             Box::pin(ec2::groups(self, None)),
             Box::pin(ec2::subnets(self)),
             Box::pin(ecs::services(self)),
             Box::pin(secrets::list(self, None)),
+            Box::pin(migrations::discover(self)),
         );
         snapshot.instances = instances;
         snapshot.clusters = clusters;
@@ -75,19 +89,42 @@ impl Collector<'_> {
         snapshot.unread_services = services.unread;
         snapshot.task_definitions = definitions;
         snapshot.secrets = secrets;
+        snapshot.migrations = migrations.families;
+        snapshot.task_definitions.extend(migrations.definitions);
+        Box::pin(migrations::runs(self, &mut snapshot)).await;
         Box::pin(self.finish(snapshot, now, Reuse::Allowed)).await
     }
 
-    /// Reads what the first reads turned out to need: values, what suspicious groups guard, earlier revisions.
-    async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, _reuse: Reuse) -> Snapshot {
+    /// Reads what the first reads turned out to need: values, what suspicious groups guard, earlier revisions, what a
+    /// rollback would choose, what logs say.
+    async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, reuse: Reuse) -> Snapshot {
         Box::pin(secrets::follow(self, &mut snapshot)).await;
         let wants = wants(&snapshot, self.config, now);
-        let (guarded, earlier) = tokio::join!(
+        let (guarded, earlier, parameter_groups, rollbacks, logs, policies, access) = tokio::join!(
             Box::pin(ec2::guarded(self, &wants.guarded)),
             Box::pin(ecs::durable_revisions(self, &snapshot, &wants.earlier, now)),
+            Box::pin(parameter_groups::read(self, &wants.parameter_groups)),
+            Box::pin(deployments::rollback_targets(
+                self,
+                &snapshot,
+                &wants.rollback_targets,
+                now,
+                reuse
+            )),
+            Box::pin(logs::evidence(self, &snapshot, &wants.logs, now, reuse)),
+            Box::pin(policies::read(self, &snapshot, &wants.policies, now, reuse)),
+            Box::pin(access::read(self, &snapshot, &wants.access, now, reuse)),
         );
         snapshot.guarded = guarded;
         snapshot.durable_revisions = earlier;
+        snapshot.parameter_groups = parameter_groups;
+        snapshot.rollback_targets = rollbacks.targets;
+        for definition in rollbacks.definitions {
+            snapshot.task_definitions.insert(definition.arn.clone(), Ok(definition));
+        }
+        snapshot.logs = logs;
+        snapshot.policies = policies;
+        snapshot.access = access;
         snapshot.errors = errors(&snapshot);
         snapshot
     }
@@ -130,17 +167,37 @@ fn errors(s: &Snapshot) -> BTreeSet<Arc<ReadError>> {
         .chain(s.access.values().filter_map(|r| r.as_ref().err()))
         .chain(s.parameter_groups.values().filter_map(|r| r.as_ref().err()))
         .chain(s.rollback_targets.values().filter_map(|r| r.as_ref().err()))
-        .chain(s.logs.values().filter_map(|r| r.as_ref().err()));
+        .chain(s.logs.values().filter_map(|r| r.as_ref().err()))
+        .chain(
+            s.services
+                .iter()
+                .flat_map(|m| m.values())
+                .filter_map(|s| s.unread_tasks.as_ref()),
+        )
+        .chain(s.migrations.iter().flat_map(|m| m.values()).flat_map(unread));
     lists.into_iter().flatten().chain(parts).cloned().collect()
 }
 
-/// Tags from pairs; a pair without a key is none.
+/// What of a migration could not be read.
+fn unread(family: &MigrationFamily) -> impl Iterator<Item = &Arc<ReadError>> {
+    let groups = family.last_run.as_ref().and_then(|r| r.unread_groups.as_ref());
+    family.unread.iter().chain(groups)
+}
+
+/// Tags from pairs; a pair without a key is none. AWS sends each key once. Should one come with two values, it is taken
+/// for empty, which every tag reads as its strictest: no workload, no window, no waiver, and the mode `audit`.
 fn tags<'t>(pairs: impl Iterator<Item = (Option<&'t str>, Option<&'t str>)>) -> Tags {
-    Tags(
-        pairs
-            .filter_map(|(k, v)| Some((k?.to_owned(), v.unwrap_or_default().to_owned())))
-            .collect(),
-    )
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    for (key, value) in pairs.filter_map(|(k, v)| Some((k?, v.unwrap_or_default()))) {
+        match found.get_mut(key) {
+            Some(other) if other != value => other.clear(),
+            Some(_) => {}
+            None => {
+                found.insert(key.to_owned(), value.to_owned());
+            }
+        }
+    }
+    Tags(found)
 }
 
 /// An SDK instant.
@@ -200,3 +257,26 @@ macro_rules! pages {
     }};
 }
 use pages;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_with_two_values_means_its_strictest() {
+        let key = |name: &str| format!("holdfast:{name}");
+        let (workload, mode) = (key("workload"), key("mode"));
+        let pairs = [
+            (&workload, "shop"),
+            (&mode, "enforce"),
+            (&workload, "bank"),
+            (&mode, "enforce"),
+        ];
+        let read = tags(pairs.iter().map(|(k, v)| (Some(k.as_str()), Some(*v))));
+        assert_eq!(read.workload("holdfast:"), None);
+        assert_eq!(read.mode("holdfast:"), Some(crate::model::policy::Mode::Enforce));
+        let again = [(&mode, "enforce"), (&mode, "audit"), (&mode, "enforce")];
+        let read = tags(again.iter().map(|(k, v)| (Some(k.as_str()), Some(*v))));
+        assert_eq!(read.mode("holdfast:"), Some(crate::model::policy::Mode::Audit));
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_rds::types::{DbCluster as SdkCluster, DbInstance as SdkInstance, Filter, Tag};
+use aws_sdk_rds::types::{DbCluster as SdkCluster, DbInstance as SdkInstance, Filter, StorageEncryptionType, Tag};
 
 use super::{Collector, by_key, instant, pages, tags};
 use crate::aws::{Api, Family};
@@ -68,12 +68,18 @@ fn filter(name: &str, ids: Option<&[String]>) -> Option<Vec<Filter>> {
     ])
 }
 
-fn rds_tags(list: Option<&[Tag]>) -> Tags {
+pub(super) fn rds_tags(list: Option<&[Tag]>) -> Tags {
     tags(list.unwrap_or_default().iter().map(|t| (t.key(), t.value())))
 }
 
 fn port(port: Option<i32>) -> Option<u16> {
     port.and_then(|p| u16::try_from(p).ok()).filter(|p| *p != 0)
+}
+
+/// Storage that AWS encrypts with a key of its own (`sse-rds`) counts, whatever the older flag says.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBCluster.html>
+fn encrypted(flag: Option<bool>, kind: Option<&StorageEncryptionType>) -> bool {
+    flag.unwrap_or_default() || kind.is_some_and(|k| k.as_str().starts_with("sse-"))
 }
 
 fn instance(i: SdkInstance) -> Option<DbInstance> {
@@ -153,7 +159,8 @@ fn instance(i: SdkInstance) -> Option<DbInstance> {
             .into_iter()
             .filter_map(|g| g.db_parameter_group_name)
             .collect(),
-        storage_encrypted: i.storage_encrypted.unwrap_or_default(),
+        storage_encrypted: encrypted(i.storage_encrypted, i.storage_encryption_type.as_ref()),
+        dual_stack: i.network_type.as_deref() == Some("DUAL"),
         created_at: i.instance_create_time.as_ref().and_then(instant),
         restorable_until: i.latest_restorable_time.as_ref().and_then(instant),
         deletion_protection: i.deletion_protection.unwrap_or_default(),
@@ -233,7 +240,8 @@ fn cluster(c: SdkCluster) -> Option<DbCluster> {
             .filter_map(|g| g.vpc_security_group_id)
             .collect(),
         parameter_group: c.db_cluster_parameter_group,
-        storage_encrypted: c.storage_encrypted.unwrap_or_default(),
+        storage_encrypted: encrypted(c.storage_encrypted, c.storage_encryption_type.as_ref()),
+        dual_stack: c.network_type.as_deref() == Some("DUAL"),
         engine_version: c.engine_version.unwrap_or_default(),
         created_at: c.cluster_create_time.as_ref().and_then(instant),
         restorable_until: c.latest_restorable_time.as_ref().and_then(instant),

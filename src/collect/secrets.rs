@@ -8,7 +8,7 @@ use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntr
 use futures::stream::{self, StreamExt};
 use zeroize::Zeroizing;
 
-use super::{Collector, by_key, instant, pages, secret_value, tags};
+use super::{Collector, by_key, instant, pages, parameters, secret_value, tags};
 use crate::aws::{Api, Family, is_absent};
 use crate::config::Inspect;
 use crate::model::connection::SecretShape;
@@ -84,9 +84,16 @@ fn is_own_key(key: &str) -> bool {
     !key.is_empty() && !key.ends_with("alias/aws/secretsmanager")
 }
 
+/// The primary region, if the secret is a replica in another one.
+fn other_region(arn: &str, primary: Option<String>) -> Option<String> {
+    primary.filter(|p| !p.is_empty() && arn.split(':').nth(3) != Some(p))
+}
+
 fn listed(s: SecretListEntry) -> Option<Secret> {
+    let arn = s.arn?;
     Some(Secret {
-        arn: s.arn?,
+        primary_region: other_region(&arn, s.primary_region),
+        arn,
         name: s.name?,
         deleted_at: s.deleted_date.as_ref().and_then(instant),
         versions: s.secret_versions_to_stages.unwrap_or_default().into_iter().collect(),
@@ -105,7 +112,17 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot) {
     if c.config.secrets.inspect == Inspect::Off {
         return;
     }
-    let references = references(c, snapshot);
+    let (mut references, mut parameters) = (vec![], BTreeSet::new());
+    for reference in references_of(c, snapshot) {
+        match value_from::parse(&reference) {
+            ValueFrom::Secret(target) => references.push(target),
+            ValueFrom::Parameter(name) if value_from::is_parameter(&name) => {
+                parameters.insert(name);
+            }
+            ValueFrom::Parameter(_) => {}
+        }
+    }
+    snapshot.parameters = Box::pin(parameters::read(c, parameters)).await;
     look_up(c, snapshot, &references).await;
     let (current, pinned) = values_wanted(snapshot, &references);
     if c.config.secrets.inspect != Inspect::Value {
@@ -117,8 +134,8 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot) {
     snapshot.values = current.into_iter().chain(pinned).collect();
 }
 
-/// The references of every database variable in every running revision.
-fn references(c: &Collector<'_>, snapshot: &Snapshot) -> Vec<SecretRef> {
+/// The references of every database variable in every running revision, as written, each once.
+fn references_of(c: &Collector<'_>, snapshot: &Snapshot) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for service in snapshot.services.iter().flat_map(|m| m.values()) {
         let Some(workload) = service.tags.workload(&c.config.tag_prefix) else {
@@ -128,15 +145,11 @@ fn references(c: &Collector<'_>, snapshot: &Snapshot) -> Vec<SecretRef> {
             continue;
         };
         let params = c.config.params(workload);
-        for variable in definition.containers.iter().flat_map(|d| &d.secrets) {
-            if params.secret_env.contains(&variable.name)
-                && let ValueFrom::Secret(target) = value_from::parse(&variable.value_from)
-            {
-                found.insert(target);
-            }
-        }
+        let variables = definition.containers.iter().flat_map(|d| &d.secrets);
+        let of_database = variables.filter(|v| params.secret_env.contains(&v.name));
+        found.extend(of_database.map(|v| v.value_from.clone()));
     }
-    found.into_iter().collect()
+    found
 }
 
 /// Finds where references lead: in the list of tagged secrets, else by asking.
@@ -224,6 +237,7 @@ async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Seen<Option<S
         return Ok(None);
     };
     Ok(Some(Secret {
+        primary_region: other_region(&arn, found.primary_region),
         arn,
         name,
         deleted_at: found.deleted_date.as_ref().and_then(instant),
@@ -238,11 +252,12 @@ async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Seen<Option<S
     }))
 }
 
-/// The current values that count (tagged or referred to) and the versions that references pin.
+/// The current values that count (tagged or referred to) and the versions that references pin. Of a secret that is
+/// scheduled for deletion AWS hands out no value.
 fn values_wanted(snapshot: &Snapshot, references: &[SecretRef]) -> (Vec<String>, Vec<ValueKey>) {
-    let mut current: BTreeSet<String> = BTreeSet::new();
+    let all = || snapshot.secrets.iter().flat_map(|m| m.values());
+    let mut current: BTreeSet<String> = all().map(|s| s.arn.clone()).collect();
     let mut pinned: BTreeSet<ValueKey> = BTreeSet::new();
-    current.extend(snapshot.secrets.iter().flat_map(|m| m.values()).map(|s| s.arn.clone()));
     for reference in references {
         if let Some(Ok(Lookup::Found(arn))) = snapshot.lookups.get(&reference.arn) {
             current.insert(arn.clone());
@@ -257,6 +272,12 @@ fn values_wanted(snapshot: &Snapshot, references: &[SecretRef]) -> (Vec<String>,
             }
         }
     }
+    let gone: BTreeSet<&str> = all()
+        .filter(|s| s.deleted_at.is_some())
+        .map(|s| s.arn.as_str())
+        .collect();
+    current.retain(|arn| !gone.contains(arn.as_str()));
+    pinned.retain(|(arn, _)| !gone.contains(arn.as_str()));
     (current.into_iter().collect(), pinned.into_iter().collect())
 }
 
@@ -380,7 +401,7 @@ async fn read_one(c: &Collector<'_>, (arn, selector): &ValueKey) -> Seen<Value> 
 }
 
 /// Facts about a value, which is overwritten on return.
-fn shape(value: Option<String>) -> SecretShape {
+pub(super) fn shape(value: Option<String>) -> SecretShape {
     match value.map(Zeroizing::new) {
         Some(value) => secret_value::inspect(&value),
         None => SecretShape::Binary,

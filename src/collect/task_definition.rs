@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_ecs::types::{
-    ContainerDefinition, LogConfiguration, LogDriver, Scope, TaskDefinition as SdkDefinition, TaskDefinitionStatus,
-    Volume as SdkVolume,
+    ContainerDefinition, LogConfiguration, LogDriver, Scope, Tag, TaskDefinition as SdkDefinition, TaskDefinitionField,
+    TaskDefinitionStatus, Volume as SdkVolume,
 };
 
-use super::Collector;
 use super::secret_value::inspect_plain;
+use super::{Collector, tags};
 use crate::aws::{Api, Family};
 use crate::model::resources::{
     Container, LogTarget, Mount, PlainDatabase, SecretVariable, TaskDefinition, Volume, VolumeKind,
@@ -53,13 +53,19 @@ pub(super) async fn read(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinitio
     Ok(definition)
 }
 
-/// One revision from AWS: whether it is still active can change.
+/// One revision from AWS, or the newest active one of a family: whether it is still active can change, and its tags.
 pub(super) async fn fetch(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinition>> {
     c.progress.more(1);
-    let request = c.aws.ecs.describe_task_definition().task_definition(arn);
+    let request = c
+        .aws
+        .ecs
+        .describe_task_definition()
+        .task_definition(arn)
+        .include(TaskDefinitionField::Tags);
     let answer = c.aws.call(DESCRIBE, arn, request.send()).await;
     c.progress.done(1);
-    let definition = answer?.task_definition.ok_or_else(|| {
+    let answer = answer?;
+    let definition = answer.task_definition.ok_or_else(|| {
         c.aws.error(
             DESCRIBE,
             arn,
@@ -67,11 +73,15 @@ pub(super) async fn fetch(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefiniti
             format!("AWS answered without the task definition {arn}"),
         )
     })?;
-    Ok(Arc::new(reduce(definition, arn)))
+    Ok(Arc::new(reduce(
+        definition,
+        answer.tags.as_deref().unwrap_or_default(),
+        arn,
+    )))
 }
 
 /// Keeps what rules need. Values of environment variables are looked at here and not kept.
-fn reduce(d: SdkDefinition, arn: &str) -> TaskDefinition {
+fn reduce(d: SdkDefinition, list: &[Tag], arn: &str) -> TaskDefinition {
     let containers = d.container_definitions.unwrap_or_default();
     let names: Vec<String> = containers.iter().filter_map(|c| c.name.clone()).collect();
     TaskDefinition {
@@ -83,6 +93,7 @@ fn reduce(d: SdkDefinition, arn: &str) -> TaskDefinition {
         active: d.status != Some(TaskDefinitionStatus::Inactive),
         execution_role: d.execution_role_arn.filter(|r| !r.is_empty()),
         task_role: d.task_role_arn.filter(|r| !r.is_empty()),
+        tags: tags(list.iter().map(|t| (t.key(), t.value()))),
     }
 }
 
@@ -92,8 +103,10 @@ fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
         kv.name.clone().filter(|n| given && is_password_variable(n))
     });
     let plain_passwords = plain_passwords.collect();
+    let variables = c.environment.iter().flatten().filter_map(|kv| kv.name.clone());
     Container {
         plain_passwords,
+        variables: variables.collect(),
         image: c.image.unwrap_or_default(),
         log: c.log_configuration.and_then(log_target),
         name: c.name.unwrap_or_default(),

@@ -44,6 +44,10 @@ pub(super) fn owners(snapshot: &Snapshot, config: &Config, subject: &Subject) ->
                 .filter(|(arn, _)| arn.ends_with(&suffix));
             found.extend(unread.map(|(_, (workload, _))| workload.clone()));
         }
+        Subject::TaskFamily(name) => {
+            let families = snapshot.migrations.iter().filter_map(|m| m.get(name));
+            families.for_each(|f| own(&f.tags));
+        }
         Subject::SecurityGroup(id) => {
             instances()
                 .filter(|i| i.security_groups.contains(id))

@@ -77,6 +77,7 @@ impl Operator {
         let scope = &shard.aws.scope;
         let mut snapshot = self.collector(shard).sweep(now).await;
         snapshot.fights = self.fights(shard);
+        shard.recall(&mut snapshot);
         let judged = judge(&snapshot, &self.config, self.clock.now(), None);
         let plan = plan(scope, &judged, &self.config, self.clock.now());
         let complete = snapshot.errors.is_empty();

@@ -83,6 +83,13 @@ impl Shard {
         Arc::clone(turns.entry(workload.to_owned()).or_default())
     }
 
+    /// Takes over into a new sweep what was known before and AWS no longer tells.
+    pub fn recall(&self, fresh: &mut Snapshot) {
+        if let Some(before) = &self.known().snapshot {
+            fresh.keep_runs_of(before);
+        }
+    }
+
     /// Takes over a whole sweep.
     pub fn swept(&self, snapshot: Snapshot, judged: &Judged) -> Changes {
         let mut known = self.known();

@@ -6,13 +6,15 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::config::{WorkloadParams, format_duration};
+use crate::config::Config;
 use crate::judge::Judged;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::policy::Severity;
 use crate::model::remediation::revision_name;
 use crate::model::resources::{MigrationFamily, TaskRun};
 use crate::model::snapshot::Snapshot;
+use crate::rules::wants::view;
+use crate::rules::{Workload, why_failed};
 pub use redact::redact;
 
 /// What is asked.
@@ -24,8 +26,6 @@ pub struct Asked<'a> {
     pub fail_on: Severity,
     /// The only family of migrations that counts.
     pub family: Option<&'a str>,
-    /// `tag_prefix` of the configuration.
-    pub prefix: &'a str,
 }
 
 /// What the gate says.
@@ -51,31 +51,17 @@ pub struct Reason {
 }
 
 /// Rules that shut the gate however low their severity is set: what they find makes the very deployment dangerous.
-const ALWAYS: &[&str] = &["ecs-unsafe-rollback", "migration-failed"];
-
-/// Stop codes of a task that was ended from outside, whatever its exit code says.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html>
-const KILLED: &[&str] = &[
-    "UserInitiated",
-    "ServiceSchedulerInitiated",
-    "SpotInterruption",
-    "TerminationNotice",
-];
+const ALWAYS: &[&str] = &["ecs-unsafe-rollback", FAILED];
+/// The rule about the last run.
+const FAILED: &str = "migration-failed";
 
 /// Decides about one account and region.
 #[must_use]
-pub fn decide(
-    snapshot: &Snapshot,
-    judged: &Judged,
-    asked: &Asked<'_>,
-    params: &WorkloadParams,
-    now: Timestamp,
-) -> GateVerdict {
+pub fn decide(snapshot: &Snapshot, judged: &Judged, asked: &Asked<'_>, config: &Config, now: Timestamp) -> GateVerdict {
     let mut view = View {
-        snapshot,
+        workload: view(asked.workload, snapshot, config, now),
+        judged,
         asked,
-        params,
-        now,
         present: judged.workloads.contains(asked.workload),
         shut: vec![],
         wait: vec![],
@@ -91,7 +77,7 @@ pub fn decide(
             Verdict::Waived => {}
             Verdict::Unknown => view.unknown.push(finding.message.clone()),
             // The run itself was told already, with its log.
-            Verdict::Fail if finding.rule == "migration-failed" && told_of_runs => {}
+            Verdict::Fail if finding.rule == FAILED && told_of_runs => {}
             Verdict::Fail if finding.rule == "migration-missing" && told_of_families => {}
             Verdict::Fail if finding.severity >= asked.fail_on || ALWAYS.contains(&finding.rule.as_str()) => {
                 shut.push(reason(finding));
@@ -116,24 +102,15 @@ fn reason(finding: &Finding) -> Reason {
 }
 
 struct View<'a> {
-    snapshot: &'a Snapshot,
+    workload: Workload<'a>,
+    judged: &'a Judged,
     asked: &'a Asked<'a>,
-    params: &'a WorkloadParams,
-    now: Timestamp,
     /// Whether the workload has anything here.
     present: bool,
     shut: Vec<Reason>,
     wait: Vec<TaskRun>,
     unknown: Vec<String>,
     well: Vec<String>,
-}
-
-/// What came of a task that stopped.
-enum Outcome {
-    Succeeded,
-    /// Told, and by which containers.
-    Failed(String, Vec<String>),
-    Unclear(String),
 }
 
 impl View<'_> {
@@ -157,7 +134,8 @@ impl View<'_> {
     }
 
     fn migrations(&mut self) {
-        let families = match &self.snapshot.migrations {
+        let (asked, prefix) = (self.asked, self.workload.prefix);
+        let mut ours = match self.workload.migrations() {
             Err(e) if self.present => {
                 self.unknown.push(format!("the migrations are unknown: {e}"));
                 return;
@@ -165,17 +143,12 @@ impl View<'_> {
             Err(_) => return,
             Ok(families) => families,
         };
-        let (asked, prefix) = (self.asked, self.asked.prefix);
-        let ours: Vec<&MigrationFamily> = families
-            .values()
-            .filter(|f| f.tags.workload(prefix) == Some(asked.workload))
-            .filter(|f| asked.family.is_none_or(|name| f.family == name))
-            .collect();
+        ours.retain(|f| asked.family.is_none_or(|name| f.family == name));
         if ours.is_empty() && self.present {
             let tags = format!("{prefix}role=migration and {prefix}workload={}", asked.workload);
             if let Some(name) = asked.family {
                 self.fail(format!("no task definition of the family {name} is tagged {tags}"));
-            } else if self.params.migrations_required {
+            } else if self.workload.params.migrations_required {
                 self.fail(format!(
                     "{} must run migrations (`migrations: required`), and no task definition is tagged {tags}",
                     asked.workload
@@ -189,9 +162,14 @@ impl View<'_> {
 
     fn family(&mut self, family: &MigrationFamily) {
         let name = &family.family;
+        if let Some(error) = &family.unread {
+            self.unknown
+                .push(format!("the runs of the migration {name} are unknown: {error}"));
+            return;
+        }
         let Some(run) = &family.last_run else {
             let forgotten = "ECS knows of no run: there was none, or it was more than about an hour ago";
-            if self.params.migrations_required {
+            if self.workload.params.migrations_required {
                 self.fail(format!("the migration {name} must have run, and {forgotten}; run it"));
             } else {
                 self.unknown.push(format!(
@@ -201,82 +179,49 @@ impl View<'_> {
             return;
         };
         let told = told(run);
-        if run.last_status != "STOPPED" {
-            self.running(run, &told);
-            return;
-        }
-        match self.outcome(run) {
-            Outcome::Failed(why, containers) => self.shut.push(Reason {
-                text: format!("the migration {told} failed: {why}"),
-                log: Some((run.clone(), containers)),
-            }),
-            Outcome::Unclear(why) => self
-                .unknown
-                .push(format!("whether the migration {told} succeeded is unknown: {why}")),
-            Outcome::Succeeded if self.params.migrations_required && run.task_definition != family.revision => {
-                self.fail(format!(
-                    "the migration {} must have run, and what ran last is {told}; run it",
-                    revision_name(&family.revision)
-                ));
+        if let Some(why) = why_failed(&self.workload, run) {
+            if let Some(waiver) = self.waived(family) {
+                self.well
+                    .push(format!("the migration {told} failed, which is waived: {waiver}"));
+            } else {
+                let text = format!("the migration {told} failed: {why}");
+                let log = Some((run.clone(), failed_containers(run)));
+                self.shut.push(Reason { text, log });
             }
-            Outcome::Succeeded => {
-                let when = run.stopped_at.map(|at| format!(" at {at}")).unwrap_or_default();
-                self.well.push(format!("the migration {told} succeeded{when}"));
-            }
+        } else if !run.has_stopped() {
+            self.wait.push(run.clone());
+        } else if self.workload.params.migrations_required && run.task_definition != family.revision {
+            self.fail(format!(
+                "the migration {} must have run, and what ran last is {told}; run it",
+                revision_name(&family.revision)
+            ));
+        } else {
+            let when = run.stopped_at.map(|at| format!(" at {at}")).unwrap_or_default();
+            self.well.push(format!("the migration {told} succeeded{when}"));
         }
     }
 
-    fn running(&mut self, run: &TaskRun, told: &str) {
-        let limit = self.params.migration_timeout;
-        let took = run.started_at.map(|at| self.now.duration_since(at));
-        match took.filter(|took| took.is_positive() && took.unsigned_abs() > limit) {
-            Some(took) => self.shut.push(Reason {
-                text: format!(
-                    "the migration {told} has been running for {} min, longer than `migrations.timeout` ({})",
-                    took.as_mins(),
-                    format_duration(limit)
-                ),
-                log: Some((run.clone(), run.exit_codes.keys().cloned().collect())),
-            }),
-            None => self.wait.push(run.clone()),
-        }
+    /// Why the failure of a family's last run was accepted, if it was.
+    fn waived(&self, family: &MigrationFamily) -> Option<&str> {
+        let of = |f: &&Finding| f.rule == FAILED && f.verdict == Verdict::Waived && f.resource.arn == family.revision;
+        let finding = self.judged.findings.iter().find(of)?;
+        finding.waiver.as_ref().map(|w| w.reason.as_str())
     }
+}
 
-    fn outcome(&self, run: &TaskRun) -> Outcome {
-        let reason = run
-            .stopped_reason
-            .as_deref()
-            .map(|r| format!(" ({r})"))
-            .unwrap_or_default();
-        let all: Vec<String> = run.exit_codes.keys().cloned().collect();
-        let code = run.stop_code.as_deref().unwrap_or_default();
-        if code == "TaskFailedToStart" {
-            return Outcome::Failed(format!("it never started{reason}"), all);
-        }
-        // A sidecar that is not essential is killed when the task ends: its code says nothing.
-        let definition = self.snapshot.task_definitions.get(&run.task_definition);
-        let sidecar = |name: &str| matches!(definition, Some(Ok(d)) if d.containers.iter().any(|c| c.name == name && !c.essential));
-        let counted: Vec<_> = run.exit_codes.iter().filter(|(name, _)| !sidecar(name)).collect();
-        let failed: Vec<_> = counted.iter().filter(|(_, code)| **code != Some(0)).collect();
-        if !failed.is_empty() {
-            let list: Vec<String> = failed
-                .iter()
-                .map(|(name, code)| match code {
-                    Some(code) => format!("the container {name} exited with {code}"),
-                    None => format!("the container {name} has no exit code"),
-                })
-                .collect();
-            let names = failed.iter().map(|(name, _)| (*name).clone()).collect();
-            return Outcome::Failed(format!("{}{reason}", list.join(", ")), names);
-        }
-        if KILLED.contains(&code) {
-            return Outcome::Failed(format!("it was stopped before its end: {code}{reason}"), all);
-        }
-        if counted.is_empty() {
-            return Outcome::Unclear(format!("ECS gives no exit code{reason}"));
-        }
-        Outcome::Succeeded
+/// The containers whose logs tell why: those that did not exit with 0, else all.
+fn failed_containers(run: &TaskRun) -> Vec<String> {
+    let failed = |(_, code): &(&String, &Option<i32>)| run.has_stopped() && **code != Some(0);
+    let found: Vec<String> = run
+        .exit_codes
+        .iter()
+        .filter(failed)
+        .map(|(name, _)| name.clone())
+        .collect();
+    if found.is_empty() {
+        return run.exit_codes.keys().cloned().collect();
     }
+    found
 }
 
 /// A run by its revision and the id of its task: `coder-migrate:7 (task 0123abcd)`.

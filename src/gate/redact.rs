@@ -56,7 +56,7 @@ fn urls(line: &str) -> String {
     while let Some((before, after)) = rest.split_once("://") {
         out.push_str(before);
         out.push_str("://");
-        let (kept, left) = credentials(after);
+        let (kept, left) = credentials(after, is_web(before));
         out.push_str(&kept);
         rest = left;
     }
@@ -64,17 +64,30 @@ fn urls(line: &str) -> String {
     out
 }
 
-/// What follows `://`, up to where the password would end, and the rest of the line.
-fn credentials(after: &str) -> (String, &str) {
-    let end = after
-        .find(|c: char| c.is_whitespace() || c == '"')
-        .unwrap_or(after.len());
-    let token = &after[..end];
+/// Whether the text ends with the scheme of a web page. Those are all over a log, and seldom have credentials.
+fn is_web(before: &str) -> bool {
+    let scheme = before
+        .rsplit(|c: char| !c.is_ascii_alphanumeric())
+        .next()
+        .unwrap_or_default();
+    ["http", "https", "ws", "wss"]
+        .iter()
+        .any(|web| scheme.eq_ignore_ascii_case(web))
+}
+
+/// What follows `://`, up to where the password would end, and the rest of the line. A password may hold anything: it
+/// is taken to end at the last @ before the next URL, of a web page's at the last one in the same word.
+fn credentials(after: &str, web: bool) -> (String, &str) {
+    let end = if web {
+        after.find(|c: char| c.is_whitespace() || c == '"')
+    } else {
+        after.find("://")
+    };
+    let token = &after[..end.unwrap_or(after.len())];
     let Some(colon) = token.find(':').filter(|_| !token.starts_with('[')) else {
         return (String::new(), after);
     };
     let (user, beyond) = (&after[..colon], &after[colon + 1..]);
-    // A password may hold an unencoded @ or /: it ends at the last @.
     if let Some(at) = token.rfind('@').filter(|at| *at > colon) {
         return (format!("{user}:{MASK}"), &after[at..]);
     }

@@ -66,6 +66,7 @@ impl Case {
             revision: REVISION.into(),
             tags: Tags(tags.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect()),
             last_run,
+            ..MigrationFamily::default()
         };
         self.snapshot.migrations.as_mut().unwrap().insert(name.into(), family);
     }
@@ -107,9 +108,8 @@ impl Case {
             workload: "shop",
             fail_on: self.fail_on,
             family: self.family,
-            prefix: "holdfast:",
         };
-        decide(&self.snapshot, &judged, &asked, &self.config.params("shop"), now())
+        decide(&self.snapshot, &judged, &asked, &self.config, now())
     }
 
     #[track_caller]
@@ -182,21 +182,28 @@ fn migrations_that_ended() {
     Case::ran(Some(good())).opens();
     Case::ran(Some(good())).required().opens();
     Case::ran(Some(run(&[("migrate", Some(1))]))).shut(&["migrate exited with 1"]);
-    Case::ran(Some(run(&[("migrate", Some(0)), ("log", Some(137))]))).shut(&["log exited with 137"]);
+    Case::ran(Some(run(&[("migrate", Some(0)), ("log", Some(1))]))).shut(&["log exited with 1"]);
     Case::ran(Some(run(&[("migrate", None)]))).shut(&["no exit code"]);
-    Case::ran(Some(run(&[]))).unknown("no exit code");
-    let stopped = |code: &str| TaskRun {
-        stop_code: Some(code.into()),
+    Case::ran(Some(run(&[]))).shut(&["no container of it ran"]);
+    let stopped = TaskRun {
+        stop_code: Some("UserInitiated".into()),
         stopped_reason: Some("in AWS's words".into()),
         ..good()
     };
-    Case::ran(Some(stopped("UserInitiated"))).shut(&["stopped before its end: UserInitiated (in AWS's words)"]);
-    Case::ran(Some(stopped("SpotInterruption"))).shut(&["SpotInterruption"]);
-    let never = TaskRun {
-        exit_codes: BTreeMap::from([("migrate".to_owned(), None)]),
-        ..stopped("TaskFailedToStart")
-    };
-    Case::ran(Some(never)).shut(&["never started (in AWS's words)"]);
+    Case::ran(Some(stopped)).shut(&["failed: it was stopped before it ended (in AWS's words)"]);
+}
+
+/// Whoever accepted that a migration failed is not stopped by it.
+#[test]
+fn a_failure_may_be_waived() {
+    let mut case = Case::ran(Some(run(&[("migrate", Some(1))]))).finds(FAILED, Severity::Critical, Verdict::Waived);
+    case.shut(&["exited with 1"]);
+    case.findings[0].resource.arn = REVISION.into();
+    case.findings[0].waiver = Some(crate::model::tags::Waiver {
+        until: now(),
+        reason: "it is known".into(),
+    });
+    case.opens();
 }
 
 #[test]
@@ -234,7 +241,7 @@ fn migrations_that_run() {
         ..running(0)
     }))
     .waits();
-    Case::ran(Some(running(601))).shut(&["has been running for 10 min, longer than `migrations.timeout` (10m)"]);
+    Case::ran(Some(running(601))).shut(&["longer than migrations.timeout (10m)"]);
     // Nothing that a running migration does opens a gate that is shut.
     Case::ran(Some(running(30)))
         .finds("rds-public-access", Severity::High, Verdict::Fail)
@@ -275,6 +282,11 @@ fn whose_migrations() {
     case.shut(&["family shop-none is tagged"]);
     case.family = Some("other-migrate");
     case.shut(&["family other-migrate is tagged"]);
+    case.family = None;
+    for family in case.snapshot.migrations.as_mut().unwrap().values_mut() {
+        family.unread = Some(denied("ecs:ListTasks"));
+    }
+    case.unknown("the runs of the migration shop-new are unknown");
     case.snapshot.migrations = Err(denied("ecs:ListTasks"));
     case.unknown("the migrations are unknown");
 }

@@ -213,7 +213,17 @@ fn tags_of(snapshot: &Snapshot) -> impl Iterator<Item = (Kind, &Tags)> {
         .iter()
         .flat_map(|m| m.values())
         .map(|r| (Kind::Ec2SecurityGroup, &r.tags));
-    instances.chain(clusters).chain(services).chain(secrets).chain(groups)
+    let migrations = snapshot
+        .migrations
+        .iter()
+        .flat_map(|m| m.values())
+        .map(|r| (Kind::EcsTaskDefinition, &r.tags));
+    instances
+        .chain(clusters)
+        .chain(services)
+        .chain(secrets)
+        .chain(groups)
+        .chain(migrations)
 }
 
 /// The workloads that anything in the snapshot is tagged for.

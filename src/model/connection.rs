@@ -127,6 +127,11 @@ pub struct Connection {
     pub faults: Vec<Fault>,
 }
 
+/// Most keys of a JSON object that are kept.
+pub const MAX_KEYS: usize = 200;
+/// Longest key of a JSON object that is kept, in bytes.
+pub const MAX_KEY: usize = 256;
+
 /// What a secret's value turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -136,7 +141,7 @@ pub enum SecretShape {
     /// A JSON object.
     Json {
         /// For each key at the top level, in order: the connection that its value holds. The value of a key that
-        /// holds no string is `None`.
+        /// holds no string is `None`. Not all are kept: see [`MAX_KEYS`] and [`MAX_KEY`].
         keys: std::collections::BTreeMap<String, Option<Connection>>,
         /// The connection that `host`, `username`, `password`, `port` and `dbname` make together, if at least
         /// `host` is there.

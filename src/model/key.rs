@@ -48,6 +48,8 @@ pub enum Subject {
     SecurityGroup(String),
     /// A secret, by ARN or name.
     Secret(String),
+    /// The family of a task that no service runs, by its name.
+    TaskFamily(String),
     /// A workload, by the value of its tag.
     Workload(String),
     /// Something that many workloads may rest on (a subnet, a route table): look at the whole scope again.
@@ -71,6 +73,7 @@ impl std::fmt::Display for Key {
             Subject::Service { cluster, service } => write!(f, "{}/service:{cluster}/{service}", self.scope),
             Subject::SecurityGroup(id) => write!(f, "{}/security-group:{id}", self.scope),
             Subject::Secret(id) => write!(f, "{}/secret:{id}", self.scope),
+            Subject::TaskFamily(name) => write!(f, "{}/task-family:{name}", self.scope),
             Subject::Workload(name) => write!(f, "{}/workload:{name}", self.scope),
             Subject::Everything => write!(f, "{}/*", self.scope),
         }

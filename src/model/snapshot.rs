@@ -155,4 +155,95 @@ impl Snapshot {
             errors: BTreeSet::new(),
         }
     }
+
+    /// Takes over the last runs of migrations that `before` knew and this does not: ECS forgets a stopped task after
+    /// about an hour, and its network interfaces sooner, but what it did to the schema stays done.
+    pub fn keep_runs_of(&mut self, before: &Self) {
+        let (Ok(families), Ok(before)) = (&mut self.migrations, &before.migrations) else {
+            return;
+        };
+        for (name, family) in families {
+            let Some(known) = before.get(name).and_then(|f| f.last_run.as_ref()) else {
+                continue;
+            };
+            match &mut family.last_run {
+                None => family.last_run = Some(known.clone()),
+                Some(run) if run.arn == known.arn && run.security_groups.is_empty() => {
+                    run.security_groups.clone_from(&known.security_groups);
+                }
+                Some(run) if run.started_at < known.started_at => *run = known.clone(),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::resources::TaskRun;
+
+    fn snapshot(run: Option<TaskRun>) -> Snapshot {
+        let scope = Scope {
+            account: "123456789012".into(),
+            region: "us-east-1".into(),
+        };
+        let mut s = Snapshot::empty(scope, Timestamp::UNIX_EPOCH);
+        let family = MigrationFamily {
+            family: "shop-migrate".into(),
+            last_run: run,
+            ..MigrationFamily::default()
+        };
+        s.migrations = Ok(BTreeMap::from([("shop-migrate".to_owned(), family)]));
+        s
+    }
+
+    fn run(arn: &str, hour: i64, groups: &[&str]) -> TaskRun {
+        TaskRun {
+            arn: arn.into(),
+            started_at: Timestamp::new(hour * 3600, 0).ok(),
+            security_groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+            ..TaskRun::default()
+        }
+    }
+
+    fn kept(fresh: Option<TaskRun>, before: Option<TaskRun>) -> Option<TaskRun> {
+        let mut s = snapshot(fresh);
+        s.keep_runs_of(&snapshot(before));
+        s.migrations
+            .expect("read")
+            .remove("shop-migrate")
+            .expect("there")
+            .last_run
+    }
+
+    #[test]
+    fn a_run_that_ecs_forgot_is_remembered() {
+        let (old, new) = (run("task/1", 1, &["sg-1"]), run("task/2", 2, &[]));
+        assert_eq!(kept(None, Some(old.clone())), Some(old.clone()));
+        assert_eq!(kept(None, None), None);
+        assert_eq!(
+            kept(Some(new.clone()), Some(old.clone())),
+            Some(new.clone()),
+            "a newer run counts"
+        );
+        assert_eq!(
+            kept(Some(old.clone()), Some(new.clone())),
+            Some(new),
+            "and only a newer one"
+        );
+        assert_eq!(
+            kept(Some(run("task/1", 1, &[])), Some(old.clone())),
+            Some(old),
+            "with its groups"
+        );
+    }
+
+    #[test]
+    fn a_family_that_is_gone_stays_gone() {
+        let mut s = snapshot(None);
+        s.migrations = Ok(BTreeMap::new());
+        s.keep_runs_of(&snapshot(Some(run("task/1", 1, &[]))));
+        assert!(s.migrations.expect("read").is_empty());
+    }
 }

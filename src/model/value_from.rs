@@ -4,6 +4,8 @@
 //! parameter by ARN, or by name if it is in the same region.
 //! Source: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html>
 
+use super::key::Scope;
+
 /// A parsed reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValueFrom {
@@ -81,6 +83,24 @@ pub fn parse(text: &str) -> ValueFrom {
     })
 }
 
+/// Whether a reference that is no secret can be a parameter: a name, or an ARN of Parameter Store.
+#[must_use]
+pub fn is_parameter(reference: &str) -> bool {
+    !reference.starts_with("arn:") || reference.split(':').nth(2) == Some("ssm")
+}
+
+/// The ARN of a parameter, as IAM knows it: without the version or label that may follow, and with one slash between
+/// `parameter` and its name.
+/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html>
+#[must_use]
+pub fn parameter_arn(reference: &str, scope: &Scope) -> String {
+    if reference.starts_with("arn:") {
+        return reference.split(':').take(6).collect::<Vec<_>>().join(":");
+    }
+    let name = reference.split(':').next().unwrap_or_default();
+    scope.arn("ssm", &format!("parameter/{}", name.trim_start_matches('/')))
+}
+
 /// Writes a reference: the shortest form that says the same.
 #[must_use]
 pub fn write(arn: &str, selector: &Selector) -> String {
@@ -133,6 +153,16 @@ mod tests {
             ":::",
         ] {
             assert_eq!(parse(parameter), ValueFrom::Parameter(parameter.to_owned()));
+        }
+        assert!(is_parameter("coder-url") && is_parameter("arn:aws:ssm:us-east-1:123456789012:parameter/coder"));
+        assert!(!is_parameter("arn:aws:s3:::coder"));
+        let scope = Scope {
+            account: "123456789012".into(),
+            region: "us-east-1".into(),
+        };
+        let here = "arn:aws:ssm:us-east-1:123456789012:parameter/coder/url";
+        for reference in ["coder/url", "/coder/url", "/coder/url:3", here, &format!("{here}:live")] {
+            assert_eq!(parameter_arn(reference, &scope), here);
         }
         assert_eq!(without_suffix("coder/url-AbC123"), Some("coder/url"));
         assert_eq!(without_suffix("coder-postgres-url"), None);

@@ -10,6 +10,7 @@ mod ocsf;
 mod sample;
 mod sarif;
 mod table;
+mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,7 +29,8 @@ pub use junit::junit;
 pub use markdown::markdown;
 pub use ocsf::ocsf;
 pub use sarif::sarif;
-pub use table::{Style, audit_table, plan_table, rules_table};
+pub use table::{Style, audit_table, checklist_table, diagnosis_table, plan_table, rules_table};
+pub use tasks::checklist_markdown;
 
 /// Who made the report.
 #[derive(Debug, Clone, Serialize)]
@@ -37,6 +39,17 @@ pub struct Tool {
     pub name: &'static str,
     /// For instance `0.1.0`.
     pub version: &'static str,
+}
+
+impl Tool {
+    /// This program.
+    #[must_use]
+    pub fn this() -> Self {
+        Self {
+            name: "holdfast",
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
 }
 
 /// What was looked at.

@@ -5,7 +5,8 @@
 //!
 //! - A cloud resource is a *logical* location, named by its ARN. GitHub refuses a file in which any result lacks a
 //!   *physical* one, and takes relative paths only, so each resource also is a path that no repository has:
-//!   `aws/ACCOUNT/REGION/KIND/ID`. It is the same at each sweep, and alerts can be filtered by it.
+//!   `aws/ACCOUNT/REGION/KIND/ID`. It is the same at each sweep, and alerts can be filtered by it. Findings of `check`
+//!   have the path of their file.
 //! - A waived finding is a failure with a suppression; an unknown one is of the kind `open`, which is what the standard
 //!   calls "insufficient information to decide", and for which it demands the level `none`.
 //! - GitHub takes the severity of an alert from its rule alone. So a rule has the severity that the configuration or
@@ -197,7 +198,12 @@ fn location(resource: &ResourceRef) -> Value {
         account,
         region,
     } = resource;
-    let path = format!("aws/{account}/{region}/{}/{id}", kind.name());
+    // What `check` found is in a file: that is where the alert belongs.
+    let file = arn.strip_prefix("file:").and_then(|rest| rest.split_once('#'));
+    let path = match file {
+        Some((path, _)) if path != "-" && !path.starts_with('/') => path.to_owned(),
+        _ => format!("aws/{account}/{region}/{}/{id}", kind.name()),
+    };
     json!({
         "physicalLocation": {
             "artifactLocation": {"uri": uri(&path)},
@@ -343,6 +349,28 @@ mod tests {
             .expect("notifications");
         assert_eq!(notes.len(), 1);
         assert_eq!(notes[0]["properties"]["code"], "AccessDenied");
+    }
+
+    #[test]
+    fn what_check_finds_is_in_a_file() {
+        let at = |arn: &str| {
+            let resource = ResourceRef {
+                kind: crate::model::finding::Kind::EcsService,
+                id: "aws_ecs_service.x".into(),
+                arn: arn.into(),
+                account: "1".into(),
+                region: "x".into(),
+            };
+            location(&resource)["physicalLocation"]["artifactLocation"]["uri"].clone()
+        };
+        assert_eq!(at("file:infra/a plan.json#aws_ecs_service.x"), "infra/a%20plan.json");
+        for elsewhere in [
+            "file:-#aws_ecs_service.x",
+            "file:/tmp/plan.json#aws_ecs_service.x",
+            "arn:aws:x",
+        ] {
+            assert_eq!(at(elsewhere), "aws/1/x/ecs-service/aws_ecs_service.x", "{elsewhere}");
+        }
     }
 
     #[test]

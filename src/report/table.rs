@@ -1,5 +1,8 @@
 //! Tables for a person at 3 a.m.: by workload, worst first, one line of what is wrong, one of what to do.
 
+mod checklist;
+mod diagnosis;
+
 use std::fmt::Write as _;
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
@@ -10,6 +13,9 @@ use crate::model::finding::{Finding, Verdict};
 use crate::model::policy::Severity;
 use crate::plan::{Held, Plan, PlannedAction};
 use crate::rules::Rule;
+pub use checklist::checklist_table;
+pub(super) use checklist::summary as checklist_summary;
+pub use diagnosis::diagnosis_table;
 
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy)]

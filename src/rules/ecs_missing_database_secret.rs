@@ -1,5 +1,5 @@
 use super::secret_malformed_url::SECRET_READS;
-use super::support::{database_variables, references, right_reference, roll_out};
+use super::support::{database_variables, no_execution_role, references, right_reference, roll_out};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::Datastore;
 use crate::model::finding::Evidence;
@@ -119,10 +119,7 @@ pub(super) fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskD
         let container = application(service, definition)?;
         let after = right_reference(w)?;
         if definition.execution_role.is_none() {
-            return Err(format!(
-                "{} has no execution role to fetch a secret with",
-                revision_name(&definition.arn)
-            ));
+            return Err(no_execution_role(definition));
         }
         let variable = variable(w, definition, &container)
             .ok_or("`secret_env` is empty: name the variable that the image reads")?;

@@ -2,9 +2,11 @@ use std::sync::Arc;
 
 use super::ecs_missing_database_secret::ROLLOUT_WRITES;
 use super::secret_malformed_url::SECRET_READS;
-use super::support::{Leads, database_variables, leads, resolve, right_reference, roll_out, shape, usable_keys};
+use super::support::{
+    Leads, database_variables, leads, parameter, resolve, right_reference, roll_out, shape, usable_keys,
+};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::model::connection::SecretShape;
+use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::{SecretChange, revision_name};
@@ -24,8 +26,8 @@ static META: Meta = Meta {
 ## What it checks
 Every `valueFrom` of a database variable in the running revision: that the secret exists in that region and account, \
 that its ARN is whole with the six-character suffix, that `:key::` is used on JSON only and names a key that is there, \
-that JSON is not handed over whole, and that a pinned stage or version exists. A bare name is a Parameter Store \
-parameter to ECS: where a secret has that name, the reference is wrong. Parameters themselves are not followed.
+that JSON is not handed over whole, and that a pinned stage or version exists. A name, or an ARN of Parameter Store, must \
+be that of a parameter that exists there; a bare name that only a secret has is wrong, for ECS takes it for a parameter's.
 
 ## Why it matters
 ECS reports some of these only when a task starts, and the application reports none of them: it gets no URL, or half \
@@ -36,7 +38,8 @@ It rolls out the running revision with the corrected reference, if there is exac
 
 ## By hand
 Correct `valueFrom` to the ARN that `aws secretsmanager describe-secret` prints, with `:key::` appended only if the \
-value is JSON; register the task definition and deploy it.
+value is JSON, or to the name of a parameter that `aws ssm get-parameters --names` finds; register the task definition and \
+deploy it.
 ",
     controls: &[],
     parameters: &["secret_env"],
@@ -88,7 +91,7 @@ fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinitio
     for (container, variable) in database_variables(w, definition) {
         judged = true;
         let found = match value_from::parse(&variable.value_from) {
-            ValueFrom::Parameter(name) => Ok(judge_parameter(w, &name)),
+            ValueFrom::Parameter(name) => judge_parameter(w, &name),
             ValueFrom::Secret(target) => judge_secret(w, &target),
         };
         match found {
@@ -115,20 +118,36 @@ fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinitio
 type Wrong = Option<(String, Result<String, String>)>;
 
 /// A reference that ECS takes for a parameter's name.
-fn judge_parameter(w: &Workload<'_>, name: &str) -> Wrong {
-    if name.starts_with("arn:") {
-        let parameter = name.split(':').nth(2) == Some("ssm");
-        return (!parameter).then(|| {
-            (
-                "it is an ARN of neither a secret nor a parameter".to_owned(),
-                right_reference(w),
-            )
-        });
+fn judge_parameter(w: &Workload<'_>, name: &str) -> Seen<Wrong> {
+    if !value_from::is_parameter(name) {
+        let why = "it is an ARN of neither a secret nor a parameter".to_owned();
+        return Ok(Some((why, right_reference(w))));
     }
-    let secrets = w.snapshot.secrets.as_ref().ok()?;
-    let namesake = secrets.values().find(|s| s.name == name)?;
-    let why = format!("it is the name of the secret {name}, but ECS takes a bare name for a Parameter Store parameter");
-    Some((why, corrected(w, namesake, &Selector::default())))
+    match parameter(w, name)? {
+        // ECS hands over the whole value: a reference to a parameter has no place for a key.
+        Some(SecretShape::Json { .. }) => {
+            let why = format!("the parameter {name} is JSON, and the variable gets all of it");
+            Ok(Some((why, right_reference(w))))
+        }
+        Some(_) => Ok(None),
+        None => Ok(Some(judge_missing_parameter(w, name))),
+    }
+}
+
+/// A reference to no parameter: perhaps a secret was meant.
+fn judge_missing_parameter(w: &Workload<'_>, name: &str) -> (String, Result<String, String>) {
+    let secrets = w.snapshot.secrets.iter().flat_map(|m| m.values());
+    if let Some(namesake) = secrets.into_iter().find(|s| s.name == name) {
+        let why =
+            format!("it is the name of the secret {name}, but ECS takes a bare name for a Parameter Store parameter");
+        return (why, corrected(w, namesake, &Selector::default()));
+    }
+    let scope = &w.snapshot.scope;
+    let arn = value_from::parameter_arn(name, scope);
+    let mut place = arn.split(':').skip(3);
+    let (region, account) = (place.next().unwrap_or_default(), place.next().unwrap_or_default());
+    let why = format!("the parameter {name} does not exist in region {region} of account {account}");
+    (why, right_reference(w))
 }
 
 fn judge_secret(w: &Workload<'_>, target: &SecretRef) -> Seen<Wrong> {
@@ -165,12 +184,34 @@ fn judge_secret(w: &Workload<'_>, target: &SecretRef) -> Seen<Wrong> {
                 secret.name
             )
         }
+        (SecretShape::Json { keys, .. }, Some(key)) if !keys.contains_key(key) && may_be_there(keys.len(), key) => {
+            return Err(too_large(secret));
+        }
         (SecretShape::Json { keys, .. }, Some(key)) if !keys.contains_key(key) => {
             format!("it asks for the key `{key}`, which {} does not have", secret.name)
         }
         _ => return Ok(None),
     };
     Ok(Some((why, corrected(w, secret, s))))
+}
+
+/// Whether a key that was not kept may be there all the same.
+fn may_be_there(kept: usize, key: &str) -> bool {
+    kept >= MAX_KEYS || key.len() > MAX_KEY
+}
+
+fn too_large(secret: &Secret) -> Arc<ReadError> {
+    Arc::new(ReadError {
+        service: "secretsmanager".into(),
+        operation: "GetSecretValue".into(),
+        resource: secret.name.clone(),
+        code: "TooLarge".into(),
+        message: format!(
+            "of the JSON in {} only {MAX_KEYS} keys of at most {MAX_KEY} bytes are looked at; keep the database's URL in a \
+             secret of its own",
+            secret.name
+        ),
+    })
 }
 
 fn partial(secret: &Secret) -> String {

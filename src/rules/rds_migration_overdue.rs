@@ -3,7 +3,6 @@ use super::workload::DatabaseView;
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::finding::{Evidence, ResourceRef};
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::Database;
 use crate::model::resources::{DbInstance, IngressRule, SecurityGroup};
 use crate::model::tags::Lapse;
 
@@ -49,53 +48,28 @@ impl Rule for RdsMigrationOverdue {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        let (databases, instances) = match (w.databases(), w.instances()) {
-            (Ok(databases), Ok(instances)) => (databases, instances),
-            (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
-        };
-        let mut out = vec![];
-        for database in &databases {
-            let members: Vec<&DbInstance> = match &database.database {
-                Database::Instance(id) => instances.iter().copied().filter(|i| i.id == *id).collect(),
-                Database::Cluster(id) => instances
-                    .iter()
-                    .copied()
-                    .filter(|i| i.cluster.as_deref() == Some(id))
-                    .collect(),
-            };
-            let Some(resource) = reference(w, database, &members) else {
-                continue;
-            };
-            let Some(lapse) = database.phase.lapsed else {
-                out.push(Judgement::pass(resource, database.tags));
-                continue;
-            };
-            out.push(judge_lapsed(w, database, &members, resource, lapse));
+        match w.databases() {
+            Err(e) => w.unknown(&e),
+            Ok(databases) => databases.iter().map(|d| judge_one(w, d)).collect(),
         }
-        out
     }
 }
 
-fn reference(w: &Workload<'_>, database: &DatabaseView<'_>, members: &[&DbInstance]) -> Option<ResourceRef> {
-    match &database.database {
-        Database::Instance(_) => members.first().map(|i| w.instance_ref(i)),
-        Database::Cluster(id) => w
-            .clusters_with_members()
-            .ok()?
-            .into_iter()
-            .find(|c| c.id == *id)
-            .map(|c| w.cluster_ref(c)),
+fn judge_one(w: &Workload<'_>, database: &DatabaseView<'_>) -> Judgement {
+    let resource = database.resource(w);
+    match database.phase.lapsed {
+        None => Judgement::pass(resource, database.tags),
+        Some(lapse) => judge_lapsed(w, database, resource, lapse),
     }
 }
 
-fn judge_lapsed(
-    w: &Workload<'_>,
-    database: &DatabaseView<'_>,
-    members: &[&DbInstance],
-    resource: ResourceRef,
-    lapse: Lapse,
-) -> Judgement {
-    let open: Vec<&DbInstance> = members.iter().copied().filter(|i| i.publicly_accessible).collect();
+fn judge_lapsed(w: &Workload<'_>, database: &DatabaseView<'_>, resource: ResourceRef, lapse: Lapse) -> Judgement {
+    let open: Vec<&DbInstance> = database
+        .members
+        .iter()
+        .copied()
+        .filter(|i| i.publicly_accessible)
+        .collect();
     let groups = match &w.snapshot.security_groups {
         Ok(groups) => groups,
         // The flag alone is enough to fail; without it, the groups would have decided.

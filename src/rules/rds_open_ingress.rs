@@ -49,6 +49,7 @@ not this workload's database, or if a service of the workload would lose its onl
     ],
     writes: &["ec2:RevokeSecurityGroupIngress"],
     risk: Risk::None,
+    caused_by: &["rds-migration-overdue"],
     ..Meta::DEFAULT
 };
 
@@ -114,6 +115,7 @@ fn judge_group(w: &Workload<'_>, group: &SecurityGroup, databases: &[&DatabaseVi
     };
     // A person may waive or restrain the correction at the database as well as at its group.
     judgement.tags.extend(databases.iter().map(|d| d.tags.clone()));
+    judgement.related.extend(databases.iter().map(|d| d.arn.to_owned()));
     if databases.iter().all(|d| d.phase.phase.is_migrating()) {
         judgement.phase = "migrating";
     }

@@ -40,6 +40,7 @@ security group; else it names what would be cut off.
     reads: &["rds:DescribeDBInstances", "rds:DescribeDBClusters"],
     writes: &["rds:ModifyDBInstance"],
     risk: Risk::Brief,
+    caused_by: &["rds-migration-overdue"],
     ..Meta::DEFAULT
 };
 
@@ -79,7 +80,10 @@ impl Rule for RdsPublicAccess {
             let (reading, resource) = (w.instance_phase(instance), w.instance_ref(instance));
             out.push(if instance.publicly_accessible && !reading.phase.is_migrating() {
                 let failure = failure(&instance.id, close_public_access(w, instance));
-                Judgement::fail(resource, &instance.tags, failure).in_phase(reading)
+                let above = clusters.iter().filter(|c| instance.cluster.as_deref() == Some(&c.id));
+                Judgement::fail(resource, &instance.tags, failure)
+                    .in_phase(reading)
+                    .relating(above.map(|c| c.arn.clone()))
             } else {
                 Judgement::pass(resource, &instance.tags)
             });

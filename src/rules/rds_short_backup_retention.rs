@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::support::untagged;
+use super::support::{not_available, untagged};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -128,11 +128,8 @@ impl Judged<'_> {
     }
 
     fn waits(&self) -> Option<String> {
-        if self.status != "available" {
-            return Some(format!(
-                "waits: {} is {}, and AWS changes only an available one",
-                self.id, self.status
-            ));
+        if let Some(why) = not_available(self.id, self.status) {
+            return Some(why);
         }
         let pending: Vec<&str> = self.pending.keys().map(String::as_str).collect();
         (!pending.is_empty()).then(|| {

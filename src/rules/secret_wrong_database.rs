@@ -1,14 +1,12 @@
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::secret_malformed_url::{SECRET_READS, Used, connections, used_secrets};
-use super::support::{Leads, leads, shape};
+use super::secret_malformed_url::SECRET_READS;
+use super::support::{Holder, Leads, connections, holders, leads};
 use super::workload::DatabaseView;
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::snapshot::ReadError;
-use crate::model::value_from::Selector;
 
 /// `secret-wrong-database`
 pub struct SecretWrongDatabase;
@@ -20,7 +18,8 @@ static META: Meta = Meta {
     summary: "a database secret does not lead to the workload's database",
     docs: "\
 ## What it checks
-Host, port and database name in every database secret of the workload, against the endpoints of the databases that \
+Host, port and database name in every database secret of the workload, and in every parameter that a running container \
+gets as one of `secret_env`, against the endpoints of the databases that \
 carry its tag: instance endpoints, and of a cluster its writer, reader and custom ones. The database name is compared \
 where RDS knows one (`DBName`). Of several databases, leading to any one is enough. A host name of your own that is an alias of the \
 endpoint is not followed: waive the rule, or use the endpoint.
@@ -32,7 +31,8 @@ A service that writes to last month's database works perfectly, until someone de
 It reports.
 
 ## By hand
-`aws secretsmanager put-secret-value` with the endpoint that `aws rds describe-db-instances` gives.
+`aws secretsmanager put-secret-value` (of a parameter: `aws ssm put-parameter --overwrite`) with the endpoint that \
+`aws rds describe-db-instances` gives.
 ",
     controls: &[],
     parameters: &["secret_env"],
@@ -54,10 +54,10 @@ impl Rule for SecretWrongDatabase {
             Ok(databases) if databases.is_empty() => return vec![],
             Ok(databases) => databases,
         };
-        let (used, error) = used_secrets(w);
-        let mut out: Vec<Judgement> = used
-            .into_values()
-            .filter_map(|used| judge_secret(w, &used, &databases))
+        let (holders, error) = holders(w);
+        let mut out: Vec<Judgement> = holders
+            .iter()
+            .filter_map(|holder| judge_holder(w, holder, &databases))
             .collect();
         if let Some(error) = error {
             out.extend(w.unknown(&error));
@@ -66,24 +66,21 @@ impl Rule for SecretWrongDatabase {
     }
 }
 
-fn judge_secret(w: &Workload<'_>, used: &Used<'_>, databases: &[DatabaseView<'_>]) -> Option<Judgement> {
-    let (secret, resource) = (used.secret, w.secret_ref(used.secret));
-    let referenced = !used.uses.is_empty();
-    let uses = if referenced {
-        used.uses.clone()
-    } else {
-        BTreeSet::from([Selector::default()])
-    };
+/// One thing that leads elsewhere: what is told of it, the field, observed, expected.
+type Astray = (String, &'static str, String, String);
+
+fn judge_holder(w: &Workload<'_>, holder: &Holder<'_>, databases: &[DatabaseView<'_>]) -> Option<Judgement> {
+    let resource = holder.resource.clone();
     let mut judged = false;
-    let mut astray = vec![];
+    let mut astray: Vec<Astray> = vec![];
     let mut unclear = None;
-    for selector in &uses {
-        let shape = match shape(w, secret, selector) {
-            Err(e) => return Some(Judgement::unknown(resource, &secret.tags, &e)),
+    for held in &holder.values {
+        let shape = match &held.shape {
+            Err(e) => return Some(Judgement::unknown(resource, holder.tags, e)),
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
-        for (_, connection) in connections(shape, selector.json_key.as_deref(), referenced) {
+        for (_, connection) in connections(shape, held.key.as_deref(), holder.referenced) {
             if connection.hosts.is_empty() {
                 continue;
             }
@@ -91,7 +88,8 @@ fn judge_secret(w: &Workload<'_>, used: &Used<'_>, databases: &[DatabaseView<'_>
             match leads(connection, databases) {
                 Leads::Home => {}
                 Leads::Astray(field, observed, expected) => {
-                    let found = (field, observed, expected);
+                    let told = holder.told(held, &format!("its {field} is {observed}, not {expected}"));
+                    let found = (told, field, observed, expected);
                     if !astray.contains(&found) {
                         astray.push(found);
                     }
@@ -104,36 +102,35 @@ fn judge_secret(w: &Workload<'_>, used: &Used<'_>, databases: &[DatabaseView<'_>
         return None;
     }
     if let ([], Some(why)) = (astray.as_slice(), unclear) {
+        let name = holder.name();
         let error = ReadError {
             service: "rds".into(),
             operation: "DescribeDBInstances".into(),
-            resource: secret.name.clone(),
+            resource: name.clone(),
             code: "NotComparable".into(),
-            message: format!("where {} leads is unknown: {why}", secret.name),
+            message: format!("where {name} leads is unknown: {why}"),
         };
-        return Some(Judgement::unknown(resource, &secret.tags, &Arc::new(error)));
+        return Some(Judgement::unknown(resource, holder.tags, &Arc::new(error)));
     }
     if astray.is_empty() {
-        return Some(Judgement::pass(resource, &secret.tags));
+        return Some(Judgement::pass(resource, holder.tags));
     }
-    let told: Vec<String> = astray
-        .iter()
-        .map(|(f, o, e)| format!("its {f} is {o}, not {e}"))
-        .collect();
+    let told: Vec<&str> = astray.iter().map(|(told, ..)| told.as_str()).collect();
+    let told = told.join("; ");
     let failure = Failure {
         severity: None,
-        message: format!(
-            "the secret {} does not lead to the database of {}: {}",
-            secret.name,
-            w.name,
-            told.join("; ")
-        ),
-        evidence: astray.into_iter().map(|(f, o, e)| Evidence::new(f, o, e)).collect(),
-        remedy: Remedy::manual(format!(
-            "write the value of {} anew with the right endpoint and database name, then restart the services that \
-             use it",
-            secret.name
-        )),
+        message: match holder.secret {
+            Some(secret) => format!(
+                "the secret {} does not lead to the database of {}: {told}",
+                secret.name, w.name
+            ),
+            None => format!(
+                "{} gets a connection from Parameter Store that does not lead to the database of {}: {told}",
+                resource.id, w.name
+            ),
+        },
+        evidence: astray.into_iter().map(|(_, f, o, e)| Evidence::new(f, o, e)).collect(),
+        remedy: Remedy::manual(holder.rewrite("with the right endpoint and database name")),
     };
-    Some(Judgement::fail(resource, &secret.tags, failure))
+    Some(Judgement::fail(resource, holder.tags, failure))
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::config::Config;
+use crate::config::{Config, Migrations, WorkloadOverrides};
 use crate::judge::{Judged, judge};
 use crate::model::connection::{Connection, ConnectionForm, Fault, HostPort, SecretShape};
 use crate::model::finding::Verdict;
@@ -89,7 +89,7 @@ pub(crate) fn connection(host: &str, database: &str, faults: Vec<Fault>) -> Conn
         database: Some(database.into()),
         user: Some("app".into()),
         has_password: true,
-        sslmode: None,
+        sslmode: Some("require".into()),
         faults,
     }
 }
@@ -129,7 +129,7 @@ pub(crate) fn clean() -> Snapshot {
             engine_version: "17.2".into(),
             backup_retention_days: 7,
             class: "db.t4g.medium".into(),
-            master_user: Some("postgres".into()),
+            master_user: Some("shop_admin".into()),
             created_at: Some(ago(30 * 24)),
             restorable_until: Some(now() - jiff::SignedDuration::from_mins(4)),
             storage_encrypted: true,
@@ -186,6 +186,7 @@ pub(crate) fn clean() -> Snapshot {
                 enabled: true,
                 last: Some(ago(24)),
             },
+            primary_region: None,
             tags: shop(&[]),
         },
     )]);
@@ -310,6 +311,9 @@ pub(crate) fn web(s: &mut Snapshot) -> &mut Container {
 /// Makes its database variable refer to `value_from`, which leads to `leads_to`.
 pub(crate) fn refer(s: &mut Snapshot, value_from: &str, leads_to: Option<&str>) {
     web(s).secrets[0].value_from = value_from.into();
+    if crate::model::value_from::is_parameter(value_from) {
+        s.parameters.insert(value_from.into(), Ok(None));
+    }
     if let crate::model::value_from::ValueFrom::Secret(target) = crate::model::value_from::parse(value_from) {
         let lookup = leads_to.map_or(Lookup::Missing, |arn| Lookup::Found(arn.into()));
         s.lookups.insert(target.arn, Ok(lookup));
@@ -340,7 +344,7 @@ pub(crate) fn cluster(s: &mut Snapshot) -> &mut DbCluster {
         deletion_protection: true,
         multi_az: true,
         iam_authentication: true,
-        master_user: Some("postgres".into()),
+        master_user: Some("shop_admin".into()),
         parameter_group: Some("default.aurora-postgresql17".into()),
         backup_retention_days: 7,
         hosts: vec!["fleet.cluster-abc.us-east-1.rds.amazonaws.com".into()],
@@ -363,9 +367,38 @@ pub(crate) fn judged(s: &Snapshot) -> Judged {
     judge(s, &Config::default(), now(), None)
 }
 
-/// The verdicts of `rules` alone, those that are off by default included.
+/// A workload of which more is asked: see [`judged_by`].
+const STRICT: &str = "strict";
+
+/// Makes the workload one that must have a migration, and whose log must tell of a connection.
+pub(crate) fn strict(s: &mut Snapshot) {
+    let instances = s.instances.iter_mut().flat_map(|m| m.values_mut()).map(|r| &mut r.tags);
+    let services = s.services.iter_mut().flat_map(|m| m.values_mut()).map(|r| &mut r.tags);
+    let secrets = s.secrets.iter_mut().flat_map(|m| m.values_mut()).map(|r| &mut r.tags);
+    let groups = s
+        .security_groups
+        .iter_mut()
+        .flat_map(|m| m.values_mut())
+        .map(|r| &mut r.tags);
+    let families = s
+        .migrations
+        .iter_mut()
+        .flat_map(|m| m.values_mut())
+        .map(|r| &mut r.tags);
+    for tags in instances.chain(services).chain(secrets).chain(groups).chain(families) {
+        tags.0.insert("holdfast:workload".into(), STRICT.into());
+    }
+}
+
+/// The verdicts of `rules` alone, those that are off by default included. Of [`strict`] workloads, more is asked.
 pub(crate) fn judged_by(s: &Snapshot, rules: &[&str]) -> Judged {
     let mut config = Config::default();
+    let more = WorkloadOverrides {
+        migrations: Some(Migrations::Required),
+        database_log_pattern: Some("connected".into()),
+        ..WorkloadOverrides::default()
+    };
+    config.workloads.insert(STRICT.into(), more);
     for id in crate::rules::ids() {
         let settings = config.rules.entry(id.to_owned()).or_default();
         settings.enabled = Some(rules.contains(&id));

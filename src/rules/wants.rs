@@ -5,18 +5,22 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Workload;
+use super::ecs_exec_disabled::EXEC;
 use super::rds_open_ingress::offending;
-use super::support::{is_durable, right_reference};
+use super::rds_unenforced_tls::own_groups;
+use super::rds_unreachable_from_service::to_open;
+use super::support::{database_variables, holders, is_durable, readable_as, right_reference};
 use super::workload::{DatabaseView, Index};
+use super::{Workload, ecs_builtin_database, ecs_unsafe_rollback};
 use crate::config::Config;
 use crate::judge::workload_names;
+use crate::model::remediation::Action;
 use crate::model::snapshot::Snapshot;
 
 /// What a second look should read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Wants {
-    /// Security groups with an offending rule: what else do they guard?
+    /// Security groups with an offending rule, or without one that should be there: what else do they guard?
     pub guarded: BTreeSet<String>,
     /// Running revisions that keep data in the container, with no secret to add: was an earlier one durable?
     pub earlier: BTreeSet<String>,
@@ -38,8 +42,24 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
     let mut wants = Wants::default();
     let names = workload_names(snapshot, &config.tag_prefix);
     let viewer = Viewer::new(snapshot, config, now);
+    let [rollbacks, logs, exec] =
+        ["ecs-unsafe-rollback", "ecs-builtin-database", "ecs-exec-disabled"].map(|rule| config.judges_id(rule));
+    let policies = config.judges_id("secret-broad-access");
+    // Without the rule its permissions may not be there, so the precondition of rollouts goes with it.
+    let access = config.judges_id("ecs-secret-unreadable");
     for name in &names {
         let w = viewer.view(name);
+        if policies {
+            let open = holders(&w)
+                .0
+                .into_iter()
+                .filter_map(|s| s.secret)
+                .filter(|s| s.deleted_at.is_none());
+            wants.policies.extend(open.map(|s| s.arn.clone()));
+        }
+        if access {
+            want_access(&w, &mut wants.access);
+        }
         for database in w.databases().unwrap_or_default() {
             for id in database.security_groups {
                 let Ok(Some(group)) = w.group(id) else { continue };
@@ -53,8 +73,23 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
                 }
             }
         }
+        if config.judges_id("rds-unreachable-from-service") {
+            wants.guarded.extend(to_open(&w));
+        }
+        if config.judges_id("rds-unenforced-tls") {
+            wants.parameter_groups.extend(own_groups(&w));
+        }
         for service in w.services().unwrap_or_default() {
             let Ok(definition) = w.running(service) else { continue };
+            if rollbacks && ecs_unsafe_rollback::is_concerned(&w, service, definition) {
+                wants.rollback_targets.insert(service.arn.clone());
+            }
+            if logs && ecs_builtin_database::is_concerned(&w, service, definition) {
+                wants.logs.insert(service.arn.clone());
+            }
+            if let (true, Some(role)) = (exec, &definition.task_role) {
+                wants.access.entry(role.clone()).or_default().insert(EXEC.to_owned());
+            }
             if definition.revision > 1 && !is_durable(&w, definition, service.fargate) && right_reference(&w).is_err() {
                 wants.earlier.insert(definition.arn.clone());
             }
@@ -62,6 +97,45 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
     }
     wants
 }
+
+/// The roles of a workload's services, with what their running revisions read and what a rollout would have them read.
+fn want_access(w: &Workload<'_>, access: &mut BTreeMap<String, BTreeSet<String>>) {
+    let mut want = |role: &str, reference: &str| {
+        if let Ok(Some(resource)) = readable_as(w, reference) {
+            access.entry(role.to_owned()).or_default().insert(resource);
+        }
+    };
+    for service in w.services().unwrap_or_default() {
+        let Ok(definition) = w.running(service) else { continue };
+        let Some(role) = &definition.execution_role else {
+            continue;
+        };
+        for (_, variable) in database_variables(w, definition) {
+            want(role, &variable.value_from);
+        }
+    }
+    let judgements = ROLLING_OUT.iter().flat_map(|rule| rule.judge(w));
+    for action in judgements.flat_map(super::Judgement::actions) {
+        let Action::RollOut { base, changes, .. } = action else {
+            continue;
+        };
+        let Some(Ok(definition)) = w.snapshot.task_definitions.get(&base) else {
+            continue;
+        };
+        for change in &changes {
+            if let Some(role) = &definition.execution_role {
+                want(role, &change.after);
+            }
+        }
+    }
+}
+
+/// Rules whose corrections give a service another reference.
+const ROLLING_OUT: &[&dyn super::Rule] = &[
+    &super::ecs_missing_database_secret::EcsMissingDatabaseSecret,
+    &super::ecs_plaintext_database_url::EcsPlaintextDatabaseUrl,
+    &super::ecs_secret_reference_mismatch::EcsSecretReferenceMismatch,
+];
 
 /// One workload of a snapshot. To look at many, make a [`Viewer`].
 #[must_use]

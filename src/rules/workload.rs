@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::{Failure, Judgement, Outcome};
 use crate::config::WorkloadParams;
 use crate::model::finding::{Kind, ResourceRef};
-use crate::model::remediation::Database;
-use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, TaskDefinition};
+use crate::model::remediation::{Action, Database, revision_name};
+use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::{PhaseReading, Tags};
 
@@ -24,6 +24,7 @@ pub struct Index<'a> {
     services: HashMap<&'a str, Vec<&'a Service>>,
     secrets: HashMap<&'a str, Vec<&'a Secret>>,
     groups: HashMap<&'a str, Vec<&'a SecurityGroup>>,
+    migrations: HashMap<&'a str, Vec<&'a MigrationFamily>>,
 }
 
 impl<'a> Index<'a> {
@@ -59,6 +60,11 @@ impl<'a> Index<'a> {
         for group in snapshot.security_groups.iter().flat_map(|m| m.values()) {
             if let Some(name) = group.tags.workload(prefix) {
                 index.groups.entry(name).or_default().push(group);
+            }
+        }
+        for family in snapshot.migrations.iter().flat_map(|m| m.values()) {
+            if let Some(name) = family.tags.workload(prefix) {
+                index.migrations.entry(name).or_default().push(family);
             }
         }
         index
@@ -173,6 +179,15 @@ impl<'a> Workload<'a> {
         Ok(of(&self.index.groups, self.name))
     }
 
+    /// Families that run the workload's schema migrations.
+    ///
+    /// # Errors
+    /// What kept the families from being found.
+    pub fn migrations(&self) -> Seen<Vec<&'a MigrationFamily>> {
+        self.snapshot.migrations.as_ref().map_err(Arc::clone)?;
+        Ok(of(&self.index.migrations, self.name))
+    }
+
     /// The revision that a service runs.
     ///
     /// # Errors
@@ -246,6 +261,12 @@ impl<'a> Workload<'a> {
         )
     }
 
+    /// Names a revision of a task definition in a finding.
+    #[must_use]
+    pub fn revision_ref(&self, arn: &str) -> ResourceRef {
+        ResourceRef::new(Kind::EcsTaskDefinition, revision_name(arn), arn, &self.snapshot.scope)
+    }
+
     /// Names a security group in a finding.
     #[must_use]
     pub fn group_ref(&self, group: &SecurityGroup) -> ResourceRef {
@@ -305,6 +326,15 @@ impl Judgement {
         }
     }
 
+    /// The corrections of a failure; none of any other outcome.
+    #[must_use]
+    pub fn actions(self) -> Vec<Action> {
+        match self.outcome {
+            Outcome::Fail(failure) => failure.remedy.actions,
+            Outcome::Pass | Outcome::Unknown(_) => vec![],
+        }
+    }
+
     /// Notes another resource that it rests on, by its ARN.
     #[must_use]
     pub fn relating(mut self, arns: impl IntoIterator<Item = String>) -> Self {
@@ -327,6 +357,10 @@ pub struct DatabaseView<'a> {
     pub database: Database,
     /// Its identifier.
     pub id: &'a str,
+    /// Its ARN.
+    pub arn: &'a str,
+    /// The instance itself, or the members of the cluster that belong to the workload.
+    pub members: Vec<&'a DbInstance>,
     /// Host names that lead to it. Empty while it is being created.
     pub hosts: Vec<&'a str>,
     /// Its port.
@@ -341,6 +375,24 @@ pub struct DatabaseView<'a> {
     pub phase: PhaseReading,
     /// Its tags.
     pub tags: &'a Tags,
+}
+
+impl DatabaseView<'_> {
+    /// Names it in a finding.
+    #[must_use]
+    pub fn resource(&self, w: &Workload<'_>) -> ResourceRef {
+        let kind = match self.database {
+            Database::Instance(_) => Kind::RdsDbInstance,
+            Database::Cluster(_) => Kind::RdsDbCluster,
+        };
+        ResourceRef::new(kind, self.id, self.arn, &w.snapshot.scope)
+    }
+
+    /// Whether it has IPv6 addresses.
+    #[must_use]
+    pub fn dual_stack(&self) -> bool {
+        self.members.iter().any(|i| i.dual_stack)
+    }
 }
 
 impl<'a> Workload<'a> {
@@ -369,6 +421,7 @@ impl<'a> Workload<'a> {
                 DatabaseView {
                     database: Database::Cluster(c.id.clone()),
                     id: &c.id,
+                    arn: &c.arn,
                     hosts,
                     port: c.port.or_else(|| {
                         members
@@ -380,6 +433,7 @@ impl<'a> Workload<'a> {
                     vpc: members.iter().find_map(|i| i.vpc.as_deref()),
                     phase: self.phase(&c.tags),
                     tags: &c.tags,
+                    members,
                 }
             })
             .collect();
@@ -388,6 +442,8 @@ impl<'a> Workload<'a> {
         views.extend(instances.iter().copied().filter(alone).map(|i| DatabaseView {
             database: Database::Instance(i.id.clone()),
             id: &i.id,
+            arn: &i.arn,
+            members: vec![i],
             hosts: i.endpoint.iter().map(|e| e.host.as_str()).collect(),
             port: i.endpoint.as_ref().map(|e| e.port).or(i.port),
             name: i.database.as_deref(),

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::secret_malformed_url::{connections, used_secrets};
-use super::support::{Leads, leads, references, resolve, shape};
+use super::support::{Leads, connections, holders, leads, references, resolve};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::finding::{Evidence, ResourceRef};
 use crate::model::policy::Severity;
@@ -45,6 +44,7 @@ share is best split; otherwise waive this rule on it.
         "secretsmanager:ListSecrets",
         "secretsmanager:DescribeSecret",
         "secretsmanager:GetSecretValue",
+        "ssm:GetParameters",
     ],
     ..Meta::DEFAULT
 };
@@ -135,14 +135,11 @@ fn secrets(w: &Workload<'_>, parts: &mut Parts) {
 /// Instances and clusters without any workload that a secret of this one leads to, where it leads to none of its own.
 fn led_to(w: &Workload<'_>, parts: &mut Parts) {
     let Ok(databases) = w.databases() else { return };
-    let (used, _) = used_secrets(w);
-    for used in used.into_values() {
-        for selector in &used.uses {
+    for holder in holders(w).0.into_iter().filter(|h| h.referenced) {
+        for held in &holder.values {
             // What can't be read here is told by the rules about secrets.
-            let Ok(Some(shape)) = shape(w, used.secret, selector) else {
-                continue;
-            };
-            for (_, connection) in connections(shape, selector.json_key.as_deref(), true) {
+            let Ok(Some(shape)) = held.shape else { continue };
+            for (_, connection) in connections(shape, held.key.as_deref(), true) {
                 if leads(connection, &databases) == Leads::Home {
                     continue;
                 }

@@ -60,7 +60,7 @@ pub enum Ignored {
     ReadOnly,
     /// A call that changes nothing a rule looks at.
     UnknownCall,
-    /// About a resource of a kind that we don't watch, for instance a task that belongs to no service.
+    /// About a resource of a kind that we don't watch, for instance an EC2 instance.
     OtherResource,
     /// Nothing inside: an empty batch, an SNS subscription notice.
     Empty,
@@ -389,12 +389,9 @@ fn database(outer: &Value, detail: &Value, detail_type: &str) -> Targets {
 
 /// `ECS Task State Change`: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html>
 fn task(detail: &Value) -> Result<Found, ParseError> {
-    // Tasks of no service (`family:...`) are started by people and schedules; there is no service to look at.
-    let Some(service) = text(detail, "group")
-        .and_then(|g| g.strip_prefix("service:"))
-        .and_then(name)
-    else {
-        return Ok(Found::Ignored(Ignored::OtherResource));
+    let group = text(detail, "group").unwrap_or_default();
+    let Some(service) = group.strip_prefix("service:").and_then(name) else {
+        return Ok(standalone(detail, group));
     };
     let arn = text(detail, "clusterArn")
         .and_then(arn::Arn::parse)
@@ -404,6 +401,17 @@ fn task(detail: &Value) -> Result<Found, ParseError> {
         arn,
         Subject::Service { cluster, service },
     )]))
+}
+
+/// A task of no service is started by people, pipelines and schedules, and may be a migration. Its group is
+/// `family:NAME` unless whoever ran it said otherwise.
+fn standalone(detail: &Value, group: &str) -> Found {
+    let of_group = group.strip_prefix("family:").and_then(name);
+    let family = of_group.or_else(|| text(detail, "taskDefinitionArn").and_then(arn::Arn::parse)?.family());
+    match family {
+        Some(family) => Found::Targets(vec![Target::Subject(Subject::TaskFamily(family))]),
+        None => Found::Ignored(Ignored::OtherResource),
+    }
 }
 
 /// `ECS Service Action` and `ECS Deployment State Change`: the first resource is the service.

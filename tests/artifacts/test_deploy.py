@@ -370,7 +370,7 @@ def permissions(statements):
 
 
 def test_writes_are_bound_to_the_tag(enforcing):
-    reads = re.compile(r"^[a-z0-9]+:(Describe|List|Get|BatchGet)")
+    reads = re.compile(r"^[a-z0-9]+:(Describe|List|Get|BatchGet|Simulate)")
     allowed = permissions(workload_statements(enforcing))
     assert not [action for action in allowed if "*" in action]
     unbound = {
@@ -381,14 +381,14 @@ def test_writes_are_bound_to_the_tag(enforcing):
     assert unbound == {
         "ecs:TagResource": ["ecs:CreateAction"],  # only while a revision is registered, whose tags the row above binds
         "iam:PassRole": ["iam:PassedToService"],  # knows no tag condition
-        "kms:Decrypt": ["kms:ViaService"],  # of secrets that GetSecretValue allows
+        "kms:Decrypt": ["kms:ViaService"],  # of secrets that GetSecretValue allows, and parameters
     }
     assert allowed["secretsmanager:GetSecretValue"] == [f"aws:ResourceTag/{TAG}"]
 
 
 def test_audit_role_cannot_write(auditing):
     assert sorted(auditing.policies("TaskRole")) == ["own", "read"]
-    read_only = re.compile(r"^[a-z0-9]+:(Describe|List|Get)")
+    read_only = re.compile(r"^[a-z0-9]+:(Describe|List|Get|Simulate)")
     assert not [a for a in permissions(workload_statements(auditing)) if not read_only.match(a)]
     own = [a for s in auditing.policies("TaskRole")["own"] for a in listed(s["Action"])]
     assert sorted(own) == sorted(OPERATORS_OWN)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::lies::Lie;
 use crate::on_both;
 use crate::policy::everything_wrong;
-use crate::stage::{Kind, Stage, list, run, text};
+use crate::stage::{CORE, Kind, Stage, list, run, text};
 use crate::world::World;
 
 on_both!(
@@ -178,6 +178,7 @@ fn rolls_out(kind: Kind) {
     );
     world.patch(json!({"secrets": {"shop-api": {"string": "sk-0123456789"}}}));
     let mut stage = Stage::new(kind, &world);
+    stage.about(&[CORE, &["ecs-unsafe-rollback"]].concat());
     stage.configure("workloads: {shop: {secret_env: [DATABASE_URL]}}\n");
     let before = stage.state();
     let answer = stage.holdfast(&["apply", "--yes", "--wait", "30s"]);
@@ -216,7 +217,8 @@ fn rolls_out(kind: Kind) {
             "{service:#}"
         );
     }
-    stage.expect(&[]);
+    // What it went away from would lose data if it came back.
+    stage.expect(&["fail high shop ecs-unsafe-rollback main/shop"]);
     let again = stage.gateway(&[]);
     assert_eq!(run(stage.command(&again.endpoint, &["apply", "--yes"])).code, 0);
     assert_eq!(again.mutations(), Vec::<String>::new());

@@ -16,13 +16,22 @@
 
 mod apply;
 mod canary;
+mod catalogue_ecs;
+mod catalogue_migrations;
+mod catalogue_rds;
+mod catalogue_secrets;
+mod check;
+mod checklist;
 mod corners;
 mod databases;
 mod denials;
+mod diagnose;
+mod gate;
 mod iam;
 mod lies;
 mod operator;
 mod policy;
+mod postgres;
 mod report;
 mod secrets;
 mod services;

@@ -24,7 +24,7 @@ on_both!(
 const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A running operator; killed when dropped.
-struct Operator {
+pub struct Operator {
     child: Child,
     address: String,
     /// What it logged, gathered by a thread.
@@ -32,7 +32,7 @@ struct Operator {
 }
 
 impl Operator {
-    fn start(stage: &Stage, arguments: &[&str]) -> Self {
+    pub fn start(stage: &Stage, arguments: &[&str]) -> Self {
         let all = [&["--log-format", "json", "run", "--listen", "127.0.0.1:0"], arguments].concat();
         let mut command = stage.command(&stage.endpoint, &all);
         let mut child = command
@@ -68,7 +68,7 @@ impl Operator {
         operator
     }
 
-    fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
+    pub fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         let end = Instant::now() + DEADLINE;
         while !condition() {
             let log = self.log.lock().expect("log");
@@ -94,7 +94,7 @@ impl Operator {
     }
 
     /// The sum of all series of a metric whose labels contain all of `labels`.
-    fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let (_, text) = self.get("/metrics");
         text.lines()
             .filter(|l| l.starts_with(&format!("{name}{{")) || l.starts_with(&format!("{name} ")))
@@ -104,7 +104,7 @@ impl Operator {
     }
 
     /// SIGTERM; its exit code.
-    fn stop(mut self) -> i32 {
+    pub fn stop(mut self) -> i32 {
         let pid = self.child.id().to_string();
         assert!(
             std::process::Command::new("kill")
@@ -143,14 +143,14 @@ fn world() -> World {
     world
 }
 
-fn configure(stage: &mut Stage, more: &str) {
+pub fn configure(stage: &mut Stage, more: &str) {
     let queue = stage.id("queues", "signals");
     stage.configure(&format!(
         "events: {{queue_url: \"{queue}\"}}\nsweep: {{interval: 1h}}\n{more}\n"
     ));
 }
 
-fn send(stage: &mut Stage, body: &str) {
+pub fn send(stage: &mut Stage, body: &str) {
     let queue = stage.id("queues", "signals");
     stage.call("sqs", "send_message", json!({"QueueUrl": queue, "MessageBody": body}));
 }

@@ -155,17 +155,17 @@ impl Stage {
         self.ask(&json!({"state": null}))
     }
 
-    /// Runs from now on with this configuration, and, unless it says something of `rules`, judges by those of
-    /// [`Self::about`] alone.
+    /// Runs from now on with this configuration, and judges by the rules of [`Self::about`] alone, but for what it says
+    /// of single ones.
     pub fn configure(&mut self, yaml: &str) {
         let path = self.dir.path().join("holdfast.yaml");
-        let mut text = yaml.to_owned();
-        if !text.contains("rules:") {
-            text.push_str("\nrules:\n");
-            for id in holdfast::rules::ids() {
-                let on = self.about.iter().any(|r| r == id);
-                text.push_str(&format!("  {id}: {{enabled: {on}}}\n"));
-            }
+        let others = holdfast::rules::ids().into_iter().filter(|id| !yaml.contains(id));
+        let on = |id: &str| self.about.iter().any(|r| r == id);
+        let others: Vec<String> = others.map(|id| format!("{id}: {{enabled: {}}}", on(id))).collect();
+        let others = others.join(", ");
+        let mut text = yaml.replacen("rules: {", &format!("rules: {{{others}, "), 1);
+        if !yaml.contains("rules:") {
+            text.push_str(&format!("\nrules: {{{others}}}\n"));
         }
         std::fs::write(&path, text).expect("written");
         self.config = Some(path);
@@ -393,6 +393,12 @@ pub fn run(mut command: Command) -> Answer {
 /// A list in a report or plan.
 pub fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value[key].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// An instant so many hours from now, as AWS writes it.
+pub fn in_hours(hours: f64) -> String {
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs_f64(hours * 3600.0);
+    at.round(jiff::Unit::Second).expect("an instant").to_string()
 }
 
 /// A string.

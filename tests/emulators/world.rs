@@ -7,7 +7,7 @@ pub const PASSWORD: &str = "Zq9wXv4mRtLp7KdB";
 
 /// The URL that leads to the database of `stack`.
 pub fn url(stack: &str) -> String {
-    format!("postgres://app:{PASSWORD}@{{{{endpoint:{stack}-db}}}}:{{{{port:{stack}-db}}}}/app")
+    format!("postgres://app:{PASSWORD}@{{{{endpoint:{stack}-db}}}}:{{{{port:{stack}-db}}}}/app?sslmode=require")
 }
 
 /// A world that `emulators/lay_out.py` can lay out.

@@ -101,7 +101,7 @@ impl<'a> Reading<'a, '_> {
         let (values, unknown, expressions) = (resource.values, resource.unknown, resource.expressions);
         let found = self.terraform.links_in(
             class,
-            &resource.module,
+            &resource.address,
             values.get(attribute),
             unknown.get(attribute),
             expressions.and_then(|e| e.get(attribute)),
@@ -120,7 +120,7 @@ impl<'a> Reading<'a, '_> {
         let of = |of: &'a Value| first(of.get(block)).and_then(|b| b.get(attribute));
         let found = self.terraform.links_in(
             class,
-            &resource.module,
+            &resource.address,
             of(resource.values),
             of(resource.unknown),
             // AWS chooses nothing inside of a block: what is unknown there was set, if perhaps where the file does not say.
@@ -150,7 +150,7 @@ impl super::Terraform<'_> {
     pub(super) fn links_in(
         &self,
         class: Class,
-        module: &str,
+        from: &str,
         value: Option<&Value>,
         unknown: Option<&Value>,
         expression: Option<&Value>,
@@ -168,7 +168,7 @@ impl super::Terraform<'_> {
             match expression.map(references) {
                 Some(references) if !references.is_empty() => {
                     let (types, _) = class.types();
-                    let more = self.configuration.targets(&self.resources, types, module, &references);
+                    let more = self.configuration.targets(&self.resources, types, from, &references);
                     found.found.extend(more.found);
                     found.unresolved = more.unresolved;
                 }

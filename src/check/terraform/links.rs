@@ -58,8 +58,8 @@ impl<'a> Configuration<'a> {
         list(module.get("resources")).iter().find(of)?.get("expressions")
     }
 
-    /// The resources of `types` that `references`, made in the module instance `module`, lead to.
-    pub fn targets(&self, resources: &[Resource<'_>], types: &[&str], module: &str, references: &[&str]) -> Targets {
+    /// The resources of `types` that `references`, made by the resource at `from`, lead to.
+    pub fn targets(&self, resources: &[Resource<'_>], types: &[&str], from: &str, references: &[&str]) -> Targets {
         let mut targets = Targets::default();
         let mut search = Search {
             configuration: self,
@@ -68,7 +68,17 @@ impl<'a> Configuration<'a> {
             left: REFERENCES,
             targets: &mut targets,
         };
-        search.all(&steps(module), references, HOPS);
+        search.all(&steps(&module_of(from)), references, HOPS);
+        // `aws_subnet.a[each.key]` is told as `aws_subnet.a` and `each.key`: the instance with the same key is meant.
+        let own = key_of(from);
+        if own.is_some() && references.iter().any(|r| KEYS.contains(r)) {
+            let same = |address: &String| key_of(address) == own;
+            if targets.found.iter().any(same) {
+                targets.found.retain(|a| key_of(a).is_none() || same(a));
+            } else {
+                targets.unresolved = true;
+            }
+        }
         targets.found.sort();
         targets.found.dedup();
         // References that lead to other things than the types asked for are no answer.
@@ -124,6 +134,7 @@ impl Search<'_, '_> {
                 self.expression(&below, output, hops);
             }
             ["data", kind, name, ..] => self.resource(module, kind, name, true),
+            _ if hops + 1 == HOPS && KEYS.contains(&reference) => {}
             // Of a whole module, or of what the file does not tell.
             [
                 "module" | "local" | "each" | "count" | "self" | "path" | "terraform" | "data",
@@ -175,6 +186,14 @@ impl Search<'_, '_> {
         }
         self.targets.unresolved |= self.targets.found.len() == before;
     }
+}
+
+/// What a resource made by `count` or `for_each` may be told apart by.
+const KEYS: &[&str] = &["each.key", "each.value", "count.index"];
+
+/// The key of an address's last part: `["a"]` of `aws_subnet.b["a"]`.
+fn key_of(address: &str) -> Option<&str> {
+    split(address).pop().and_then(|last| plain(last).1)
 }
 
 /// Every reference of an expression, or of the blocks and attributes below it.

@@ -283,17 +283,19 @@ impl Reading<'_, '_> {
     }
 
     /// The tags of a resource, with the workload given for what has none.
-    fn tags(&mut self, resource: &Resource<'_>) -> Tags {
+    fn tags(&self, resource: &Resource<'_>) -> Tags {
         let mut tags = resource.tags();
+        if let (None, Some(name)) = (tags.workload(self.prefix), self.untagged) {
+            tags.0.insert(format!("{}workload", self.prefix), name.to_owned());
+        }
+        tags
+    }
+
+    /// The same of one that is judged by its own tag alone, and not at all without it.
+    fn own_tags(&mut self, resource: &Resource<'_>) -> Tags {
+        let tags = self.tags(resource);
         if tags.workload(self.prefix).is_none() {
-            match self.untagged {
-                Some(name) => {
-                    tags.0.insert(format!("{}workload", self.prefix), name.to_owned());
-                }
-                None => {
-                    self.nameless.insert(resource.address.clone());
-                }
-            }
+            self.nameless.insert(resource.address.clone());
         }
         tags
     }

@@ -114,7 +114,7 @@ impl<'a> Reading<'a, '_> {
         let [only] = alike.as_slice() else { return None };
         let found = self.terraform.links_in(
             Class::Group,
-            &r.module,
+            &r.address,
             None,
             Some(&Value::Bool(true)),
             only.get("security_groups"),
@@ -255,7 +255,7 @@ impl<'a> Reading<'a, '_> {
         let expression = r.expressions?.get("default_route_table_id");
         let found = self
             .terraform
-            .links_in(Class::Vpc, &r.module, None, Some(&Value::Bool(true)), expression);
+            .links_in(Class::Vpc, &r.address, None, Some(&Value::Bool(true)), expression);
         found.found.into_iter().next()
     }
 
@@ -270,21 +270,21 @@ impl<'a> Reading<'a, '_> {
             for (n, route) in r.blocks("route").iter().enumerate() {
                 let unknown = unknown.get(n).unwrap_or(&Value::Null);
                 let written = r.expressions.and_then(|e| e.get("route"));
-                table.add(self.route(route, unknown, written, &r.module));
+                table.add(self.route(route, unknown, written, &r.address));
             }
         }
         for r in terraform.managed(&["aws_route"]) {
             let Some(table) = self.link(r, Class::RouteTable, "route_table_id") else {
                 continue;
             };
-            let route = self.route(r.values, r.unknown, r.expressions, &r.module);
+            let route = self.route(r.values, r.unknown, r.expressions, &r.address);
             tables.entry(table).or_default().add(route);
         }
         tables
     }
 
     /// One route: inline (with `cidr_block`) or of its own (with `destination_cidr_block`).
-    fn route(&self, value: &Value, unknown: &Value, written: Option<&'a Value>, module: &str) -> Route {
+    fn route(&self, value: &Value, unknown: &Value, written: Option<&'a Value>, from: &str) -> Route {
         let keys = [
             "cidr_block",
             "ipv6_cidr_block",
@@ -306,7 +306,7 @@ impl<'a> Reading<'a, '_> {
                 let references = written.and_then(|w| w.get("gateway_id")).or(written);
                 let found = self
                     .terraform
-                    .links_in(Class::Gateway, module, None, Some(&Value::Bool(true)), references);
+                    .links_in(Class::Gateway, from, None, Some(&Value::Bool(true)), references);
                 found.found.into_iter().next()
             }
             None => None,

@@ -45,7 +45,8 @@ impl<'a> Reading<'a, '_> {
                 .and_then(Json::as_str)
                 .filter(|v| !v.is_empty())
             else {
-                if r.values.get("secret_string_wo_version").is_none() && !r.data {
+                // One that is write-only is in no file.
+                if r.values.get("secret_string_wo_version").is_none_or(Json::is_null) && !r.data {
                     self.gap(r, "secret_string");
                 }
                 continue;
@@ -72,7 +73,7 @@ impl<'a> Reading<'a, '_> {
         let name = r.text("name").unwrap_or(&r.address).to_owned();
         Secret {
             kms_key: r.text("kms_key_id").map(str::to_owned),
-            tags: if r.data { r.tags() } else { self.tags(r) },
+            tags: if r.data { r.tags() } else { self.own_tags(r) },
             ..secret(arn, name)
         }
     }

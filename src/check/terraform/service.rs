@@ -47,7 +47,7 @@ impl<'a> Reading<'a, '_> {
             }
             let revision = self.definition(r);
             let fargate = requires_fargate(r);
-            let tags = self.tags(r);
+            let tags = self.own_tags(r);
             let service = definition::stand_in(&self.snapshot.scope, &r.address, revision, fargate, tags);
             self.names(&service.arn, Subject::of_definition(&r.address));
             services.insert(service.arn.clone(), service);
@@ -94,6 +94,7 @@ impl<'a> Reading<'a, '_> {
             active: true,
             execution_role: role("execution_role_arn"),
             task_role: role("task_role_arn"),
+            tags: r.tags(),
             ..TaskDefinition::default()
         }))
     }
@@ -136,13 +137,16 @@ impl<'a> Reading<'a, '_> {
                 .find_map(|b| text(b, "container_name"))
                 .map(str::to_owned),
             load_balanced: !balancers.is_empty(),
+            classic_balancer: balancers
+                .iter()
+                .any(|b| text(b, "elb_name").is_some_and(|n| !n.is_empty())),
             assign_public_ip: on(network, "assign_public_ip"),
             circuit_breaker: on(breaker, "enable"),
             circuit_breaker_rollback: on(breaker, "rollback"),
             alarm_rollback: on(alarms, "enable") && on(alarms, "rollback"),
             exec_enabled: self.flag(r, "enable_execute_command", false, true),
             deployment_controller: controller.unwrap_or("ECS").to_owned(),
-            tags: self.tags(r),
+            tags: self.own_tags(r),
             arn,
             ..Service::default()
         }

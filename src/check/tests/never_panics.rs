@@ -52,7 +52,7 @@ fn other() -> impl Strategy<Value = Value> {
         any::<String>().prop_map(Value::String),
         "(module\\.|aws_db_instance|\\[|\\]|\"|\\.|\\\\|x|0){0,12}".prop_map(Value::String),
         "arn:aws:[a-z:/]{0,40}".prop_map(Value::String),
-        "[{[]{0,200}".prop_map(Value::String),
+        "[{\\[]{0,200}".prop_map(Value::String),
     ]
 }
 

@@ -2,15 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::json_text::{json_text, json_value};
+use super::json_text::{Text, json_text, json_value};
 use super::parts::parts;
 use super::{inspect_plain, nothing};
-use crate::model::connection::{Connection, Fault, SecretShape};
-
-/// Keys of a JSON object that are looked at.
-pub(super) const MAX_KEYS: usize = 200;
-/// Longest key of a JSON object that is kept, in bytes.
-pub(super) const MAX_KEY: usize = 256;
+use crate::model::connection::{Connection, Fault, MAX_KEY, MAX_KEYS, SecretShape};
 
 /// Keys that say that they hold a password. They are believed: nothing else is then worth knowing.
 const PASSWORD_KEYS: [&str; 4] = ["password", "pass", "passwd", "pwd"];
@@ -57,6 +52,12 @@ fn entries(rest: &str) -> Option<Vec<(String, &str)>> {
         }
         rest = after.strip_prefix(',')?;
     }
+}
+
+/// The string under `key` of the object whose `{` stands before `rest`. The last of several holds.
+pub(super) fn text_of<'a>(rest: &'a str, key: &str) -> Option<Text<'a>> {
+    let (_, raw) = entries(rest)?.into_iter().rev().find(|(k, _)| k == key)?;
+    json_text(raw)
 }
 
 /// What a string under `key` is, which stands in `raw` as written.

@@ -71,7 +71,7 @@ impl<'a> Keywords<'a> {
     }
 }
 
-/// Without backslashes. For what is no password.
+/// Without backslashes. Never grows its buffer, so nothing is left behind.
 fn unescape(value: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(value.len()));
     let mut chars = value.chars();
@@ -200,6 +200,19 @@ pub(super) fn keyword_string(s: &str) -> Option<Connection> {
     }
     found.faults = faults;
     Some(found)
+}
+
+/// The password that a well-formed keyword string gives, for whoever connects with it. The last of several holds.
+pub(super) fn password(s: &str) -> Option<Zeroizing<String>> {
+    let mut reader = Keywords { s, at: 0 };
+    let mut found = None;
+    while let Ok(Some(key)) = reader.key() {
+        let value = reader.value().ok()?;
+        if key.eq_ignore_ascii_case("password") {
+            found = Some(unescape(value));
+        }
+    }
+    found.filter(|p| !p.is_empty())
 }
 
 /// A value that is kept if it is one: an unclosed quote, or `;` between the pairs, makes one value of many, the

@@ -26,6 +26,7 @@ mod tests;
 
 use crate::model::connection::{Connection, ConnectionForm, Fault, SecretShape};
 use text::trim;
+use zeroize::Zeroizing;
 
 /// What Secrets Manager holds at most, in bytes.
 const MAX_VALUE: usize = 64 * 1024;
@@ -76,6 +77,29 @@ pub fn inspect_plain(value: &str) -> Connection {
     around.append(&mut found.faults);
     found.faults = around;
     found
+}
+
+/// The well-formed connection that stands in `value`, or in the JSON object `value` under `key`, with its password:
+/// for whoever connects with it. `None` if there is none. The caller owns `value` and zeroes it.
+#[must_use]
+pub fn credentials(value: &str, key: Option<&str>) -> Option<(Connection, Option<Zeroizing<String>>)> {
+    if value.len() > MAX_VALUE {
+        return None;
+    }
+    let text = match key {
+        None => json_text::Text::Here(value),
+        Some(key) => json::text_of(trim(value).strip_prefix('{')?, key)?,
+    };
+    let facts = inspect_plain(&text);
+    if !facts.is_well_formed() {
+        return None;
+    }
+    let password = match facts.form {
+        ConnectionForm::Url => url::password(&text),
+        ConnectionForm::Keywords => keywords::password(&text),
+        ConnectionForm::Parts => return None,
+    };
+    Some((facts, password))
 }
 
 fn nothing(fault: Fault) -> Connection {

@@ -43,6 +43,8 @@ pub struct DbInstance {
     pub subnets: Vec<String>,
     /// Security groups, active or being added.
     pub security_groups: Vec<String>,
+    /// Whether it has an IPv6 address beside its IPv4 one: `NetworkType=DUAL`.
+    pub dual_stack: bool,
     /// Names of its parameter groups.
     pub parameter_groups: Vec<String>,
     /// Whether storage is encrypted.
@@ -110,6 +112,8 @@ pub struct DbCluster {
     pub subnet_group: Option<String>,
     /// Security groups.
     pub security_groups: Vec<String>,
+    /// Whether it has IPv6 addresses beside its IPv4 ones: `NetworkType=DUAL`.
+    pub dual_stack: bool,
     /// Name of its parameter group.
     pub parameter_group: Option<String>,
     /// Whether storage is encrypted.
@@ -126,7 +130,8 @@ pub struct DbCluster {
     pub multi_az: bool,
     /// Whether IAM may log in.
     pub iam_authentication: bool,
-    /// Whether minor versions are installed by themselves: only of a Multi-AZ DB cluster, Aurora's is on the members.
+    /// Whether minor versions are installed by themselves. Of an Aurora cluster that needs every member's flag too.
+    /// <https://docs.aws.amazon.com/config/latest/developerguide/rds-automatic-minor-version-upgrade-enabled.html>
     pub auto_minor_upgrade: Option<bool>,
     /// Names of the fields with a change pending.
     pub pending: BTreeMap<String, String>,

@@ -1,11 +1,13 @@
 //! The AWS resources that rules judge, reduced to what they need.
 
+mod backup;
 mod database;
 mod network;
 mod secret;
 mod service;
 mod task;
 
+pub use backup::{Alarm, Backup};
 pub use database::{DbCluster, DbInstance, Endpoint, ParameterGroup};
 pub use network::{IngressRule, SecurityGroup, Source, Subnet};
 pub use secret::{Access, Rotation, Secret};

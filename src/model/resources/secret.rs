@@ -23,6 +23,8 @@ pub struct Secret {
     pub changed_at: Option<Timestamp>,
     /// Whether it is rotated, and when it was last.
     pub rotation: Rotation,
+    /// The region of the secret that this one is a replica of; absent: it is none.
+    pub primary_region: Option<String>,
     /// Tags.
     pub tags: Tags,
 }

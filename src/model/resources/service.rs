@@ -1,12 +1,14 @@
 //! ECS services, the revisions that they run, and what their logs say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::connection::Connection;
 use crate::model::finding::ResourceRef;
+use crate::model::snapshot::ReadError;
 use crate::model::tags::Tags;
 
 /// An ECS service and what runs in it.
@@ -29,6 +31,8 @@ pub struct Service {
     /// Running tasks of revisions other than the primary's, counted by revision ARN. Read only while more than
     /// one deployment is under way.
     pub other_tasks: BTreeMap<String, i32>,
+    /// Why those could not be read, if they could not.
+    pub unread_tasks: Option<Arc<ReadError>>,
     /// Tasks wanted.
     pub desired_count: i32,
     /// Tasks running.
@@ -41,6 +45,8 @@ pub struct Service {
     pub balanced_container: Option<String>,
     /// Whether a load balancer is in front of it.
     pub load_balanced: bool,
+    /// Whether that is a Classic Load Balancer, behind which ECS has no deployment circuit breaker.
+    pub classic_balancer: bool,
     /// Whether its tasks get public addresses.
     pub assign_public_ip: bool,
     /// `deploymentCircuitBreaker.enable`: whether a deployment that does not get steady is given up.
@@ -101,6 +107,8 @@ pub struct TaskDefinition {
     pub execution_role: Option<String>,
     /// The role that the containers have.
     pub task_role: Option<String>,
+    /// Tags, as of when it was read: unlike the rest, they can change.
+    pub tags: Tags,
 }
 
 /// A container of a task definition.
@@ -118,6 +126,8 @@ pub struct Container {
     pub plain_databases: Vec<PlainDatabase>,
     /// Names of plain environment variables that hold a database's password by itself (`PGPASSWORD`, ...).
     pub plain_passwords: Vec<String>,
+    /// Names of all plain environment variables. Values are not kept.
+    pub variables: Vec<String>,
     /// The image, as written.
     pub image: String,
     /// Where its log goes, if that is CloudWatch Logs.

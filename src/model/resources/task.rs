@@ -1,9 +1,11 @@
 //! Tasks that run schema migrations.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::model::snapshot::ReadError;
 use crate::model::tags::Tags;
 
 /// A family of task definitions tagged `holdfast:role=migration`, and its last run.
@@ -17,6 +19,8 @@ pub struct MigrationFamily {
     pub tags: Tags,
     /// The newest run that AWS or Holdfast still knows of. ECS forgets stopped tasks after about an hour.
     pub last_run: Option<TaskRun>,
+    /// Why its runs could not be read, if they could not.
+    pub unread: Option<Arc<ReadError>>,
 }
 
 /// One run of a task outside of a service.
@@ -40,10 +44,22 @@ pub struct TaskRun {
     pub stopped_reason: Option<String>,
     /// Exit codes by container; absent for one that never ran.
     pub exit_codes: BTreeMap<String, Option<i32>>,
+    /// What ECS says of a container that did not end well: `OutOfMemoryError: ...`, `CannotPullContainerError: ...`.
+    pub reasons: BTreeMap<String, String>,
     /// Images by container, as run.
     pub images: BTreeMap<String, String>,
     /// Subnets of its network interfaces.
     pub subnets: Vec<String>,
-    /// Security groups of its network interfaces, where those still exist.
+    /// Security groups of its network interfaces, where those still exist: ECS deletes them soon after the task's end.
     pub security_groups: Vec<String>,
+    /// Why those could not be read, if they could not.
+    pub unread_groups: Option<Arc<ReadError>>,
+}
+
+impl TaskRun {
+    /// Whether it has ended.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.last_status == "STOPPED"
+    }
 }

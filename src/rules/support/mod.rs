@@ -1,19 +1,30 @@
 //! Questions that several rules ask of a workload.
 
+mod databases;
+mod holders;
+mod reach;
 mod secrets;
+mod uses;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::workload::DatabaseView;
-use super::{Remedy, Workload};
-use crate::model::remediation::{Action, SecretChange};
-use crate::model::resources::{DbInstance, IngressRule, SecurityGroup, Service, Source, TaskDefinition, VolumeKind};
+use super::{Judgement, Remedy, Workload};
+use crate::model::remediation::{Action, SecretChange, revision_name};
+use crate::model::resources::{
+    Access, DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet, TaskDefinition, VolumeKind,
+};
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::tags::Tags;
+pub use databases::{DATABASE_READS, Whole, configure, not_available, wholes};
+pub use holders::{Held, Holder, connections, holders, in_use};
+pub use reach::{Reach, reach};
 pub use secrets::{
-    Leads, Reference, database_variables, leads, references, resolve, right_reference, shape, usable_keys,
+    Leads, Reference, database_variables, leads, parameter, readable_as, references, resolve, right_connection,
+    right_reference, shape, usable_keys,
 };
+pub use uses::{Uses, uses};
 
 /// The port of a PostgreSQL server that has not said otherwise.
 pub const DEFAULT_PORT: u16 = 5432;
@@ -89,8 +100,10 @@ pub fn cut_off(w: &Workload<'_>, database: &DatabaseView<'_>) -> Seen<Vec<String
             continue;
         }
         let by_group = |rule: &IngressRule, guard: &SecurityGroup| match &rule.source {
-            Source::Group { id, .. } => {
-                service.security_groups.contains(id) && groups.get(id).is_some_and(|g| g.vpc == guard.vpc)
+            Source::Group { id, account } => {
+                account.as_deref().is_none_or(|a| a == w.snapshot.scope.account)
+                    && service.security_groups.contains(id)
+                    && groups.get(id).is_some_and(|g| g.vpc == guard.vpc)
             }
             Source::Cidr(net) => {
                 w.params.allowed_cidrs.iter().any(|a| a.contains(net)) && service_within(w, service, guard, net)
@@ -109,15 +122,25 @@ pub fn cut_off(w: &Workload<'_>, database: &DatabaseView<'_>) -> Seen<Vec<String
     Ok(lost)
 }
 
-/// Whether all subnets of a service are in the VPC of `guard` and inside `net`.
+/// Whether all subnets of a service are in the VPC of `guard`, and their IPv4 addresses inside `net`: a database has no
+/// other address for certain, so that a rule for IPv6 is no path to rely on.
 fn service_within(w: &Workload<'_>, service: &Service, guard: &SecurityGroup, net: &ipnet::IpNet) -> bool {
     let Ok(subnets) = &w.snapshot.subnets else { return false };
     !service.subnets.is_empty()
         && service.subnets.iter().all(|id| {
             subnets
                 .get(id)
-                .is_some_and(|s| guard.vpc.as_deref() == Some(&s.vpc) && s.cidrs.iter().any(|cidr| net.contains(cidr)))
+                .is_some_and(|s| guard.vpc.as_deref() == Some(&s.vpc) && is_inside(s, net))
         })
+}
+
+fn is_inside(subnet: &Subnet, net: &ipnet::IpNet) -> bool {
+    let mut own = subnet
+        .cidrs
+        .iter()
+        .filter(|c| matches!(c, ipnet::IpNet::V4(_)))
+        .peekable();
+    own.peek().is_some() && own.all(|cidr| net.contains(cidr))
 }
 
 /// What a group guards besides this workload's databases.
@@ -220,14 +243,7 @@ pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
             .find(|d| d.id == instance.id || instance.cluster.as_deref() == Some(d.id))
     });
     let refused = untagged(w, &instance.id, &instance.tags)
-        .or_else(|| {
-            (instance.status != "available").then(|| {
-                format!(
-                    "waits: {} is {}, and AWS changes only an available instance",
-                    instance.id, instance.status
-                )
-            })
-        })
+        .or_else(|| not_available(&instance.id, &instance.status))
         .or_else(|| match database {
             Ok(Some(database)) => path_refusal(w, &database),
             Ok(None) => None,
@@ -245,6 +261,7 @@ pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
 /// The correction that gives a service other references, unless the service is not in a state to be changed.
 #[must_use]
 pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: Vec<SecretChange>) -> Remedy {
+    let refused = rollout_refusal(w, service).or_else(|| unreadable(w, service, &changes));
     let action = Action::RollOut {
         cluster: service.cluster.clone(),
         service: service.name.clone(),
@@ -254,8 +271,39 @@ pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: V
     Remedy {
         summary,
         actions: vec![action],
-        refused: rollout_refusal(w, service),
+        refused,
     }
+}
+
+/// Why the tasks could not read what `changes` refer to, if it is known that they could not.
+///
+/// Only a proved denial refuses. Where the simulator could not be asked, or IAM knows no such role, the rollout goes on:
+/// a task that can't fetch its secret does not start, the deployment is not steady in time, and what ran before is set
+/// back. To refuse would leave a service without its database for want of a permission that only this check needs.
+fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> Option<String> {
+    let definition = w.running(service).ok()?;
+    let Some(role) = &definition.execution_role else {
+        return Some(no_execution_role(definition));
+    };
+    changes.iter().find_map(|change| {
+        let resource = readable_as(w, &change.after).ok()??;
+        match w.snapshot.access.get(&(role.clone(), resource)) {
+            Some(Ok(Access::Denied { missing })) => Some(format!(
+                "{role} may not {}: see ecs-secret-unreadable",
+                missing.join(", nor ")
+            )),
+            _ => None,
+        }
+    })
+}
+
+/// Why a revision can't be given a secret.
+#[must_use]
+pub fn no_execution_role(definition: &TaskDefinition) -> String {
+    format!(
+        "{} has no execution role to fetch a secret with",
+        revision_name(&definition.arn)
+    )
 }
 
 /// Why a service may not be given another revision now, if it may not.
@@ -321,4 +369,29 @@ pub fn has_external_database(w: &Workload<'_>, definition: &TaskDefinition) -> b
 pub fn is_durable(w: &Workload<'_>, definition: &TaskDefinition, fargate: bool) -> bool {
     let by_database = w.params.datastore == crate::config::Datastore::Postgres && has_external_database(w, definition);
     by_database || has_durable_volume(definition, &w.params.data_paths, fargate)
+}
+
+/// How a revision would lose data as a workload's, where another one keeps it: what `ecs-ephemeral-storage` or
+/// `ecs-missing-database-secret` would say of it.
+#[must_use]
+pub fn loses_data(w: &Workload<'_>, definition: &TaskDefinition, fargate: bool) -> Option<&'static str> {
+    if !is_durable(w, definition, fargate) {
+        return Some("keeps its data in the container");
+    }
+    let needs_secret = w.params.datastore == crate::config::Datastore::Postgres;
+    (needs_secret && database_variables(w, definition).next().is_none()).then_some("gets no database secret")
+}
+
+/// What `judge` says of each service, and that something is unknown where one could not be read.
+#[must_use]
+pub fn each_service<'a>(w: &Workload<'a>, judge: impl FnMut(&'a Service) -> Option<Judgement>) -> Vec<Judgement> {
+    let services = match w.services() {
+        Ok(services) => services,
+        Err(e) => return w.unknown(&e),
+    };
+    let mut out: Vec<Judgement> = services.into_iter().filter_map(judge).collect();
+    if let Some((_, error)) = w.unread_services().next() {
+        out.extend(w.unknown(error));
+    }
+    out
 }

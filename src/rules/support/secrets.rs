@@ -95,6 +95,17 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Seen
         Some(Ok(Value::Shape(shape))) => Ok(Some(shape)),
         Some(Ok(Value::NoSuchVersion)) => Ok(None),
         Some(Err(e)) => Err(Arc::clone(e)),
+        None if secret.deleted_at.is_some() => Err(Arc::new(ReadError {
+            service: "secretsmanager".into(),
+            operation: "GetSecretValue".into(),
+            resource: secret.name.clone(),
+            code: "Deleted".into(),
+            message: format!(
+                "{} is scheduled for deletion, and so its value can't be read; aws secretsmanager restore-secret \
+                 --secret-id {} cancels that",
+                secret.name, secret.arn
+            ),
+        })),
         Some(Ok(Value::NotInspected)) | None => Err(Arc::new(ReadError {
             service: "secretsmanager".into(),
             operation: "GetSecretValue".into(),
@@ -105,6 +116,52 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Seen
                 secret.name
             ),
         })),
+    }
+}
+
+/// The facts about a parameter, by the reference as written; `None` if there is none such.
+///
+/// # Errors
+/// What kept it from being read: denied, or not allowed by `secrets.inspect`.
+pub fn parameter<'a>(w: &Workload<'a>, reference: &str) -> Seen<Option<&'a SecretShape>> {
+    match w.snapshot.parameters.get(reference) {
+        Some(Ok(Some(Value::Shape(shape)))) => Ok(Some(shape)),
+        Some(Ok(Some(Value::NoSuchVersion) | None)) => Ok(None),
+        Some(Err(e)) => Err(Arc::clone(e)),
+        Some(Ok(Some(Value::NotInspected))) | None => Err(Arc::new(ReadError {
+            service: "ssm".into(),
+            operation: "GetParameters".into(),
+            resource: reference.to_owned(),
+            code: "NotInspected".into(),
+            message: format!("the parameter {reference} was not read; `secrets.inspect: value` allows it"),
+        })),
+    }
+}
+
+/// What a role must be able to read to fetch a reference: the full ARN of a secret, or the ARN of a parameter. `None` if
+/// it leads to nothing, of which `ecs-secret-reference-mismatch` speaks.
+///
+/// # Errors
+/// What kept the secret or parameter from being looked up.
+pub fn readable_as(w: &Workload<'_>, reference: &str) -> Seen<Option<String>> {
+    match value_from::parse(reference) {
+        ValueFrom::Secret(target) => match resolve(w, &target) {
+            // A correction may name a secret that no container refers to yet.
+            Err(_)
+                if w.snapshot
+                    .secrets
+                    .as_ref()
+                    .is_ok_and(|all| all.contains_key(&target.arn)) =>
+            {
+                Ok(Some(target.arn))
+            }
+            found => Ok(found?.map(|s| s.arn.clone())),
+        },
+        ValueFrom::Parameter(name) if value_from::is_parameter(&name) => {
+            let arn = value_from::parameter_arn(&name, &w.snapshot.scope);
+            Ok(parameter(w, &name)?.map(|_| arn))
+        }
+        ValueFrom::Parameter(_) => Ok(None),
     }
 }
 
@@ -177,6 +234,14 @@ pub fn leads(connection: &Connection, databases: &[DatabaseView<'_>]) -> Leads {
 /// # Errors
 /// Why there is not exactly one.
 pub fn right_reference(w: &Workload<'_>) -> Result<String, String> {
+    right_connection(w).map(|(reference, _)| reference)
+}
+
+/// The same, with the connection that it leads to.
+///
+/// # Errors
+/// Why there is not exactly one.
+pub fn right_connection<'a>(w: &Workload<'a>) -> Result<(String, &'a Connection), String> {
     let databases = w.databases().map_err(|e| format!("the databases are unknown: {e}"))?;
     let secrets = w.secrets().map_err(|e| format!("the secrets are unknown: {e}"))?;
     let mut right = vec![];
@@ -184,15 +249,15 @@ pub fn right_reference(w: &Workload<'_>) -> Result<String, String> {
     for secret in secrets.iter().filter(|s| s.deleted_at.is_none()) {
         match shape(w, secret, &Selector::default()) {
             Err(e) => unread.push(e.to_string()),
-            Ok(found) => right.extend(found.into_iter().flat_map(|s| usable_keys(s, &databases)).map(|key| {
-                value_from::write(
-                    &secret.arn,
-                    &Selector {
-                        json_key: key,
+            Ok(found) => right.extend(found.into_iter().flat_map(|s| usable(s, &databases)).map(
+                |(key, connection)| {
+                    let selector = Selector {
+                        json_key: key.map(str::to_owned),
                         ..Selector::default()
-                    },
-                )
-            })),
+                    };
+                    (value_from::write(&secret.arn, &selector), connection)
+                },
+            )),
         }
     }
     match (right.as_slice(), unread.first()) {
@@ -213,13 +278,17 @@ pub fn right_reference(w: &Workload<'_>) -> Result<String, String> {
 /// The keys (`None`: the whole value) under which a shape holds a well-formed connection to one of `databases`.
 #[must_use]
 pub fn usable_keys(shape: &SecretShape, databases: &[DatabaseView<'_>]) -> Vec<Option<String>> {
+    let keys = usable(shape, databases).into_iter();
+    keys.map(|(key, _)| key.map(str::to_owned)).collect()
+}
+
+fn usable<'s>(shape: &'s SecretShape, databases: &[DatabaseView<'_>]) -> Vec<(Option<&'s str>, &'s Connection)> {
     let good = |c: &Connection| c.is_well_formed() && leads(c, databases) == Leads::Home;
     match shape {
-        SecretShape::Plain(c) if good(c) => vec![None],
+        SecretShape::Plain(c) if good(c) => vec![(None, c)],
         SecretShape::Json { keys, .. } => keys
             .iter()
-            .filter(|(_, c)| c.as_ref().is_some_and(&good))
-            .map(|(key, _)| Some(key.clone()))
+            .filter_map(|(key, c)| c.as_ref().filter(|c| good(c)).map(|c| (Some(key.as_str()), c)))
             .collect(),
         _ => vec![],
     }

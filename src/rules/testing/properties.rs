@@ -102,6 +102,8 @@ fn carry_out(s: &mut Snapshot, action: &Action) {
                     .find(|c| c.name == change.container)
                     .expect("there");
                 container.secrets.retain(|v| v.name != change.variable);
+                container.plain_databases.retain(|d| d.variable != change.variable);
+                container.plain_passwords.retain(|name| *name != change.variable);
                 container.secrets.push(SecretVariable {
                     name: change.variable.clone(),
                     value_from: change.after.clone(),
@@ -148,8 +150,10 @@ fn each_correction_corrects_and_breaks_nothing() {
                 judged_after.findings
             );
             assert!(left.is_subset(&failing), "{name}: {} breaks {left:?}", finding.rule);
+            // A case may be about something that is not known; a correction adds nothing to that.
+            let unknown = rules_with(&judged_before, Verdict::Unknown);
             assert!(
-                rules_with(&judged_after, Verdict::Unknown).is_empty(),
+                rules_with(&judged_after, Verdict::Unknown).is_subset(&unknown),
                 "{name}: {:#?}",
                 judged_after.findings
             );

@@ -60,6 +60,12 @@ impl Arn {
             .map(str::to_owned)
     }
 
+    /// The family in `task-definition/FAMILY:REVISION`.
+    pub(super) fn family(&self) -> Option<String> {
+        let (family, _) = self.resource.strip_prefix("task-definition/")?.split_once(':')?;
+        (!family.is_empty()).then(|| family.to_owned())
+    }
+
     /// Cluster and service of `service/CLUSTER/NAME`, or no cluster of the old `service/NAME`.
     pub(super) fn service(&self) -> Option<(Option<String>, String)> {
         let rest = self.resource.strip_prefix("service/")?;

@@ -120,6 +120,8 @@ const CALLS: &[(&str, &[&str], How)] = &[
             "UpdateSecretVersionStage",
             "DeleteSecret",
             "RestoreSecret",
+            "PutResourcePolicy",
+            "DeleteResourcePolicy",
             "TagResource",
             "UntagResource",
             "RotationSucceeded",

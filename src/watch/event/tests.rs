@@ -16,7 +16,8 @@ const EXPECTED: &[(&str, &[&str])] = &[
         "ecs-service-action-old-arn",
         &["us-east-1/service:coder-cluster/coder-service"],
     ),
-    ("ecs-task-of-family", &["ignored OtherResource"]),
+    ("ecs-task-in-a-group", &["us-east-1/task-family:coder-migrate"]),
+    ("ecs-task-of-family", &["us-east-1/task-family:coder-migrate"]),
     (
         "ecs-task-of-service",
         &["us-east-1/service:coder-cluster/coder-service"],
@@ -61,6 +62,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ("trail-modify-db-instance-denied", &["ignored FailedCall"]),
     ("trail-modify-rules", &["us-west-2/security-group:sg-0123456789abcdef0"]),
     ("trail-omitted-parameters", &["us-west-2/*"]),
+    ("trail-put-resource-policy", &[SECRET]),
     ("trail-put-secret-value", &[SECRET]),
     ("trail-rds-tags", &["us-west-2/db:stacktracker-migration-db"]),
     ("trail-read-only", &["ignored ReadOnly"]),

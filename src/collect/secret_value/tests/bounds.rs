@@ -1,5 +1,5 @@
-use super::super::json::{MAX_KEY, MAX_KEYS};
 use super::*;
+use crate::model::connection::{MAX_KEY, MAX_KEYS};
 
 #[test]
 fn bounds() {

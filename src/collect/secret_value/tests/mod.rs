@@ -1,6 +1,7 @@
 //! What is read of a value, and that nothing is read that may be a password.
 
 mod bounds;
+mod credentials;
 mod json;
 mod leaks;
 mod passwords;

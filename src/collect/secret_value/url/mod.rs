@@ -2,12 +2,14 @@
 
 mod address;
 mod credentials;
+mod password;
 mod query;
 
 use zeroize::Zeroizing;
 
 use self::address::Address;
 use self::credentials::{Credentials, End};
+pub(super) use self::password::password;
 use self::query::Query;
 use super::text::name;
 use super::{empty, push};

@@ -120,6 +120,16 @@ const PASSING: &[(&str, Change)] = &[
     ("a member without backups of its own", |s| { cluster(s); db(s).backup_retention_days = 1; }),
     ("a key of JSON", |s| { json_secret(s); refer(s, &format!("{SECRET}:url::"), Some(SECRET)); }),
     ("the current stage by name", |s| refer(s, &format!("{SECRET}::AWSCURRENT:"), Some(SECRET))),
+    ("a database in another that is tagged too", |s| {
+        let mut old = db(s).clone();
+        old.id = "shop-old".into();
+        old.endpoint.as_mut().expect("there").host = "shop-old.abc.us-east-1.rds.amazonaws.com".into();
+        s.instances.as_mut().expect("read").insert("shop-old".into(), old);
+    }),
+    ("our own account's group by number", |s| {
+        let source = Source::Group { id: "sg-app".into(), account: Some("123456789012".into()) };
+        guard(s).ingress.push(crate::model::resources::IngressRule { source, ..ingress("sgr-extra", "sg-x") });
+    }),
     ("a stopped service's groups", |s| service(s).desired_count = 0),
     ("a deleting database", |s| { db(s).publicly_accessible = true; db(s).status = "deleting".into(); }),
     ("a web hook", |s| { web(s).secrets.clear(); service(s).status = "INACTIVE".into(); holds(s, SecretShape::Plain(connection(HOST, "app", vec![Fault::WrongScheme { found: Some("https".into()) }]))); }),
@@ -139,6 +149,8 @@ const UNKNOWN: &[(&str, Change, &[&str])] = &[
     ("services", |s| s.services = Err(denied("DescribeServices")), &[MALFORMED, WRONG, MISSING, EPHEMERAL, MISMATCH]),
     ("the revision", |s| { s.task_definitions.insert(REVISION.into(), Err(denied("DescribeTaskDefinition"))); }, &[MALFORMED, WRONG, MISSING, EPHEMERAL, MISMATCH]),
     ("secrets", |s| { s.secrets = Err(denied("ListSecrets")); s.lookups.insert(SECRET.into(), Err(denied("DescribeSecret"))); }, &[MALFORMED, WRONG, MISMATCH]),
+    ("RDS Proxy", |s| holds(s, SecretShape::Plain(connection("shop.proxy-abc.us-east-1.rds.amazonaws.com", "app", vec![]))), &[WRONG]),
+    ("a reader of RDS Proxy", |s| holds(s, SecretShape::Plain(connection("shop.endpoint.proxy-abc.us-east-1.rds.amazonaws.com", "app", vec![]))), &[WRONG]),
     ("the value", |s| { s.values.insert((SECRET.into(), Selector::default()), Err(denied("GetSecretValue"))); }, &[MALFORMED, WRONG, MISMATCH]),
     ("a value that may not be read", |s| { s.values.insert((SECRET.into(), Selector::default()), Ok(Value::NotInspected)); }, &[MALFORMED, WRONG, MISMATCH]),
 ];

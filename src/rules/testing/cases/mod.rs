@@ -2,7 +2,11 @@
 //! area that speaks, so that one which speaks out of turn fails it too.
 
 mod core;
+mod databases;
 mod guard;
+mod migrations;
+mod secrets;
+mod services;
 
 use std::collections::BTreeSet;
 
@@ -29,7 +33,14 @@ pub(super) struct Area {
 }
 
 /// Every area.
-pub(super) const AREAS: &[Area] = &[core::AREA, guard::AREA];
+pub(super) const AREAS: &[Area] = &[
+    core::AREA,
+    databases::AREA,
+    guard::AREA,
+    secrets::AREA,
+    services::AREA,
+    migrations::AREA,
+];
 
 fn set(rules: &[&str]) -> BTreeSet<String> {
     rules.iter().map(|r| (*r).to_owned()).collect()

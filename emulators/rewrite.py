@@ -1,0 +1,56 @@
+"""Answers that no emulator gives, put on the wire: a task's exit code, a failed rollout, a service's history."""
+
+import json
+
+
+def set_at(document, path, value):
+    """Sets what `path` leads to, if the way there exists: field names with dots between, `*` for each member of a list,
+    a number for one of them. `None` as value removes."""
+    first, _, rest = path.partition(".")
+    if isinstance(document, list):
+        members = document if first == "*" else document[int(first):][:1]
+        for member in members:
+            set_at(member, rest, value)
+    elif isinstance(document, dict):
+        if rest:
+            set_at(document.get(first), rest, value)
+        elif value is None:
+            document.pop(first, None)
+        else:
+            document[first] = value
+
+
+class Rewrites:
+    """`rewrites`: `service:Operation:path=JSON`; `answers`: `service:Operation=JSON`."""
+
+    def __init__(self, rewrites, answers):
+        self._rewrites = [self._split(text) for text in rewrites]
+        self._answers = {name: json.dumps(value).encode() for name, value in map(self._parse, answers)}
+
+    @staticmethod
+    def _parse(text):
+        left, equals, right = text.partition("=")
+        if not equals or ":" not in left:
+            raise ValueError(f"{text}: write service:Operation, `=` and JSON")
+        return left, json.loads(right)
+
+    def _split(self, text):
+        left, value = self._parse(text)
+        name, _, path = left.rpartition(":")
+        if ":" not in name:
+            raise ValueError(f"{text}: write service:Operation:path, `=` and JSON")
+        return name, path, value
+
+    def answer(self, name):
+        """The body to answer with instead of asking the emulator, or None."""
+        return self._answers.get(name)
+
+    def rewrite(self, name, body):
+        """The emulator's JSON, as it shall be."""
+        wanted = [(path, value) for call, path, value in self._rewrites if call == name]
+        if not wanted:
+            return body
+        document = json.loads(body)
+        for path, value in wanted:
+            set_at(document, path, value)
+        return json.dumps(document).encode()

@@ -1,0 +1,252 @@
+//! Items about what comes after: whether someone is told, and whether the old is backed up and gone.
+
+use super::{Answer, Item, List};
+use crate::diagnose::{Status, arns};
+use crate::model::remediation::{Database, revision_name};
+use crate::model::resources::{Alarm, DbInstance};
+use crate::model::tags::Tags;
+use crate::rules::support::is_durable;
+use crate::rules::workload::DatabaseView;
+
+/// An alarm names the database.
+pub(super) fn monitoring(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Item> {
+    let members = &database.members;
+    let title = format!("An alarm watches {}", database.id);
+    let answer = match &list.extras.alarms {
+        Err(e) => Answer::unread(e),
+        Ok(alarms) => {
+            let mine: Vec<&Alarm> = alarms
+                .iter()
+                .filter(|a| a.databases.contains(database.id) || members.iter().any(|i| a.databases.contains(&i.id)))
+                .collect();
+            alarmed(database, &mine)
+        }
+    };
+    let exported: Vec<&str> = members
+        .iter()
+        .flat_map(|i| &i.exported_logs)
+        .map(String::as_str)
+        .collect();
+    let interval = members.iter().map(|i| i.monitoring_interval).max().unwrap_or_default();
+    let answer = answer
+        .fact("MonitoringInterval", interval)
+        .fact(
+            "PerformanceInsightsEnabled",
+            members.iter().any(|i| i.performance_insights),
+        )
+        .fact("EnabledCloudwatchLogsExports", exported);
+    vec![list.item("monitoring", "alarm-exists", database.id, title, answer)]
+}
+
+fn alarmed(database: &DatabaseView<'_>, mine: &[&Alarm]) -> Answer {
+    let told: Vec<String> = mine
+        .iter()
+        .map(|a| match &a.metric {
+            Some(metric) => format!("{} ({metric}, {})", a.name, a.state),
+            None => format!("{} ({})", a.name, a.state),
+        })
+        .collect();
+    let loud: Vec<&&Alarm> = mine.iter().filter(|a| a.tells).collect();
+    let todo = format!(
+        "make alarms on FreeStorageSpace, CPUUtilization and DatabaseConnections of {} that tell someone",
+        database.id
+    );
+    let answer = match (mine, loud.as_slice()) {
+        ([], _) => Answer::disproved("no CloudWatch alarm names it", todo),
+        (_, []) => Answer::disproved(
+            format!("{} tell nobody: they have no action, or it is off", told.join(", ")),
+            todo,
+        ),
+        (_, loud) => {
+            let names: Vec<&str> = loud.iter().map(|a| a.name.as_str()).collect();
+            Answer::proved(format!("{} watch it and tell someone", names.join(", ")))
+                .at(loud.iter().filter_map(|a| a.state_since).max())
+        }
+    };
+    answer.fact("alarms", told)
+}
+
+/// What is left behind.
+pub(super) fn items(list: &List<'_>, databases: &[DatabaseView<'_>]) -> Vec<Item> {
+    let mut items: Vec<Item> = databases.iter().map(|d| final_backup(list, d)).collect();
+    items.extend(databases.iter().map(|d| in_use(list, d)));
+    items.push(leftovers(list, databases));
+    items.extend(rollback(list));
+    items
+}
+
+/// A snapshot that a person asked for, newer than the last deployment.
+fn final_backup(list: &List<'_>, database: &DatabaseView<'_>) -> Item {
+    let title = format!("A final snapshot of {} was taken", database.id);
+    let deployed = list
+        .w
+        .services()
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|s| s.deployments.first())
+        .filter_map(|d| d.updated_at.or(d.created_at))
+        .max();
+    let command = match &database.database {
+        Database::Instance(id) => {
+            format!("aws rds create-db-snapshot --db-instance-identifier {id} --db-snapshot-identifier {id}-migrated")
+        }
+        Database::Cluster(id) => format!(
+            "aws rds create-db-cluster-snapshot --db-cluster-identifier {id} --db-cluster-snapshot-identifier {id}-migrated"
+        ),
+    };
+    let newest = list.extras.backups.as_ref().map(|all| {
+        all.iter()
+            .find(|b| b.manual && b.database == database.database && b.status == "available")
+    });
+    let answer = match (newest, deployed) {
+        (Err(e), _) => Answer::unread(e),
+        (Ok(None), _) => Answer::disproved("nobody took a snapshot of it", command),
+        (Ok(Some(b)), Some(deployed)) if b.created_at.is_some_and(|at| at < deployed) => Answer::disproved(
+            format!("{} is older than the last deployment, of {deployed}", b.id),
+            command,
+        )
+        .fact("DBSnapshotIdentifier", b.id.as_str())
+        .at(b.created_at),
+        (Ok(Some(b)), Some(deployed)) => Answer::proved(format!("{} is newer than the last deployment", b.id))
+            .fact("DBSnapshotIdentifier", b.id.as_str())
+            .fact("last deployment", deployed.to_string())
+            .at(b.created_at),
+        (Ok(Some(b)), None) => Answer::unknown(
+            format!("{} is there; when the services were deployed last is not known", b.id),
+            "compare its date with the last deployment's",
+        )
+        .fact("DBSnapshotIdentifier", b.id.as_str())
+        .at(b.created_at),
+    };
+    list.item("clean-up", "final-backup", database.id, title, answer)
+}
+
+/// A service leads to the database: none was left behind.
+fn in_use(list: &List<'_>, database: &DatabaseView<'_>) -> Item {
+    let ways = &list.diagnosis.ways;
+    let answer = list.told("rds-abandoned", &arns(database)).unwrap_or_else(|| {
+        let user = ways.iter().find(|w| {
+            w.database.as_deref() == Some(database.id) && w.hop("database").is_some_and(|h| h.status == Status::Proved)
+        });
+        match user {
+            Some(way) => Answer::proved(format!("{} leads to it", way.service)),
+            None if ways
+                .iter()
+                .any(|w| w.hop("database").is_none_or(|h| h.status != Status::Proved)) =>
+            {
+                Answer::unknown("where some service leads is not known", "see `holdfast diagnose`")
+            }
+            None => Answer::disproved(
+                "no service leads to it",
+                format!("take a final snapshot of {}, then delete it", database.id),
+            ),
+        }
+    });
+    let title = format!("{} is in use", database.id);
+    list.item("clean-up", "database-in-use", database.id, title, answer)
+}
+
+/// No database without a tag that looks as if it were of this workload.
+fn leftovers(list: &List<'_>, databases: &[DatabaseView<'_>]) -> Item {
+    let title = format!("No untagged database of {} is left", list.w.name);
+    let item = |answer| list.item("clean-up", "no-leftovers", list.w.name, title.clone(), answer);
+    let (instances, clusters) = match (&list.w.snapshot.instances, &list.w.snapshot.clusters) {
+        (Ok(instances), Ok(clusters)) => (instances, clusters),
+        (Err(e), _) | (_, Err(e)) => return item(Answer::unread(e)),
+    };
+    let groups: Vec<&String> = databases.iter().flat_map(|d| d.security_groups).collect();
+    let name = list.w.name.to_lowercase();
+    let is_like = |id: &str, tags: &Tags, guards: &[String]| {
+        let named = name.len() >= 3 && id.to_lowercase().contains(&name);
+        tags.workload(list.w.prefix).is_none() && (named || guards.iter().any(|g| groups.contains(&g)))
+    };
+    let of_ours = |i: &DbInstance| databases.iter().any(|d| i.cluster.as_deref() == Some(d.id));
+    let mut found: Vec<(String, bool)> = instances
+        .values()
+        .filter(|i| !of_ours(i) && is_like(&i.id, &i.tags, &i.security_groups))
+        .map(|i| (i.id.clone(), i.publicly_accessible))
+        .collect();
+    let more = clusters
+        .values()
+        .filter(|c| is_like(&c.id, &c.tags, &c.security_groups))
+        .map(|c| (c.id.clone(), c.publicly_accessible == Some(true)));
+    found.extend(more.filter(|(id, _)| !databases.iter().any(|d| d.id == id)));
+    if found.is_empty() {
+        return item(Answer::proved(
+            "no untagged database shares its name or a security group with this workload",
+        ));
+    }
+    let told: Vec<String> = found
+        .iter()
+        .map(|(id, public)| {
+            if *public {
+                format!("{id} (with a public address)")
+            } else {
+                id.clone()
+            }
+        })
+        .collect();
+    item(
+        Answer::disproved(
+            format!(
+                "{}: untagged, by name or security group of this workload",
+                told.join(", ")
+            ),
+            "tag what is still needed; of the rest take a final snapshot, then delete it",
+        )
+        .fact("databases", told),
+    )
+}
+
+/// No revision that a rollback would choose loses data.
+fn rollback(list: &List<'_>) -> Vec<Item> {
+    let services = list.w.services().unwrap_or_default();
+    services
+        .into_iter()
+        .map(|s| {
+            let id = format!("{}/{}", s.cluster, s.name);
+            let title = format!("A rollback of {id} keeps the data");
+            let targets = list.w.snapshot.rollback_targets.get(&s.arn);
+            let mut about = vec![s.arn.clone()];
+            about.extend(targets.and_then(|t| t.as_ref().ok()).into_iter().flatten().cloned());
+            let told = list.told("ecs-unsafe-rollback", &about);
+            let answer = told.unwrap_or_else(|| match targets {
+                None => Answer::unknown(
+                    "which revisions a rollback would choose was not read",
+                    "grant Holdfast ecs:ListServiceDeployments, which `ecs-unsafe-rollback` needs",
+                ),
+                Some(Err(e)) => Answer::unread(e),
+                Some(Ok(targets)) => {
+                    let mut unsafe_ones = vec![];
+                    for arn in targets {
+                        match list.w.snapshot.task_definitions.get(arn) {
+                            Some(Ok(d)) if !d.active || is_durable(list.w, d, s.fargate) => {}
+                            Some(Ok(_)) => unsafe_ones.push(revision_name(arn)),
+                            Some(Err(e)) => return Answer::unread(e),
+                            None => {
+                                return Answer::unknown(
+                                    format!("{} was not read", revision_name(arn)),
+                                    "run this again",
+                                );
+                            }
+                        }
+                    }
+                    if unsafe_ones.is_empty() {
+                        let names: Vec<&str> = targets.iter().map(|t| revision_name(t)).collect();
+                        Answer::proved("no revision that a rollback would choose keeps its data in the container")
+                            .fact("rollback targets", names)
+                    } else {
+                        Answer::disproved(
+                            format!(
+                                "{} would be gone back to, and keeps its data in the container",
+                                unsafe_ones.join(", ")
+                            ),
+                            "deregister it, so that no rollback chooses it",
+                        )
+                    }
+                }
+            });
+            list.item("clean-up", "rollback-safe", &id, title, answer)
+        })
+        .collect()
+}

@@ -1,0 +1,103 @@
+//! `holdfast checklist`
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::diagnose::read;
+use super::session::{print, print_json};
+use super::{Failure, Session, exit};
+use crate::checklist::{Checklist, Extras, Verdict, checklist, thorough};
+use crate::collect::{Collector, Unwatched, alarms, backups};
+use crate::model::remediation::Database;
+use crate::model::snapshot::ReadError;
+use crate::report::{Style, Tool, checklist_markdown, checklist_table};
+use crate::rules::wants::view;
+
+/// Arguments of `checklist`.
+#[derive(Debug, Args)]
+pub struct ChecklistArgs {
+    /// The workload: the value of its tag.
+    workload: String,
+    /// Form of the checklist.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// For programs: docs/report.md.
+    Json,
+    /// A task list, to be pasted into a pull request.
+    Markdown,
+}
+
+/// `checklist --format json`.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    schema_version: u32,
+    tool: Tool,
+    workload: &'a str,
+    verdict: Verdict,
+    checklists: &'a [Checklist],
+    errors: Vec<Arc<ReadError>>,
+}
+
+pub(super) async fn run(mut session: Session, args: &ChecklistArgs) -> Result<u8, Failure> {
+    let config = thorough(&session.config);
+    let read = read(&mut session, &args.workload, &config).await?;
+    let mut lists = vec![];
+    let mut errors: BTreeSet<Arc<ReadError>> = BTreeSet::new();
+    for (aws, snapshot) in &read {
+        let now = session.clock.now();
+        let collector = Collector {
+            aws,
+            config: &session.config,
+            memory: &session.memory,
+            progress: &Unwatched,
+        };
+        let w = view(&args.workload, snapshot, &session.config, now);
+        let databases: Vec<Database> = w
+            .databases()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|d| d.database)
+            .collect();
+        let (backups, alarms) = tokio::join!(Box::pin(backups(&collector, &databases)), Box::pin(alarms(&collector)));
+        let extras = Extras { backups, alarms };
+        errors.extend(snapshot.errors.iter().cloned());
+        errors.extend(extras.backups.as_ref().err().cloned());
+        errors.extend(extras.alarms.as_ref().err().cloned());
+        lists.push(checklist(snapshot, &extras, &session.config, now, &args.workload));
+    }
+    errors.extend(session.unreachable.iter().cloned());
+    let verdict = Verdict::of(lists.iter().map(|l| l.verdict));
+    match args.format {
+        Format::Table => print(&checklist_table(&lists, Style::of_stdout()))?,
+        Format::Markdown => print(&checklist_markdown(&lists))?,
+        Format::Json => {
+            print_json(&Report {
+                schema_version: 1,
+                tool: Tool::this(),
+                workload: &args.workload,
+                verdict,
+                checklists: &lists,
+                errors: errors.iter().cloned().collect(),
+            })?;
+        }
+    }
+    if args.format != Format::Json {
+        for error in &errors {
+            eprintln!("holdfast: could not read {error}");
+        }
+    }
+    Ok(match verdict {
+        Verdict::Disproved => exit::FINDINGS,
+        Verdict::Proved if session.unreachable.is_empty() => exit::CLEAN,
+        _ => exit::UNKNOWN,
+    })
+}

@@ -1,0 +1,241 @@
+//! `holdfast diagnose`
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::session::{Swept, print, print_json};
+use super::{Failure, Selection, Session, exit};
+use crate::aws::Aws;
+use crate::collect::{Collector, Focus, Unwatched};
+use crate::config::{Config, Inspect};
+use crate::connect::{Authorities, connect};
+use crate::diagnose::connection::{Target, hops, not_tried, why_not};
+use crate::diagnose::{Diagnosis, Status, diagnose, thorough};
+use crate::model::snapshot::{ReadError, Snapshot};
+use crate::report::{Style, Tool, diagnosis_table};
+
+/// Arguments of `diagnose`.
+#[derive(Debug, Args)]
+pub struct DiagnoseArgs {
+    /// The workload: the value of its tag.
+    workload: String,
+    /// Only this service: its name, or `cluster/name`. May be repeated.
+    #[arg(long = "service", value_name = "NAME")]
+    services: Vec<String>,
+    /// Form of the diagnosis.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Also connect to the database from here, with the value of the secret, and ask who it is. Nothing is changed, and
+    /// the value is shown nowhere.
+    #[arg(long)]
+    connect: bool,
+    /// Certificates of the authorities that the server's certificate is checked against, as PEM. Needed for sslmode
+    /// verify-ca and verify-full. Those of RDS: <https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem>
+    #[arg(long, value_name = "PEM", requires = "connect")]
+    ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// For programs: docs/report.md.
+    Json,
+}
+
+/// `diagnose --format json`.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    schema_version: u32,
+    tool: Tool,
+    workload: &'a str,
+    status: Status,
+    diagnoses: &'a [Diagnosis],
+    errors: Vec<Arc<ReadError>>,
+}
+
+pub(super) async fn run(mut session: Session, args: &DiagnoseArgs) -> Result<u8, Failure> {
+    let authorities = args
+        .ca_file
+        .as_deref()
+        .map(Authorities::read)
+        .transpose()
+        .map_err(Failure)?;
+    let config = thorough(&session.config);
+    let read = read(&mut session, &args.workload, &config).await?;
+    let wanted = |id: &str| {
+        let name = id.rsplit('/').next().unwrap_or(id);
+        args.services.is_empty() || args.services.iter().any(|s| s == id || s == name)
+    };
+    named_services_exist(&read, &session.config, &args.workload, &args.services)?;
+    let mut diagnoses = vec![];
+    for (aws, snapshot) in &read {
+        let mut found = diagnose(snapshot, &session.config, session.clock.now(), &args.workload, &wanted);
+        if args.connect {
+            connect_all(aws, &session.config, &mut found, authorities.as_ref()).await;
+        }
+        diagnoses.push(found);
+    }
+    // A workload may have parts in a region without a service there: of several, that one says nothing.
+    let has_service = |d: &Diagnosis| {
+        d.ways
+            .iter()
+            .any(|w| w.revision.is_some() || w.status != Status::Broken)
+    };
+    if diagnoses.iter().any(has_service) {
+        diagnoses.retain(has_service);
+    }
+    let status = Status::of(diagnoses.iter().map(|d| d.status));
+    let errors: BTreeSet<Arc<ReadError>> = read.iter().flat_map(|(_, s)| s.errors.iter().cloned()).collect();
+    let errors: Vec<Arc<ReadError>> = errors.into_iter().chain(session.unreachable.iter().cloned()).collect();
+    match args.format {
+        Format::Table => {
+            for error in &session.unreachable {
+                eprintln!("holdfast: could not read {error}");
+            }
+            print(&diagnosis_table(&diagnoses, Style::of_stdout()))?;
+        }
+        Format::Json => {
+            print_json(&Report {
+                schema_version: 1,
+                tool: Tool::this(),
+                workload: &args.workload,
+                status,
+                diagnoses: &diagnoses,
+                errors,
+            })?;
+        }
+    }
+    Ok(match status {
+        Status::Broken => exit::FINDINGS,
+        Status::Proved if session.unreachable.is_empty() => exit::CLEAN,
+        _ => exit::UNKNOWN,
+    })
+}
+
+/// Rules whose evidence costs calls for each workload.
+const COSTLY: &[&str] = &[
+    "ecs-secret-unreadable",
+    "ecs-exec-disabled",
+    "ecs-builtin-database",
+    "ecs-unsafe-rollback",
+    "secret-broad-access",
+    "rds-unenforced-tls",
+];
+
+/// Reads everything that `config` asks for of one workload, and of the others no more than it takes to find it: for each
+/// account and region that it is in, the clients and the snapshot. The session goes on with `config`.
+pub(super) async fn read(
+    session: &mut Session,
+    workload: &str,
+    config: &Config,
+) -> Result<Vec<(Aws, Snapshot)>, Failure> {
+    session.config = config.clone();
+    session.config.secrets.inspect = config.secrets.inspect.min(Inspect::Metadata);
+    for rule in COSTLY {
+        session.config.rules.entry((*rule).to_owned()).or_default().enabled = Some(false);
+    }
+    let selection = Selection {
+        workloads: vec![workload.to_owned()],
+    };
+    let swept = session.sweep(&selection).await;
+    session.config = config.clone();
+    let mut read = vec![];
+    for Swept { aws, snapshot, judged } in swept? {
+        if !judged.workloads.contains(workload) {
+            continue;
+        }
+        let now = session.clock.now();
+        let collector = Collector {
+            aws: &aws,
+            config,
+            memory: &session.memory,
+            progress: &Unwatched,
+        };
+        let whole = snapshot.instances.is_ok()
+            && snapshot.clusters.is_ok()
+            && snapshot.services.is_ok()
+            && snapshot.security_groups.is_ok();
+        let snapshot = if whole {
+            let focus = Focus::of(&snapshot, config, workload, now);
+            collector.look_again(&snapshot, &focus, false, now).await
+        } else {
+            // What a list hides can't be read one by one.
+            collector.sweep(now).await
+        };
+        read.push((aws, snapshot));
+    }
+    Ok(read)
+}
+
+/// A misspelt `--service` must not look like a workload without services.
+fn named_services_exist(
+    read: &[(Aws, Snapshot)],
+    config: &Config,
+    workload: &str,
+    wanted: &[String],
+) -> Result<(), Failure> {
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    for (_, snapshot) in read {
+        let Ok(services) = &snapshot.services else {
+            return Ok(());
+        };
+        let ours = services
+            .values()
+            .filter(|s| s.tags.workload(&config.tag_prefix) == Some(workload));
+        known.extend(ours.map(|s| format!("{}/{}", s.cluster, s.name)));
+        let unread = snapshot.unread_services.iter().filter(|(_, (w, _))| w == workload);
+        known.extend(unread.filter_map(|(arn, _)| Some(arn.rsplit_once(":service/")?.1.to_owned())));
+    }
+    let is_known = |name: &String| known.iter().any(|k| k == name || k.rsplit('/').next() == Some(name));
+    match wanted.iter().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let there: Vec<String> = known.into_iter().collect();
+            let there = if there.is_empty() {
+                "none".to_owned()
+            } else {
+                there.join(", ")
+            };
+            Err(Failure(format!("{workload} has no service {name}; there is: {there}")))
+        }
+    }
+}
+
+/// Tries a connection on each way that is not stopped before; one for all ways with the same value.
+async fn connect_all(aws: &Aws, config: &Config, found: &mut Diagnosis, authorities: Option<&Authorities>) {
+    let extensions = config.params(&found.workload).required_extensions;
+    let mut done = vec![];
+    for way in &mut found.ways {
+        let source = match (why_not(way), way.source.clone()) {
+            (None, Some(source)) => source,
+            (why, _) => {
+                let why = why.unwrap_or_else(|| "the connection string is not known".to_owned());
+                way.extend(not_tried(&why, !extensions.is_empty()));
+                continue;
+            }
+        };
+        let known = done.iter().position(|(tried, _)| *tried == source);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let result = connect(aws, &source, authorities, &extensions).await;
+                done.push((source, result));
+                done.len() - 1
+            }
+        };
+        if let Some((_, (facts, result))) = done.get(at) {
+            let target = Target {
+                connection: facts.as_ref(),
+                secret: way.secret.as_deref().unwrap_or("the secret"),
+            };
+            let more = hops(result, target, !extensions.is_empty());
+            way.extend(more);
+        }
+    }
+    found.sum_up();
+}

@@ -1,0 +1,148 @@
+//! What the conditions of a statement bind it to.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{ACCOUNT_DIGITS, OneOrMany, account_of, text};
+
+/// Operator → key → values. Several operators, and several keys, must all hold; of several values one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Conditions(BTreeMap<String, BTreeMap<String, OneOrMany<Value>>>);
+
+/// Whom a statement is left open to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Binding {
+    /// Nobody is kept out.
+    None,
+    /// Only to the own account, an organization or a network, and to these strangers.
+    To(Vec<String>),
+}
+
+/// Operators that hold only if the key is there and has one of the values.
+const POSITIVE: [&str; 6] = [
+    "stringequals",
+    "stringequalsignorecase",
+    "stringlike",
+    "arnequals",
+    "arnlike",
+    "ipaddress",
+];
+/// Their opposites, for a `Deny`.
+const NEGATIVE: [&str; 6] = [
+    "stringnotequals",
+    "stringnotequalsignorecase",
+    "stringnotlike",
+    "arnnotequals",
+    "arnnotlike",
+    "notipaddress",
+];
+
+/// Keys whose value is an account or an ARN that holds one, of whoever calls or on whose behalf.
+const ACCOUNTS: [&str; 6] = [
+    "aws:principalaccount",
+    "aws:sourceaccount",
+    "aws:sourceowner",
+    "aws:vpceaccount",
+    "aws:principalarn",
+    "aws:sourcearn",
+];
+/// Keys whose value is an organization or a part of one, or a network: whoever wrote it there knows whom it holds.
+const PLACES: [&str; 10] = [
+    "aws:principalorgid",
+    "aws:principalorgpaths",
+    "aws:sourceorgid",
+    "aws:sourceorgpaths",
+    "aws:vpceorgid",
+    "aws:vpceorgpaths",
+    "aws:sourcevpc",
+    "aws:sourcevpcarn",
+    "aws:sourcevpce",
+    "aws:sourceip",
+];
+
+impl Conditions {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What an `Allow` is bound to: one condition that binds is enough, since all must hold. `ForAnyValue:` asks for at
+    /// least one value, like the operator alone; `ForAllValues:` and `...IfExists` hold where the key is absent, and so
+    /// bind nobody.
+    pub fn binding(&self, own: &str) -> Binding {
+        let mut narrowest: Option<Vec<String>> = None;
+        for (operator, key, values) in self.entries() {
+            let operator = operator.strip_prefix("foranyvalue:").unwrap_or(&operator);
+            if POSITIVE.contains(&operator)
+                && let Binding::To(strangers) = bind(&key, values, own)
+                && narrowest.as_ref().is_none_or(|n| strangers.len() < n.len())
+            {
+                narrowest = Some(strangers);
+            }
+        }
+        narrowest.map_or(Binding::None, Binding::To)
+    }
+
+    /// What a `Deny` leaves: it must rest on one negated condition alone, for with a second one fewer are denied. (That
+    /// AWS's own services are spared beside it takes nothing away.) A negated operator, `ForAllValues:` and
+    /// `...IfExists` hold where the key is absent, so they deny those too; `ForAnyValue:` does not.
+    pub fn negated_binding(&self, own: &str) -> Binding {
+        let spares_services = |key: &str, values: &OneOrMany<Value>| {
+            key == "aws:principalisawsservice" && values.items().iter().all(|v| text(v).as_deref() == Some("false"))
+        };
+        let mut rest = self.entries().filter(|(_, key, values)| !spares_services(key, values));
+        let (Some((operator, key, values)), None) = (rest.next(), rest.next()) else {
+            return Binding::None;
+        };
+        let operator = operator.strip_prefix("forallvalues:").unwrap_or(&operator);
+        let operator = operator.strip_suffix("ifexists").unwrap_or(operator);
+        if NEGATIVE.contains(&operator) {
+            bind(&key, values, own)
+        } else {
+            Binding::None
+        }
+    }
+
+    /// Operators and keys in lower case, for AWS takes them in any.
+    fn entries(&self) -> impl Iterator<Item = (String, String, &OneOrMany<Value>)> {
+        self.0.iter().flat_map(|(operator, keys)| {
+            let each = keys.iter();
+            each.map(move |(key, values)| (operator.to_lowercase(), key.to_lowercase(), values))
+        })
+    }
+}
+
+fn bind(key: &str, values: &OneOrMany<Value>, own: &str) -> Binding {
+    let Some(values) = values.items().iter().map(text).collect::<Option<Vec<String>>>() else {
+        return Binding::None;
+    };
+    // A variable takes its value from the request, and so from whoever makes it.
+    if values.is_empty() || values.iter().any(|v| v.contains("${")) {
+        return Binding::None;
+    }
+    if PLACES.contains(&key) {
+        let world = |v: &String| matches!(v.as_str(), "*" | "0.0.0.0/0" | "::/0") || v.ends_with("/0");
+        return if values.iter().any(world) {
+            Binding::None
+        } else {
+            Binding::To(vec![])
+        };
+    }
+    if !ACCOUNTS.contains(&key) {
+        return Binding::None;
+    }
+    let mut strangers = vec![];
+    for value in values {
+        let account = account_of(&value).unwrap_or(&value);
+        if account.len() != ACCOUNT_DIGITS || !account.bytes().all(|b| b.is_ascii_digit()) {
+            // The account is a pattern, or left out: anybody's.
+            return Binding::None;
+        }
+        if account != own {
+            strangers.push(value);
+        }
+    }
+    Binding::To(strangers)
+}

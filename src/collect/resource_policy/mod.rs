@@ -1,0 +1,295 @@
+//! Reads the resource policy of a secret: who is let in to read its value.
+//!
+//! Pure: text in, principals out. What can't be understood is an error, never a guess. Format:
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html>
+//!
+//! A statement lets someone in if it allows `GetSecretValue`, or `PutResourcePolicy`, by which whoever holds it can give
+//! himself the other. Who counts as a stranger:
+//!
+//! - everyone (`*`), everyone but some (`NotPrincipal`), and each principal of another account;
+//! - not a principal of the secret's own account, nor an AWS service, which acts for the account that set it up;
+//! - not what a condition binds (`condition`): to the account, to an organization, to a network;
+//! - not whom a `Deny` fences out that holds for everyone outside of such a binding.
+
+mod condition;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use condition::Binding;
+
+/// Digits of an account's id.
+const ACCOUNT_DIGITS: usize = 12;
+/// What allows reading the value, at once or in two steps.
+const READING: [&str; 2] = ["secretsmanager:GetSecretValue", "secretsmanager:PutResourcePolicy"];
+
+/// Why a policy can't be read. It says nothing of what the policy holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the resource policy is not one that Holdfast understands")]
+pub(super) struct Malformed;
+
+/// One value or several. The list is tried first: a condition's value may be anything, a list too.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany<T> {
+    Many(Vec<T>),
+    One(T),
+}
+
+impl<T> OneOrMany<T> {
+    fn items(&self) -> &[T] {
+        match self {
+            Self::One(item) => std::slice::from_ref(item),
+            Self::Many(items) => items,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document {
+    statement: OneOrMany<Statement>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    effect: Effect,
+    principal: Option<Principals>,
+    not_principal: Option<Principals>,
+    action: Option<OneOrMany<String>>,
+    not_action: Option<OneOrMany<String>>,
+    resource: Option<OneOrMany<String>>,
+    not_resource: Option<OneOrMany<String>>,
+    #[serde(default)]
+    condition: condition::Conditions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+/// `"*"`, or principals by kind.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Principals {
+    Text(String),
+    ByKind(std::collections::BTreeMap<String, OneOrMany<String>>),
+}
+
+impl Principals {
+    /// AWS principals, federated and other ones: all but services.
+    fn people(&self) -> Vec<&str> {
+        match self {
+            Self::Text(text) => vec![text],
+            Self::ByKind(kinds) => kinds
+                .iter()
+                .filter(|(kind, _)| *kind != "Service")
+                .flat_map(|(_, names)| names.items())
+                .map(String::as_str)
+                .collect(),
+        }
+    }
+
+    fn is_everyone(&self) -> bool {
+        self.people().contains(&"*")
+    }
+}
+
+/// Whether a statement of the policy lets a principal of the secret's own account read the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admits {
+    Yes,
+    No,
+    /// A condition decides, which only the real call meets.
+    Perhaps,
+}
+
+/// A resource policy.
+#[derive(Debug)]
+pub(super) struct Policy(Vec<Statement>);
+
+impl Policy {
+    /// Reads a document.
+    pub fn parse(document: &str) -> Result<Self, Malformed> {
+        let document: Document = serde_json::from_str(document).map_err(|_| Malformed)?;
+        let statements = match document.statement {
+            OneOrMany::One(statement) => vec![statement],
+            OneOrMany::Many(statements) => statements,
+        };
+        let whole = |s: &Statement| {
+            (s.principal.is_some() != s.not_principal.is_some()) && (s.action.is_some() != s.not_action.is_some())
+        };
+        if statements.iter().all(whole) {
+            Ok(Self(statements))
+        } else {
+            Err(Malformed)
+        }
+    }
+
+    /// Who is let in besides the account of `secret`, as written, each once.
+    pub fn strangers(&self, secret: &str) -> Vec<String> {
+        let own = account_of(secret).unwrap_or_default();
+        let mut all: Vec<String> = READING.iter().flat_map(|a| self.let_in(secret, a, own)).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// Strangers who may do one action.
+    fn let_in(&self, secret: &str, action: &str, own: &str) -> Vec<String> {
+        let mut found: Vec<String> = vec![];
+        for statement in self.about(secret, Effect::Allow, action) {
+            let strangers = statement.strangers(own);
+            found.extend(match statement.condition.binding(own) {
+                // What the condition names is narrower than whom the principal does.
+                Binding::To(bound) if !strangers.is_empty() => bound,
+                Binding::To(_) | Binding::None => strangers,
+            });
+        }
+        for fence in self.about(secret, Effect::Deny, action).filter_map(|s| s.fence(own)) {
+            let within = |stranger: String| {
+                if account_of(&stranger).is_none() && stranger.len() != ACCOUNT_DIGITS {
+                    return fence.clone();
+                }
+                let same = |f: &String| account_of(f).unwrap_or(f) == account_of(&stranger).unwrap_or(&stranger);
+                if fence.iter().any(same) { vec![stranger] } else { vec![] }
+            };
+            found = found.into_iter().flat_map(within).collect();
+        }
+        found
+    }
+
+    /// Whether `role`, of the account of `secret`, may read the value by this policy alone, whatever its own policies say.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
+    pub fn admits(&self, secret: &str, role: &str) -> Admits {
+        // That its account is allowed leaves it to the role's own policies: it has to be named, or everyone.
+        let names = |p: &Principals| p.people().iter().any(|name| *name == role || *name == "*");
+        let means = |s: &&Statement| match (&s.principal, &s.not_principal) {
+            (Some(p), _) => names(p),
+            (None, Some(not)) => !names(not),
+            (None, None) => false,
+        };
+        let of = |effect| self.about(secret, effect, READING[0]).filter(means);
+        let certain = |s: &Statement| s.condition.is_empty();
+        if of(Effect::Deny).any(certain) || of(Effect::Allow).next().is_none() {
+            Admits::No
+        } else if of(Effect::Deny).next().is_none() && of(Effect::Allow).any(certain) {
+            Admits::Yes
+        } else {
+            Admits::Perhaps
+        }
+    }
+
+    fn about(&self, secret: &str, effect: Effect, action: &str) -> impl Iterator<Item = &Statement> {
+        let applies = move |s: &&Statement| s.effect == effect && s.speaks_of(action) && s.covers(secret);
+        self.0.iter().filter(applies)
+    }
+}
+
+impl Statement {
+    /// Whether it is about `action`; actions are the same in upper and lower case.
+    fn speaks_of(&self, action: &str) -> bool {
+        let action = action.to_lowercase();
+        let any = |list: &OneOrMany<String>| list.items().iter().any(|p| matches(&p.to_lowercase(), &action));
+        match (&self.action, &self.not_action) {
+            (Some(list), _) => any(list),
+            (None, Some(list)) => !any(list),
+            (None, None) => false,
+        }
+    }
+
+    fn covers(&self, secret: &str) -> bool {
+        let any = |list: &OneOrMany<String>| list.items().iter().any(|p| matches(p, secret));
+        match (&self.resource, &self.not_resource) {
+            (Some(list), _) => any(list),
+            (None, Some(list)) => !any(list),
+            (None, None) => true,
+        }
+    }
+
+    fn strangers(&self, own: &str) -> Vec<String> {
+        match (&self.principal, &self.not_principal) {
+            (Some(principals), _) => {
+                let people = principals.people().into_iter();
+                people.filter(|p| is_stranger(p, own)).map(str::to_owned).collect()
+            }
+            (None, Some(but)) => vec![format!("everyone but {}", but.people().join(", "))],
+            (None, None) => vec![],
+        }
+    }
+
+    /// Of a `Deny`: the only strangers (accounts, or ARNs in them) that it leaves, if it holds for everyone outside of a
+    /// binding.
+    fn fence(&self, own: &str) -> Option<Vec<String>> {
+        match (&self.principal, &self.not_principal) {
+            (Some(p), _) if p.is_everyone() => match self.condition.negated_binding(own) {
+                Binding::To(bound) => Some(bound),
+                Binding::None => None,
+            },
+            // Everyone but these is denied.
+            (None, Some(but)) if self.condition.is_empty() => {
+                let people = but.people().into_iter();
+                Some(people.filter(|p| is_stranger(p, own)).map(str::to_owned).collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a principal, as written, is not of the account `own`. A unique id (`AIDA...`, `AROA...`) stands in a policy
+/// where the principal was deleted: nobody has it any more.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
+fn is_stranger(principal: &str, own: &str) -> bool {
+    let deleted = principal.len() >= 16
+        && principal.starts_with('A')
+        && principal.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    !deleted && principal != own && account_of(principal) != Some(own)
+}
+
+/// The account in an ARN.
+fn account_of(arn: &str) -> Option<&str> {
+    let mut fields = arn.split(':');
+    (fields.next() == Some("arn")).then(|| fields.nth(3)).flatten()
+}
+
+/// Whether `text` matches a pattern with `*` (any text) and `?` (one character). It goes back to the last `*` only, so its
+/// time is at most the product of both lengths.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut last_star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                last_star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                let Some((star, from)) = last_star else { return false };
+                last_star = Some((star, from + 1));
+                p = star + 1;
+                t = from + 1;
+            }
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+/// A condition's value: AWS takes numbers and booleans for their text.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! A real connection to a database, with the value that a container gets: read, used and dropped. What comes out of it
+//! (`diagnose::connection`) holds no word of the value, nor any text of an error that could.
+
+mod probe;
+mod tls;
+mod value;
+
+use crate::aws::Aws;
+use crate::diagnose::Source;
+use crate::diagnose::connection::{Answer, Refusal};
+use crate::model::connection::Connection;
+pub use tls::Authorities;
+
+/// Reads the value that `source` names, connects with it, asks the server who it is, and leaves. The facts about the
+/// connection come along where the value could be read.
+pub async fn connect(
+    aws: &Aws,
+    source: &Source,
+    authorities: Option<&Authorities>,
+    extensions: &[String],
+) -> (Option<Connection>, Result<Answer, Refusal>) {
+    let value = match value::read(aws, source).await {
+        Ok(value) => value,
+        Err(why) => return (None, Err(Refusal::NotRead(why))),
+    };
+    let key = match source {
+        Source::Secret { selector, .. } => selector.json_key.as_deref(),
+        Source::Parameter(_) => None,
+    };
+    let Some((facts, password)) = crate::collect::secret_value::credentials(&value, key) else {
+        let why = "it is no connection string any more; run `holdfast diagnose` again";
+        return (None, Err(Refusal::NotRead(why.to_owned())));
+    };
+    drop(value);
+    let answer = probe::probe(&facts, password, authorities, extensions).await;
+    (Some(facts), answer)
+}

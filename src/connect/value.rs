@@ -1,0 +1,57 @@
+//! Reads one value into a buffer that is overwritten when it is dropped.
+
+use aws_sdk_secretsmanager::config::{Builder, Region};
+use zeroize::Zeroizing;
+
+use crate::aws::{Api, Aws, Family};
+use crate::diagnose::Source;
+
+const GET_SECRET: Api = Api {
+    service: "secretsmanager",
+    operation: "GetSecretValue",
+    family: Family::SecretsGet,
+};
+const GET_PARAMETERS: Api = Api {
+    service: "ssm",
+    operation: "GetParameters",
+    family: Family::Ssm,
+};
+
+/// The value, or why it can't be read.
+pub(super) async fn read(aws: &Aws, source: &Source) -> Result<Zeroizing<String>, String> {
+    match source {
+        Source::Secret { arn, selector } => {
+            let region = arn.split(':').nth(3).unwrap_or(&aws.scope.region).to_owned();
+            let request = aws
+                .secrets
+                .get_secret_value()
+                .secret_id(arn)
+                .set_version_stage(selector.stage.clone())
+                .set_version_id(selector.version.clone())
+                .customize()
+                .config_override(Builder::new().region(Region::new(region)));
+            let answer = aws
+                .call(GET_SECRET, arn, request.send())
+                .await
+                .map_err(|e| e.message.clone())?;
+            answer
+                .secret_string
+                .map(Zeroizing::new)
+                .ok_or_else(|| "it is binary".to_owned())
+        }
+        Source::Parameter(name) => {
+            let request = aws.ssm.get_parameters().names(name).with_decryption(true);
+            let answer = aws
+                .call(GET_PARAMETERS, name, request.send())
+                .await
+                .map_err(|e| e.message.clone())?;
+            answer
+                .parameters
+                .into_iter()
+                .flatten()
+                .find_map(|p| p.value)
+                .map(Zeroizing::new)
+                .ok_or_else(|| "there is no such parameter".to_owned())
+        }
+    }
+}

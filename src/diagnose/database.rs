@@ -1,0 +1,123 @@
+//! The hop from the connection string to the workload's database.
+
+use super::Status;
+use super::trail::{Found, Trail, unread};
+use crate::rules::support::{Leads, leads};
+use crate::rules::workload::DatabaseView;
+
+/// Statuses in which a database takes connections, for all that AWS does to it meanwhile.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
+const SERVING: &[&str] = &[
+    "available",
+    "backing-up",
+    "configuring-enhanced-monitoring",
+    "configuring-iam-database-auth",
+    "configuring-log-exports",
+    "converting-to-vpc",
+    "modifying",
+    "moving-to-vpc",
+    "storage-config-upgrade",
+    "storage-initialization",
+    "storage-optimization",
+];
+/// It leads to a database of the workload, which is up.
+pub(super) fn database(t: &mut Trail<'_>) -> Found {
+    let all = match t.w.databases() {
+        Ok(all) => all,
+        Err(e) => return unread(&e),
+    };
+    if let Some(told) = t.told(&["workload-without-database"], &[]) {
+        return with_tag_command(t, told);
+    }
+    if all.is_empty() {
+        return Found::unknown(format!("no database carries {}workload={}", t.w.prefix, t.w.name));
+    }
+    let Some(connection) = t.connection else {
+        // What the secret holds is unknown; where there is one database, the rest of the way can still be walked.
+        if let [only] = all.as_slice() {
+            t.database = Some(only.clone());
+        }
+        return Found::not_reached("where the secret leads is unknown, since its value is");
+    };
+    if let Some(told) = t.told(&["secret-wrong-database"], &[t.holder()]) {
+        return told;
+    }
+    match leads(connection, &all) {
+        Leads::Unclear(why) => Found::unknown(why),
+        // The rule above speaks of it.
+        Leads::Astray(field, observed, expected) => {
+            Found::unknown(format!("its {field} is {observed}, not {expected}"))
+        }
+        Leads::Home => {
+            let first = connection.hosts.first().map(|h| h.host.as_str()).unwrap_or_default();
+            // Several may share a host (on an emulator); then the name tells.
+            let named = |d: &&DatabaseView<'_>| d.name.is_none() || d.name == connection.database.as_deref();
+            let here = all.iter().filter(|d| d.hosts.contains(&first));
+            let Some(found) = here.clone().find(named).or_else(|| here.clone().next()) else {
+                return Found::unknown(format!("which database {first} is of could not be told"));
+            };
+            t.database = Some(found.clone());
+            up(t, found, connection.database.as_deref())
+        }
+    }
+}
+
+/// ARNs under which a rule may speak of a database: its own and its members'.
+#[must_use]
+pub fn arns(database: &DatabaseView<'_>) -> Vec<String> {
+    let members = database.members.iter().map(|i| i.arn.clone());
+    std::iter::once(database.arn.to_owned()).chain(members).collect()
+}
+
+fn up(t: &Trail<'_>, database: &DatabaseView<'_>, name: Option<&str>) -> Found {
+    let arns = arns(database);
+    let about: Vec<&str> = arns.iter().map(String::as_str).collect();
+    if let Some(told) = t.told(&["rds-unavailable"], &about) {
+        return told;
+    }
+    let found = state(database);
+    match (found.status, database.name, name) {
+        (Status::Proved, None, Some(name)) => found.unchecked(format!(
+            "whether {} has a database {name}: RDS knows of none that was made with it; `--connect` tells",
+            database.id
+        )),
+        _ => found,
+    }
+}
+
+/// Whether it takes connections, as far as its status tells. Of one that is down, `rds-unavailable` speaks.
+pub(super) fn state(database: &DatabaseView<'_>) -> Found {
+    let members = &database.members;
+    let statuses: Vec<String> = members.iter().map(|i| format!("{} is {}", i.id, i.status)).collect();
+    let told = statuses.join(", ");
+    let found = if members.is_empty() {
+        Found::unknown(format!("no instance of {} could be read", database.id))
+    } else if members.iter().all(|i| SERVING.contains(&i.status.as_str())) {
+        Found::proved(&told)
+    } else {
+        Found::unknown(&told).unchecked("wait until it is available, then run `holdfast diagnose` again")
+    };
+    let found = found
+        .fact("endpoint", database.hosts.join(", "))
+        .fact("DBInstanceStatus", told);
+    match database.name {
+        Some(name) => found.fact("DBName", name),
+        None => found,
+    }
+}
+
+/// No database carries the tag: one that has the host of the secret is meant.
+fn with_tag_command(t: &Trail<'_>, mut told: Found) -> Found {
+    let host = t.connection.and_then(|c| c.hosts.first()).map(|h| h.host.as_str());
+    let meant = t.w.snapshot.instances.iter().flat_map(|m| m.values()).find(|i| {
+        let own = i.endpoint.as_ref().map(|e| e.host.as_str());
+        own.is_some() && own == host
+    });
+    if let (Some(instance), Some(fix)) = (meant, &mut told.fix) {
+        fix.commands.push(format!(
+            "aws rds add-tags-to-resource --resource-name {} --tags Key={}workload,Value={}",
+            instance.arn, t.w.prefix, t.w.name
+        ));
+    }
+    told
+}

@@ -1,0 +1,39 @@
+//! Snapshots of databases, and alarms about them: what `checklist` alone asks for.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::model::remediation::Database;
+
+/// A snapshot of an RDS instance or cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// Its identifier.
+    pub id: String,
+    /// What it is of.
+    pub database: Database,
+    /// Whether a person (or AWS Backup) asked for it: those of RDS itself go with the instance.
+    pub manual: bool,
+    /// `available`, `creating`, `failed`, ...
+    pub status: String,
+    /// When it was taken.
+    pub created_at: Option<Timestamp>,
+}
+
+/// A CloudWatch alarm that names a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its name.
+    pub name: String,
+    /// `DBInstanceIdentifier` and `DBClusterIdentifier` among its dimensions.
+    pub databases: BTreeSet<String>,
+    /// The metric; absent where it is computed from several.
+    pub metric: Option<String>,
+    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+    pub state: String,
+    /// When that changed last.
+    pub state_since: Option<Timestamp>,
+    /// Whether it tells anyone: its actions are enabled, and there are some.
+    pub tells: bool,
+}

@@ -1,0 +1,155 @@
+//! The way from a service to its database, hop by hop.
+
+use std::fmt::Write as _;
+
+use comfy_table::Color;
+
+use super::{Style, count};
+use crate::diagnose::{Aid, Diagnosis, Fix, Hop, Status, Way};
+
+/// Width of the longest name of a hop.
+const NAME: usize = 14;
+/// Where its sentence begins: after the indent, the status and the name.
+const INDENT: usize = 4 + 8 + 1 + NAME + 1;
+
+fn paint(style: Style, status: Status) -> String {
+    let (word, colour) = match status {
+        Status::Proved => ("proved", Some(Color::Grey)),
+        Status::Broken => ("BROKEN", Some(Color::Red)),
+        Status::Unknown => ("unknown", Some(Color::Magenta)),
+        Status::NotReached => ("-", None),
+    };
+    style.paint(&format!("{word:<8}"), colour)
+}
+
+/// One workload, in every account and region in which it was found.
+#[must_use]
+pub fn diagnosis_table(diagnoses: &[Diagnosis], style: Style) -> String {
+    let mut out = String::new();
+    for d in diagnoses {
+        let _ = writeln!(out, "{}  {} {}", style.bold(&d.workload), d.account, d.region);
+        for way in &d.ways {
+            one_way(&mut out, d, way, style);
+        }
+        let mut service = "";
+        for aid in &d.aids {
+            if aid.service != service {
+                service = &aid.service;
+                out.push_str(&style.indented(&format!("to look further into {service}"), "  ", "    "));
+            }
+            one_aid(&mut out, aid, style);
+        }
+        out.push('\n');
+    }
+    let ways = || diagnoses.iter().flat_map(|d| &d.ways);
+    let with = |status| ways().filter(|w| w.status == status).count();
+    let summary = format!(
+        "{}: {} proved, {} broken, {} not known to the end",
+        count(ways().count(), "way"),
+        with(Status::Proved),
+        with(Status::Broken),
+        with(Status::Unknown)
+    );
+    out.push_str(&style.bold(style.indented(&summary, "", "").trim_end()));
+    out.push('\n');
+    out
+}
+
+fn one_way(out: &mut String, d: &Diagnosis, way: &Way, style: Style) {
+    let parts = [&way.revision, &way.variable, &way.secret, &way.database];
+    let mut line = way.service.clone();
+    for part in parts.into_iter().flatten() {
+        let _ = write!(line, " → {part}");
+    }
+    out.push_str(&style.indented(&line, "  ", "    "));
+    let broken = way.broken().is_some();
+    for hop in way.hops.iter().filter(|h| !broken || h.status != Status::NotReached) {
+        one_hop(out, d, hop, style);
+    }
+    if broken {
+        let left = way.hops.iter().filter(|h| h.status == Status::NotReached);
+        let names: Vec<&str> = left.map(|h| h.name).collect();
+        if !names.is_empty() {
+            let start = format!("    {} ", paint(style, Status::NotReached));
+            out.push_str(&style.indented(&format!("not reached: {}", names.join(", ")), &start, &" ".repeat(13)));
+        }
+    }
+}
+
+fn one_hop(out: &mut String, d: &Diagnosis, hop: &Hop, style: Style) {
+    let start = format!("    {} {:<NAME$} ", paint(style, hop.status), hop.name);
+    let rest = " ".repeat(INDENT);
+    if hop.status == Status::NotReached {
+        out.push_str(&style.indented(&format!("not reached: {}", hop.summary), &start, &rest));
+        return;
+    }
+    out.push_str(&style.indented(&hop.summary, &start, &rest));
+    let facts: Vec<String> = hop
+        .evidence
+        .iter()
+        .map(|fact| match &fact.expected {
+            Some(expected) => format!(
+                "{}: {}, expected {}",
+                fact.field,
+                plain(&fact.observed),
+                plain(expected)
+            ),
+            None => format!("{}: {}", fact.field, plain(&fact.observed)),
+        })
+        .collect();
+    if hop.status == Status::Proved && !facts.is_empty() {
+        out.push_str(&style.indented(&facts.join("; "), &format!("{rest}  "), &format!("{rest}  ")));
+    } else {
+        for fact in &facts {
+            out.push_str(&style.indented(fact, &format!("{rest}  "), &format!("{rest}    ")));
+        }
+    }
+    if let Some(fix) = &hop.fix {
+        let (first, more) = (format!("{rest}→ "), format!("{rest}  "));
+        out.push_str(&style.indented(&advice(fix, &d.workload), &first, &more));
+        for command in &fix.commands {
+            out.push_str(&style.indented(command, &format!("{rest}  $ "), &format!("{rest}    ")));
+        }
+    }
+    for what in &hop.not_checked {
+        let text = match hop.status {
+            Status::Unknown => format!("to know: {what}"),
+            _ => format!("not checked: {what}"),
+        };
+        out.push_str(&style.indented(&text, &format!("{rest}· "), &format!("{rest}  ")));
+    }
+}
+
+/// A string without its quotation marks.
+fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn advice(fix: &Fix, workload: &str) -> String {
+    let rule = fix.rule.as_ref().map(|r| format!(" [{r}]")).unwrap_or_default();
+    let how = match (&fix.blocked_by, fix.risk) {
+        (Some(why), _) => format!("{}; `holdfast apply` will not: {why}", fix.summary),
+        (None, Some(risk)) if !fix.calls.is_empty() => {
+            format!(
+                "`holdfast apply --workload {workload}` would {} (risk: {risk})",
+                fix.summary
+            )
+        }
+        _ => format!("by hand: {}", fix.summary),
+    };
+    format!("{how}{rule}")
+}
+
+fn one_aid(out: &mut String, aid: &Aid, style: Style) {
+    let word = match aid.available {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "unknown",
+    };
+    let rest = " ".repeat(INDENT);
+    let start = format!("    {word:<8} {:<NAME$} ", aid.name);
+    out.push_str(&style.indented(&aid.summary, &start, &rest));
+    if let Some(command) = &aid.command {
+        out.push_str(&style.indented(command, &format!("{rest}  $ "), &format!("{rest}    ")));
+    }
+}

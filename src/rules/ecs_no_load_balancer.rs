@@ -1,0 +1,62 @@
+use super::support::each_service;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+
+/// `ecs-no-load-balancer`
+pub struct EcsNoLoadBalancer;
+
+static META: Meta = Meta {
+    id: "ecs-no-load-balancer",
+    severity: Severity::Low,
+    enabled: false,
+    summary: "a public service has no load balancer, so its address changes with each task",
+    docs: "\
+## What it checks
+For services whose tasks get public addresses: that a load balancer is in front of them.
+
+## Why it matters
+Each deployment, and each task that is replaced, brings another address. Whoever was given the old one is cut off.
+
+## What Holdfast does
+It reports. Off unless enabled: a service that only calls out needs none.
+
+## By hand
+Make a target group of type `ip` and a listener (`aws elbv2 create-target-group`, `aws elbv2 create-listener`), then \
+`aws ecs update-service --cluster CLUSTER --service SERVICE --load-balancers \
+targetGroupArn=ARN,containerName=CONTAINER,containerPort=PORT`, which starts a new deployment.
+",
+    reads: &[
+        "ecs:DescribeServices",
+        "ecs:ListClusters",
+        "ecs:ListServices",
+        "tag:GetResources",
+    ],
+    ..Meta::DEFAULT
+};
+
+impl Rule for EcsNoLoadBalancer {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        each_service(w, |service| {
+            if !service.assign_public_ip {
+                return None;
+            }
+            let resource = w.service_ref(service);
+            if service.load_balanced {
+                return Some(Judgement::pass(resource, &service.tags));
+            }
+            let name = format!("{}/{}", service.cluster, service.name);
+            let failure = Failure {
+                severity: None,
+                message: format!("{name} is public without a load balancer: its address changes with each task"),
+                evidence: vec![Evidence::new("loadBalancers", Vec::<String>::new(), "one")],
+                remedy: Remedy::manual(format!("put a load balancer in front of {name}")),
+            };
+            Some(Judgement::fail(resource, &service.tags, failure))
+        })
+    }
+}

@@ -1,0 +1,78 @@
+use super::support::each_service;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+use crate::model::snapshot::Seen;
+use crate::model::tags::PhaseReading;
+
+/// `ecs-public-task`
+pub struct EcsPublicTask;
+
+static META: Meta = Meta {
+    id: "ecs-public-task",
+    severity: Severity::Medium,
+    summary: "a service's tasks get public addresses outside of a migration",
+    docs: "\
+## What it checks
+That `assignPublicIp` of the service's network is not `ENABLED`, unless a database of the workload is inside its \
+migration window.
+
+## Why it matters
+Only the security group stands between such a task and the internet, and the task can call out past any egress control. \
+It is a common makeshift while migrating; it is meant to end with it.
+
+## What Holdfast does
+It reports: a task in a subnet without NAT or VPC endpoints could no longer pull its image.
+
+## By hand
+Give the subnets a NAT gateway, or VPC endpoints for ECR, S3, CloudWatch Logs and Secrets Manager; then \
+`aws ecs update-service --cluster CLUSTER --service SERVICE --network-configuration \
+'awsvpcConfiguration={subnets=[SUBNETS],securityGroups=[GROUPS],assignPublicIp=DISABLED}'`, which starts a new deployment.
+",
+    controls: &["SecurityHub:ECS.2"],
+    reads: &[
+        "ecs:DescribeServices",
+        "ecs:ListClusters",
+        "ecs:ListServices",
+        "rds:DescribeDBClusters",
+        "rds:DescribeDBInstances",
+        "tag:GetResources",
+    ],
+    ..Meta::DEFAULT
+};
+
+impl Rule for EcsPublicTask {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        let phase = phase(w);
+        each_service(w, |service| {
+            let resource = w.service_ref(service);
+            Some(match &phase {
+                Ok(phase) if service.assign_public_ip && !phase.phase.is_migrating() => {
+                    let name = format!("{}/{}", service.cluster, service.name);
+                    let failure = Failure {
+                        severity: None,
+                        message: format!("tasks of {name} get public addresses, and the workload is not migrating"),
+                        evidence: vec![Evidence::new("assignPublicIp", "ENABLED", "DISABLED")],
+                        remedy: Remedy::manual(format!(
+                            "give the subnets of {name} a private way out, then deploy it with assignPublicIp=DISABLED"
+                        )),
+                    };
+                    Judgement::fail(resource, &service.tags, failure).in_phase(*phase)
+                }
+                Err(e) if service.assign_public_ip => Judgement::unknown(resource, &service.tags, e),
+                _ => Judgement::pass(resource, &service.tags),
+            })
+        })
+    }
+}
+
+/// The phase of the workload: that of its databases, of which one that is migrating is enough.
+fn phase(w: &Workload<'_>) -> Seen<PhaseReading> {
+    let databases = w.databases()?;
+    let migrating = databases.iter().map(|d| d.phase).find(|p| p.phase.is_migrating());
+    Ok(migrating.unwrap_or(PhaseReading::MIGRATED))
+}

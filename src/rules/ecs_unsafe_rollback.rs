@@ -1,0 +1,171 @@
+use std::sync::Arc;
+
+use super::support::{each_service, loses_data, untagged};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::{Action, revision_name};
+use crate::model::resources::{Service, TaskDefinition};
+use crate::model::snapshot::{ReadError, Seen};
+
+/// `ecs-unsafe-rollback`
+pub struct EcsUnsafeRollback;
+
+static META: Meta = Meta {
+    id: "ecs-unsafe-rollback",
+    severity: Severity::High,
+    summary: "a revision that a rollback would choose loses what was written since",
+    docs: "\
+## What it checks
+For a service that ECS deploys and whose running revision keeps its data (and has its database secret, where \
+`datastore: postgres` demands one): that the revision which a rollback would choose does too. That is the revision of a \
+deployment still under way, and the last one that was deployed successfully before the running one. ECS tells of 90 \
+days; where it knows of no deployment, the nearest earlier revision of the family that is not deregistered counts.
+
+## Why it matters
+The first deployment that fails after a repair goes back to what was repaired: the circuit breaker by itself, a person \
+in a hurry. The service then starts with an empty database, and all that was written since is missing.
+
+## What Holdfast does
+It reports. With `rules.ecs-unsafe-rollback.correct: true` it deregisters the revision, so that nothing can be deployed \
+from it; it can still be described, and registered anew. Only a revision that carries the workload's tag, that no \
+service runs, and that no deployment under way could need.
+
+## By hand
+`aws ecs deregister-task-definition --task-definition FAMILY:REVISION`, after \
+`aws ecs list-service-deployments --cluster CLUSTER --service SERVICE --status SUCCESSFUL` has shown what was deployed \
+before.
+",
+    parameters: &["datastore", "secret_env", "data_paths"],
+    reads: &[
+        "ecs:DescribeServiceRevisions",
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "ecs:ListClusters",
+        "ecs:ListServiceDeployments",
+        "ecs:ListServices",
+        "tag:GetResources",
+    ],
+    writes: &["ecs:DeregisterTaskDefinition"],
+    risk: Risk::None,
+    corrects: false,
+    ..Meta::DEFAULT
+};
+
+impl Rule for EcsUnsafeRollback {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        each_service(w, |service| judge_service(w, service))
+    }
+}
+
+/// Whether a service has something to lose by a rollback, and somewhere to roll back to.
+pub(super) fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> bool {
+    service.deployment_controller == "ECS"
+        && (definition.revision > 1 || service.deployments.len() > 1)
+        && loses_data(w, definition, service.fargate).is_none()
+}
+
+fn judge_service(w: &Workload<'_>, service: &Service) -> Option<Judgement> {
+    let resource = w.service_ref(service);
+    let definition = match w.running(service) {
+        Ok(definition) => definition,
+        Err(e) => return Some(Judgement::unknown(resource, &service.tags, &e)),
+    };
+    if !is_concerned(w, service, definition) {
+        return None;
+    }
+    Some(match unsafe_targets(w, service) {
+        Err(e) => Judgement::unknown(resource, &service.tags, &e),
+        Ok(targets) if targets.is_empty() => Judgement::pass(resource, &service.tags),
+        Ok(targets) => Judgement::fail(resource, &service.tags, failure(w, service, &targets)),
+    })
+}
+
+type Unsafe<'a> = Vec<(&'a TaskDefinition, &'static str)>;
+
+/// Targets of a rollback that would lose data, and how.
+fn unsafe_targets<'a>(w: &Workload<'a>, service: &Service) -> Seen<Unsafe<'a>> {
+    let targets = match w.snapshot.rollback_targets.get(&service.arn) {
+        Some(Ok(targets)) => targets,
+        Some(Err(e)) => return Err(Arc::clone(e)),
+        None => return Err(not_read(&service.arn)),
+    };
+    let mut found = vec![];
+    for arn in targets {
+        let definition = match w.snapshot.task_definitions.get(arn) {
+            Some(Ok(definition)) => definition,
+            Some(Err(e)) => return Err(Arc::clone(e)),
+            None => return Err(not_read(arn)),
+        };
+        if let Some(how) = loses_data(w, definition, service.fargate).filter(|_| definition.active) {
+            found.push((definition.as_ref(), how));
+        }
+    }
+    Ok(found)
+}
+
+fn not_read(resource: &str) -> Arc<ReadError> {
+    Arc::new(ReadError {
+        service: "ecs".into(),
+        operation: "ListServiceDeployments".into(),
+        resource: resource.to_owned(),
+        code: "NotRead".into(),
+        message: "what a rollback would choose was not read; the next sweep reads it".into(),
+    })
+}
+
+fn failure(w: &Workload<'_>, service: &Service, targets: &Unsafe<'_>) -> Failure {
+    let told: Vec<String> = targets
+        .iter()
+        .map(|(d, how)| format!("{}, which {how}", revision_name(&d.arn)))
+        .collect();
+    let names: Vec<&str> = targets.iter().map(|(d, _)| revision_name(&d.arn)).collect();
+    Failure {
+        severity: None,
+        message: format!(
+            "{}/{} would be rolled back to {}: what was written since would be lost",
+            service.cluster,
+            service.name,
+            told.join("; ")
+        ),
+        evidence: targets
+            .iter()
+            .map(|(d, how)| {
+                Evidence::new(
+                    revision_name(&d.arn),
+                    *how,
+                    "a place for its data that outlives the task",
+                )
+            })
+            .collect(),
+        remedy: Remedy {
+            summary: format!("deregister {}", names.join(", ")),
+            actions: targets
+                .iter()
+                .map(|(d, _)| Action::Deregister {
+                    revision: d.arn.clone(),
+                })
+                .collect(),
+            refused: targets.iter().find_map(|(d, _)| refusal(w, d)),
+        },
+    }
+}
+
+/// Why a revision may not be deregistered, if it may not.
+fn refusal(w: &Workload<'_>, definition: &TaskDefinition) -> Option<String> {
+    let name = revision_name(&definition.arn);
+    untagged(w, name, &definition.tags).or_else(|| {
+        let services = w.snapshot.services.iter().flat_map(|m| m.values());
+        let user = services.into_iter().find(|s| {
+            s.task_definition == definition.arn || s.deployments.iter().any(|d| d.task_definition == definition.arn)
+        })?;
+        Some(format!(
+            "waits: {}/{} runs {name}, or a deployment of it does",
+            user.cluster, user.name
+        ))
+    })
+}

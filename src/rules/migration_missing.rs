@@ -1,0 +1,75 @@
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::{Evidence, ResourceRef};
+use crate::model::policy::Severity;
+use crate::model::tags::Tags;
+
+/// `migration-missing`
+pub struct MigrationMissing;
+
+static META: Meta = Meta {
+    id: "migration-missing",
+    severity: Severity::Medium,
+    summary: "the workload must have a migration task definition, and none is tagged as one",
+    docs: "\
+## What it checks
+For workloads with `migrations: required`: that a family of task definitions carries the workload's tag and \
+`holdfast:role=migration` on a revision that is not deregistered.
+
+## Why it matters
+Without it nobody, Holdfast included, can tell whether the schema was migrated before the service was deployed.
+
+## What Holdfast does
+It reports.
+
+## By hand
+`aws ecs tag-resource --resource-arn REVISION-ARN --tags key=holdfast:workload,value=WORKLOAD \
+key=holdfast:role,value=migration`, and tag each new revision when it is registered. The tagging API may take some minutes to \
+know of it.
+",
+    parameters: &["migrations"],
+    reads: &["ecs:DescribeTaskDefinition", "tag:GetResources"],
+    ..Meta::DEFAULT
+};
+
+impl Rule for MigrationMissing {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        if !w.params.migrations_required {
+            return vec![];
+        }
+        let families = match w.migrations() {
+            Ok(families) => families,
+            Err(e) => return w.unknown(&e),
+        };
+        let resource = ResourceRef::workload(w.name, &w.snapshot.scope);
+        let none = Tags::default();
+        if !families.is_empty() {
+            return vec![Judgement::pass(resource, &none)];
+        }
+        let failure = Failure {
+            severity: None,
+            message: format!(
+                "{} must have a migration task definition, and none is tagged as one",
+                w.name
+            ),
+            evidence: vec![Evidence::new(
+                format!("{}role", w.prefix),
+                Vec::<String>::new(),
+                "`migration` on a task definition of the workload",
+            )],
+            remedy: Remedy::manual(format!(
+                "tag the workload's migration task definition with {0}workload={1} and {0}role=migration",
+                w.prefix, w.name
+            )),
+        };
+        let mut judgement = Judgement::fail(resource, &none, failure);
+        // A workload has no tags of its own: a waiver stands on all of its services.
+        judgement
+            .tags
+            .extend(w.services().unwrap_or_default().into_iter().map(|s| s.tags.clone()));
+        vec![judgement]
+    }
+}

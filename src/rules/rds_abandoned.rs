@@ -1,0 +1,207 @@
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::support::{Uses, Whole, uses, wholes};
+use super::workload::DatabaseView;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::config::format_duration;
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+use crate::model::remediation::Database;
+use crate::model::resources::Service;
+use crate::model::snapshot::ReadError;
+
+/// `rds-abandoned`
+pub struct RdsAbandoned;
+
+static META: Meta = Meta {
+    id: "rds-abandoned",
+    severity: Severity::Low,
+    summary: "no service of the workload has referred to a database for `abandoned_after`",
+    docs: "\
+## What it checks
+Whether any running revision of the workload leads to the database: by one of `secret_env` from a secret or parameter, or by a \
+plain URL. It fails if none does and none did for `abandoned_after` (48 hours): the database, the deployment of every \
+service, and the last change of every secret that they use are older than that. Where the workload has no service at all, \
+the age of the database decides. Read replicas and members are judged with their database, and one that leads to a replica \
+leads to its source. Inside a migration window nothing is abandoned. What can't be read, RDS Proxy, and host names of your \
+own, which may be an alias, make the verdict unknown.
+
+## Why it matters
+It costs money every hour, nobody patches it in their mind any more, and it still holds the data. Or it is the right \
+database, and the service writes elsewhere: then the rules about the service say so, and this is their consequence.
+
+## What Holdfast does
+It reports, and never deletes anything.
+
+## By hand
+If the workload should use it, mend its services. Else, when nobody has connected for a while (`aws cloudwatch \
+get-metric-statistics --namespace AWS/RDS --metric-name DatabaseConnections --dimensions \
+Name=DBInstanceIdentifier,Value=ID --start-time FROM --end-time TO --period 3600 --statistics Maximum`):
+1. `aws rds create-db-snapshot --db-instance-identifier ID --db-snapshot-identifier ID-final` and `aws rds wait \
+db-snapshot-available --db-snapshot-identifier ID-final`
+2. `aws rds modify-db-instance --db-instance-identifier ID --no-deletion-protection`
+3. `aws rds delete-db-instance --db-instance-identifier ID --final-db-snapshot-identifier ID-last` (its read replicas first)
+
+For a cluster: `create-db-cluster-snapshot`, `modify-db-cluster --no-deletion-protection`, `delete-db-instance` of each \
+member, `delete-db-cluster --final-db-snapshot-identifier ID-last`.
+",
+    parameters: &["secret_env", "abandoned_after"],
+    reads: READS,
+    caused_by: &["ecs-missing-database-secret", "secret-wrong-database"],
+    ..Meta::DEFAULT
+};
+
+/// Databases, and all that leads from a service to the value of its secret.
+const READS: &[&str] = &[
+    "rds:DescribeDBInstances",
+    "rds:DescribeDBClusters",
+    "ecs:ListClusters",
+    "ecs:ListServices",
+    "ecs:DescribeServices",
+    "ecs:DescribeTaskDefinition",
+    "tag:GetResources",
+    "secretsmanager:ListSecrets",
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:BatchGetSecretValue",
+    "secretsmanager:GetSecretValue",
+];
+
+impl Rule for RdsAbandoned {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        let (wholes, views) = match (wholes(w), w.databases()) {
+            (Ok(wholes), Ok(views)) => (wholes, views),
+            (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
+        };
+        let used: Vec<Used<'_>> = w
+            .services()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|service| Used {
+                service,
+                uses: uses(w, service),
+            })
+            .collect();
+        let own = wholes.iter().filter(|whole| whole.replica_of().is_none());
+        own.map(|whole| judge_one(w, whole, &hosts(whole, &wholes, &views), &used))
+            .collect()
+    }
+}
+
+/// A service, and what its running revision says.
+struct Used<'a> {
+    service: &'a Service,
+    uses: Result<Uses<'a>, Arc<ReadError>>,
+}
+
+/// Host names of a database and of its replicas here.
+fn hosts<'a>(whole: &Whole<'_>, wholes: &[Whole<'_>], views: &[DatabaseView<'a>]) -> Vec<&'a str> {
+    let copies = wholes.iter().filter(|other| {
+        let source = other.replica_of();
+        // In the same region AWS names an instance by its identifier, a cluster by its ARN.
+        source.is_some_and(|s| s == whole.id() || s.ends_with(&format!(":{}", whole.id())))
+    });
+    let family: Vec<Database> = std::iter::once(whole).chain(copies).map(Whole::database).collect();
+    views
+        .iter()
+        .filter(|v| family.contains(&v.database))
+        .flat_map(|v| v.hosts.iter().copied())
+        .collect()
+}
+
+fn judge_one(w: &Workload<'_>, whole: &Whole<'_>, hosts: &[&str], used: &[Used<'_>]) -> Judgement {
+    let leads = |u: &&Used<'_>| u.uses.as_ref().is_ok_and(|uses| uses.names_one_of(hosts));
+    let before = w.now - w.params.abandoned_after;
+    let is_old = |at: Option<Timestamp>| at.is_some_and(|at| at <= before);
+    if used.iter().any(|u| leads(&u)) || !is_old(whole.created_at()) || whole.phase(w).phase.is_migrating() {
+        return whole.pass(w);
+    }
+    let moved_lately = used.iter().any(|u| {
+        let deployed = u.service.deployments.first().and_then(|d| d.created_at);
+        let secrets = u.uses.iter().flat_map(|uses| &uses.secrets);
+        deployed.is_some_and(|at| at > before) || secrets.filter_map(|s| s.changed_at).any(|at| at > before)
+    });
+    if moved_lately {
+        return whole.pass(w);
+    }
+    let doubt = used.iter().find_map(|u| match &u.uses {
+        Err(e) => Some(Arc::clone(e)),
+        Ok(uses) => uses.doubt(),
+    });
+    if let Some(e) = w.services_error().or(doubt).or_else(|| undated(used)) {
+        return whole.unknown(w, &e);
+    }
+    let secrets = used.iter().flat_map(|u| u.uses.iter()).flat_map(|uses| &uses.secrets);
+    let related = used.iter().map(|u| u.service.arn.clone());
+    let related: Vec<String> = related.chain(secrets.map(|s| s.arn.clone())).collect();
+    whole.fail(w, failure(w, whole, hosts, used)).relating(related)
+}
+
+/// A service that another program deploys may have no deployment here, and so no age.
+fn undated(used: &[Used<'_>]) -> Option<Arc<ReadError>> {
+    let u = used
+        .iter()
+        .find(|u| u.service.deployments.first().and_then(|d| d.created_at).is_none())?;
+    Some(Arc::new(ReadError {
+        service: "ecs".into(),
+        operation: "DescribeServices".into(),
+        resource: u.service.arn.clone(),
+        code: "NoDeployment".into(),
+        message: format!("since when {} runs what it runs is not known", u.service.name),
+    }))
+}
+
+fn failure(w: &Workload<'_>, whole: &Whole<'_>, hosts: &[&str], used: &[Used<'_>]) -> Failure {
+    let (id, after) = (whole.id(), format_duration(w.params.abandoned_after));
+    let names: Vec<String> = used
+        .iter()
+        .map(|u| format!("{}/{}", u.service.cluster, u.service.name))
+        .collect();
+    let days = whole.created_at().map_or(0, |at| {
+        w.now.duration_since(at).max(SignedDuration::ZERO).as_hours() / 24
+    });
+    let what = if names.is_empty() {
+        format!(
+            "{id} is {days} days old, and {} has no service that could use it",
+            w.name
+        )
+    } else {
+        format!(
+            "no service of {} has referred to {id} for {after} ({} runs without it)",
+            w.name,
+            names.join(", ")
+        )
+    };
+    let stranger = stranger(w, hosts).map(|s| {
+        let owner = s.tags.workload(w.prefix).unwrap_or_default();
+        format!(
+            "; {}/{} of {owner} uses it: tag it for that workload instead of deleting it",
+            s.cluster, s.name
+        )
+    });
+    Failure {
+        severity: None,
+        message: format!("{what}{}", stranger.unwrap_or_default()),
+        evidence: vec![Evidence::new(
+            "references of services",
+            0,
+            format!("at least one within {after}"),
+        )],
+        remedy: Remedy::manual(format!(
+            "if {} should use {id}, mend its services; else take a final snapshot, then delete it",
+            w.name
+        )),
+    }
+}
+
+/// A service of another workload that leads there.
+fn stranger<'a>(w: &Workload<'a>, hosts: &[&str]) -> Option<&'a Service> {
+    let all = w.snapshot.services.iter().flat_map(|m| m.values());
+    all.filter(|s| s.tags.workload(w.prefix) != Some(w.name))
+        .find(|s| uses(w, s).is_ok_and(|uses| uses.names_one_of(hosts)))
+}

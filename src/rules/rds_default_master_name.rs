@@ -1,0 +1,79 @@
+use super::support::{DATABASE_READS, Whole, wholes};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+
+/// `rds-default-master-name`
+pub struct RdsDefaultMasterName;
+
+static META: Meta = Meta {
+    id: "rds-default-master-name",
+    severity: Severity::Low,
+    enabled: false,
+    summary: "the master user of a database has the name that everybody guesses first",
+    docs: "\
+## What it checks
+Whether `MasterUsername` of a DB instance or cluster is `postgres` or `admin`, which the console proposes. Members are \
+judged on their cluster, read replicas on their source, whose user they have. Off by default: the name can't be changed in \
+place.
+
+## Why it matters
+Who tries passwords need not try names.
+
+## What Holdfast does
+It reports.
+
+## By hand
+The name is fixed when the database is created. Make a new one with `aws rds create-db-instance ... --master-username \
+NAME`, move the data with `pg_dump` and `pg_restore` (a snapshot would bring the old name along), and point the secret to it.
+",
+    controls: &[
+        "SecurityHub:RDS.24",
+        "SecurityHub:RDS.25",
+        "Config:rds-instance-default-admin-check",
+        "Config:rds-cluster-default-admin-check",
+    ],
+    reads: DATABASE_READS,
+    ..Meta::DEFAULT
+};
+
+const DEFAULTS: &[&str] = &["postgres", "admin"];
+
+impl Rule for RdsDefaultMasterName {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        match wholes(w) {
+            Err(e) => w.unknown(&e),
+            Ok(wholes) => wholes
+                .iter()
+                .filter(|whole| whole.replica_of().is_none())
+                .filter_map(|whole| judge_one(w, whole))
+                .collect(),
+        }
+    }
+}
+
+fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Option<Judgement> {
+    let name = match whole {
+        Whole::Instance(i) => i.master_user.as_deref()?,
+        Whole::Cluster(c) => c.master_user.as_deref()?,
+    };
+    if !DEFAULTS.contains(&name) {
+        return Some(whole.pass(w));
+    }
+    let id = whole.id();
+    Some(whole.fail(
+        w,
+        Failure {
+            severity: None,
+            message: format!("the master user of {id} has the default name {name}"),
+            evidence: vec![Evidence::new("MasterUsername", name, "a name of your own")],
+            remedy: Remedy::manual(format!(
+                "make a new database with a master user of another name, move the data of {id}, and point the secret to it"
+            )),
+        },
+    ))
+}

@@ -1,0 +1,74 @@
+use super::support::{DATABASE_READS, Whole, configure, wholes};
+use super::{Failure, Judgement, Meta, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::DatabaseSetting;
+
+/// `rds-deletion-unprotected`
+pub struct RdsDeletionUnprotected;
+
+static META: Meta = Meta {
+    id: "rds-deletion-unprotected",
+    severity: Severity::Medium,
+    summary: "one call can delete a database",
+    docs: "\
+## What it checks
+`DeletionProtection` of every DB instance and cluster, read replicas included. Members are judged on their cluster: the \
+flag has no meaning on them.
+
+## Why it matters
+A stack that is torn down, or a mistaken identifier, deletes a database in one call, and its automated backups with it.
+
+## What Holdfast does
+`ModifyDBInstance` or `ModifyDBCluster` with `DeletionProtection=true`. Nothing restarts. Only if the database is \
+`available`.
+
+## By hand
+`aws rds modify-db-instance --db-instance-identifier ID --deletion-protection`, for a cluster `aws rds modify-db-cluster \
+--db-cluster-identifier ID --deletion-protection`. Write it into the Terraform or template of the database too.
+",
+    controls: &[
+        "SecurityHub:RDS.7",
+        "SecurityHub:RDS.8",
+        "Config:rds-instance-deletion-protection-enabled",
+        "Config:rds-cluster-deletion-protection-enabled",
+    ],
+    reads: DATABASE_READS,
+    writes: &["rds:ModifyDBInstance", "rds:ModifyDBCluster"],
+    risk: Risk::None,
+    ..Meta::DEFAULT
+};
+
+impl Rule for RdsDeletionUnprotected {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        match wholes(w) {
+            Err(e) => w.unknown(&e),
+            Ok(wholes) => wholes.iter().map(|whole| judge_one(w, whole)).collect(),
+        }
+    }
+}
+
+fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Judgement {
+    let protected = match whole {
+        Whole::Instance(i) => i.deletion_protection,
+        Whole::Cluster(c) => c.deletion_protection,
+    };
+    if protected {
+        return whole.pass(w);
+    }
+    let id = whole.id();
+    let summary = format!("set DeletionProtection=true on {id}");
+    whole.fail(
+        w,
+        Failure {
+            severity: None,
+            message: format!("{id} can be deleted by one call: deletion protection is off"),
+            evidence: vec![Evidence::new("DeletionProtection", false, true)],
+            remedy: configure(w, whole, DatabaseSetting::DeletionProtection, summary),
+        },
+    )
+}

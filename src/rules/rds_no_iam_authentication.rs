@@ -1,0 +1,69 @@
+use super::support::{DATABASE_READS, Whole, wholes};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+
+/// `rds-no-iam-authentication`
+pub struct RdsNoIamAuthentication;
+
+static META: Meta = Meta {
+    id: "rds-no-iam-authentication",
+    severity: Severity::Low,
+    enabled: false,
+    summary: "IAM identities can't log in to a database",
+    docs: "\
+## What it checks
+`IAMDatabaseAuthenticationEnabled` of every DB instance and cluster, read replicas included. Members are judged on their \
+cluster. Off by default: a workload that logs in with the password in its secret does not need it.
+
+## Why it matters
+People and tools that log in with their own identity leave a trace with a name on it, and need no password that someone \
+forgets to change.
+
+## What Holdfast does
+It reports. Database users have to be granted `rds_iam` before it is of use.
+
+## By hand
+`aws rds modify-db-instance --db-instance-identifier ID --enable-iam-database-authentication --apply-immediately`, for a \
+cluster `aws rds modify-db-cluster --db-cluster-identifier ID --enable-iam-database-authentication --apply-immediately`; \
+then, in the database, `GRANT rds_iam TO person;`
+",
+    controls: &["SecurityHub:RDS.10", "SecurityHub:RDS.12", "Config:rds-instance-iam-authentication-enabled"],
+    reads: DATABASE_READS,
+    ..Meta::DEFAULT
+};
+
+impl Rule for RdsNoIamAuthentication {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        match wholes(w) {
+            Err(e) => w.unknown(&e),
+            Ok(wholes) => wholes.iter().map(|whole| judge_one(w, whole)).collect(),
+        }
+    }
+}
+
+fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Judgement {
+    let enabled = match whole {
+        Whole::Instance(i) => i.iam_authentication,
+        Whole::Cluster(c) => c.iam_authentication,
+    };
+    if enabled {
+        return whole.pass(w);
+    }
+    whole.fail(
+        w,
+        Failure {
+            severity: None,
+            message: format!("IAM identities can't log in to {}", whole.id()),
+            evidence: vec![Evidence::new("IAMDatabaseAuthenticationEnabled", false, true)],
+            remedy: Remedy::manual(format!(
+                "{} --enable-iam-database-authentication --apply-immediately",
+                whole.modify()
+            )),
+        },
+    )
+}

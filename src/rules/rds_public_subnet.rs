@@ -1,0 +1,144 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::workload::DatabaseView;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+use crate::model::snapshot::ReadError;
+
+/// `rds-public-subnet`
+pub struct RdsPublicSubnet;
+
+static META: Meta = Meta {
+    id: "rds-public-subnet",
+    severity: Severity::High,
+    summary: "the subnet group of a database holds a subnet with a route to an internet gateway",
+    docs: "\
+## What it checks
+Every subnet in the subnet group of each DB instance and cluster (judged once for all members): whether its route table, its \
+own or else the VPC's main one, sends 0.0.0.0/0 or ::/0 to an internet gateway. NAT and egress-only gateways, gateway load \
+balancer endpoints and virtual private gateways let nobody in and are no defect. Inside a migration window it is allowed. A \
+subnet that is listed but not found among the subnets of the account makes the verdict unknown. It is one of three facts \
+that make a database public: the flag is `rds-public-access`, the security group `rds-open-ingress`.
+
+## Why it matters
+In a public subnet the route to the internet is already there. One flag that somebody sets, and the database is on it.
+
+## What Holdfast does
+It reports. AWS moves a database to another subnet group only in another VPC, and removes no subnet that is in use.
+
+## By hand
+Either make the subnet private, if nothing else in it needs the gateway: `aws ec2 replace-route-table-association \
+--association-id ASSOCIATION --route-table-id PRIVATE`. Or move the database inside its group:
+1. `aws rds modify-db-subnet-group --db-subnet-group-name GROUP --subnet-ids PRIVATE-A PRIVATE-B PUBLIC-IN-USE`: add the \
+private ones, keep the one in use
+2. `aws rds modify-db-instance --db-instance-identifier ID --multi-az --apply-immediately`: the standby comes up in a \
+private one
+3. `aws rds reboot-db-instance --db-instance-identifier ID --force-failover`
+4. `aws rds modify-db-subnet-group` again, without the public one, once a single zone is enough: \
+`aws rds modify-db-instance --db-instance-identifier ID --no-multi-az --apply-immediately`
+
+Of an Aurora cluster: add the private subnets, create a reader in another zone, fail over to it, and delete the old members.
+",
+    controls: &["SecurityHub:RDS.46", "Config:rds-instance-subnet-igw-check"],
+    reads: &[
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBClusters",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeRouteTables",
+    ],
+    ..Meta::DEFAULT
+};
+
+impl Rule for RdsPublicSubnet {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        match w.databases() {
+            Err(e) => w.unknown(&e),
+            Ok(databases) => databases.iter().filter_map(|d| judge_one(w, d)).collect(),
+        }
+    }
+}
+
+fn judge_one(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<Judgement> {
+    let listed: BTreeSet<&str> = database
+        .members
+        .iter()
+        .flat_map(|i| &i.subnets)
+        .map(String::as_str)
+        .collect();
+    if listed.is_empty() {
+        return None;
+    }
+    let resource = database.resource(w);
+    if database.phase.phase.is_migrating() {
+        return Some(Judgement::pass(resource, database.tags));
+    }
+    let subnets = match &w.snapshot.subnets {
+        Ok(subnets) => subnets,
+        Err(e) => return Some(Judgement::unknown(resource, database.tags, e)),
+    };
+    let public: Vec<(&str, &str)> = listed
+        .iter()
+        .filter_map(|id| Some((*id, subnets.get(*id)?.internet_gateway.as_deref()?)))
+        .collect();
+    let missing = listed.iter().find(|id| !subnets.contains_key(**id));
+    Some(match (public.as_slice(), missing) {
+        ([], None) => Judgement::pass(resource, database.tags),
+        ([], Some(missing)) => Judgement::unknown(resource, database.tags, &not_found(missing)),
+        (public, _) => Judgement::fail(resource, database.tags, failure(database, public)).in_phase(database.phase),
+    })
+}
+
+fn not_found(subnet: &str) -> Arc<ReadError> {
+    Arc::new(ReadError {
+        service: "ec2".into(),
+        operation: "DescribeSubnets".into(),
+        resource: subnet.into(),
+        code: "NotFound".into(),
+        message: format!(
+            "{subnet} of its subnet group is not among the subnets that can be read, so whether it is public is \
+             unknown; the next sweep reads a new one"
+        ),
+    })
+}
+
+fn failure(database: &DatabaseView<'_>, public: &[(&str, &str)]) -> Failure {
+    let group = database
+        .members
+        .iter()
+        .find_map(|i| i.subnet_group.as_deref())
+        .unwrap_or("(unnamed)");
+    let told: Vec<String> = public
+        .iter()
+        .map(|(subnet, gateway)| format!("{subnet}, which routes to the internet by {gateway}"))
+        .collect();
+    let names: Vec<&str> = public.iter().map(|(subnet, _)| *subnet).collect();
+    Failure {
+        severity: None,
+        message: format!(
+            "the subnet group {group} of {} is not private: it holds {}",
+            database.id,
+            told.join("; ")
+        ),
+        evidence: public
+            .iter()
+            .map(|(subnet, gateway)| {
+                Evidence::new(
+                    format!("{subnet}: route of 0.0.0.0/0 or ::/0"),
+                    *gateway,
+                    "no internet gateway",
+                )
+            })
+            .collect(),
+        remedy: Remedy::manual(format!(
+            "take {} out of the subnet group {group}, for private ones, or give it a route table without an internet \
+             gateway",
+            names.join(", ")
+        )),
+    }
+}

@@ -1,0 +1,70 @@
+use super::support::{DATABASE_READS, Whole, wholes};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+
+/// `rds-single-az`
+pub struct RdsSingleAz;
+
+static META: Meta = Meta {
+    id: "rds-single-az",
+    severity: Severity::Low,
+    enabled: false,
+    summary: "a database has no standby in another availability zone",
+    docs: "\
+## What it checks
+`MultiAZ` of every DB instance and cluster; of an Aurora cluster it says whether it has members in more than one zone. Read \
+replicas are left out: they are copies themselves. Off by default: whether a standby is worth its price is not for a tool \
+to say.
+
+## Why it matters
+The loss of one zone, or a maintenance window, is an outage of the workload.
+
+## What Holdfast does
+It reports. A standby doubles the price.
+
+## By hand
+`aws rds modify-db-instance --db-instance-identifier ID --multi-az --apply-immediately`; for Aurora, another member in \
+another zone: `aws rds create-db-instance --db-cluster-identifier ID --db-instance-identifier ID-2 --engine \
+aurora-postgresql --db-instance-class CLASS --availability-zone ZONE`
+",
+    controls: &["SecurityHub:RDS.5", "SecurityHub:RDS.15", "Config:rds-multi-az-support"],
+    reads: DATABASE_READS,
+    ..Meta::DEFAULT
+};
+
+impl Rule for RdsSingleAz {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        match wholes(w) {
+            Err(e) => w.unknown(&e),
+            Ok(wholes) => wholes
+                .iter()
+                .filter(|whole| whole.replica_of().is_none())
+                .map(|whole| judge_one(w, whole))
+                .collect(),
+        }
+    }
+}
+
+fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Judgement {
+    let (multi_az, remedy) = match whole {
+        Whole::Instance(i) => (i.multi_az, format!("give it a standby: {} --multi-az", whole.modify())),
+        Whole::Cluster(c) => (c.multi_az, format!("add a member of {} in another zone", c.id)),
+    };
+    if multi_az {
+        return whole.pass(w);
+    }
+    whole.fail(
+        w,
+        Failure {
+            severity: None,
+            message: format!("{} has no standby in another availability zone", whole.id()),
+            evidence: vec![Evidence::new("MultiAZ", false, true)],
+            remedy: Remedy::manual(remedy),
+        },
+    )
+}

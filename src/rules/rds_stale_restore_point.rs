@@ -1,0 +1,119 @@
+use jiff::SignedDuration;
+
+use super::support::{DATABASE_READS, Whole, wholes};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::config::format_duration;
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+
+/// `rds-stale-restore-point`
+pub struct RdsStaleRestorePoint;
+
+static META: Meta = Meta {
+    id: "rds-stale-restore-point",
+    severity: Severity::High,
+    summary: "backups are on, but the latest restorable time is older than `restore_point_age`",
+    docs: "\
+## What it checks
+`LatestRestorableTime` of every DB instance and cluster that has automated backups, against `restore_point_age` (30 \
+minutes): AWS keeps it within five minutes of now. A database that has none at all fails a day after it was created. Read \
+replicas are left out, since their source is what a restore needs, and members are judged on their cluster. So is what does \
+not run at the moment and therefore writes nothing (`creating`, `starting`, `stopping`, `stopped`, `rebooting`, \
+`upgrading`, `maintenance`, ...), and a first backup under way (`backing-up`).
+
+## Why it matters
+Backups look fine in every list of settings, and what was written since that instant can't be brought back.
+
+## What Holdfast does
+It reports.
+
+## By hand
+1. `aws rds describe-events --source-identifier ID --source-type db-instance --duration 1440`: a failed backup says why.
+2. Take a snapshot now: `aws rds create-db-snapshot --db-instance-identifier ID --db-snapshot-identifier ID-now` \
+(`create-db-cluster-snapshot` for a cluster).
+3. If storage is not full and the time still stands, set backups anew with a call to `aws rds modify-db-instance \
+--db-instance-identifier ID --backup-retention-period DAYS --apply-immediately`, or ask AWS Support.
+",
+    parameters: &["restore_point_age"],
+    reads: DATABASE_READS,
+    caused_by: &["rds-unavailable"],
+    ..Meta::DEFAULT
+};
+
+/// How long a database may have no restorable time at all.
+const FIRST_BACKUP: SignedDuration = SignedDuration::from_hours(24);
+
+impl Rule for RdsStaleRestorePoint {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        match wholes(w) {
+            Err(e) => w.unknown(&e),
+            Ok(wholes) => wholes.iter().filter_map(|whole| judge_one(w, whole)).collect(),
+        }
+    }
+}
+
+/// Whether the server is down in this state, by itself or because somebody wished so, and will be back.
+fn is_resting(status: &str) -> bool {
+    matches!(
+        status,
+        "creating"
+            | "starting"
+            | "stopping"
+            | "stopped"
+            | "rebooting"
+            | "renaming"
+            | "upgrading"
+            | "maintenance"
+            | "migrating"
+            | "promoting"
+            | "failing-over"
+            | "moving-to-vpc"
+            | "converting-to-vpc"
+            | "insufficient-capacity"
+    )
+}
+
+fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Option<Judgement> {
+    let (days, until) = match whole {
+        Whole::Instance(i) => (i.backup_retention_days, i.restorable_until),
+        Whole::Cluster(c) => (c.backup_retention_days, c.restorable_until),
+    };
+    if days == 0 || whole.replica_of().is_some() || is_resting(whole.status()) {
+        return None;
+    }
+    let id = whole.id();
+    // What was read then is measured by then: a later look at the same facts must not make them stale.
+    let now = w.snapshot.started_at;
+    let age = format_duration(w.params.restore_point_age);
+    let message = match until {
+        Some(until) if until + w.params.restore_point_age >= now => return Some(whole.pass(w)),
+        Some(until) => format!("{id} can be restored to {until} and no further: since then nothing is backed up"),
+        None if whole
+            .created_at()
+            .is_none_or(|at| now.duration_since(at) < FIRST_BACKUP)
+            || whole.status() == "backing-up" =>
+        {
+            return Some(whole.pass(w));
+        }
+        None => format!("{id} can't be restored to any instant, though backups are on: there is no backup yet"),
+    };
+    Some(whole.fail(
+        w,
+        Failure {
+            severity: None,
+            message,
+            evidence: vec![Evidence::new(
+                "LatestRestorableTime",
+                until.map(|t| t.to_string()),
+                format!("less than {age} before {now}"),
+            )],
+            remedy: Remedy::manual(format!(
+                "take a snapshot of {id} now, then see its events for why automated backups stand still"
+            )),
+        },
+    ))
+}

@@ -1,0 +1,107 @@
+use super::support::{DATABASE_READS, Whole, configure, wholes};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::DatabaseSetting;
+use crate::model::resources::DbInstance;
+
+/// `rds-storage-ceiling`
+pub struct RdsStorageCeiling;
+
+static META: Meta = Meta {
+    id: "rds-storage-ceiling",
+    severity: Severity::Low,
+    summary: "the storage of an instance can't grow by itself to `storage_headroom` times what is allocated",
+    docs: "\
+## What it checks
+`MaxAllocatedStorage` of every DB instance against `storage_headroom` (2) times `AllocatedStorage`. Read replicas count: \
+their storage grows by itself or not at all, whatever the source's does. Members of clusters are left out: Aurora's storage \
+needs no ceiling, and that of a Multi-AZ DB cluster has none. What has come within a tenth of 65,536 GiB, the most there is, passes.
+
+## Why it matters
+A database that is full stops (`storage-full`). With a ceiling well above what is allocated, RDS adds storage when a tenth \
+is left.
+
+## What Holdfast does
+`ModifyDBInstance` with `MaxAllocatedStorage`. Nothing restarts, and nothing is paid for until the storage is needed. Only \
+if the instance is `available`.
+
+## By hand
+`aws rds modify-db-instance --db-instance-identifier ID --max-allocated-storage GIB`
+",
+    parameters: &["storage_headroom"],
+    reads: DATABASE_READS,
+    writes: &["rds:ModifyDBInstance"],
+    risk: Risk::None,
+    ..Meta::DEFAULT
+};
+
+/// GiB that a PostgreSQL instance can have.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html>
+const LARGEST: i64 = 65_536;
+
+impl Rule for RdsStorageCeiling {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        let wholes = match wholes(w) {
+            Ok(wholes) => wholes,
+            Err(e) => return w.unknown(&e),
+        };
+        wholes
+            .iter()
+            .filter_map(|whole| match whole {
+                // What a being-created instance was given may not be known yet.
+                Whole::Instance(i) if i.allocated_storage > 0 => Some(judge_one(w, i)),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+fn judge_one(w: &Workload<'_>, i: &DbInstance) -> Judgement {
+    let whole = Whole::Instance(i);
+    let allocated = i64::from(i.allocated_storage);
+    let wanted = (allocated * i64::from(w.params.storage_headroom)).min(LARGEST);
+    let ceiling = i.max_allocated_storage.map(i64::from);
+    // AWS takes nothing less than a tenth above what is allocated.
+    // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
+    let least = allocated + (allocated + 9) / 10;
+    if least > LARGEST || ceiling.is_some_and(|c| c >= wanted) {
+        return whole.pass(w);
+    }
+    let to = wanted.max(least);
+    let message = match ceiling {
+        None => format!("the {allocated} GiB of {} do not grow by themselves", i.id),
+        Some(c) => format!(
+            "the {allocated} GiB of {} grow to {c} GiB at most; {wanted} GiB are wanted",
+            i.id
+        ),
+    };
+    let summary = format!("set MaxAllocatedStorage={to} on {}", i.id);
+    let remedy = match i32::try_from(to) {
+        Err(_) => Remedy::manual(summary),
+        Ok(to) => {
+            let from = i.max_allocated_storage;
+            configure(w, &whole, DatabaseSetting::MaxAllocatedStorage { from, to }, summary)
+        }
+    };
+    whole.fail(
+        w,
+        Failure {
+            severity: None,
+            message,
+            evidence: vec![Evidence::new(
+                "MaxAllocatedStorage",
+                ceiling,
+                format!(
+                    ">= {wanted} ({} × AllocatedStorage {allocated})",
+                    w.params.storage_headroom
+                ),
+            )],
+            remedy,
+        },
+    )
+}

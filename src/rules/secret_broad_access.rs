@@ -1,0 +1,125 @@
+use std::sync::Arc;
+
+use super::support::holders;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+use crate::model::resources::Secret;
+use crate::model::snapshot::ReadError;
+
+/// `secret-broad-access`
+pub struct SecretBroadAccess;
+
+static META: Meta = Meta {
+    id: "secret-broad-access",
+    severity: Severity::High,
+    summary: "the resource policy of a secret lets in everyone or another account",
+    docs: "\
+## What it checks
+The resource policy of every tagged secret, and of every secret that a running container gets as one of `secret_env`: \
+whether a statement allows `secretsmanager:GetSecretValue`, or `PutResourcePolicy`, with which one can allow oneself the \
+other, to anyone outside of the secret's own account. That is `*`, a principal of another account, and every \
+`NotPrincipal`. AWS services are not strangers: they act for the account that set them up.
+
+A condition narrows a statement where it must hold and names the own account (`aws:PrincipalAccount`, \
+`aws:SourceAccount`, `aws:PrincipalArn`, `aws:SourceArn`, ...), an organization (`aws:PrincipalOrgID`, \
+`aws:PrincipalOrgPaths`, ...) or a network (`aws:SourceVpce`, `aws:SourceVpc`, `aws:SourceIp` but for the whole world). \
+`...IfExists`, `ForAllValues:`, wildcards in place of the account, and policy variables narrow nothing. A `Deny` counts \
+that holds for everyone outside of such a binding. A secret that is scheduled for deletion is not judged: nobody can \
+read it.
+
+## Why it matters
+Whoever the policy lets in needs nothing else from this account to have the database's password.
+
+## What Holdfast does
+It reports: only its owner knows who is meant to have the secret.
+
+## By hand
+`aws secretsmanager get-resource-policy --secret-id ARN` shows the policy. Take the principal out or bind it to your \
+organization, then `aws secretsmanager put-resource-policy --secret-id ARN --resource-policy file://policy.json \
+--block-public-policy`; or remove it altogether with `aws secretsmanager delete-resource-policy --secret-id ARN`: roles \
+of the same account need no resource policy. Of a replica, change the policy of the secret that it is made from. Then \
+give the database's user another password.
+",
+    parameters: &["secret_env"],
+    reads: &[
+        "ecs:ListClusters",
+        "ecs:ListServices",
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "ecs:ListTasks",
+        "ecs:DescribeTasks",
+        "tag:GetResources",
+        "secretsmanager:ListSecrets",
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetResourcePolicy",
+    ],
+    ..Meta::DEFAULT
+};
+
+impl Rule for SecretBroadAccess {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        let (holders, error) = holders(w);
+        let secrets = holders.into_iter().filter_map(|s| s.secret);
+        let mut out: Vec<Judgement> = secrets
+            .filter(|s| s.deleted_at.is_none())
+            .map(|secret| judge_secret(w, secret))
+            .collect();
+        if let Some(error) = error {
+            out.extend(w.unknown(&error));
+        }
+        out
+    }
+}
+
+fn judge_secret(w: &Workload<'_>, secret: &Secret) -> Judgement {
+    let resource = w.secret_ref(secret);
+    let strangers = match w.snapshot.policies.get(&secret.arn) {
+        Some(Ok(strangers)) if strangers.is_empty() => return Judgement::pass(resource, &secret.tags),
+        Some(Ok(strangers)) => strangers,
+        Some(Err(e)) => return Judgement::unknown(resource, &secret.tags, e),
+        None => return Judgement::unknown(resource, &secret.tags, &not_read(secret)),
+    };
+    let account = secret.arn.split(':').nth(4).unwrap_or_default();
+    let failure = Failure {
+        severity: None,
+        message: format!(
+            "the resource policy of the secret {} lets others than account {account} read it: {}",
+            secret.name,
+            strangers.join(", ")
+        ),
+        evidence: vec![Evidence::new(
+            "ResourcePolicy.Statement[].Principal",
+            strangers.clone(),
+            format!("principals of account {account}, or bound by a condition"),
+        )],
+        remedy: Remedy::manual(match &secret.primary_region {
+            None => format!(
+                "take them out of the resource policy of {}, or bind them by a condition",
+                secret.name
+            ),
+            Some(primary) => format!(
+                "take them out of the resource policy of {} in {primary}, of which this is a replica",
+                secret.name
+            ),
+        }),
+    };
+    Judgement::fail(resource, &secret.tags, failure)
+}
+
+fn not_read(secret: &Secret) -> Arc<ReadError> {
+    Arc::new(ReadError {
+        service: "secretsmanager".into(),
+        operation: "GetResourcePolicy".into(),
+        resource: secret.name.clone(),
+        code: "NotRead".into(),
+        message: format!(
+            "the resource policy of {} was not read in this sweep; the next one reads it",
+            secret.name
+        ),
+    })
+}

@@ -1,0 +1,170 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::support::untagged;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::Action;
+use crate::model::resources::{Secret, Service};
+use crate::model::snapshot::{Lookup, ReadError};
+use crate::model::value_from::{self, SecretRef, ValueFrom};
+
+/// `secret-deletion-scheduled`
+pub struct SecretDeletionScheduled;
+
+static META: Meta = Meta {
+    id: "secret-deletion-scheduled",
+    severity: Severity::Critical,
+    summary: "a secret that a running revision refers to is scheduled for deletion",
+    docs: "\
+## What it checks
+That no secret which the running revision of a service refers to is scheduled for deletion: database secrets, and every \
+other tagged secret that one of its containers gets.
+
+## Why it matters
+Tasks that run keep the value they started with, so nothing is to be seen. The next one to start (a deployment, a failed \
+host, one more task under load) can't read it, and does not start. When the recovery window ends the value is gone.
+
+## What Holdfast does
+It cancels the deletion (`RestoreSecret`), which changes neither value nor policy. Only of a secret that carries the \
+workload's tag.
+
+## By hand
+`aws secretsmanager restore-secret --secret-id ARN`, in the secret's own region. If it was meant to go: point the \
+services elsewhere first, deploy them, then delete it again.
+",
+    parameters: &["secret_env"],
+    reads: &[
+        "ecs:ListClusters",
+        "ecs:ListServices",
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "ecs:ListTasks",
+        "ecs:DescribeTasks",
+        "tag:GetResources",
+        "secretsmanager:ListSecrets",
+        "secretsmanager:DescribeSecret",
+    ],
+    writes: &["secretsmanager:RestoreSecret"],
+    risk: Risk::None,
+    ..Meta::DEFAULT
+};
+
+impl Rule for SecretDeletionScheduled {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        let (used, error) = used(w);
+        let judge = |(secret, services): &(&Secret, Vec<&Service>)| judge_secret(w, secret, services);
+        let mut out: Vec<Judgement> = used.values().map(judge).collect();
+        if let Some(error) = error {
+            out.extend(w.unknown(&error));
+        }
+        out
+    }
+}
+
+type Used<'a> = BTreeMap<&'a str, (&'a Secret, Vec<&'a Service>)>;
+
+/// Secrets that running revisions refer to, each with the services that do, and the first error that hides one.
+fn used<'a>(w: &Workload<'a>) -> (Used<'a>, Option<Arc<ReadError>>) {
+    let mut error = w.services_error();
+    let secrets = match &w.snapshot.secrets {
+        Ok(secrets) => secrets,
+        Err(e) => return (Used::new(), Some(Arc::clone(e))),
+    };
+    let mut used = Used::new();
+    for service in w.services().unwrap_or_default() {
+        let definition = match w.running(service) {
+            Ok(definition) => definition,
+            Err(e) => {
+                error = error.or(Some(e));
+                continue;
+            }
+        };
+        let mut seen = BTreeSet::new();
+        for variable in definition.containers.iter().flat_map(|c| &c.secrets) {
+            let ValueFrom::Secret(target) = value_from::parse(&variable.value_from) else {
+                continue;
+            };
+            let of_database = w.params.secret_env.contains(&variable.name);
+            let arn = match w.snapshot.lookups.get(&target.arn) {
+                Some(Ok(Lookup::Found(arn))) => arn,
+                Some(Ok(Lookup::Missing)) => continue,
+                Some(Err(e)) => {
+                    error = error.or_else(|| Some(Arc::clone(e)));
+                    continue;
+                }
+                // What is not a database's is not looked up: it is known only if it is tagged.
+                None if !of_database || secrets.contains_key(&target.arn) => &target.arn,
+                None => {
+                    error = error.or_else(|| Some(not_looked_up(&target)));
+                    continue;
+                }
+            };
+            if let Some(secret) = secrets.get(arn)
+                && seen.insert(&secret.arn)
+            {
+                used.entry(&secret.arn).or_insert((secret, vec![])).1.push(service);
+            }
+        }
+    }
+    (used, error)
+}
+
+fn not_looked_up(target: &SecretRef) -> Arc<ReadError> {
+    Arc::new(ReadError {
+        service: "secretsmanager".into(),
+        operation: "DescribeSecret".into(),
+        resource: target.arn.clone(),
+        code: "NotRead".into(),
+        message: "the secret was not looked up; `secrets.inspect: off` forbids it".into(),
+    })
+}
+
+fn judge_secret(w: &Workload<'_>, secret: &Secret, services: &[&Service]) -> Judgement {
+    let resource = w.secret_ref(secret);
+    let Some(at) = secret.deleted_at else {
+        return Judgement::pass(resource, &secret.tags);
+    };
+    let names: Vec<String> = services.iter().map(|s| format!("{}/{}", s.cluster, s.name)).collect();
+    let names = names.join(", ");
+    let failure = Failure {
+        severity: None,
+        message: format!(
+            "the secret {}, which {names} runs with, is scheduled for deletion (at {at}): tasks that start from now on can't \
+             read it",
+            secret.name
+        ),
+        evidence: vec![Evidence::new("DeletedDate", at.to_string(), "absent")],
+        remedy: remedy(w, secret),
+    };
+    Judgement::fail(resource, &secret.tags, failure).relating(services.iter().map(|s| s.arn.clone()))
+}
+
+fn remedy(w: &Workload<'_>, secret: &Secret) -> Remedy {
+    let summary = format!("cancel the deletion of {}", secret.name);
+    let mut place = secret.arn.split(':').skip(3);
+    let (region, account) = (place.next().unwrap_or_default(), place.next().unwrap_or_default());
+    let scope = &w.snapshot.scope;
+    let elsewhere = (region != scope.region || account != scope.account).then(|| {
+        format!(
+            "it is in region {region} of account {account}: run aws secretsmanager restore-secret --secret-id {} there",
+            secret.arn
+        )
+    });
+    let replica = secret.primary_region.as_ref().map(|primary| {
+        format!("it is a replica: its deletion is undone at the secret in {primary}, from which it is made")
+    });
+    let action = Action::RestoreSecret {
+        secret: secret.arn.clone(),
+    };
+    Remedy {
+        summary,
+        actions: vec![action],
+        refused: untagged(w, &secret.name, &secret.tags).or(elsewhere).or(replica),
+    }
+}

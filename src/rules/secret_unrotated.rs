@@ -1,0 +1,104 @@
+use super::support::holders;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::config::format_duration;
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+use crate::model::resources::Secret;
+
+/// `secret-unrotated`
+pub struct SecretUnrotated;
+
+static META: Meta = Meta {
+    id: "secret-unrotated",
+    severity: Severity::Low,
+    enabled: false,
+    summary: "a secret is not rotated, or was not for longer than `rotation_age`",
+    docs: "\
+## What it checks
+That every tagged secret, and every secret that a running container gets as one of `secret_env`, is rotated by itself, \
+and was rotated within `rotation_age`. A rotation by hand counts as one. A replica is rotated where it is made from, and \
+a secret that is scheduled for deletion not at all: neither is judged.
+
+## Why it matters
+A password that never changes stays good for everyone who ever saw it.
+
+## What Holdfast does
+It reports. The rule is off by default: an application that reads its secret once, at its start, must be restarted by \
+each rotation, or it loses its database.
+
+## By hand
+`aws secretsmanager rotate-secret --secret-id ARN --rotation-lambda-arn LAMBDA --rotation-rules \
+AutomaticallyAfterDays=30` with one of AWS's rotation functions for PostgreSQL, which take a secret of JSON parts \
+(`host`, `username`, `password`, ...); or let RDS keep the password itself (`aws rds modify-db-instance \
+--manage-master-user-password`).
+",
+    controls: &[
+        "SecurityHub:SecretsManager.1",
+        "SecurityHub:SecretsManager.4",
+        "Config:secretsmanager-rotation-enabled-check",
+        "Config:secretsmanager-secret-periodic-rotation",
+    ],
+    parameters: &["secret_env", "rotation_age"],
+    reads: &[
+        "ecs:ListClusters",
+        "ecs:ListServices",
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "ecs:ListTasks",
+        "ecs:DescribeTasks",
+        "tag:GetResources",
+        "secretsmanager:ListSecrets",
+        "secretsmanager:DescribeSecret",
+    ],
+    ..Meta::DEFAULT
+};
+
+impl Rule for SecretUnrotated {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        let (holders, error) = holders(w);
+        let secrets = holders.into_iter().filter_map(|s| s.secret);
+        let mut out: Vec<Judgement> = secrets
+            .filter(|s| s.deleted_at.is_none() && s.primary_region.is_none())
+            .map(|secret| judge_secret(w, secret))
+            .collect();
+        if let Some(error) = error {
+            out.extend(w.unknown(&error));
+        }
+        out
+    }
+}
+
+fn judge_secret(w: &Workload<'_>, secret: &Secret) -> Judgement {
+    let resource = w.secret_ref(secret);
+    let age = format_duration(w.params.rotation_age);
+    let late = secret
+        .rotation
+        .last
+        .is_none_or(|last| w.now.duration_since(last).unsigned_abs() > w.params.rotation_age && last < w.now);
+    let last = secret
+        .rotation
+        .last
+        .map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let what = match (secret.rotation.enabled, late) {
+        (true, false) => return Judgement::pass(resource, &secret.tags),
+        (false, _) => format!("is not rotated by itself (rotated last: {last})"),
+        (true, true) => format!("was not rotated for longer than {age} (rotated last: {last})"),
+    };
+    let failure = Failure {
+        severity: None,
+        message: format!("the secret {} {what}", secret.name),
+        evidence: vec![
+            Evidence::new("RotationEnabled", secret.rotation.enabled, true),
+            Evidence::new("LastRotatedDate", last, format!("within {age}")),
+        ],
+        remedy: Remedy::manual(format!(
+            "set up the rotation of {}, and see that it succeeds",
+            secret.name
+        )),
+    };
+    Judgement::fail(resource, &secret.tags, failure)
+}

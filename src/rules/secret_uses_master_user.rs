@@ -1,0 +1,136 @@
+use super::secret_malformed_url::SECRET_READS;
+use super::support::{Holder, Leads, holders, in_use, leads};
+use super::workload::DatabaseView;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::connection::Connection;
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+use crate::model::remediation::Database;
+
+/// `secret-uses-master-user`
+pub struct SecretUsesMasterUser;
+
+static META: Meta = Meta {
+    id: "secret-uses-master-user",
+    severity: Severity::Medium,
+    summary: "a database secret logs in as the database's master user",
+    docs: "\
+## What it checks
+That the user in a database secret, or in a parameter that a running container gets as one of `secret_env`, is not the \
+master user (`MasterUsername`) of the instance or cluster that it leads to. A secret that no container refers to is \
+judged too where it is well formed and leads to the workload's database. What leads elsewhere is left to \
+`secret-wrong-database`, what is malformed to `secret-malformed-url`.
+
+## Why it matters
+The master user owns the database and may do almost anything in it: one hole in the application is then a hole in \
+everything, and its password can't be changed without stopping the application.
+
+## What Holdfast does
+It reports.
+
+## By hand
+As the master user, with a password of your own: `psql -c 'CREATE ROLE app LOGIN' -c '\\password app' -c 'GRANT CONNECT \
+ON DATABASE mydb TO app'`, and grant it what it needs in the schema; then write the secret anew with that user \
+(`aws secretsmanager put-secret-value`, or `aws ssm put-parameter --overwrite`) and restart the services that use it \
+(`aws ecs update-service --force-new-deployment`).
+",
+    parameters: &["secret_env"],
+    reads: SECRET_READS,
+    ..Meta::DEFAULT
+};
+
+impl Rule for SecretUsesMasterUser {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+        let databases = match w.databases() {
+            Err(e) => return w.unknown(&e),
+            // With no database there is no master user.
+            Ok(databases) if databases.is_empty() => return vec![],
+            Ok(databases) => databases,
+        };
+        let (holders, error) = holders(w);
+        let mut out: Vec<Judgement> = holders
+            .iter()
+            .filter_map(|holder| judge_holder(w, holder, &databases))
+            .collect();
+        if let Some(error) = error {
+            out.extend(w.unknown(&error));
+        }
+        out
+    }
+}
+
+fn judge_holder(w: &Workload<'_>, holder: &Holder<'_>, databases: &[DatabaseView<'_>]) -> Option<Judgement> {
+    let mut judged = false;
+    let mut found: Vec<(String, &str, &str)> = vec![];
+    for held in &holder.values {
+        let shape = match &held.shape {
+            Err(e) => return Some(Judgement::unknown(holder.resource.clone(), holder.tags, e)),
+            Ok(None) => continue,
+            Ok(Some(shape)) => shape,
+        };
+        for (_, connection) in in_use(holder, held, shape, databases) {
+            let (Some(user), Some((database, master))) = (&connection.user, master_of(w, connection, databases)) else {
+                continue;
+            };
+            judged = true;
+            if user == master {
+                let told = holder.told(held, &format!("it logs in as {user}, the master user of {database}"));
+                if !found.iter().any(|(known, ..)| *known == told) {
+                    found.push((told, database, master));
+                }
+            }
+        }
+    }
+    if !judged {
+        return None;
+    }
+    if found.is_empty() {
+        return Some(Judgement::pass(holder.resource.clone(), holder.tags));
+    }
+    let told: Vec<&str> = found.iter().map(|(told, ..)| told.as_str()).collect();
+    let told = told.join("; ");
+    let failure = Failure {
+        severity: None,
+        message: match holder.secret {
+            Some(secret) => format!(
+                "the secret {} has more rights than an application needs: {told}",
+                secret.name
+            ),
+            None => format!(
+                "{} gets more rights than an application needs from Parameter Store: {told}",
+                holder.resource.id
+            ),
+        },
+        evidence: found
+            .iter()
+            .map(|(_, database, master)| {
+                Evidence::new("user", *master, format!("a user other than the master of {database}"))
+            })
+            .collect(),
+        remedy: Remedy::manual(format!(
+            "make a user for the application in the database, and {}",
+            holder.rewrite("with it")
+        )),
+    };
+    Some(Judgement::fail(holder.resource.clone(), holder.tags, failure))
+}
+
+/// The database that a connection leads to, with its master user.
+fn master_of<'d>(
+    w: &Workload<'d>,
+    connection: &Connection,
+    databases: &[DatabaseView<'d>],
+) -> Option<(&'d str, &'d str)> {
+    let home = databases
+        .iter()
+        .find(|d| leads(connection, std::slice::from_ref(d)) == Leads::Home)?;
+    let master = match &home.database {
+        Database::Instance(id) => w.snapshot.instances.as_ref().ok()?.get(id)?.master_user.as_deref(),
+        Database::Cluster(id) => w.snapshot.clusters.as_ref().ok()?.get(id)?.master_user.as_deref(),
+    };
+    Some((home.id, master?))
+}

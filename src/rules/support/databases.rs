@@ -1,0 +1,175 @@
+//! Databases as wholes, and what may be changed about them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::untagged;
+use crate::model::finding::ResourceRef;
+use crate::model::remediation::{Action, Database, DatabaseSetting};
+use crate::model::resources::{DbCluster, DbInstance};
+use crate::model::snapshot::{ReadError, Seen};
+use crate::model::tags::{PhaseReading, Tags};
+use crate::rules::{Failure, Judgement, Remedy, Workload};
+
+/// The IAM actions that judging a database by itself needs.
+pub const DATABASE_READS: &[&str] = &["rds:DescribeDBInstances", "rds:DescribeDBClusters"];
+
+/// What owns storage, backups and settings: an instance that is in no cluster, or a cluster for all of its members.
+#[derive(Debug, Clone, Copy)]
+pub enum Whole<'a> {
+    /// An instance. Read replicas are instances too.
+    Instance(&'a DbInstance),
+    /// An Aurora or Multi-AZ DB cluster.
+    Cluster(&'a DbCluster),
+}
+
+/// The databases of a workload, each once. A member whose cluster is gone or going is left out with it.
+///
+/// # Errors
+/// What kept the instances or the clusters from being read.
+pub fn wholes<'a>(w: &Workload<'a>) -> Seen<Vec<Whole<'a>>> {
+    let clusters = w.clusters_with_members()?.into_iter().map(Whole::Cluster);
+    let alone = w.instances()?.into_iter().filter(|i| i.cluster.is_none());
+    Ok(clusters.chain(alone.map(Whole::Instance)).collect())
+}
+
+impl<'a> Whole<'a> {
+    /// Its identifier.
+    #[must_use]
+    pub fn id(&self) -> &'a str {
+        match self {
+            Self::Instance(i) => &i.id,
+            Self::Cluster(c) => &c.id,
+        }
+    }
+
+    /// Its identity in calls.
+    #[must_use]
+    pub fn database(&self) -> Database {
+        match self {
+            Self::Instance(i) => Database::Instance(i.id.clone()),
+            Self::Cluster(c) => Database::Cluster(c.id.clone()),
+        }
+    }
+
+    /// `available`, `creating`, ...
+    #[must_use]
+    pub fn status(&self) -> &'a str {
+        match self {
+            Self::Instance(i) => &i.status,
+            Self::Cluster(c) => &c.status,
+        }
+    }
+
+    /// `postgres`, `aurora-postgresql`, ...
+    #[must_use]
+    pub fn engine(&self) -> &'a str {
+        match self {
+            Self::Instance(i) => &i.engine,
+            Self::Cluster(c) => &c.engine,
+        }
+    }
+
+    /// For instance `17.2`.
+    #[must_use]
+    pub fn engine_version(&self) -> &'a str {
+        match self {
+            Self::Instance(i) => &i.engine_version,
+            Self::Cluster(c) => &c.engine_version,
+        }
+    }
+
+    /// Its tags.
+    #[must_use]
+    pub fn tags(&self) -> &'a Tags {
+        match self {
+            Self::Instance(i) => &i.tags,
+            Self::Cluster(c) => &c.tags,
+        }
+    }
+
+    /// When it was created; absent while it is being created.
+    #[must_use]
+    pub fn created_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Instance(i) => i.created_at,
+            Self::Cluster(c) => c.created_at,
+        }
+    }
+
+    /// What it replicates, if it does: an identifier, or the ARN of something in another region.
+    #[must_use]
+    pub fn replica_of(&self) -> Option<&'a str> {
+        match self {
+            Self::Instance(i) => i.replica_of.as_deref(),
+            Self::Cluster(c) => c.replica_of.as_deref(),
+        }
+    }
+
+    /// Names it in a finding.
+    #[must_use]
+    pub fn resource(&self, w: &Workload<'_>) -> ResourceRef {
+        match self {
+            Self::Instance(i) => w.instance_ref(i),
+            Self::Cluster(c) => w.cluster_ref(c),
+        }
+    }
+
+    /// Its phase.
+    #[must_use]
+    pub fn phase(&self, w: &Workload<'_>) -> PhaseReading {
+        match self {
+            Self::Instance(i) => w.instance_phase(i),
+            Self::Cluster(c) => w.phase(&c.tags),
+        }
+    }
+
+    /// The invariant holds.
+    #[must_use]
+    pub fn pass(&self, w: &Workload<'_>) -> Judgement {
+        Judgement::pass(self.resource(w), self.tags())
+    }
+
+    /// It does not.
+    #[must_use]
+    pub fn fail(&self, w: &Workload<'_>, failure: Failure) -> Judgement {
+        Judgement::fail(self.resource(w), self.tags(), failure).in_phase(self.phase(w))
+    }
+
+    /// Evidence is missing.
+    #[must_use]
+    pub fn unknown(&self, w: &Workload<'_>, error: &Arc<ReadError>) -> Judgement {
+        Judgement::unknown(self.resource(w), self.tags(), error).in_phase(self.phase(w))
+    }
+
+    /// How the command line names it: `modify-db-instance --db-instance-identifier ID`, or the cluster's.
+    #[must_use]
+    pub fn modify(&self) -> String {
+        match self {
+            Self::Instance(i) => format!("aws rds modify-db-instance --db-instance-identifier {}", i.id),
+            Self::Cluster(c) => format!("aws rds modify-db-cluster --db-cluster-identifier {}", c.id),
+        }
+    }
+}
+
+/// Why AWS would refuse to change a database of this status, if it would.
+#[must_use]
+pub fn not_available(id: &str, status: &str) -> Option<String> {
+    (status != "available").then(|| format!("waits: {id} is {status}, and AWS changes only an available one"))
+}
+
+/// The correction that changes one field which nobody notices.
+#[must_use]
+pub fn configure(w: &Workload<'_>, whole: &Whole<'_>, setting: DatabaseSetting, summary: String) -> Remedy {
+    let action = Action::Configure {
+        database: whole.database(),
+        setting,
+    };
+    let refused = untagged(w, whole.id(), whole.tags()).or_else(|| not_available(whole.id(), whole.status()));
+    Remedy {
+        summary,
+        actions: vec![action],
+        refused,
+    }
+}
