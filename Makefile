@@ -1,7 +1,7 @@
 # `make demo` and `make test` set up what they need. Everything is built into one directory outside of the repository.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/holdfast/target
 
-.PHONY: help demo test bench build fmt lint docs
+.PHONY: help demo test bench peers build fmt lint docs
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
@@ -13,6 +13,9 @@ test: ## every check that CI runs
 
 bench: ## calls, time, CPU and memory of a sweep; reaction to an event
 	bench/run.sh
+
+peers: build ## Holdfast beside Cloud Custodian and Prowler; installs them
+	tests/peers/run.sh
 
 build: ## the debug binary
 	cargo build --locked

@@ -264,7 +264,9 @@ async fn describe_batch(
     };
     let mut services = vec![];
     for sdk in answer.services.unwrap_or_default() {
-        let Some(mut service) = reduce(sdk) else { continue };
+        let Some(mut service) = reduce(as_its_task_set_runs(sdk)) else {
+            continue;
+        };
         if service.tags.workload(&c.config.tag_prefix).is_none() {
             continue;
         }
@@ -329,10 +331,28 @@ async fn other_tasks(c: &Collector<'_>, service: &Service) -> Seen<BTreeMap<Stri
     Ok(others)
 }
 
+/// A service whose controller is not ECS, as its primary task set runs it: that one serves production traffic and says
+/// which revision runs, and where. The service itself may say neither.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskSet.html>
+fn as_its_task_set_runs(mut s: SdkService) -> SdkService {
+    let sets = s.task_sets.take().unwrap_or_default();
+    if let Some(set) = sets.into_iter().find(|t| t.status.as_deref() == Some("PRIMARY")) {
+        s.task_definition = set.task_definition.or(s.task_definition);
+        s.network_configuration = set.network_configuration.or(s.network_configuration);
+        s.load_balancers = set.load_balancers.filter(|l| !l.is_empty()).or(s.load_balancers);
+        if set.launch_type.is_some() || set.capacity_provider_strategy.is_some() {
+            s.launch_type = set.launch_type;
+            s.capacity_provider_strategy = set.capacity_provider_strategy;
+        }
+    }
+    s
+}
+
+/// `None` for a service that runs nothing yet: with an external controller it has no revision before its first task set.
 fn reduce(s: SdkService) -> Option<Service> {
     let mut deployments: Vec<Deployment> = s.deployments.unwrap_or_default().into_iter().map(deployment).collect();
     deployments.sort_by_key(|d| d.status != "PRIMARY");
-    // The service names the revision of its primary deployment; with another controller only deployments do.
+    // The service names the revision of its primary deployment.
     let running = s.task_definition.or_else(|| {
         deployments
             .first()
