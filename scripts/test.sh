@@ -78,11 +78,23 @@ install_prometheus() {
     export PATH="$kept/usr/bin:$PATH"
 }
 
+# PostgreSQL for `diagnose --connect`. The tests start servers of their own; Debian's is told not to make one.
+install_postgresql() {
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && return
+    command -v apt-get >/dev/null || die "needs PostgreSQL's server under /usr/lib/postgresql, as Debian's package has it"
+    apt_update "needs PostgreSQL; run first: sudo apt-get install postgresql"
+    mkdir -p /etc/postgresql-common
+    [[ -e /etc/postgresql-common/createcluster.conf ]] ||
+        echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql >/dev/null
+}
+
 section "setting up"
 mkdir -p "$cache"
 install_compiler
 install_rust_parts
 install_prometheus
+install_postgresql
 "$root/emulators/setup.sh"
 cargo --version && cargo nextest --version | head -n 1 && promtool --version 2>&1 | head -n 1
 
