@@ -186,9 +186,11 @@ fn paths(kind: Kind) {
     let safety = "safety: {max_failing_percent: 100}\n";
     stage.configure(safety);
     assert!(held(&stage.plan(), "shut").contains("rules.rds-unreachable-from-service.correct"));
-    stage.configure(&format!(
-        "{safety}rules: {{rds-unreachable-from-service: {{correct: true}}, rds-open-ingress: {{enabled: false}}}}\n"
-    ));
+    let rules: Vec<String> = holdfast::rules::ids()
+        .iter()
+        .map(|id| format!("{id}: {{enabled: {}, correct: true}}", *id == UNREACHABLE))
+        .collect();
+    stage.configure(&format!("{safety}rules: {{{}}}\n", rules.join(", ")));
     let plan = stage.plan();
     let wanted: Vec<&str> = failing.iter().copied().filter(|n| *n != "lent").collect();
     let mut sorted = wanted.clone();
