@@ -2,6 +2,8 @@
 //!
 //!     cargo bench --bench judge
 
+#![allow(clippy::expect_used, reason = "the worlds made here are whole")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,6 +29,7 @@ fn tags(name: &str) -> Tags {
 }
 
 /// A database, its group, a secret, a revision and a service; one in fifty with something wrong.
+#[allow(clippy::too_many_lines, reason = "one workload, told in one piece")]
 fn add(s: &mut Snapshot, i: usize, now: Timestamp) {
     let name = format!("w{i:06}");
     let arn = |service: &str, rest: String| format!("arn:aws:{service}:us-east-1:{ACCOUNT}:{rest}");

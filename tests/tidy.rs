@@ -41,7 +41,16 @@ fn the_middle_is_pure() {
         "std::net",
     ];
     let mut wrong = vec![];
-    for part in ["model", "rules", "judge", "plan", "gate", "check", "diagnose", "checklist"] {
+    for part in [
+        "model",
+        "rules",
+        "judge",
+        "plan",
+        "gate",
+        "check",
+        "diagnose",
+        "checklist",
+    ] {
         // What tests `check` reads files.
         let tested = |path: &Path| path.starts_with(src().join("check/tests"));
         for (path, text) in sources(&src().join(part)).into_iter().filter(|(p, _)| !tested(p)) {

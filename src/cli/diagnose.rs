@@ -220,13 +220,12 @@ async fn connect_all(aws: &Aws, config: &Config, found: &mut Diagnosis, authorit
             }
         };
         let known = done.iter().position(|(tried, _)| *tried == source);
-        let at = match known {
-            Some(at) => at,
-            None => {
-                let result = connect(aws, &source, authorities, &extensions).await;
-                done.push((source, result));
-                done.len() - 1
-            }
+        let at = if let Some(at) = known {
+            at
+        } else {
+            let result = connect(aws, &source, authorities, &extensions).await;
+            done.push((source, result));
+            done.len() - 1
         };
         if let Some((_, (facts, result))) = done.get(at) {
             let target = Target {

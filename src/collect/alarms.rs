@@ -50,7 +50,7 @@ fn alarm(a: MetricAlarm) -> Option<Alarm> {
         .metrics()
         .iter()
         .filter_map(|m| m.metric_stat()?.metric())
-        .flat_map(|m| m.dimensions());
+        .flat_map(aws_sdk_cloudwatch::types::Metric::dimensions);
     let databases: BTreeSet<String> = a.dimensions().iter().chain(computed).filter_map(database).collect();
     if databases.is_empty() {
         return None;

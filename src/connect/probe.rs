@@ -66,7 +66,7 @@ pub(super) async fn probe(
             }
             // Another host is another server only as far as the network goes.
             Err(r @ (Refusal::NoAddress | Refusal::Refused | Refusal::TimedOut | Refusal::Unreachable(_))) => {
-                refusal = r
+                refusal = r;
             }
             Err(r) => return Err(r),
         }

@@ -164,6 +164,7 @@ fn connected(a: &Answer, target: Target<'_>) -> Found {
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "one arm for each kind of refusal")]
 fn refused(refusal: &Refusal, target: Target<'_>) -> Found {
     let first = target.connection.and_then(|c| c.hosts.first());
     let (host, port) = first.map_or(("the host", 0), |h| (h.host.as_str(), h.port));

@@ -130,7 +130,7 @@ pub(super) struct Trail<'a> {
 
 type Step = for<'t, 'a> fn(&'t mut Trail<'a>) -> Found;
 
-const STEPS: &[(&'static str, Step)] = &[
+const STEPS: &[(&str, Step)] = &[
     ("service", service::service),
     ("revision", service::revision),
     ("variable", secret::variable),

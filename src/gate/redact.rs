@@ -268,7 +268,7 @@ mod tests {
             let line = format!("{before} postgres://{user}:{password}@host/db{after}");
             let told = redact(&line);
             let six = password.as_bytes().windows(6).find(|w| w.iter().all(u8::is_ascii_uppercase));
-            let six = six.map(|w| String::from_utf8_lossy(w).into_owned()).unwrap_or(core);
+            let six = six.map_or(core, |w| String::from_utf8_lossy(w).into_owned());
             prop_assert!(!told.contains(&six) || before.contains(&six) || after.contains(&six), "{told}");
         }
 

@@ -97,7 +97,13 @@ fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged)
                 continue;
             }
             let rests_on = std::mem::take(&mut judgement.related);
-            if let Some((finding, restrained)) = finding(workload, meta, settings.severity, judgement) {
+            if let Some((mut finding, restrained)) = finding(workload, meta, settings.severity, judgement) {
+                if !config.corrects(meta)
+                    && let Some(r) = finding.remediation.as_mut().filter(|r| !r.actions.is_empty())
+                {
+                    let only = || format!("it is corrected only where rules.{}.correct is true", meta.id);
+                    r.blocked_by.get_or_insert_with(only);
+                }
                 if restrained {
                     judged.restrained.insert((finding.id.clone(), finding.workload.clone()));
                 }

@@ -171,12 +171,6 @@ fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option
     {
         return Some(format!("the tag {}mode asks for audit", config.tag_prefix));
     }
-    if crate::rules::find(&finding.rule).is_some_and(|r| !config.corrects(r.meta())) {
-        return Some(format!(
-            "it is corrected only where rules.{}.correct is true",
-            finding.rule
-        ));
-    }
     if config.rule(&finding.rule).mode == Some(Mode::Audit) {
         return Some(format!("rules.{}.mode is audit", finding.rule));
     }

@@ -60,7 +60,7 @@ pub fn checklist_markdown(lists: &[Checklist]) -> String {
 fn text(plain: &str) -> String {
     let mut out = String::with_capacity(plain.len());
     // An odd number of backticks opens something that nothing closes.
-    let code = plain.matches('`').count() % 2 == 0;
+    let code = plain.matches('`').count().is_multiple_of(2);
     let mut inside = false;
     for c in plain.chars() {
         match c {

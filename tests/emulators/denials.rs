@@ -10,6 +10,7 @@ use crate::world::World;
 
 on_both!(
     each_read_denied,
+    each_optional_read_denied,
     everything_denied,
     throttled,
     a_denied_correction_is_told,
@@ -137,6 +138,37 @@ fn each_read_denied(kind: Kind) {
             "{call}"
         );
         assert_eq!(report["errors"], json!([]), "{call}");
+    }
+}
+
+/// What is read for single rules: without it those are unknown, and every other verdict is what it was.
+fn each_optional_read_denied(kind: Kind) {
+    let mut stage = Stage::new(kind, &world());
+    stage.about_all();
+    let whole: BTreeSet<String> = stage.told(&stage.audit(&[]).0).into_iter().collect();
+    let rule_of = |told: &str| told.split(' ').nth(3).unwrap_or_default().to_owned();
+    for action in [
+        "secretsmanager:GetResourcePolicy",
+        "iam:SimulatePrincipalPolicy",
+        "logs:FilterLogEvents",
+        "ecs:ListServiceDeployments",
+        "rds:DescribeDBParameters",
+    ] {
+        let blind = rules_reading(action);
+        assert!(!blind.is_empty(), "no rule reads {action}");
+        let gateway = stage.gateway(&["--deny", action]);
+        let told = stage.told(&stage.audit_at(&gateway.endpoint, &[]).0);
+        let seen = |all: &BTreeSet<String>| -> BTreeSet<String> {
+            all.iter()
+                .filter(|t| !blind.contains(rule_of(t).as_str()))
+                .cloned()
+                .collect()
+        };
+        let told: BTreeSet<String> = told.into_iter().collect();
+        assert_eq!(seen(&told), seen(&whole), "{action}");
+        for line in told.difference(&whole) {
+            assert!(line.starts_with("unknown"), "{action} denied makes up {line}");
+        }
     }
 }
 

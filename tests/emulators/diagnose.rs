@@ -174,7 +174,7 @@ fn what_can_not_be_read(kind: Kind) {
             .iter()
             .find(|h| h["status"] == "unknown")
             .expect("unknown");
-        let action = denied.replace("*", "");
+        let action = denied.replace('*', "");
         assert!(
             text(&first["summary"]).contains(&action),
             "the IAM action to grant: {first:#}"

@@ -161,9 +161,8 @@ impl Stage {
         let path = self.dir.path().join("holdfast.yaml");
         let others = holdfast::rules::ids().into_iter().filter(|id| !yaml.contains(id));
         let on = |id: &str| self.about.iter().any(|r| r == id);
-        let others: Vec<String> = others.map(|id| format!("{id}: {{enabled: {}}}", on(id))).collect();
-        let others = others.join(", ");
-        let mut text = yaml.replacen("rules: {", &format!("rules: {{{others}, "), 1);
+        let others: String = others.map(|id| format!("{id}: {{enabled: {}}}, ", on(id))).collect();
+        let mut text = yaml.replacen("rules: {", &format!("rules: {{{others}"), 1);
         if !yaml.contains("rules:") {
             text.push_str(&format!("\nrules: {{{others}}}\n"));
         }
