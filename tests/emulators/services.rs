@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::lies::Lie;
 use crate::on_both;
-use crate::stage::{Kind, Stage, list, text};
+use crate::stage::{CORE, Kind, Stage, list, text};
 use crate::world::{World, url};
 
 on_both!(
@@ -203,7 +203,7 @@ fn what_runs_is_judged(kind: Kind) {
             "rolled",
             json!({"revisions": [bad("rolled"), good("rolled")], "service": {"updates": ["rolled:2"]}}),
         );
-    let stage = Stage::new(kind, &world);
+    let mut stage = Stage::new(kind, &world);
     let mut expected = vec![
         "fail critical oldbad ecs-ephemeral-storage main/oldbad",
         "fail critical oldbad ecs-missing-database-secret main/oldbad",
@@ -224,7 +224,9 @@ fn what_runs_is_judged(kind: Kind) {
         );
         return;
     }
+    stage.expect(&expected);
     // It runs what is sound, and would be rolled back to what is not.
+    stage.about(&[CORE, &["ecs-unsafe-rollback"]].concat());
     expected.push("fail high rolled ecs-unsafe-rollback main/rolled");
     stage.expect(&expected);
 }

@@ -164,7 +164,7 @@ impl Stage {
         let others: String = others.map(|id| format!("{id}: {{enabled: {}}}, ", on(id))).collect();
         let mut text = yaml.replacen("rules: {", &format!("rules: {{{others}"), 1);
         if !yaml.contains("rules:") {
-            text.push_str(&format!("\nrules: {{{others}}}\n"));
+            text = format!("{text}\nrules: {{{others}}}\n");
         }
         std::fs::write(&path, text).expect("written");
         self.config = Some(path);
