@@ -83,4 +83,26 @@ mod tests {
             .expect("found");
         assert_eq!(lost.caused_by, None);
     }
+
+    /// A window lets in single addresses; the world is open for a reason of its own.
+    #[test]
+    fn a_window_explains_single_addresses_only() {
+        for (source, explained) in [("203.0.113.7/32", true), ("0.0.0.0/0", false)] {
+            let mut s = clean();
+            crate::rules::testing::db(&mut s).tags =
+                crate::rules::testing::shop(&[("phase", "migrating"), ("migration-until", "2026-11-21T11:00:00Z")]);
+            let group = crate::rules::testing::guard(&mut s);
+            group
+                .ingress
+                .push(crate::rules::testing::ingress("sgr-old", "203.0.113.7/32"));
+            group.ingress.push(crate::rules::testing::ingress("sgr-new", source));
+            let judged = judged(&s);
+            let open = judged
+                .findings
+                .iter()
+                .find(|f| f.rule == "rds-open-ingress")
+                .expect("found");
+            assert_eq!(open.caused_by.is_some(), explained, "{source}");
+        }
+    }
 }

@@ -115,7 +115,10 @@ fn judge_group(w: &Workload<'_>, group: &SecurityGroup, databases: &[&DatabaseVi
     };
     // A person may waive or restrain the correction at the database as well as at its group.
     judgement.tags.extend(databases.iter().map(|d| d.tags.clone()));
-    judgement.related.extend(databases.iter().map(|d| d.arn.to_owned()));
+    // A window lets in single addresses: what else is open is no consequence of one that nobody closed.
+    if offending.iter().all(|r| r.is_single_address()) {
+        judgement.related.extend(databases.iter().map(|d| d.arn.to_owned()));
+    }
     if databases.iter().all(|d| d.phase.phase.is_migrating()) {
         judgement.phase = "migrating";
     }
