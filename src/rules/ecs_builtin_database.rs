@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::support::{database_variables, each_service, resolve};
+use super::support::{database_variables, each_running, resolve};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::Datastore;
 use crate::model::finding::Evidence;
@@ -68,7 +68,7 @@ impl Rule for EcsBuiltinDatabase {
         if w.params.datastore != Datastore::Postgres {
             return vec![];
         }
-        each_service(w, |service| judge_service(w, service))
+        each_running(w, |service, definition| judge_service(w, service, definition))
     }
 }
 
@@ -80,12 +80,8 @@ pub(super) fn is_concerned(w: &Workload<'_>, service: &Service, definition: &Tas
         && !(w.params.builtin_database_patterns.is_empty() && w.params.database_log_pattern.is_none())
 }
 
-fn judge_service(w: &Workload<'_>, service: &Service) -> Option<Judgement> {
+fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Option<Judgement> {
     let resource = w.service_ref(service);
-    let definition = match w.running(service) {
-        Ok(definition) => definition,
-        Err(e) => return Some(Judgement::unknown(resource, &service.tags, &e)),
-    };
     if !is_concerned(w, service, definition) {
         let asked = w.params.database_log_pattern.is_some();
         return asked.then(|| Judgement::unknown(resource, &service.tags, &no_log(service)));

@@ -1,6 +1,6 @@
 use super::ecs_missing_database_secret::{ROLLOUT_WRITES, add_secret};
 use super::secret_malformed_url::SECRET_READS;
-use super::support::{is_durable, rollout_refusal};
+use super::support::{each_running, is_durable, rollout_refusal};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::Datastore;
 use crate::model::finding::Evidence;
@@ -47,27 +47,14 @@ impl Rule for EcsEphemeralStorage {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        let services = match w.services() {
-            Ok(services) => services,
-            Err(e) => return w.unknown(&e),
-        };
-        let mut out: Vec<Judgement> = services
-            .into_iter()
-            .map(|service| {
-                let resource = w.service_ref(service);
-                match w.running(service) {
-                    Err(e) => Judgement::unknown(resource, &service.tags, &e),
-                    Ok(definition) if is_durable(w, definition, service.fargate) => {
-                        Judgement::pass(resource, &service.tags)
-                    }
-                    Ok(definition) => Judgement::fail(resource, &service.tags, failure(w, service, definition)),
-                }
+        each_running(w, |service, definition| {
+            let resource = w.service_ref(service);
+            Some(if is_durable(w, definition, service.fargate) {
+                Judgement::pass(resource, &service.tags)
+            } else {
+                Judgement::fail(resource, &service.tags, failure(w, service, definition))
             })
-            .collect();
-        if let Some((_, error)) = w.unread_services().next() {
-            out.extend(w.unknown(error));
-        }
-        out
+        })
     }
 }
 

@@ -1,5 +1,5 @@
 use super::secret_malformed_url::SECRET_READS;
-use super::support::{database_variables, no_execution_role, references, right_reference, roll_out};
+use super::support::{database_variables, each_running, no_execution_role, references, right_reference, roll_out};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::Datastore;
 use crate::model::finding::Evidence;
@@ -59,27 +59,14 @@ impl Rule for EcsMissingDatabaseSecret {
         if w.params.datastore != Datastore::Postgres {
             return vec![];
         }
-        let services = match w.services() {
-            Ok(services) => services,
-            Err(e) => return w.unknown(&e),
-        };
-        let mut out: Vec<Judgement> = services
-            .into_iter()
-            .map(|service| {
-                let resource = w.service_ref(service);
-                match w.running(service) {
-                    Err(e) => Judgement::unknown(resource, &service.tags, &e),
-                    Ok(definition) if database_variables(w, definition).next().is_some() => {
-                        Judgement::pass(resource, &service.tags)
-                    }
-                    Ok(definition) => Judgement::fail(resource, &service.tags, failure(w, service, definition)),
-                }
+        each_running(w, |service, definition| {
+            let resource = w.service_ref(service);
+            Some(if database_variables(w, definition).next().is_some() {
+                Judgement::pass(resource, &service.tags)
+            } else {
+                Judgement::fail(resource, &service.tags, failure(w, service, definition))
             })
-            .collect();
-        if let Some((_, error)) = w.unread_services().next() {
-            out.extend(w.unknown(error));
-        }
-        out
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 use super::ecs_missing_database_secret::ROLLOUT_WRITES;
 use super::secret_malformed_url::SECRET_READS;
-use super::support::{right_connection, roll_out};
+use super::support::{each_running, right_connection, roll_out};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::connection::Connection;
 use crate::model::finding::Evidence;
@@ -50,21 +50,7 @@ impl Rule for EcsPlaintextDatabaseUrl {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        let services = match w.services() {
-            Ok(services) => services,
-            Err(e) => return w.unknown(&e),
-        };
-        let mut out: Vec<Judgement> = services
-            .into_iter()
-            .map(|service| match w.running(service) {
-                Err(e) => Judgement::unknown(w.service_ref(service), &service.tags, &e),
-                Ok(definition) => judge_service(w, service, definition),
-            })
-            .collect();
-        if let Some((_, error)) = w.unread_services().next() {
-            out.extend(w.unknown(error));
-        }
-        out
+        each_running(w, |service, definition| Some(judge_service(w, service, definition)))
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::ecs_missing_database_secret::ROLLOUT_WRITES;
 use super::secret_malformed_url::SECRET_READS;
 use super::support::{
-    Leads, database_variables, leads, parameter, resolve, right_reference, roll_out, shape, usable_keys,
+    Leads, database_variables, each_running, leads, parameter, resolve, right_reference, roll_out, shape, usable_keys,
 };
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
@@ -55,21 +55,7 @@ impl Rule for EcsSecretReferenceMismatch {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        let services = match w.services() {
-            Ok(services) => services,
-            Err(e) => return w.unknown(&e),
-        };
-        let mut out: Vec<Judgement> = services
-            .into_iter()
-            .filter_map(|service| match w.running(service) {
-                Err(e) => Some(Judgement::unknown(w.service_ref(service), &service.tags, &e)),
-                Ok(definition) => judge_service(w, service, definition),
-            })
-            .collect();
-        if let Some((_, error)) = w.unread_services().next() {
-            out.extend(w.unknown(error));
-        }
-        out
+        each_running(w, |service, definition| judge_service(w, service, definition))
     }
 }
 

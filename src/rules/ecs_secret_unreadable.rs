@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::secret_malformed_url::SECRET_READS;
-use super::support::{database_variables, no_execution_role, readable_as};
+use super::support::{database_variables, each_running, no_execution_role, readable_as};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
@@ -73,21 +73,7 @@ impl Rule for EcsSecretUnreadable {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        let services = match w.services() {
-            Ok(services) => services,
-            Err(e) => return w.unknown(&e),
-        };
-        let mut out: Vec<Judgement> = services
-            .into_iter()
-            .filter_map(|service| match w.running(service) {
-                Err(e) => Some(Judgement::unknown(w.service_ref(service), &service.tags, &e)),
-                Ok(definition) => judge_service(w, service, definition),
-            })
-            .collect();
-        if let Some((_, error)) = w.unread_services().next() {
-            out.extend(w.unknown(error));
-        }
-        out
+        each_running(w, |service, definition| judge_service(w, service, definition))
     }
 }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::support::{each_service, loses_data, untagged};
+use super::support::{each_running, loses_data, untagged};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -58,7 +58,7 @@ impl Rule for EcsUnsafeRollback {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        each_service(w, |service| judge_service(w, service))
+        each_running(w, |service, definition| judge_service(w, service, definition))
     }
 }
 
@@ -69,12 +69,8 @@ pub(super) fn is_concerned(w: &Workload<'_>, service: &Service, definition: &Tas
         && loses_data(w, definition, service.fargate).is_none()
 }
 
-fn judge_service(w: &Workload<'_>, service: &Service) -> Option<Judgement> {
+fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Option<Judgement> {
     let resource = w.service_ref(service);
-    let definition = match w.running(service) {
-        Ok(definition) => definition,
-        Err(e) => return Some(Judgement::unknown(resource, &service.tags, &e)),
-    };
     if !is_concerned(w, service, definition) {
         return None;
     }

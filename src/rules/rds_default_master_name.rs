@@ -1,4 +1,4 @@
-use super::support::{DATABASE_READS, Whole, wholes};
+use super::support::{DATABASE_READS, Whole, each_whole};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
@@ -45,14 +45,10 @@ impl Rule for RdsDefaultMasterName {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        match wholes(w) {
-            Err(e) => w.unknown(&e),
-            Ok(wholes) => wholes
-                .iter()
-                .filter(|whole| whole.replica_of().is_none())
-                .filter_map(|whole| judge_one(w, whole))
-                .collect(),
-        }
+        each_whole(w, |whole| {
+            let own = whole.replica_of().is_none();
+            own.then(|| judge_one(w, whole)).flatten()
+        })
     }
 }
 

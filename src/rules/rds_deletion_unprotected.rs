@@ -1,4 +1,4 @@
-use super::support::{DATABASE_READS, Whole, configure, wholes};
+use super::support::{DATABASE_READS, Whole, configure, each_whole};
 use super::{Failure, Judgement, Meta, Rule, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -45,10 +45,7 @@ impl Rule for RdsDeletionUnprotected {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        match wholes(w) {
-            Err(e) => w.unknown(&e),
-            Ok(wholes) => wholes.iter().map(|whole| judge_one(w, whole)).collect(),
-        }
+        each_whole(w, |whole| Some(judge_one(w, whole)))
     }
 }
 

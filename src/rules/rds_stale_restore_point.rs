@@ -1,6 +1,6 @@
 use jiff::SignedDuration;
 
-use super::support::{DATABASE_READS, Whole, wholes};
+use super::support::{DATABASE_READS, Whole, each_whole};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::format_duration;
 use crate::model::finding::Evidence;
@@ -49,10 +49,7 @@ impl Rule for RdsStaleRestorePoint {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        match wholes(w) {
-            Err(e) => w.unknown(&e),
-            Ok(wholes) => wholes.iter().filter_map(|whole| judge_one(w, whole)).collect(),
-        }
+        each_whole(w, |whole| judge_one(w, whole))
     }
 }
 

@@ -1,4 +1,4 @@
-use super::support::{DATABASE_READS, Whole, configure, wholes};
+use super::support::{DATABASE_READS, Whole, configure, each_whole};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -46,18 +46,11 @@ impl Rule for RdsStorageCeiling {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        let wholes = match wholes(w) {
-            Ok(wholes) => wholes,
-            Err(e) => return w.unknown(&e),
-        };
-        wholes
-            .iter()
-            .filter_map(|whole| match whole {
-                // What a being-created instance was given may not be known yet.
-                Whole::Instance(i) if i.allocated_storage > 0 => Some(judge_one(w, i)),
-                _ => None,
-            })
-            .collect()
+        each_whole(w, |whole| match whole {
+            // What a being-created instance was given may not be known yet.
+            Whole::Instance(i) if i.allocated_storage > 0 => Some(judge_one(w, i)),
+            _ => None,
+        })
     }
 }
 

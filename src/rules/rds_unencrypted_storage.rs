@@ -1,4 +1,4 @@
-use super::support::{DATABASE_READS, Whole, wholes};
+use super::support::{DATABASE_READS, Whole, each_whole};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
@@ -52,10 +52,7 @@ impl Rule for RdsUnencryptedStorage {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        match wholes(w) {
-            Err(e) => w.unknown(&e),
-            Ok(wholes) => wholes.iter().map(|whole| judge_one(w, whole)).collect(),
-        }
+        each_whole(w, |whole| Some(judge_one(w, whole)))
     }
 }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::support::{Whole, untagged, uses, wholes};
+use super::support::{Whole, each_whole, untagged, uses, wholes};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -62,10 +62,7 @@ impl Rule for RdsUnenforcedTls {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        match wholes(w) {
-            Err(e) => w.unknown(&e),
-            Ok(wholes) => wholes.iter().filter_map(|whole| judge_one(w, whole)).collect(),
-        }
+        each_whole(w, |whole| judge_one(w, whole))
     }
 }
 

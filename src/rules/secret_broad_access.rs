@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::support::holders;
+use super::support::each_holder;
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
@@ -63,16 +63,10 @@ impl Rule for SecretBroadAccess {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        let (holders, error) = holders(w);
-        let secrets = holders.into_iter().filter_map(|s| s.secret);
-        let mut out: Vec<Judgement> = secrets
-            .filter(|s| s.deleted_at.is_none())
-            .map(|secret| judge_secret(w, secret))
-            .collect();
-        if let Some(error) = error {
-            out.extend(w.unknown(&error));
-        }
-        out
+        each_holder(w, |holder| {
+            let secret = holder.secret.filter(|s| s.deleted_at.is_none())?;
+            Some(judge_secret(w, secret))
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::support::{Holder, connections, holders};
+use super::support::{Holder, connections, each_holder};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::connection::{Fault, SecretShape};
 use crate::model::finding::Evidence;
@@ -65,12 +65,7 @@ impl Rule for SecretMalformedUrl {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        let (holders, error) = holders(w);
-        let mut out: Vec<Judgement> = holders.iter().filter_map(judge_holder).collect();
-        if let Some(error) = error {
-            out.extend(w.unknown(&error));
-        }
-        out
+        each_holder(w, judge_holder)
     }
 }
 

@@ -1,4 +1,4 @@
-use super::support::holders;
+use super::support::each_holder;
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::format_duration;
 use crate::model::finding::Evidence;
@@ -59,16 +59,10 @@ impl Rule for SecretUnrotated {
     }
 
     fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        let (holders, error) = holders(w);
-        let secrets = holders.into_iter().filter_map(|s| s.secret);
-        let mut out: Vec<Judgement> = secrets
-            .filter(|s| s.deleted_at.is_none() && s.primary_region.is_none())
-            .map(|secret| judge_secret(w, secret))
-            .collect();
-        if let Some(error) = error {
-            out.extend(w.unknown(&error));
-        }
-        out
+        each_holder(w, |holder| {
+            let own = |s: &&Secret| s.deleted_at.is_none() && s.primary_region.is_none();
+            Some(judge_secret(w, holder.secret.filter(own)?))
+        })
     }
 }
 

@@ -1,5 +1,5 @@
 use super::secret_malformed_url::SECRET_READS;
-use super::support::{Holder, Leads, holders, in_use, leads};
+use super::support::{Holder, Leads, each_holder, in_use, leads};
 use super::workload::DatabaseView;
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::connection::Connection;
@@ -51,15 +51,7 @@ impl Rule for SecretUsesMasterUser {
             Ok(databases) if databases.is_empty() => return vec![],
             Ok(databases) => databases,
         };
-        let (holders, error) = holders(w);
-        let mut out: Vec<Judgement> = holders
-            .iter()
-            .filter_map(|holder| judge_holder(w, holder, &databases))
-            .collect();
-        if let Some(error) = error {
-            out.extend(w.unknown(&error));
-        }
-        out
+        each_holder(w, |holder| judge_holder(w, holder, &databases))
     }
 }
 

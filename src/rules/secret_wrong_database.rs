@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::secret_malformed_url::SECRET_READS;
-use super::support::{Holder, Leads, connections, holders, leads};
+use super::support::{Holder, Leads, connections, each_holder, leads};
 use super::workload::DatabaseView;
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::finding::Evidence;
@@ -54,15 +54,7 @@ impl Rule for SecretWrongDatabase {
             Ok(databases) if databases.is_empty() => return vec![],
             Ok(databases) => databases,
         };
-        let (holders, error) = holders(w);
-        let mut out: Vec<Judgement> = holders
-            .iter()
-            .filter_map(|holder| judge_holder(w, holder, &databases))
-            .collect();
-        if let Some(error) = error {
-            out.extend(w.unknown(&error));
-        }
-        out
+        each_holder(w, |holder| judge_holder(w, holder, &databases))
     }
 }
 

@@ -173,3 +173,12 @@ pub fn configure(w: &Workload<'_>, whole: &Whole<'_>, setting: DatabaseSetting, 
         refused,
     }
 }
+
+/// What `judge` says of each database.
+#[must_use]
+pub fn each_whole<'a>(w: &Workload<'a>, judge: impl FnMut(&Whole<'a>) -> Option<Judgement>) -> Vec<Judgement> {
+    match wholes(w) {
+        Err(e) => w.unknown(&e),
+        Ok(wholes) => wholes.iter().filter_map(judge).collect(),
+    }
+}

@@ -11,8 +11,8 @@ use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::tags::Tags;
 use crate::model::value_from::{self, Selector, ValueFrom};
-use crate::rules::Workload;
 use crate::rules::workload::DatabaseView;
+use crate::rules::{Judgement, Workload};
 
 /// A secret, or the parameters of one service. Findings know no kind for a parameter, so the service stands for it.
 pub struct Holder<'a> {
@@ -138,6 +138,15 @@ pub fn holders<'a>(w: &'a Workload<'a>) -> (Vec<Holder<'a>>, Option<Arc<ReadErro
             .collect(),
     });
     (secrets.chain(parameters).collect(), error)
+}
+
+/// What `judge` says of each holder, and that something is unknown where one may be hidden.
+#[must_use]
+pub fn each_holder<'a>(w: &'a Workload<'a>, judge: impl FnMut(&Holder<'a>) -> Option<Judgement>) -> Vec<Judgement> {
+    let (holders, error) = holders(w);
+    let mut out: Vec<Judgement> = holders.iter().filter_map(judge).collect();
+    out.extend(error.iter().flat_map(|e| w.unknown(e)));
+    out
 }
 
 fn of_secret<'a>(w: &Workload<'a>, secret: &'a Secret, mut uses: BTreeSet<Selector>) -> Holder<'a> {

@@ -17,8 +17,8 @@ use crate::model::resources::{
 };
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::tags::Tags;
-pub use databases::{DATABASE_READS, Whole, configure, not_available, wholes};
-pub use holders::{Held, Holder, connections, holders, in_use};
+pub use databases::{DATABASE_READS, Whole, configure, each_whole, not_available, wholes};
+pub use holders::{Held, Holder, connections, each_holder, holders, in_use};
 pub use reach::{Reach, reach};
 pub use secrets::{
     Leads, Reference, database_variables, leads, parameter, readable_as, references, resolve, right_connection,
@@ -394,4 +394,16 @@ pub fn each_service<'a>(w: &Workload<'a>, judge: impl FnMut(&'a Service) -> Opti
         out.extend(w.unknown(error));
     }
     out
+}
+
+/// What `judge` says of each service and the revision that it runs; unknown where that could not be read.
+#[must_use]
+pub fn each_running<'a>(
+    w: &Workload<'a>,
+    mut judge: impl FnMut(&'a Service, &'a TaskDefinition) -> Option<Judgement>,
+) -> Vec<Judgement> {
+    each_service(w, |service| match w.running(service) {
+        Err(e) => Some(Judgement::unknown(w.service_ref(service), &service.tags, &e)),
+        Ok(definition) => judge(service, definition),
+    })
 }
