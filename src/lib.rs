@@ -30,6 +30,9 @@ pub mod collect;
 pub mod config;
 pub mod connect;
 
+pub mod lease;
+pub mod ledger;
+
 pub mod act;
 pub mod check;
 pub mod cli;

@@ -10,46 +10,16 @@ mod service;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use crate::clock::Clock;
 use crate::collect::{Collector, Focus};
 use crate::judge::{Judged, judge};
+pub use crate::ledger::Ended;
 use crate::model::finding::Verdict;
 use crate::model::remediation::Action;
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::plan::{PlannedAction, plan};
-
-/// How a correction ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Ended {
-    /// Done, and a fresh read no longer shows what it corrects.
-    Verified,
-    /// Done, but not seen to have taken effect in time.
-    Applied,
-    /// Not begun: what it rests on no longer holds, or something forbids it.
-    Refused,
-    /// A call failed.
-    Failed,
-    /// It did not work, and what was there before is back.
-    Reverted,
-}
-
-impl Ended {
-    /// The name used in metrics and output.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Verified => "verified",
-            Self::Applied => "applied",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Reverted => "reverted",
-        }
-    }
-}
 
 /// What became of a correction.
 #[derive(Debug)]

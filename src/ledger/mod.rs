@@ -1,0 +1,69 @@
+//! What must be remembered from one process to the next: when findings were first seen, and every correction that was
+//! begun, with how far it came. AWS stays the only source of what *is*; the ledger tells what *was done*.
+
+mod attempt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::model::key::Scope;
+pub use attempt::{Attempt, Ended, Sighting, Step};
+
+/// Why the ledger can't be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// Another process wrote this attempt under a later lease: this process must not act in that scope any more.
+    #[error("{attempt} was written under a later lease; this process has lost the scope")]
+    Fenced {
+        /// The attempt's id.
+        attempt: String,
+    },
+    /// Anything else: one sentence that names the file or table and what to do.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// What `holdfast history` shows, newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// Corrections.
+    pub attempts: Vec<Attempt>,
+    /// Findings, open and resolved.
+    pub sightings: Vec<Sighting>,
+}
+
+/// The memory of all processes that look after the same scopes. Nothing is ever overwritten but an attempt by its own
+/// progress and a sighting by its resolution.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Findings that are open in `scope`.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unusable`]
+    async fn open_findings(&self, scope: &Scope) -> Result<Vec<Sighting>, LedgerError>;
+
+    /// Writes sightings: new ones, and old ones with `resolved_at` set. A sighting is identified by its scope, workload,
+    /// finding and `first_seen`; writing it again changes nothing but `resolved_at`.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unusable`]
+    async fn sighted(&self, sightings: &[Sighting]) -> Result<(), LedgerError>;
+
+    /// Writes an attempt: a new one, or what became of it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Fenced`] if the stored one was written under a later lease: nothing is changed then.
+    async fn put(&self, attempt: &Attempt) -> Result<(), LedgerError>;
+
+    /// Attempts in `scope` that are open, or were begun at or after `since`; in the order in which they were begun.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unusable`]
+    async fn attempts(&self, scope: &Scope, since: Timestamp) -> Result<Vec<Attempt>, LedgerError>;
+
+    /// The latest `limit` attempts and the latest `limit` sightings, of one workload or of all, newest first.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unusable`]
+    async fn history(&self, workload: Option<&str>, limit: usize) -> Result<History, LedgerError>;
+}
