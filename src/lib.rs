@@ -31,6 +31,7 @@ pub mod config;
 pub mod connect;
 
 pub mod lease;
+pub mod cloud;
 pub mod ledger;
 
 pub mod act;

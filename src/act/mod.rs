@@ -1,90 +1,190 @@
-//! Carries out one planned correction: reads and plans again, acts only if the same action comes out, then reads and
-//! judges until the finding is gone. It decides nothing.
+//! Carries out planned corrections, each as an [`Attempt`] that is taken step by step: what is about to be done is
+//! written down, done once, and then read and judged until the finding is gone. Nothing here waits for AWS: an attempt
+//! that needs time says when to look again, and any process can take it further. It decides nothing.
 
 mod database;
 mod ingress;
+mod register;
 mod rollout;
 mod secret;
 mod service;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::clock::Clock;
+use crate::cloud::{Cloud, Write};
 use crate::collect::{Collector, Focus};
+use crate::config::Config;
 use crate::judge::{Judged, judge};
-pub use crate::ledger::Ended;
+use crate::ledger::{Attempt, Ledger, Step};
 use crate::model::finding::Verdict;
+use crate::model::key::{Scope, Subject};
 use crate::model::remediation::Action;
-use crate::model::snapshot::{ReadError, Seen, Snapshot};
-use crate::plan::{PlannedAction, plan};
+use crate::model::snapshot::Snapshot;
+use crate::plan::{Plan, PlannedAction, plan};
 
-/// What became of a correction.
-#[derive(Debug)]
-pub struct Done {
-    /// How it ended.
-    pub ended: Ended,
-    /// One sentence.
-    pub detail: String,
-    /// What was read last, with the verdicts on it.
-    pub seen: Option<(Snapshot, Focus, Judged)>,
-}
+pub use crate::ledger::Ended;
+pub(crate) use register::registered;
 
 /// How long to wait for AWS.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// For a change to show.
+    /// For a change to show, or a rollout to get steady.
     pub settle: Duration,
-    /// Between two looks, at first; it doubles up to ten times that.
+    /// Between two looks, at first; it grows with the time that has passed.
     pub look_every: Duration,
+    /// Until a read shows what a call did whose answer was lost.
+    pub doubt: Duration,
+    /// For a service to be set back: past it a person is asked.
+    pub retreat: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        // RDS applies a flag within minutes; a Fargate rollout with health checks takes up to ten.
         Self {
+            // RDS applies a flag within minutes; a Fargate rollout with health checks takes up to ten.
             settle: Duration::from_mins(15),
             look_every: Duration::from_millis(500),
+            // RDS and ECS show a change within seconds; a call that timed out may still be carried out.
+            doubt: Duration::from_secs(30),
+            retreat: Duration::from_hours(24),
         }
     }
+}
+
+/// What lets a call that changes something go out, asked right before each.
+#[async_trait]
+pub trait Guard: Send + Sync {
+    /// The fencing token to write under. `new` is for the first call of an attempt, which may be put off; the calls
+    /// after it only need this process to be the one that acts.
+    ///
+    /// # Errors
+    /// Why nothing may be written now.
+    async fn may_write(&self, scope: &Scope, new: bool) -> Result<u64, String>;
+}
+
+/// Nobody else acts: `apply` by a person.
+pub struct Unguarded;
+
+#[async_trait]
+impl Guard for Unguarded {
+    async fn may_write(&self, _: &Scope, _: bool) -> Result<u64, String> {
+        Ok(0)
+    }
+}
+
+/// One workload, read just now and judged.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// What was read.
+    pub snapshot: Snapshot,
+    /// Of what.
+    pub focus: Focus,
+    /// The verdicts.
+    pub judged: Judged,
+    /// What would be done about them.
+    pub plan: Plan,
+}
+
+/// How far an attempt has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// It is over: how, and one sentence.
+    Ended(Ended, String),
+    /// Look again after that long; what is waited for.
+    Waits(Duration, String),
 }
 
 /// Carries out corrections in one scope.
 pub struct Actor<'a> {
     /// Reads and writes.
-    pub collector: Collector<'a>,
+    pub cloud: &'a dyn Cloud,
+    /// What may be done.
+    pub config: &'a Config,
     /// The instant to judge at.
     pub clock: &'a dyn Clock,
+    /// Where attempts are written down.
+    pub ledger: &'a dyn Ledger,
+    /// Asked before each call.
+    pub guard: &'a dyn Guard,
+    /// Who is acting.
+    pub replica: &'a str,
     /// How long to wait.
     pub patience: Patience,
 }
 
-/// What the calls of an action came to.
-enum Called {
-    /// AWS accepted them.
-    Accepted,
-    /// They failed, and nothing changed.
-    Failed(Arc<ReadError>),
-    /// They took effect and were taken back: why.
-    Reverted(String),
-    /// They took effect but did not settle in time: why.
-    Unsettled(String),
+/// What a fresh judgement says about an action that was carried out.
+enum Seen {
+    /// Nothing asks for it any more.
+    Corrected,
+    /// It is still asked for.
+    Asked,
+    /// That can't be told.
+    Unread,
+}
+
+const CORRECTED: &str = "read again and judged: corrected";
+
+/// What became of a step.
+pub struct Stepped {
+    /// The attempt, unless none was begun.
+    pub attempt: Option<Attempt>,
+    /// How far it is.
+    pub progress: Progress,
+    /// What was read last of the workload.
+    pub look: Option<Look>,
 }
 
 impl Actor<'_> {
-    /// Carries out `planned`, of which `base` is the snapshot that it was planned on.
-    pub async fn carry_out(&self, base: &Snapshot, planned: &PlannedAction) -> Done {
-        let (snapshot, focus, judged) = self.look(base, planned).await;
-        let fresh = plan(&planned.scope, &judged, self.collector.config, self.clock.now());
-        if !fresh.actions.iter().any(|a| a.action == planned.action) {
-            let detail = Self::why_not(planned, &fresh, &judged);
-            return Done {
-                ended: Ended::Refused,
-                detail,
-                seen: Some((snapshot, focus, judged)),
-            };
+    /// Reads `workload` afresh and judges it. `base` is what was known before; `about` is what drew attention to it.
+    pub async fn look(&self, base: &Snapshot, workload: &str, about: Option<&Subject>, all: bool) -> Look {
+        let now = self.clock.now();
+        let mut focus = Focus::of(base, self.config, workload, now);
+        if let Some(subject) = about {
+            focus.add(subject, self.cloud.scope());
+        }
+        let snapshot = self.cloud.look_again(base, &focus, all, now).await;
+        let only = std::iter::once(workload.to_owned()).collect();
+        let judged = judge(&snapshot, self.config, self.clock.now(), Some(&only));
+        let plan = plan(self.cloud.scope(), &judged, self.config, self.clock.now());
+        Look {
+            snapshot,
+            focus,
+            judged,
+            plan,
+        }
+    }
+
+    /// Begins `planned`, if it comes out again of a fresh look: of `fresh`, or one that is made here.
+    pub async fn begin(&self, base: &Snapshot, fresh: Option<Look>, planned: &PlannedAction) -> Stepped {
+        // Whether a group or a parameter group is shared must be known as of now, not as of the last sweep.
+        let all = matches!(
+            planned.action,
+            Action::RevokeIngress { .. } | Action::AllowIngress { .. } | Action::ForceTls { .. }
+        );
+        let look = match fresh {
+            Some(look) if !all => look,
+            _ => self.look(base, &planned.workload, None, all).await,
+        };
+        let refused = |why: String, look| Stepped {
+            attempt: None,
+            progress: Progress::Ended(Ended::Refused, why),
+            look: Some(look),
+        };
+        if !look.plan.actions.iter().any(|a| a.action == planned.action) {
+            return refused(why_not(planned, &look.plan, &look.judged), look);
+        }
+        let fence = match self.guard.may_write(self.cloud.scope(), true).await {
+            Ok(fence) => fence,
+            Err(why) => return refused(why, look),
+        };
+        let mut attempt = Attempt::new(planned.clone(), self.replica, fence, self.clock.now());
+        // What is not written down is not begun: nobody could finish it.
+        if let Err(e) = self.ledger.put(&attempt).await {
+            return refused(format!("not begun: {e}"), look);
         }
         tracing::info!(
             action = planned.id,
@@ -92,124 +192,240 @@ impl Actor<'_> {
             change = planned.change,
             "correcting"
         );
-        let called = match &planned.action {
-            Action::ClosePublicAccess { instance } => accepted(database::close(&self.collector, instance).await),
-            Action::RaiseRetention { database, to, .. } => {
-                accepted(database::retain(&self.collector, database, *to).await)
-            }
-            Action::Configure { database, setting } => {
-                accepted(database::configure(&self.collector, database, setting).await)
-            }
-            Action::ForceTls { of_cluster, group } => {
-                accepted(database::force_tls(&self.collector, *of_cluster, group).await)
-            }
-            Action::AllowIngress { group, source, port } => {
-                accepted(ingress::allow(&self.collector, group, source, *port).await)
-            }
-            Action::RestoreSecret { secret } => accepted(secret::restore(&self.collector, secret).await),
-            Action::SetUpService {
-                cluster,
-                service,
-                setting,
-            } => accepted(service::set_up(&self.collector, cluster, service, *setting).await),
-            Action::Deregister { revision } => accepted(service::deregister(&self.collector, revision).await),
-            Action::RevokeIngress { group, rule } => accepted(ingress::revoke(&self.collector, group, rule).await),
-            Action::RollOut { .. } | Action::RollBack { .. } => Box::pin(rollout::run(self, planned)).await,
+        let progress = match &planned.action {
+            Action::RollOut { .. } | Action::RollBack { .. } => self.roll(&mut attempt, true).await,
+            _ => self.first_call(&mut attempt).await,
         };
-        match called {
-            Called::Accepted => Box::pin(self.verify(base, planned)).await,
-            Called::Failed(e) => Done {
-                ended: Ended::Failed,
-                detail: e.message.clone(),
-                seen: None,
-            },
-            Called::Reverted(why) => Done {
-                ended: Ended::Reverted,
-                detail: why,
-                seen: None,
-            },
-            Called::Unsettled(why) => Done {
-                ended: Ended::Applied,
-                detail: why,
-                seen: None,
-            },
+        self.note(&mut attempt, &progress).await;
+        Stepped {
+            attempt: Some(attempt),
+            progress,
+            look: Some(look),
         }
     }
 
-    async fn look(&self, base: &Snapshot, planned: &PlannedAction) -> (Snapshot, Focus, Judged) {
-        let now = self.clock.now();
-        let focus = Focus::of(base, self.collector.config, &planned.workload, now);
-        // Whether a group or a parameter group is shared must be known as of now, not as of the last sweep.
-        let all = matches!(
-            planned.action,
-            Action::RevokeIngress { .. } | Action::AllowIngress { .. } | Action::ForceTls { .. }
+    /// Takes an attempt further, whoever began it.
+    pub async fn advance(&self, base: &Snapshot, mut attempt: Attempt) -> Stepped {
+        let is_rollout = matches!(
+            attempt.action.action,
+            Action::RollOut { .. } | Action::RollBack { .. }
         );
-        let snapshot = Box::pin(self.collector.look_again(base, &focus, all, now)).await;
-        let only = std::iter::once(planned.workload.clone()).collect();
-        let judged = judge(&snapshot, self.collector.config, self.clock.now(), Some(&only));
-        (snapshot, focus, judged)
+        let (progress, look) = match (attempt.step, is_rollout) {
+            (Step::Begun, false) => self.resolve_doubt(base, &mut attempt).await,
+            (Step::Called, false) => self.verify(base, &attempt).await,
+            _ => match self.roll(&mut attempt, false).await {
+                // The service is steady: only a judgement ends a correction well.
+                Progress::Waits(pause, _) if pause.is_zero() => self.verify(base, &attempt).await,
+                other => (other, None),
+            },
+        };
+        self.note(&mut attempt, &progress).await;
+        Stepped {
+            attempt: Some(attempt),
+            progress,
+            look,
+        }
     }
 
-    fn why_not(planned: &PlannedAction, fresh: &crate::plan::Plan, judged: &Judged) -> String {
-        let still = |id: &String| judged.findings.iter().any(|f| f.id == *id);
-        if let Some(held) = fresh.held.iter().find(|h| planned.findings.contains(&h.finding)) {
-            return format!("not done: {}", held.reason);
-        }
-        if !planned.findings.iter().any(still) {
-            return "not done: it is no longer needed".into();
-        }
-        "not done: what it was planned on has changed since; plan again".into()
-    }
-
-    /// Looks until a fresh judgement no longer asks for the action.
-    async fn verify(&self, base: &Snapshot, planned: &PlannedAction) -> Done {
-        let deadline = Instant::now() + self.patience.settle;
-        let mut pause = self.patience.look_every;
+    /// Begins `planned` and follows it to its end.
+    pub async fn carry_out(&self, base: &Snapshot, planned: &PlannedAction) -> (Ended, String) {
+        let mut stepped = self.begin(base, None, planned).await;
         loop {
-            let (snapshot, focus, judged) = self.look(base, planned).await;
-            let concerned = || judged.findings.iter().filter(|f| planned.findings.contains(&f.id));
-            let unknown = judged
-                .findings
-                .iter()
-                .any(|f| f.verdict == Verdict::Unknown && planned.rules.contains(&f.rule));
-            let asked = concerned().any(|f| {
-                f.remediation
-                    .iter()
-                    .flat_map(|r| &r.actions)
-                    .any(|a| *a == planned.action)
-            });
-            if !asked && !unknown {
-                return Done {
-                    ended: Ended::Verified,
-                    detail: "read again and judged: corrected".into(),
-                    seen: Some((snapshot, focus, judged)),
-                };
+            let attempt = match (stepped.progress, stepped.attempt) {
+                (Progress::Ended(ended, detail), _) => return (ended, detail),
+                (Progress::Waits(_, why), None) => return (Ended::Refused, why),
+                (Progress::Waits(pause, _), Some(attempt)) => {
+                    tokio::time::sleep(pause).await;
+                    attempt
+                }
+            };
+            stepped = self.advance(base, attempt).await;
+        }
+    }
+
+    async fn first_call(&self, attempt: &mut Attempt) -> Progress {
+        match self.cloud.write(Write::Correct(&attempt.action.action)).await {
+            Ok(_) => {
+                self.enter(attempt, Step::Called);
+                // Most changes show at once.
+                Progress::Waits(Duration::ZERO, "AWS accepted the change".into())
             }
-            if Instant::now() + pause > deadline {
-                let why = if unknown {
-                    "it can't be read"
-                } else {
-                    "a fresh read still shows what it should correct"
-                };
-                let detail = format!(
-                    "AWS accepted the change, but after {} s {why}",
-                    self.patience.settle.as_secs()
-                );
-                return Done {
-                    ended: Ended::Applied,
-                    detail,
-                    seen: Some((snapshot, focus, judged)),
-                };
+            Err(e) if crate::aws::is_uncertain(&e) => Progress::Waits(
+                self.patience.doubt,
+                format!("whether it took effect is not known yet: {}", e.message),
+            ),
+            Err(e) => Progress::Ended(Ended::Failed, e.message.clone()),
+        }
+    }
+
+    /// A call whose answer is not known, lost on the way or with the process that made it: AWS itself tells.
+    async fn resolve_doubt(&self, base: &Snapshot, attempt: &mut Attempt) -> (Progress, Option<Look>) {
+        let (look, seen) = self.judge_again(base, attempt).await;
+        let progress = match (seen, self.doubt_left(attempt)) {
+            (Seen::Corrected, _) => Progress::Ended(Ended::Verified, CORRECTED.into()),
+            (Seen::Unread, _) => match self.wait(attempt, "it can't be read") {
+                Progress::Ended(_, why) => Progress::Ended(Ended::Failed, format!("a call had no answer: {why}")),
+                waits => waits,
+            },
+            (Seen::Asked, Some(left)) => {
+                Progress::Waits(left, "whether the call took effect is not known yet".into())
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(self.patience.look_every * 10);
+            (Seen::Asked, None) => self.call_again(attempt, &look).await,
+        };
+        (progress, Some(look))
+    }
+
+    /// The call had no effect: it is made again, if it would be planned again.
+    async fn call_again(&self, attempt: &mut Attempt, look: &Look) -> Progress {
+        if !look.plan.actions.iter().any(|a| a.action == attempt.action.action) {
+            let why = why_not(&attempt.action, &look.plan, &look.judged);
+            return Progress::Ended(Ended::Failed, format!("a call had no answer and no effect; {why}"));
+        }
+        match self.guard.may_write(self.cloud.scope(), true).await {
+            Err(why) => return Progress::Ended(Ended::Failed, format!("a call had no answer and no effect; {why}")),
+            Ok(fence) => attempt.fence = fence,
+        }
+        if let Err(why) = self.save_before_call(attempt, Step::Begun).await {
+            return Progress::Waits(self.patience.doubt, why);
+        }
+        self.first_call(attempt).await
+    }
+
+    /// How long a read may still be older than the call that was made last.
+    fn doubt_left(&self, attempt: &Attempt) -> Option<Duration> {
+        let passed = age(attempt.step_at, self.clock.now());
+        self.patience.doubt.checked_sub(passed).filter(|left| !left.is_zero())
+    }
+
+    /// Looks whether a fresh judgement still asks for the action.
+    async fn verify(&self, base: &Snapshot, attempt: &Attempt) -> (Progress, Option<Look>) {
+        let (look, seen) = self.judge_again(base, attempt).await;
+        let progress = match seen {
+            Seen::Corrected => Progress::Ended(Ended::Verified, CORRECTED.into()),
+            Seen::Unread => self.wait(attempt, "it can't be read"),
+            Seen::Asked => self.wait(attempt, "a fresh read still shows what it should correct"),
+        };
+        (progress, Some(look))
+    }
+
+    async fn judge_again(&self, base: &Snapshot, attempt: &Attempt) -> (Look, Seen) {
+        let planned = &attempt.action;
+        let look = self.look(base, &planned.workload, None, false).await;
+        let findings = || look.judged.findings.iter();
+        let asked = findings().filter(|f| planned.findings.contains(&f.id)).any(|f| {
+            let mut actions = f.remediation.iter().flat_map(|r| &r.actions);
+            actions.any(|a| *a == planned.action)
+        });
+        let unread = findings().any(|f| f.verdict == Verdict::Unknown && planned.rules.contains(&f.rule));
+        let seen = match (unread, asked) {
+            (true, _) => Seen::Unread,
+            (false, true) => Seen::Asked,
+            (false, false) => Seen::Corrected,
+        };
+        (look, seen)
+    }
+
+    /// Waits for what AWS carries out, or gives up.
+    fn wait(&self, attempt: &Attempt, why: &str) -> Progress {
+        let passed = age(attempt.begun_at, self.clock.now());
+        if passed >= self.patience.settle {
+            let detail = format!("AWS accepted the change, but after {} s {why}", passed.as_secs());
+            return Progress::Ended(Ended::Applied, detail);
+        }
+        Progress::Waits(self.pace(passed), why.to_owned())
+    }
+
+    /// Often at first, when most changes show, then an eighth of the time that has passed.
+    fn pace(&self, passed: Duration) -> Duration {
+        let every = self.patience.look_every;
+        let left = self.patience.settle.saturating_sub(passed);
+        (passed / 8).clamp(every, every * 40).min(left.max(every))
+    }
+
+    fn enter(&self, attempt: &mut Attempt, step: Step) {
+        attempt.step = step;
+        attempt.step_at = self.clock.now();
+    }
+
+    /// Writes down that the call which leads on from `step` is about to be made.
+    async fn save_before_call(&self, attempt: &mut Attempt, step: Step) -> Result<(), String> {
+        self.enter(attempt, step);
+        self.save(attempt).await.map_err(|e| e.to_string())
+    }
+
+    async fn save(&self, attempt: &mut Attempt) -> Result<(), crate::ledger::LedgerError> {
+        attempt.updated_at = self.clock.now();
+        self.replica.clone_into(&mut attempt.replica);
+        self.ledger.put(attempt).await
+    }
+
+    /// Writes down how far an attempt has come. If that fails, what was written before still leads to the same end:
+    /// whoever reads it finds out from AWS what was done since.
+    async fn note(&self, attempt: &mut Attempt, progress: &Progress) {
+        let detail = match progress {
+            Progress::Ended(ended, detail) => {
+                attempt.outcome = Some(*ended);
+                detail
+            }
+            Progress::Waits(_, why) => why,
+        };
+        detail.clone_into(&mut attempt.detail);
+        if let Err(e) = self.save(attempt).await {
+            tracing::warn!(attempt = attempt.id, error = %e, "how far a correction has come could not be written down");
         }
     }
 }
 
-fn accepted(result: Seen<()>) -> Called {
-    match result {
-        Ok(()) => Called::Accepted,
-        Err(e) => Called::Failed(e),
+/// Makes one call.
+pub(crate) async fn write(c: &Collector<'_>, write: Write<'_>) -> crate::model::snapshot::Seen<Option<String>> {
+    let action = match write {
+        Write::Register {
+            base,
+            changes,
+            workload,
+            attempt,
+        } => return register::register(c, base, changes, workload, attempt).await.map(Some),
+        Write::Update {
+            cluster,
+            service,
+            revision,
+        } => return service::update(c, cluster, service, revision).await.map(|()| None),
+        Write::Correct(action) => action,
+    };
+    match action {
+        Action::ClosePublicAccess { instance } => database::close(c, instance).await,
+        Action::RaiseRetention { database, to, .. } => database::retain(c, database, *to).await,
+        Action::Configure { database, setting } => database::configure(c, database, setting).await,
+        Action::ForceTls { of_cluster, group } => database::force_tls(c, *of_cluster, group).await,
+        Action::AllowIngress { group, source, port } => ingress::allow(c, group, source, *port).await,
+        Action::RestoreSecret { secret } => secret::restore(c, secret).await,
+        Action::SetUpService {
+            cluster,
+            service,
+            setting,
+        } => service::set_up(c, cluster, service, *setting).await,
+        Action::Deregister { revision } => service::deregister(c, revision).await,
+        Action::RevokeIngress { group, rule } => ingress::revoke(c, group, rule).await,
+        Action::RollOut { cluster, service, .. } | Action::RollBack { cluster, service, .. } => {
+            let place = format!("{cluster}/{service}");
+            let message = format!("{place}: a rollout is more than one call; this is a bug");
+            Err(c.aws.error(service::UPDATE, &place, "NotSent", message))
+        }
     }
+    .map(|()| None)
+}
+
+fn why_not(planned: &PlannedAction, fresh: &Plan, judged: &Judged) -> String {
+    let still = |id: &String| judged.findings.iter().any(|f| f.id == *id);
+    if let Some(held) = fresh.held.iter().find(|h| planned.findings.contains(&h.finding)) {
+        return format!("not done: {}", held.reason);
+    }
+    if !planned.findings.iter().any(still) {
+        return "not done: it is no longer needed".into();
+    }
+    "not done: what it was planned on has changed since; plan again".into()
+}
+
+fn age(then: Timestamp, now: Timestamp) -> Duration {
+    now.duration_since(then).max(jiff::SignedDuration::ZERO).unsigned_abs()
 }

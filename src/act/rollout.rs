@@ -1,293 +1,312 @@
-//! ECS rollouts: register, update, wait until steady, and go back if that does not come.
+//! ECS rollouts, one step at a time: register, update, wait until steady, and go back if that does not come. Each step
+//! is found out from AWS before it is done, so that any process can continue from wherever another one died.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
-use aws_sdk_ecs::types::{DeploymentRolloutState, Secret, Service, Tag, TaskDefinition, TaskDefinitionField};
-use tokio::time::{Instant, sleep};
+use super::{Actor, Ended, Progress, age};
+use crate::aws::is_uncertain;
+use crate::cloud::Write;
+use crate::ledger::{Attempt, Step};
+use crate::model::remediation::{Action, revision_name};
+use crate::model::resources::Service;
+use crate::model::snapshot::ReadError;
 
-use super::{Actor, Called};
-use crate::aws::{Api, Family};
-use crate::collect::Collector;
-use crate::model::remediation::{Action, SecretChange, revision_name};
-use crate::model::snapshot::{ReadError, Seen};
-use crate::plan::PlannedAction;
-
-const DESCRIBE: Api = Api {
-    service: "ecs",
-    operation: "DescribeTaskDefinition",
-    family: Family::EcsDefinitions,
-};
-const REGISTER: Api = Api {
-    service: "ecs",
-    operation: "RegisterTaskDefinition",
-    family: Family::EcsRegister,
-};
-pub(super) const UPDATE: Api = Api {
-    service: "ecs",
-    operation: "UpdateService",
-    family: Family::EcsUpdate,
-};
-const SERVICES: Api = Api {
-    service: "ecs",
-    operation: "DescribeServices",
-    family: Family::EcsServices,
-};
-
-/// Where a rollout happens.
-pub(super) struct Place<'a> {
-    pub cluster: &'a str,
-    pub service: &'a str,
+/// A rollout's place and its two revisions.
+struct Rollout {
+    cluster: String,
+    service: String,
+    before: String,
+    after: Option<String>,
 }
 
-impl Place<'_> {
-    pub fn name(&self) -> String {
+impl Rollout {
+    fn of(attempt: &Attempt) -> Option<Self> {
+        let (cluster, service, before, after) = match &attempt.action.action {
+            Action::RollOut {
+                cluster, service, base, ..
+            } => (cluster, service, base, attempt.revision.clone()),
+            Action::RollBack {
+                cluster,
+                service,
+                from,
+                to,
+            } => (cluster, service, from, Some(to.clone())),
+            _ => return None,
+        };
+        Some(Self {
+            cluster: cluster.clone(),
+            service: service.clone(),
+            before: before.clone(),
+            after,
+        })
+    }
+
+    fn name(&self) -> String {
         format!("{}/{}", self.cluster, self.service)
     }
 }
 
-/// Carries out a rollout, or a step back.
-pub(super) async fn run(actor: &Actor<'_>, planned: &PlannedAction) -> Called {
-    let c = &actor.collector;
-    let (place, before, after) = match &planned.action {
-        Action::RollOut {
-            cluster,
-            service,
-            base,
-            changes,
-        } => match register(c, base, changes, &planned.workload).await {
-            Ok(registered) => (Place { cluster, service }, base, registered),
-            Err(e) => return Called::Failed(e),
-        },
-        Action::RollBack {
-            cluster,
-            service,
-            from,
-            to,
-        } => (Place { cluster, service }, from, to.clone()),
-        _ => return Called::Unsettled("this is no rollout".into()),
-    };
-    if let Err(e) = update(c, &place, &after).await {
-        return Called::Failed(e);
-    }
-    match settle(actor, &place, &after).await {
-        Ok(()) => Called::Accepted,
-        Err(why) => go_back(actor, &place, before, &after, &why).await,
-    }
-}
-
-async fn update(c: &Collector<'_>, place: &Place<'_>, revision: &str) -> Seen<()> {
-    let request = c
-        .aws
-        .ecs
-        .update_service()
-        .cluster(place.cluster)
-        .service(place.service)
-        .task_definition(revision);
-    c.aws.call(UPDATE, &place.name(), request.send()).await.map(drop)
-}
-
-/// Registers the running revision with other references and nothing else changed.
-async fn register(c: &Collector<'_>, base: &str, changes: &[SecretChange], workload: &str) -> Seen<String> {
-    let request = c
-        .aws
-        .ecs
-        .describe_task_definition()
-        .task_definition(base)
-        .include(TaskDefinitionField::Tags);
-    let answer = c.aws.call(DESCRIBE, base, request.send()).await?;
-    let missing = |what: &str| {
-        c.aws.error(
-            REGISTER,
-            base,
-            "NotRegistered",
-            format!("{base}: {what}; nothing was registered"),
-        )
-    };
-    let mut definition = answer
-        .task_definition
-        .ok_or_else(|| missing("AWS answered without it"))?;
-    for change in changes {
-        change_reference(&mut definition, change).map_err(|why| missing(&why))?;
-    }
-    // IAM lets Holdfast register only what carries the workload's tag; AWS's own tags can't be set.
-    let key = format!("{}workload", c.config.tag_prefix);
-    let mut tags: Vec<Tag> = answer.tags.unwrap_or_default();
-    tags.retain(|t| t.key().is_some_and(|k| !k.starts_with("aws:") && k != key));
-    tags.push(Tag::builder().key(key).value(workload).build());
-    let request = copy(c.aws.ecs.register_task_definition(), definition).set_tags(Some(tags));
-    let answer = c.aws.call(REGISTER, base, request.send()).await?;
-    answer
-        .task_definition
-        .and_then(|d| d.task_definition_arn)
-        .ok_or_else(|| missing("AWS answered without the ARN of the new revision"))
-}
-
-/// Every field that `RegisterTaskDefinition` takes. (Elastic Inference accelerators are no longer one: AWS ended them.)
-fn copy(request: RegisterTaskDefinitionFluentBuilder, d: TaskDefinition) -> RegisterTaskDefinitionFluentBuilder {
-    let some = |list: Option<Vec<_>>| list.filter(|l| !l.is_empty());
-    request
-        .set_family(d.family)
-        .set_task_role_arn(d.task_role_arn.filter(|r| !r.is_empty()))
-        .set_execution_role_arn(d.execution_role_arn.filter(|r| !r.is_empty()))
-        .set_network_mode(d.network_mode)
-        .set_container_definitions(d.container_definitions)
-        .set_volumes(d.volumes.filter(|l| !l.is_empty()))
-        .set_placement_constraints(d.placement_constraints.filter(|l| !l.is_empty()))
-        .set_requires_compatibilities(some(d.requires_compatibilities))
-        .set_cpu(d.cpu.filter(|v| !v.is_empty()))
-        .set_memory(d.memory.filter(|v| !v.is_empty()))
-        .set_pid_mode(d.pid_mode)
-        .set_ipc_mode(d.ipc_mode)
-        .set_proxy_configuration(d.proxy_configuration)
-        .set_ephemeral_storage(d.ephemeral_storage)
-        .set_runtime_platform(d.runtime_platform)
-        .set_enable_fault_injection(d.enable_fault_injection)
-}
-
-fn change_reference(definition: &mut TaskDefinition, change: &SecretChange) -> Result<(), String> {
-    let containers = definition
-        .container_definitions
-        .as_mut()
-        .ok_or("it has no containers")?;
-    let container = containers
-        .iter_mut()
-        .find(|c| c.name.as_deref() == Some(&change.container))
-        .ok_or_else(|| format!("it has no container {}", change.container))?;
-    let secrets = container.secrets.get_or_insert_with(Vec::new);
-    let found = secrets.iter_mut().find(|s| s.name == change.variable);
-    match (found, &change.before) {
-        (Some(secret), Some(before)) if secret.value_from == *before => secret.value_from.clone_from(&change.after),
-        (None, None) => {
-            let secret = Secret::builder()
-                .name(&change.variable)
-                .value_from(&change.after)
-                .build();
-            secrets.push(secret.map_err(|e| e.to_string())?);
-            // ECS refuses a variable that is both plain and secret; the plain one gives way.
-            if let Some(environment) = &mut container.environment {
-                environment.retain(|e| e.name.as_deref() != Some(&change.variable));
+impl Actor<'_> {
+    /// Takes a rollout as far as it goes now. A wait of nothing means that the service is steady.
+    pub(super) async fn roll(&self, attempt: &mut Attempt, fresh: bool) -> Progress {
+        let Some(mut rollout) = Rollout::of(attempt) else {
+            return Progress::Ended(Ended::Failed, "this is no rollout".into());
+        };
+        if attempt.step == Step::Begun {
+            match self.revision(attempt, fresh).await {
+                Ok(revision) => {
+                    rollout.after = Some(revision.clone());
+                    attempt.revision = Some(revision);
+                }
+                Err(progress) => return progress,
+            }
+            if let Err(why) = self.save_before_call(attempt, Step::Registered).await {
+                return self.again(attempt, why);
             }
         }
-        _ => {
-            return Err(format!(
-                "{} of {} is not what was planned on",
-                change.variable, change.container
-            ));
+        let Some(after) = rollout.after.clone() else {
+            return Progress::Ended(Ended::Failed, "the revision registered is not known".into());
+        };
+        match attempt.step {
+            Step::Begun | Step::Registered => self.give(attempt, &rollout, &after, fresh).await,
+            Step::Called => self.settle(attempt, &rollout, &after).await,
+            Step::GoingBack | Step::SetBack => self.go_back(attempt, &rollout, &after).await,
         }
     }
-    Ok(())
-}
 
-/// Waits until the service runs nothing but `revision`, as many as wanted.
-async fn settle(actor: &Actor<'_>, place: &Place<'_>, revision: &str) -> Result<(), String> {
-    let deadline = Instant::now() + actor.patience.settle;
-    let mut pause = actor.patience.look_every;
-    loop {
-        let last = match read(&actor.collector, place).await {
-            Ok(service) => match state(&service, revision) {
-                State::Steady => return Ok(()),
-                State::Failed(why) => return Err(why),
-                State::Moving(how) => how,
-            },
+    /// The revision to run: registered now, or found, if an earlier call may have registered it.
+    async fn revision(&self, attempt: &mut Attempt, fresh: bool) -> Result<String, Progress> {
+        let Action::RollOut { base, changes, .. } = &attempt.action.action else {
+            let Action::RollBack { to, .. } = &attempt.action.action else {
+                return Err(Progress::Ended(Ended::Failed, "this is no rollout".into()));
+            };
+            return Ok(to.clone());
+        };
+        let (base, changes) = (base.clone(), changes.clone());
+        if !fresh {
+            match self.cloud.registered(&base, &attempt.id).await {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => {}
+                Err(e) => return Err(self.again(attempt, e.message.clone())),
+            }
+            if let Some(left) = self.doubt_left(attempt) {
+                let why = "whether the revision was registered is not known yet";
+                return Err(Progress::Waits(left, why.into()));
+            }
+            // Nobody registered it, and whether it is still wanted was judged long ago: a new attempt decides.
+            let why = "the revision was never registered: the process that began it stopped before";
+            return Err(Progress::Ended(Ended::Failed, why.into()));
+        }
+        let write = Write::Register {
+            base: &base,
+            changes: &changes,
+            workload: &attempt.action.workload,
+            attempt: &attempt.id,
+        };
+        match self.cloud.write(write).await {
+            Ok(Some(revision)) => Ok(revision),
+            Ok(None) => Err(Progress::Waits(self.patience.doubt, "AWS named no revision".into())),
+            Err(e) if is_uncertain(&e) => Err(Progress::Waits(
+                self.patience.doubt,
+                format!("whether the revision was registered is not known yet: {}", e.message),
+            )),
+            Err(e) => Err(Progress::Ended(Ended::Failed, e.message.clone())),
+        }
+    }
+
+    /// Gives the service its new revision, unless it has it, or another one by now.
+    async fn give(&self, attempt: &mut Attempt, r: &Rollout, after: &str, fresh: bool) -> Progress {
+        match self.cloud.service(&r.cluster, &r.service).await {
+            Err(e) => return self.again(attempt, e.message.clone()),
+            Ok(None) => return gone(r),
+            Ok(Some(service)) if service.task_definition == after => {
+                self.enter(attempt, Step::Called);
+                return Progress::Waits(self.patience.look_every, "the service was given the revision".into());
+            }
+            Ok(Some(service)) if service.task_definition != r.before => return taken_over(r, &service),
+            Ok(Some(_)) => {}
+        }
+        if let (false, Some(left)) = (fresh, self.doubt_left(attempt)) {
+            return Progress::Waits(left, "whether the service was given the revision is not known yet".into());
+        }
+        match self.guard.may_write(self.cloud.scope(), false).await {
+            Ok(fence) => attempt.fence = fence,
+            Err(why) => return self.again(attempt, why),
+        }
+        if !fresh && let Err(why) = self.save_before_call(attempt, Step::Registered).await {
+            return self.again(attempt, why);
+        }
+        match self.update(r, after).await {
+            Ok(()) => {
+                self.enter(attempt, Step::Called);
+                Progress::Waits(self.patience.look_every, "the service was given the revision".into())
+            }
+            Err(e) if is_uncertain(&e) => Progress::Waits(self.patience.doubt, e.message.clone()),
+            Err(e) => Progress::Ended(Ended::Failed, e.message.clone()),
+        }
+    }
+
+    /// Waits until the service runs nothing but `after`, as many as wanted.
+    async fn settle(&self, attempt: &mut Attempt, r: &Rollout, after: &str) -> Progress {
+        let service = match self.cloud.service(&r.cluster, &r.service).await {
+            Ok(Some(service)) => service,
+            Ok(None) => return gone(r),
             // What can't be read is neither steady nor failed.
+            Err(e) => return self.overdue(attempt, r, after, &e.message).await,
+        };
+        if service.task_definition == r.before && self.doubt_left(attempt).is_some() {
+            return Progress::Waits(self.patience.look_every, "the service does not show the revision yet".into());
+        }
+        match state(&service, after, &r.before) {
+            State::Steady => Progress::Waits(Duration::ZERO, "the service is steady".into()),
+            State::Moving(how) => self.overdue(attempt, r, after, &how).await,
+            State::TakenOver => taken_over(r, &service),
+            State::Failed(why) => self.retreat(attempt, r, after, why).await,
+        }
+    }
+
+    async fn overdue(&self, attempt: &mut Attempt, r: &Rollout, after: &str, last: &str) -> Progress {
+        let passed = age(attempt.begun_at, self.clock.now());
+        if passed < self.patience.settle {
+            return Progress::Waits(self.pace(passed), last.to_owned());
+        }
+        let why = format!("it was not steady within {} s: {last}", self.patience.settle.as_secs());
+        self.retreat(attempt, r, after, why).await
+    }
+
+    async fn retreat(&self, attempt: &mut Attempt, r: &Rollout, after: &str, why: String) -> Progress {
+        tracing::warn!(
+            service = r.name(),
+            revision = revision_name(after),
+            why,
+            "the rollout failed, going back"
+        );
+        attempt.detail = why;
+        if let Err(why) = self.save_before_call(attempt, Step::GoingBack).await {
+            return self.again(attempt, why);
+        }
+        self.go_back(attempt, r, after).await
+    }
+
+    /// Sets the service back, however often that takes: a service is not left on a revision that failed.
+    async fn go_back(&self, attempt: &mut Attempt, r: &Rollout, after: &str) -> Progress {
+        let why = attempt.detail.clone();
+        let failed = match self.cloud.service(&r.cluster, &r.service).await {
+            Ok(None) => return gone(r),
+            Ok(Some(service)) if service.task_definition == r.before => {
+                // By our call, or by ECS itself; then a read that is older than the rollout would look the same.
+                if let (Step::GoingBack, Some(left)) = (attempt.step, self.doubt_left(attempt)) {
+                    return Progress::Waits(left, why);
+                }
+                let detail = format!("{why}; {} runs {} again", r.name(), revision_name(&r.before));
+                return Progress::Ended(Ended::Reverted, detail);
+            }
+            Ok(Some(service)) if service.task_definition != after => return taken_over(r, &service),
+            Ok(Some(_)) => match self.set_back(attempt, r).await {
+                Ok(()) => return Progress::Waits(self.patience.look_every, why),
+                Err(failed) => failed,
+            },
             Err(e) => e.message.clone(),
         };
-        if Instant::now() + pause > deadline {
-            let waited = actor.patience.settle.as_secs();
-            return Err(format!("it was not steady within {waited} s: {last}"));
+        let passed = age(attempt.begun_at, self.clock.now()).saturating_sub(self.patience.settle);
+        if passed >= self.patience.retreat.min(self.patience.settle * 4) {
+            let before = revision_name(&r.before);
+            let detail = format!(
+                "{why}; going back to {before} failed too: {failed}. Run: aws ecs update-service --cluster {} --service \
+                 {} --task-definition {}",
+                r.cluster, r.service, r.before
+            );
+            return Progress::Ended(Ended::Applied, detail);
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(actor.patience.look_every * 10);
+        tracing::warn!(service = r.name(), error = failed, "the service could not be set back yet");
+        // The reason to go back stays in the detail: the outcome tells it.
+        Progress::Waits(self.pace(passed), why)
+    }
+
+    async fn set_back(&self, attempt: &mut Attempt, r: &Rollout) -> Result<(), String> {
+        if let (Step::SetBack, Some(_)) = (attempt.step, self.doubt_left(attempt)) {
+            return Err("the service does not show it yet".into());
+        }
+        attempt.fence = self.guard.may_write(self.cloud.scope(), false).await?;
+        self.update(r, &r.before).await.map_err(|e| e.message.clone())?;
+        self.enter(attempt, Step::SetBack);
+        Ok(())
+    }
+
+    async fn update(&self, r: &Rollout, revision: &str) -> Result<(), std::sync::Arc<ReadError>> {
+        let write = Write::Update {
+            cluster: &r.cluster,
+            service: &r.service,
+            revision,
+        };
+        self.cloud.write(write).await.map(drop)
+    }
+
+    /// Something outside does not let the attempt go on: later, but not for ever.
+    fn again(&self, attempt: &Attempt, why: String) -> Progress {
+        let passed = age(attempt.begun_at, self.clock.now());
+        if passed > self.patience.retreat {
+            return Progress::Ended(Ended::Failed, why);
+        }
+        Progress::Waits(self.pace(passed).max(Duration::from_secs(1)), why)
     }
 }
 
-pub(super) async fn read(c: &Collector<'_>, place: &Place<'_>) -> Seen<Service> {
-    let request = c
-        .aws
-        .ecs
-        .describe_services()
-        .cluster(place.cluster)
-        .services(place.service);
-    let answer = c.aws.call(SERVICES, &place.name(), request.send()).await?;
-    answer
-        .services
-        .unwrap_or_default()
-        .into_iter()
-        .next()
-        .ok_or_else(|| -> Arc<ReadError> {
-            c.aws
-                .error(SERVICES, &place.name(), "MISSING", format!("{} is gone", place.name()))
-        })
+fn gone(r: &Rollout) -> Progress {
+    Progress::Ended(Ended::Failed, format!("{} is gone, or no longer tagged", r.name()))
+}
+
+fn taken_over(r: &Rollout, service: &Service) -> Progress {
+    let detail = format!(
+        "{} was given {} by someone else meanwhile; it is left to them",
+        r.name(),
+        revision_name(&service.task_definition)
+    );
+    Progress::Ended(Ended::Failed, detail)
 }
 
 enum State {
     Steady,
     Moving(String),
     Failed(String),
+    TakenOver,
 }
 
-fn state(service: &Service, revision: &str) -> State {
-    let Some(primary) = service.deployments().iter().find(|d| d.status() == Some("PRIMARY")) else {
+fn state(service: &Service, revision: &str, before: &str) -> State {
+    let Some(primary) = service.deployments.iter().find(|d| d.status == "PRIMARY") else {
         return State::Moving("it has no primary deployment".into());
     };
-    let reason = primary.rollout_state_reason().unwrap_or("no reason given");
-    if primary.task_definition() != Some(revision) {
-        let shown = primary.task_definition().map_or("nothing", revision_name);
+    let told = |reason: &Option<String>| reason.clone().unwrap_or_else(|| "no reason given".into());
+    if primary.task_definition != revision {
+        let shown = revision_name(&primary.task_definition);
         // The circuit breaker puts the revision before in its place.
-        let failed = service.deployments().iter().find(|d| {
-            d.task_definition() == Some(revision) && d.rollout_state() == Some(&DeploymentRolloutState::Failed)
-        });
+        let mut all = service.deployments.iter();
+        let failed = all.find(|d| d.task_definition == revision && d.rollout_state.as_deref() == Some("FAILED"));
         return match failed {
             Some(d) => State::Failed(format!(
                 "the deployment failed ({}), and ECS went back to {shown}",
-                d.rollout_state_reason().unwrap_or("no reason given")
+                told(&d.rollout_reason)
             )),
+            None if service.task_definition == before => {
+                State::Failed(format!("ECS, or someone else, went back to {shown}"))
+            }
+            None if service.task_definition != revision => State::TakenOver,
             None => State::Moving(format!("the primary deployment is still {shown}")),
         };
     }
-    if primary.rollout_state() == Some(&DeploymentRolloutState::Failed) {
-        return State::Failed(format!("the deployment failed: {reason}"));
+    if primary.rollout_state.as_deref() == Some("FAILED") {
+        return State::Failed(format!("the deployment failed: {}", told(&primary.rollout_reason)));
     }
-    let complete = primary.rollout_state() == Some(&DeploymentRolloutState::Completed);
-    let alone = service.deployments().len() == 1;
-    if complete && alone && primary.running_count() == primary.desired_count() {
+    let complete = primary.rollout_state.as_deref() == Some("COMPLETED");
+    let alone = service.deployments.len() == 1;
+    if complete && alone && primary.running_count == primary.desired_count {
         return State::Steady;
     }
     State::Moving(format!(
-        "{} of {} tasks run, {} deployments, {reason}",
-        primary.running_count(),
-        primary.desired_count(),
-        service.deployments().len()
+        "{} of {} tasks run, {} deployments, {}",
+        primary.running_count,
+        primary.desired_count,
+        service.deployments.len(),
+        told(&primary.rollout_reason)
     ))
-}
-
-async fn go_back(actor: &Actor<'_>, place: &Place<'_>, before: &str, after: &str, why: &str) -> Called {
-    let c = &actor.collector;
-    tracing::warn!(
-        service = place.name(),
-        revision = revision_name(after),
-        why,
-        "the rollout failed, going back"
-    );
-    // ECS may have gone back by itself; then there is nothing to undo.
-    if let Ok(service) = read(c, place).await
-        && service.task_definition() == Some(before)
-    {
-        return Called::Reverted(format!("{why}; {} runs {} again", place.name(), revision_name(before)));
-    }
-    match update(c, place, before).await {
-        Ok(()) => Called::Reverted(format!(
-            "{why}; {} was set back to {}",
-            place.name(),
-            revision_name(before)
-        )),
-        Err(e) => Called::Unsettled(format!(
-            "{why}; going back to {} failed too: {e}. Run: aws ecs update-service --cluster {} --service {} \
-             --task-definition {before}",
-            revision_name(before),
-            place.cluster,
-            place.service
-        )),
-    }
 }

@@ -1,13 +1,22 @@
 //! Settings of a service, and revisions that must not come back.
 
-use aws_sdk_ecs::types::{DeploymentCircuitBreaker, DeploymentConfiguration};
+use aws_sdk_ecs::types::{DeploymentCircuitBreaker, DeploymentConfiguration, Service};
 
-use super::rollout::{self, Place};
 use crate::aws::{Api, Family};
 use crate::collect::Collector;
 use crate::model::remediation::ServiceSetting;
 use crate::model::snapshot::Seen;
 
+pub(super) const UPDATE: Api = Api {
+    service: "ecs",
+    operation: "UpdateService",
+    family: Family::EcsUpdate,
+};
+const SERVICES: Api = Api {
+    service: "ecs",
+    operation: "DescribeServices",
+    family: Family::EcsServices,
+};
 const DEREGISTER: Api = Api {
     service: "ecs",
     operation: "DeregisterTaskDefinition",
@@ -17,12 +26,12 @@ const DEREGISTER: Api = Api {
 /// Changes one setting of a service. A field of the service that is not sent stays as it is; what stands beside the
 /// circuit breaker in the deployment's configuration is sent along as it was read, so that it stays too.
 pub(super) async fn set_up(c: &Collector<'_>, cluster: &str, service: &str, setting: ServiceSetting) -> Seen<()> {
-    let place = Place { cluster, service };
+    let place = format!("{cluster}/{service}");
     let request = c.aws.ecs.update_service().cluster(cluster).service(service);
     let request = match setting {
         ServiceSetting::ExecuteCommand => request.enable_execute_command(true),
         ServiceSetting::CircuitBreaker => {
-            let known = rollout::read(c, &place).await?.deployment_configuration;
+            let known = read(c, cluster, service).await?.deployment_configuration;
             let mut configuration = known.unwrap_or_else(|| DeploymentConfiguration::builder().build());
             let breaker = configuration
                 .deployment_circuit_breaker
@@ -31,10 +40,31 @@ pub(super) async fn set_up(c: &Collector<'_>, cluster: &str, service: &str, sett
             request.deployment_configuration(configuration)
         }
     };
-    c.aws
-        .call(rollout::UPDATE, &place.name(), request.send())
-        .await
-        .map(drop)
+    c.aws.call(UPDATE, &place, request.send()).await.map(drop)
+}
+
+/// Gives a service a revision to run.
+pub(super) async fn update(c: &Collector<'_>, cluster: &str, service: &str, revision: &str) -> Seen<()> {
+    let request = c
+        .aws
+        .ecs
+        .update_service()
+        .cluster(cluster)
+        .service(service)
+        .task_definition(revision);
+    let place = format!("{cluster}/{service}");
+    c.aws.call(UPDATE, &place, request.send()).await.map(drop)
+}
+
+async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Seen<Service> {
+    let place = format!("{cluster}/{service}");
+    let request = c.aws.ecs.describe_services().cluster(cluster).services(service);
+    let answer = c.aws.call(SERVICES, &place, request.send()).await?;
+    let first = answer.services.unwrap_or_default().into_iter().next();
+    first.ok_or_else(|| {
+        c.aws
+            .error(SERVICES, &place, "MISSING", format!("{place} is gone; nothing was changed"))
+    })
 }
 
 /// Takes a revision out of use. It can still be described, and services that run it go on.

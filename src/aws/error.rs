@@ -59,6 +59,31 @@ pub fn is_absent(error: &ReadError) -> bool {
     code.contains("NotFound") || code == "ParameterNotFound" || code.starts_with("NoSuch")
 }
 
+/// Error codes of servers that failed while they handled a call, and of answers that never came.
+const UNCERTAIN: &[&str] = &[
+    "Timeout",
+    "Connection",
+    "Response",
+    "Unknown",
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "InternalServiceError",
+    "ServerException",
+    "ServiceException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "Unavailable",
+    "RequestTimeout",
+    "RequestTimeoutException",
+];
+
+/// Whether a call that failed so may have taken effect all the same.
+#[must_use]
+pub fn is_uncertain(error: &ReadError) -> bool {
+    UNCERTAIN.contains(&error.code.as_str())
+}
+
 /// Turns an SDK error into one sentence that names what was tried, and its cure.
 pub fn explain<E>(scope: &Scope, api: Api, resource: &str, error: &SdkError<E, HttpResponse>) -> ReadError
 where

@@ -16,7 +16,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::model::key::Scope;
 use crate::model::snapshot::{ReadError, Seen};
-pub use error::{explain, is_absent, is_denied};
+pub use error::{explain, is_absent, is_denied, is_uncertain};
 pub use limits::{Api, Family, Limits};
 pub use recorder::{CallCounts, CallObserver, Recorder};
 pub use targets::{Connector, TargetError};

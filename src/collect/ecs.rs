@@ -246,6 +246,34 @@ pub(super) async fn describe(c: &Collector<'_>, named: Vec<Named>) -> (Found, De
     )
 }
 
+impl Collector<'_> {
+    /// One tagged service as it is now.
+    ///
+    /// # Errors
+    /// The failed read.
+    pub async fn service(&self, cluster: &str, service: &str) -> Seen<Option<Service>> {
+        let arn = self.aws.scope.arn("ecs", &format!("service/{cluster}/{service}"));
+        let one = Named {
+            arn,
+            cluster: cluster.to_owned(),
+            workload: None,
+        };
+        let (services, unread) = describe_batch(self, cluster, vec![one]).await;
+        match unread.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok(services.into_iter().next()),
+        }
+    }
+
+    /// One revision as it is now, or the newest active one of a family.
+    ///
+    /// # Errors
+    /// The failed read.
+    pub async fn definition(&self, name: &str) -> Seen<Arc<TaskDefinition>> {
+        task_definition::fetch(self, name).await
+    }
+}
+
 async fn describe_batch(
     c: &Collector<'_>,
     cluster: &str,

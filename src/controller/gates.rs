@@ -1,148 +1,191 @@
-//! What stands between a plan and a correction in the unattended loop: the kill switch, the budget of a sweep, the
-//! cooldown, and giving up a fight. Kept in memory: a new process starts with a full budget and no memory of fights.
+//! What stands between a plan and a correction in the unattended loop: the budget, the cooldown, giving up a fight,
+//! and one correction of a resource at a time. All of it follows from the attempts that the ledger holds, so that it
+//! outlives the process.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::config::settings::Safety;
-use crate::model::key::Scope;
+use crate::ledger::{Attempt, Ended};
 use crate::model::resources::Fight;
 use crate::plan::PlannedAction;
 
-/// The kill switch: an SSM parameter that is read before each correction.
-pub struct PauseSwitch {
-    /// Client and parameter; absent where none is configured.
-    pub parameter: Option<(aws_sdk_ssm::Client, String)>,
+/// Why an action may not be carried out now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shut {
+    /// One sentence.
+    pub why: String,
+    /// When it is worth looking again; absent where something else will tell.
+    pub after: Option<Duration>,
 }
 
-impl PauseSwitch {
-    /// Why corrections are paused, if they are. Only the values `false`, `off`, `no` and `0` let them go on: a switch
-    /// that can't be read, or says something else, is pulled.
-    pub async fn pulled(&self) -> Option<String> {
-        let (client, name) = self.parameter.as_ref()?;
-        match client.get_parameter().name(name).send().await {
-            Err(e) => {
-                let code = aws_smithy_types::error::metadata::ProvideErrorMetadata::code(&e).unwrap_or("no answer");
-                Some(format!(
-                    "paused: the SSM parameter {name} can't be read ({code}); grant ssm:GetParameter on it, or mend \
-                     safety.pause.ssm_parameter"
-                ))
-            }
-            Ok(answer) => {
-                let value = answer.parameter.and_then(|p| p.value).unwrap_or_default();
-                let runs = ["false", "off", "no", "0"].contains(&value.trim().to_lowercase().as_str());
-                (!runs).then(|| format!("paused by the SSM parameter {name}; set it to `false` to go on"))
-            }
-        }
-    }
+/// What was done in one scope.
+#[derive(Default)]
+pub(super) struct Past {
+    attempts: BTreeMap<String, Attempt>,
+    /// Actions let through whose attempts are not known yet.
+    reserved: BTreeSet<String>,
+    /// Purposes that were asked for again although they had been carried out too often.
+    given_up: BTreeSet<String>,
 }
 
-/// All gates.
-pub(super) struct Gates {
-    pub pause: PauseSwitch,
-    max_actions: u32,
-    cooldown: Duration,
-    fight_threshold: usize,
-    fight_window: Duration,
-    spent: Mutex<BTreeMap<Scope, u32>>,
-    done: Mutex<BTreeMap<String, Corrected>>,
-}
-
-/// A correction, and when it was carried out.
-struct Corrected {
-    action: PlannedAction,
-    times: VecDeque<Timestamp>,
-    /// Whether it was asked for again although it had been carried out too often.
-    given_up: bool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Gates {
-    pub fn new(safety: &Safety, pause: PauseSwitch) -> Self {
+impl Past {
+    /// The past as the ledger tells it.
+    pub fn new(attempts: Vec<Attempt>) -> Self {
         Self {
-            pause,
-            max_actions: safety.max_actions_per_sweep,
-            cooldown: safety.cooldown,
-            fight_threshold: usize::try_from(safety.fight_threshold).unwrap_or(usize::MAX),
-            fight_window: safety.fight_window,
-            spent: Mutex::default(),
-            done: Mutex::default(),
+            attempts: attempts.into_iter().map(|a| (a.id.clone(), a)).collect(),
+            ..Self::default()
         }
     }
 
-    /// A sweep of `scope` begins: its budget is whole again, and what is long past is forgotten.
-    pub fn new_sweep(&self, scope: &Scope, now: Timestamp) {
-        lock(&self.spent).remove(scope);
-        let keep = self.fight_window.max(self.cooldown);
-        lock(&self.done).retain(|_, c| c.times.back().is_some_and(|t| age(*t, now) < keep));
+    /// Takes over how far an attempt has come.
+    pub fn put(&mut self, attempt: Attempt) {
+        self.reserved.remove(&attempt.action.id);
+        self.attempts.insert(attempt.id.clone(), attempt);
     }
 
-    /// Why `action` may not be carried out now, if it may not; else it counts against the budget.
-    pub fn pass(&self, action: &PlannedAction, now: Timestamp) -> Result<(), String> {
-        if let Some(Corrected { times, given_up, .. }) = lock(&self.done).get_mut(&action.id) {
-            if let Some(last) = times.back().filter(|t| age(**t, now) < self.cooldown) {
-                let left = self.cooldown.saturating_sub(age(*last, now)).as_secs();
-                return Err(format!("waits: corrected less than safety.cooldown ago; {left} s left"));
-            }
-            let recent = times.iter().filter(|t| age(**t, now) < self.fight_window).count();
-            *given_up = recent >= self.fight_threshold;
-            if *given_up {
-                return Err(format!(
-                    "given up: something undid this correction {recent} times within safety.fight_window; find out \
-                     what (Terraform?), then restart Holdfast"
-                ));
+    /// Takes back what [`Past::pass`] let through and did not begin.
+    pub fn not_begun(&mut self, action: &PlannedAction) {
+        self.reserved.remove(&action.id);
+    }
+
+    /// Forgets what no gate asks about any more.
+    pub fn forget(&mut self, safety: &Safety, interval: Duration, now: Timestamp) {
+        let keep = safety.fight_window.max(safety.cooldown).max(interval);
+        self.attempts.retain(|_, a| a.is_open() || age(a.begun_at, now) < keep);
+    }
+
+    /// Attempts of a workload that are under way, in the order in which they were begun.
+    pub fn open_of(&self, workload: &str) -> Vec<Attempt> {
+        let mut open: Vec<Attempt> = self.open().filter(|a| a.action.workload == workload).cloned().collect();
+        open.sort_by(|a, b| (a.begun_at, &a.id).cmp(&(b.begun_at, &b.id)));
+        open
+    }
+
+    /// Attempts that are under way.
+    pub fn open(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.values().filter(|a| a.is_open())
+    }
+
+    /// Lets `action` through, or says why not. What is let through counts at once.
+    pub fn pass(
+        &mut self,
+        action: &PlannedAction,
+        safety: &Safety,
+        interval: Duration,
+        now: Timestamp,
+    ) -> Result<(), Shut> {
+        let target = action.action.target();
+        let busy = self.open().find(|a| a.action.action.target() == target);
+        if let Some(other) = busy {
+            let why = format!("waits: another correction of it is under way ({})", other.action.change);
+            return Err(Shut { why, after: None });
+        }
+        let purpose = action.action.purpose();
+        let same: Vec<&Attempt> = self
+            .attempts
+            .values()
+            .filter(|a| a.action.action.purpose() == purpose && a.outcome != Some(Ended::Refused))
+            .collect();
+        if let Some(last) = same.iter().map(|a| a.updated_at.max(a.begun_at)).max() {
+            let left = safety.cooldown.saturating_sub(age(last, now));
+            if !left.is_zero() {
+                let seconds = left.as_secs();
+                let why = format!("waits: corrected less than safety.cooldown ago; {seconds} s left");
+                return Err(Shut { why, after: Some(left) });
             }
         }
-        let mut spent = lock(&self.spent);
-        let spent = spent.entry(action.scope.clone()).or_default();
-        if *spent >= self.max_actions {
-            return Err(format!(
+        if let Some((times, until)) = lasting(&same, safety, now) {
+            self.given_up.insert(purpose);
+            let why = format!(
+                "given up: carried out {times} times within safety.fight_window, and undone each time; find out by what \
+                 (Terraform?). Holdfast tries again in {} min; `holdfast apply` does it now",
+                until.as_secs().div_ceil(60)
+            );
+            return Err(Shut {
+                why,
+                after: Some(until),
+            });
+        }
+        self.given_up.remove(&purpose);
+        self.spend(action, safety, interval, now)
+    }
+
+    /// The budget: so many corrections begun in any stretch of time as long as a sweep's interval.
+    fn spend(
+        &mut self,
+        action: &PlannedAction,
+        safety: &Safety,
+        interval: Duration,
+        now: Timestamp,
+    ) -> Result<(), Shut> {
+        let mut begun: Vec<Duration> = self
+            .attempts
+            .values()
+            .map(|a| age(a.begun_at, now))
+            .filter(|passed| *passed < interval)
+            .collect();
+        begun.sort();
+        let most = usize::try_from(safety.max_actions_per_sweep).unwrap_or(usize::MAX);
+        if begun.len() + self.reserved.len() >= most {
+            // Room comes when the oldest of the latest `most` is past.
+            let after = most.checked_sub(1).and_then(|i| begun.get(i)).map(|a| interval.saturating_sub(*a));
+            let why = format!(
                 "waits for the next sweep: safety.max_actions_per_sweep is {}",
-                self.max_actions
-            ));
+                safety.max_actions_per_sweep
+            );
+            return Err(Shut { why, after });
         }
-        *spent += 1;
+        self.reserved.insert(action.id.clone());
         Ok(())
     }
 
-    /// Remembers that `action` was carried out.
-    pub fn done(&self, action: &PlannedAction, now: Timestamp) {
-        lock(&self.done)
-            .entry(action.id.clone())
-            .or_insert_with(|| Corrected {
-                action: action.clone(),
-                times: VecDeque::new(),
-                given_up: false,
-            })
-            .times
-            .push_back(now);
+    /// Corrections that were given up, without who undid them.
+    pub fn fights(&self, safety: &Safety, now: Timestamp) -> Vec<Fight> {
+        let mut fights: BTreeMap<String, Fight> = BTreeMap::new();
+        for attempt in self.attempts.values().filter(|a| took_effect(a) && age(a.begun_at, now) < safety.fight_window) {
+            let purpose = attempt.action.action.purpose();
+            if !self.given_up.contains(&purpose) {
+                continue;
+            }
+            let fight = fights.entry(purpose).or_insert_with(|| Fight {
+                workload: attempt.action.workload.clone(),
+                resource: attempt.action.resource.clone(),
+                rules: attempt.action.rules.clone(),
+                change: attempt.action.change.clone(),
+                times: 0,
+                since: attempt.begun_at,
+                principals: vec![],
+            });
+            fight.times += 1;
+            fight.since = fight.since.min(attempt.begun_at);
+        }
+        fights.into_values().collect()
     }
+}
 
-    /// Corrections in `scope` that were given up, without who undid them.
-    pub fn fights(&self, scope: &Scope, now: Timestamp) -> Vec<Fight> {
-        let done = lock(&self.done);
-        let given_up = done.values().filter(|c| c.given_up && c.action.scope == *scope);
-        given_up
-            .filter_map(|c| {
-                let recent = || c.times.iter().filter(|t| age(**t, now) < self.fight_window);
-                Some(Fight {
-                    workload: c.action.workload.clone(),
-                    resource: c.action.resource.clone(),
-                    rules: c.action.rules.clone(),
-                    change: c.action.change.clone(),
-                    times: recent().count(),
-                    since: *recent().next()?,
-                    principals: vec![],
-                })
-            })
-            .collect()
-    }
+/// How often, and how long to leave it alone, if something undoes it again and again.
+fn lasting(same: &[&Attempt], safety: &Safety, now: Timestamp) -> Option<(usize, Duration)> {
+    let mut ages: Vec<Duration> = same
+        .iter()
+        .filter(|a| took_effect(a))
+        .map(|a| age(a.begun_at, now))
+        .filter(|passed| *passed < safety.fight_window)
+        .collect();
+    ages.sort();
+    let most = usize::try_from(safety.fight_threshold).unwrap_or(usize::MAX);
+    let oldest = ages.get(most.checked_sub(1)?)?;
+    Some((ages.len(), safety.fight_window.saturating_sub(*oldest)))
+}
+
+/// Whether it changed something, even if that was taken back since.
+fn took_effect(attempt: &Attempt) -> bool {
+    matches!(
+        attempt.outcome,
+        Some(Ended::Verified | Ended::Applied | Ended::Reverted)
+    )
 }
 
 fn age(then: Timestamp, now: Timestamp) -> Duration {

@@ -1,68 +1,73 @@
-//! The operator: a queue of keys, and what is done for each.
+//! The operator: queues of keys, and what is done for each.
 //!
-//! A sweep is the key [`Subject::Everything`] of a scope; an event is the key of what it names. Both are read afresh,
+//! A sweep is the key [`Subject::Everything`] of a scope; an event is the key of what it names; a workload that has
+//! something under way, or that changes by itself at a known instant, is a key that a timer adds. All are read afresh,
 //! judged, planned and, in mode `enforce`, corrected. Nothing that an event says is believed.
 //!
 //! [`Subject::Everything`]: crate::model::key::Subject::Everything
 
+mod controllers;
+mod correct;
 mod gates;
 mod owners;
+mod pause;
 pub mod queue;
 mod reconcile;
 mod shard;
 mod witnesses;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::act::Patience;
-use crate::aws::Aws;
 use crate::clock::Clock;
-use crate::collect::Memory;
+use crate::cloud::Cloud;
 use crate::config::Config;
+use crate::lease::Tenure;
+use crate::ledger::Ledger;
 use crate::model::key::{Key, Scope, Subject};
 use crate::model::policy::Mode;
 use crate::report::Bus;
 use crate::serve::{State, View};
 use crate::telemetry::metrics::Metrics;
-use gates::Gates;
-pub use gates::PauseSwitch;
-use queue::{Priority, RunFailed, WorkQueue};
+pub use controllers::{Controller, Queues};
+use correct::News;
+use gates::Past;
+pub use pause::{NoSwitch, ParameterSwitch, PauseSwitch};
+use queue::{Priority, RunFailed};
 use shard::Shard;
 pub use witnesses::{Intake, Witnesses};
 
-/// The label of the only queue there is so far.
-pub const CONTROLLER: &str = "workload";
-/// Keys worked on at once: most of a run is waiting for AWS.
-const WORKERS: usize = 16;
 /// Actions remembered for `/api/v1/actions`.
 const ACTIONS_KEPT: usize = 500;
+/// How often what is known is published, if it has changed: encoding a fleet takes longer than judging a workload.
+const PUBLISH_EVERY: Duration = Duration::from_millis(200);
+/// Announcements that may wait for the bus. Past it they are dropped, and the log says so: telling others is no reason
+/// to hold up a correction.
+const NEWS_WAITING: usize = 1_000;
 
 /// What the operator is made of.
 pub struct Operator {
-    config: Config,
-    mode: Mode,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    state: Arc<State>,
+    parts: Parts,
     shards: BTreeMap<Scope, Shard>,
-    memory: Memory,
-    queue: WorkQueue<Key>,
-    gates: Gates,
-    bus: Option<Bus>,
-    witnesses: Arc<Witnesses>,
-    patience: Patience,
-    actions: std::sync::Mutex<std::collections::VecDeque<serde_json::Value>>,
+    actions: Mutex<VecDeque<serde_json::Value>>,
+    /// Something changed since it was published.
+    news: AtomicBool,
+    /// To whoever puts announcements on the bus.
+    to_bus: Option<mpsc::Sender<News>>,
+    announcements: Mutex<Option<(Bus, mpsc::Receiver<News>)>>,
 }
 
 /// What the operator needs from outside.
 pub struct Parts {
     /// The configuration.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// `audit` or `enforce`.
     pub mode: Mode,
     /// The clock.
@@ -72,114 +77,210 @@ pub struct Parts {
     /// What the HTTP server shows.
     pub state: Arc<State>,
     /// Every account and region.
-    pub scopes: Vec<Aws>,
-    /// The queue.
-    pub queue: WorkQueue<Key>,
+    pub clouds: Vec<Arc<dyn Cloud>>,
+    /// The queues.
+    pub queues: Queues,
     /// The kill switch.
-    pub pause: PauseSwitch,
+    pub pause: Arc<dyn PauseSwitch>,
+    /// What was seen and done before.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where this process may act.
+    pub tenure: Tenure,
+    /// The name of this process.
+    pub replica: String,
     /// Where findings and actions are announced.
     pub bus: Option<Bus>,
     /// Who changed what lately.
     pub witnesses: Arc<Witnesses>,
+    /// How long to wait for AWS.
+    pub patience: Patience,
 }
 
 impl Operator {
     /// An operator that has read nothing yet.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let shards: BTreeMap<Scope, Shard> = parts
-            .scopes
+    pub fn new(mut parts: Parts) -> Self {
+        let clouds = std::mem::take(&mut parts.clouds);
+        let shards = clouds
             .into_iter()
-            .map(|aws| (aws.scope.clone(), Shard::new(aws)))
+            .map(|cloud| (cloud.scope().clone(), Shard::new(cloud)))
             .collect();
-        for scope in shards.keys() {
-            // A scope that never answers must be seen as stale, not be missing.
-            parts.metrics.sweep_pending(scope);
-        }
+        let (to_bus, announcements) = match parts.bus.take() {
+            Some(bus) => {
+                let (sender, receiver) = mpsc::channel(NEWS_WAITING);
+                (Some(sender), Some((bus, receiver)))
+            }
+            None => (None, None),
+        };
         Self {
-            gates: Gates::new(&parts.config.safety, parts.pause),
-            config: parts.config,
-            mode: parts.mode,
-            clock: parts.clock,
-            metrics: parts.metrics,
-            state: parts.state,
+            parts,
             shards,
-            memory: Memory::default(),
-            queue: parts.queue,
-            bus: parts.bus,
-            witnesses: parts.witnesses,
-            patience: Patience::default(),
-            actions: std::sync::Mutex::default(),
+            actions: Mutex::default(),
+            news: AtomicBool::new(false),
+            to_bus,
+            announcements: Mutex::new(announcements),
         }
     }
 
     /// Works until `cancel`, then finishes what has begun, within `grace`.
     pub async fn run(self: Arc<Self>, cancel: CancellationToken, grace: Duration) {
-        let workers: Vec<_> = (0..WORKERS).map(|_| tokio::spawn(Arc::clone(&self).work())).collect();
-        let sweeper = tokio::spawn(Arc::clone(&self).sweep(cancel.clone()));
+        let mut tasks = tokio::task::JoinSet::new();
+        for controller in Controller::ALL {
+            for _ in 0..controller.workers() {
+                tasks.spawn(Arc::clone(&self).work(controller));
+            }
+        }
+        tasks.spawn(Arc::clone(&self).follow_leases());
+        tasks.spawn(Arc::clone(&self).publish_news());
+        tasks.spawn(Arc::clone(&self).announce_all());
         cancel.cancelled().await;
-        self.queue.shut_down();
-        sweeper.abort();
-        if tokio::time::timeout(grace, self.queue.drained()).await.is_err() {
+        self.parts.queues.shut_down();
+        if tokio::time::timeout(grace, self.parts.queues.drained()).await.is_err() {
             tracing::warn!(
                 "some work did not finish in {} s; the next process takes it up",
                 grace.as_secs()
             );
         }
-        for worker in workers {
-            worker.abort();
-        }
+        tasks.shutdown().await;
     }
 
-    async fn sweep(self: Arc<Self>, cancel: CancellationToken) {
+    /// Takes over the scopes that this process gains, and lets go of those that it loses.
+    async fn follow_leases(self: Arc<Self>) {
+        let mut held = self.parts.tenure.held();
+        let mut mine: BTreeMap<Scope, u64> = BTreeMap::new();
         loop {
-            for scope in self.shards.keys() {
-                let key = Key {
-                    scope: scope.clone(),
-                    subject: Subject::Everything,
-                };
-                if let Err(e) = self.queue.add(key, Priority::Sweep, None) {
-                    tracing::warn!(%scope, error = %e, "this sweep is left out");
+            let now = held.borrow_and_update().clone();
+            for scope in mine.keys().filter(|s| !now.contains_key(*s)) {
+                tracing::warn!(%scope, "another process looks after this from now on");
+                if let Some(shard) = self.shards.get(scope) {
+                    shard.forget();
+                }
+                self.parts.metrics.forget_scope(scope);
+                self.is_news();
+            }
+            for (scope, token) in &now {
+                if mine.get(scope) == Some(token) {
+                    continue;
+                }
+                if let Some(shard) = self.shards.get(scope) {
+                    shard.forget();
+                    // A scope that never answers must be seen as stale, not be missing.
+                    self.parts.metrics.sweep_pending(scope);
+                    self.sweep_after(scope, Duration::ZERO);
                 }
             }
-            let interval = self.config.sweep.interval;
-            // Half before, half after: the mean stays what is configured.
-            let share = self.config.sweep.jitter.fraction() * (fastrand::f64() - 0.5);
-            let pause = interval.mul_f64((1.0 + share).max(0.0));
-            tokio::select! {
-                () = cancel.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+            self.parts.metrics.set_leader(self.parts.tenure.is_leader());
+            mine = now;
+            if held.changed().await.is_err() {
+                // Nothing is gained or lost any more.
+                return std::future::pending().await;
             }
         }
     }
 
-    async fn work(self: Arc<Self>) {
-        while let Some(run) = self.queue.get().await {
+    /// Asks for a sweep.
+    fn sweep_after(&self, scope: &Scope, delay: Duration) {
+        let key = Key {
+            scope: scope.clone(),
+            subject: Subject::Everything,
+        };
+        let queue = self.parts.queues.of(Controller::Sweep);
+        let asked = if delay.is_zero() {
+            queue.add(key, Priority::Sweep, None)
+        } else {
+            queue.add_after(key, delay, Priority::Sweep)
+        };
+        if let Err(e) = asked {
+            tracing::debug!(%scope, error = %e, "no further sweep");
+        }
+    }
+
+    /// Reads what the ledger remembers of a scope, once.
+    async fn recall(&self, shard: &Shard) -> Result<(), String> {
+        if shard.past().is_some() {
+            return Ok(());
+        }
+        let (scope, safety) = (shard.scope(), &self.parts.config.safety);
+        let keep = safety
+            .fight_window
+            .max(safety.cooldown)
+            .max(self.parts.config.sweep.interval);
+        let now = self.parts.clock.now();
+        let since = now.checked_sub(keep).unwrap_or(jiff::Timestamp::MIN);
+        let attempts = self.parts.ledger.attempts(scope, since).await;
+        let open = self.parts.ledger.open_findings(scope).await;
+        match (attempts, open) {
+            (Ok(attempts), Ok(open)) => {
+                shard.remember(Past::new(attempts), open);
+                Ok(())
+            }
+            (Err(e), _) | (_, Err(e)) => Err(e.to_string()),
+        }
+    }
+
+    async fn work(self: Arc<Self>, controller: Controller) {
+        let queue = self.parts.queues.of(controller);
+        while let Some(run) = queue.get().await {
             let key = run.key().clone();
             let started = tokio::time::Instant::now();
             let result = self.reconcile(&key).await;
             let took = started.elapsed().as_secs_f64();
             match &result {
                 Ok(()) => {
-                    self.metrics.reconcile(CONTROLLER, "ok", took);
-                    self.queue.forget(&key);
+                    self.parts.metrics.reconcile(controller.name(), "ok", took);
+                    queue.forget(&key);
                     run.finish(Ok(()));
                 }
                 Err(why) => {
-                    self.metrics.reconcile(CONTROLLER, "error", took);
+                    self.parts.metrics.reconcile(controller.name(), "error", took);
                     tracing::warn!(%key, why, "this will be tried again");
-                    self.queue.retry(&key, run.priority());
+                    queue.retry(&key, run.priority());
                     run.finish(Err(RunFailed));
                 }
             }
         }
     }
 
-    /// Publishes what is known to the HTTP server and the metrics.
+    fn tell_bus(&self, news: News) {
+        if let Some(bus) = &self.to_bus
+            && bus.try_send(news).is_err()
+        {
+            tracing::warn!("the event bus does not keep up: an announcement was dropped");
+        }
+    }
+
+    async fn announce_all(self: Arc<Self>) {
+        let waiting = self.announcements.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((bus, mut news)) = waiting else { return };
+        while let Some(one) = news.recv().await {
+            match one {
+                News::Findings(opened, resolved) => bus.findings(&opened, &resolved).await,
+                News::Action(action, ended, detail) => bus.action(&action, ended.as_str(), &detail).await,
+            }
+        }
+    }
+
+    fn is_news(&self) {
+        self.news.store(true, Ordering::Relaxed);
+    }
+
+    async fn publish_news(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(PUBLISH_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            if self.news.swap(false, Ordering::Relaxed) {
+                self.publish();
+            }
+        }
+    }
+
+    /// Publishes what is known to the HTTP server.
     fn publish(&self) {
+        let state = &self.parts.state;
         let mut findings = vec![];
         let mut workloads = vec![];
-        let mut plan = crate::plan::Plan::empty(self.clock.now());
+        let mut plan = crate::plan::Plan::empty(self.parts.clock.now());
         for shard in self.shards.values() {
             let view = shard.view();
             findings.extend(view.findings);
@@ -187,22 +288,20 @@ impl Operator {
             plan.extend(view.plan);
         }
         crate::judge::sort(&mut findings);
-        self.state
-            .publish(View::Findings, &json!({"schema_version": 1, "findings": findings}));
-        self.state
-            .publish(View::Workloads, &json!({"schema_version": 1, "workloads": workloads}));
-        self.state.publish(View::Plan, &json!(plan));
-        let actions = self.actions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.state
-            .publish(View::Actions, &json!({"schema_version": 1, "actions": *actions}));
+        state.publish(View::Findings, &json!({"schema_version": 1, "findings": findings}));
+        state.publish(View::Workloads, &json!({"schema_version": 1, "workloads": workloads}));
+        state.publish(View::Plan, &json!(plan));
+        let actions = self.actions.lock().unwrap_or_else(PoisonError::into_inner);
+        state.publish(View::Actions, &json!({"schema_version": 1, "actions": *actions}));
         drop(actions);
-        if self.shards.values().all(Shard::is_swept) {
-            self.state.ready();
+        let mut held = self.shards.values().filter(|s| self.parts.tenure.token(s.scope()).is_some());
+        if held.all(Shard::is_swept) {
+            state.ready();
         }
     }
 
     fn remember(&self, action: serde_json::Value) {
-        let mut actions = self.actions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut actions = self.actions.lock().unwrap_or_else(PoisonError::into_inner);
         actions.push_front(action);
         actions.truncate(ACTIONS_KEPT);
     }
@@ -211,6 +310,6 @@ impl Operator {
     #[must_use]
     pub fn evidence_age(&self) -> Option<f64> {
         let oldest = self.shards.values().filter_map(Shard::evidence_from).min()?;
-        Some(self.clock.now().duration_since(oldest).as_secs_f64())
+        Some(self.parts.clock.now().duration_since(oldest).as_secs_f64())
     }
 }

@@ -1,27 +1,38 @@
 //! What is done for one key: read, judge, plan, and, in mode `enforce`, correct.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use futures::stream::{self, StreamExt};
-use serde_json::json;
 use tokio::time::Instant;
 
 use super::Operator;
 use super::owners::owners;
 use super::queue::Priority;
 use super::shard::{Changes, Shard};
-use crate::act::{Actor, Done, Ended};
-use crate::collect::{Collector, Focus, Unwatched};
-use crate::judge::judge;
+use crate::act::Look;
+use crate::collect::Focus;
+use crate::judge::{judge, next_changes};
 use crate::model::key::{Key, Subject};
 use crate::model::policy::Mode;
 use crate::model::resources::Fight;
 use crate::model::snapshot::Snapshot;
-use crate::plan::{PlannedAction, plan};
+use crate::plan::plan;
+use crate::plan::windows::{self, Now};
 use crate::telemetry::metrics::FindingLabels;
 
-/// Workloads of one sweep corrected at once.
-const WORKLOADS_AT_ONCE: usize = 8;
+/// Findings kept for a ledger that can't be written: past it the oldest are dropped, and only when they were first seen
+/// is lost.
+const UNWRITTEN_KEPT: usize = 10_000;
+
+/// When to look at a workload again: the earliest of what was asked for.
+#[derive(Debug, Default)]
+pub(super) struct Requeue(Option<Duration>);
+
+impl Requeue {
+    pub fn after(&mut self, delay: Duration) {
+        self.0 = Some(self.0.map_or(delay, |known| known.min(delay)));
+    }
+}
 
 impl Operator {
     /// Handles one key.
@@ -34,6 +45,9 @@ impl Operator {
             tracing::debug!(%key, "an event of a scope that is not a target");
             return Ok(());
         };
+        if self.parts.tenure.token(&key.scope).is_none() {
+            return self.hand_over(key).await;
+        }
         match (&key.subject, shard.snapshot()) {
             (Subject::Everything, _) => Box::pin(self.sweep_scope(shard)).await,
             // Before the first sweep nothing is known; the sweep will read this too.
@@ -42,22 +56,28 @@ impl Operator {
         }
     }
 
-    fn collector<'a>(&'a self, shard: &'a Shard) -> Collector<'a> {
-        Collector {
-            aws: &shard.aws,
-            config: &self.config,
-            memory: &self.memory,
-            progress: &Unwatched,
+    /// An event reached this process although another one looks after its scope.
+    async fn hand_over(&self, key: &Key) -> Result<(), String> {
+        if key.subject == Subject::Everything {
+            return Ok(());
         }
+        match self.parts.tenure.hand_over(key).await {
+            Ok(true) => tracing::debug!(%key, "handed over to the process that looks after it"),
+            Ok(false) => tracing::debug!(%key, "nobody looks after it now; whoever does next begins with a sweep"),
+            Err(e) => return Err(e.to_string()),
+        }
+        Ok(())
     }
 
     /// Fights given up in a scope, with whoever events showed to have changed the resource since.
-    fn fights(&self, shard: &Shard) -> Vec<Fight> {
-        let mut fights = self.gates.fights(&shard.aws.scope, self.clock.now());
+    pub(super) fn fights(&self, shard: &Shard) -> Vec<Fight> {
+        let now = self.parts.clock.now();
+        let past = shard.past();
+        let mut fights = past.as_ref().map(|p| p.fights(&self.parts.config.safety, now)).unwrap_or_default();
+        drop(past);
         for fight in &mut fights {
-            fight.principals = self
-                .witnesses
-                .of(&fight.resource, fight.since, shard.aws.caller.as_deref());
+            let caller = shard.cloud.caller();
+            fight.principals = self.parts.witnesses.of(&fight.resource, fight.since, caller);
         }
         fights
     }
@@ -71,217 +91,171 @@ impl Operator {
     }
 
     async fn sweep_scope(&self, shard: &Shard) -> Result<(), String> {
+        let config = &self.parts.config;
         let turn = shard.sweeping.lock().await;
         let started = Instant::now();
-        let now = self.clock.now();
-        let scope = &shard.aws.scope;
-        let mut snapshot = self.collector(shard).sweep(now).await;
+        let now = self.parts.clock.now();
+        let scope = shard.scope();
+        if let Err(why) = self.recall(shard).await {
+            tracing::error!(%scope, why, "nothing is corrected here until the ledger can be read");
+        }
+        let calls = shard.cloud.calls();
+        let mut snapshot = shard.cloud.sweep(now).await;
+        let calls = shard.cloud.calls().saturating_sub(calls);
         snapshot.fights = self.fights(shard);
         shard.recall(&mut snapshot);
-        let judged = judge(&snapshot, &self.config, self.clock.now(), None);
-        let plan = plan(scope, &judged, &self.config, self.clock.now());
+        let judged = judge(&snapshot, config, self.parts.clock.now(), None);
+        let plan = plan(scope, &judged, config, self.parts.clock.now());
         let complete = snapshot.errors.is_empty();
         for error in &snapshot.errors {
             tracing::warn!(%scope, service = error.service, operation = error.operation, code = error.code,
                 resource = error.resource, "could not read: {}", error.message);
         }
-        let changes = shard.swept(snapshot.clone(), &judged);
+        let timers = next_changes(&snapshot, config, self.parts.clock.now());
+        if self.parts.tenure.token(scope).is_none() {
+            // Lost meanwhile: another process reports it.
+            return Ok(());
+        }
+        let changes = shard.swept(snapshot, &judged);
         shard.set_plan(&judged.workloads, &plan);
-        self.gates.new_sweep(scope, now);
-        self.metrics.sweep(
+        if let Some(past) = shard.past().as_mut() {
+            past.forget(&config.safety, config.sweep.interval, now);
+        }
+        self.parts.metrics.sweep(
             scope,
             started.elapsed().as_secs_f64(),
-            complete.then(|| self.clock.now()),
+            complete.then(|| self.parts.clock.now()),
         );
-        self.announce(shard, changes).await;
+        self.announce(shard, changes, true).await;
         drop(turn);
         tracing::info!(%scope, workloads = judged.workloads.len(), findings = judged.findings.len(),
-            planned = plan.actions.len(), took_ms = millis(started), "swept");
-        self.enforce(shard, &snapshot, plan.actions).await;
+            planned = plan.actions.len(), calls, took_ms = millis(started), "swept");
+        self.follow_up(shard, plan.actions.iter().map(|a| a.workload.clone()), timers);
+        // From the start of one sweep to the start of the next, half of the jitter before and half after.
+        let share = config.sweep.jitter.fraction() * (fastrand::f64() - 0.5);
+        let interval = config.sweep.interval.mul_f64((1.0 + share).max(0.0));
+        self.sweep_after(scope, interval.saturating_sub(started.elapsed()).max(Duration::from_millis(1)));
         Ok(())
+    }
+
+    /// Asks for what a sweep found to be needed: corrections, worst first, what is under way, and timers.
+    fn follow_up(
+        &self,
+        shard: &Shard,
+        planned: impl Iterator<Item = String>,
+        timers: BTreeMap<String, jiff::Timestamp>,
+    ) {
+        for (workload, at) in timers {
+            self.look_after(shard, &workload, until(self.parts.clock.now(), at));
+        }
+        if self.parts.mode != Mode::Enforce {
+            return;
+        }
+        let open: Vec<String> = {
+            let past = shard.past();
+            past.iter().flat_map(super::Past::open).map(|a| a.action.workload.clone()).collect()
+        };
+        let mut asked = BTreeSet::new();
+        for workload in planned.chain(open) {
+            if asked.insert(workload.clone()) {
+                let key = workload_key(shard, &workload);
+                if let Err(e) = self.parts.queues.add(key, Priority::Sweep, None) {
+                    tracing::warn!(workload, error = %e, "left to the next sweep");
+                }
+            }
+        }
+    }
+
+    fn look_after(&self, shard: &Shard, workload: &str, delay: Duration) {
+        let key = workload_key(shard, workload);
+        if let Err(e) = self.parts.queues.add_after(key, delay, Priority::Event) {
+            tracing::warn!(workload, error = %e, "left to the next sweep");
+        }
     }
 
     async fn look_at(&self, shard: &Shard, base: &Snapshot, subject: &Subject) -> Result<(), String> {
-        let mut workloads = owners(base, &self.config, subject);
-        let scope = &shard.aws.scope;
+        let mut workloads = owners(base, &self.parts.config, subject);
         if workloads.is_empty() {
             // Not known: untagged, or new. Its own tags tell.
             let mut focus = Focus::default();
-            focus.add(subject, scope);
-            let alone = self
-                .collector(shard)
-                .look_again(base, &focus, false, self.clock.now())
-                .await;
-            workloads = owners(&alone, &self.config, subject);
+            focus.add(subject, shard.scope());
+            let now = self.parts.clock.now();
+            let alone = shard.cloud.look_again(base, &focus, false, now).await;
+            workloads = owners(&alone, &self.parts.config, subject);
         }
+        let mut result = Ok(());
         for workload in workloads {
-            let turn = shard.turn(&workload);
-            let turn = turn.lock().await;
-            let base = shard.snapshot().map_or_else(|| base.clone(), |s| Snapshot::clone(&s));
-            let now = self.clock.now();
-            let mut focus = Focus::of(&base, &self.config, &workload, now);
-            focus.add(subject, scope);
-            let mut snapshot = self.collector(shard).look_again(&base, &focus, false, now).await;
-            snapshot.fights = self.fights(shard);
-            let only: BTreeSet<String> = std::iter::once(workload.clone()).collect();
-            let judged = judge(&snapshot, &self.config, self.clock.now(), Some(&only));
-            let plan = plan(scope, &judged, &self.config, self.clock.now());
-            let changes = shard.looked(&snapshot, &focus, &judged);
-            shard.set_plan(&only, &plan);
-            self.announce(shard, changes).await;
-            let actions: Vec<_> = plan.actions.into_iter().filter(|a| a.workload == workload).collect();
-            if self.mode == Mode::Enforce {
-                for action in &actions {
-                    self.correct(shard, &snapshot, action).await;
-                }
-            }
-            drop(turn);
-            let passing = snapshot
-                .errors
-                .iter()
-                .find(|e| !crate::aws::is_denied(e) && !crate::aws::is_absent(e));
-            if let Some(error) = passing {
-                return Err(error.to_string());
-            }
+            let one = Box::pin(self.workload(shard, &workload, subject)).await;
+            result = result.and(one);
         }
-        Ok(())
+        result
     }
 
-    /// Corrects what a sweep planned: workloads side by side, within one workload one thing after the other.
-    async fn enforce(&self, shard: &Shard, base: &Snapshot, actions: Vec<PlannedAction>) {
-        if self.mode != Mode::Enforce {
-            return;
-        }
-        let mut workloads: BTreeMap<String, Vec<PlannedAction>> = BTreeMap::new();
-        for action in actions {
-            workloads.entry(action.workload.clone()).or_default().push(action);
-        }
-        stream::iter(workloads)
-            .for_each_concurrent(WORKLOADS_AT_ONCE, |(workload, actions)| async move {
-                let turn = shard.turn(&workload);
-                let _turn = turn.lock().await;
-                for action in &actions {
-                    self.correct(shard, base, action).await;
-                }
-            })
-            .await;
-    }
-
-    async fn correct(&self, shard: &Shard, base: &Snapshot, action: &PlannedAction) {
-        let pulled = self.gates.pause.pulled().await;
-        self.metrics.set_paused(pulled.is_some());
-        let gate = pulled.map_or_else(|| self.gates.pass(action, self.clock.now()), Err);
-        if let Err(why) = gate {
-            tracing::info!(
-                action = action.id,
-                workload = action.workload,
-                change = action.change,
-                why,
-                "not corrected"
-            );
-            self.hold(shard, action, &why);
-            // A fight that was given up just now is a finding: look again, so that it is told at once.
-            let known = base.fights.iter().any(|f| f.resource == action.resource);
-            let fights = self.gates.fights(&shard.aws.scope, self.clock.now());
-            if !known
-                && fights
-                    .iter()
-                    .any(|f| f.resource == action.resource && f.change == action.change)
-            {
-                let subject = Subject::Workload(action.workload.clone());
-                let key = Key {
-                    scope: shard.aws.scope.clone(),
-                    subject,
-                };
-                if let Err(e) = self.queue.add(key, Priority::Event, None) {
-                    tracing::warn!(error = %e, "the fight is reported by the next sweep");
-                }
+    /// Takes what is under way in a workload further, looks at it, and corrects what is wrong.
+    async fn workload(&self, shard: &Shard, workload: &str, about: &Subject) -> Result<(), String> {
+        let turn = shard.turn(workload);
+        let _turn = turn.lock().await;
+        let mut requeue = Requeue::default();
+        let is_enforcing = self.parts.mode == Mode::Enforce;
+        let actor = self.actor(shard);
+        if is_enforcing {
+            if let Err(why) = self.recall(shard).await {
+                tracing::debug!(why, "nothing is corrected until the ledger can be read");
             }
-            return;
+            for attempt in shard.open_attempts(workload) {
+                self.advance(shard, &actor, attempt, &mut requeue).await;
+            }
         }
-        let first_seen = shard.first_seen(&action.workload, &action.findings);
-        let actor = Actor {
-            collector: self.collector(shard),
-            clock: self.clock.as_ref(),
-            patience: self.patience,
+        shard.set_fights(self.fights(shard));
+        let Some(base) = shard.snapshot() else {
+            // Lost to another process meanwhile.
+            return Ok(());
         };
-        let Done { ended, detail, seen } = Box::pin(actor.carry_out(base, action)).await;
-        if ended != Ended::Refused {
-            self.gates.done(action, self.clock.now());
+        let mut look = actor.look(&base, workload, Some(about), false).await;
+        drop(base);
+        self.take_in(shard, &mut look).await;
+        let passing = look
+            .snapshot
+            .errors
+            .iter()
+            .find(|e| !crate::aws::is_denied(e) && !crate::aws::is_absent(e))
+            .map(ToString::to_string);
+        let now = self.parts.clock.now();
+        if let Some(at) = next_changes(&look.snapshot, &self.parts.config, now).remove(workload) {
+            requeue.after(until(now, at));
         }
-        self.told(action, ended, &detail);
-        if let (Ended::Verified, Some(since)) = (ended, first_seen) {
-            let took = self.clock.now().duration_since(since).as_secs_f64().max(0.0);
-            action
-                .rules
-                .iter()
-                .for_each(|rule| self.metrics.time_to_correct(rule, took));
-        }
-        if let Some(bus) = &self.bus {
-            bus.action(action, ended.as_str(), &detail).await;
-        }
-        if let Some((snapshot, focus, judged)) = seen {
-            let plan = plan(&shard.aws.scope, &judged, &self.config, self.clock.now());
-            let changes = shard.looked(&snapshot, &focus, &judged);
-            shard.set_plan(&judged.workloads, &plan);
-            self.announce(shard, changes).await;
-        }
-    }
-
-    /// Shows in the plan that a gate holds an action.
-    fn hold(&self, shard: &Shard, action: &PlannedAction, why: &str) {
-        self.count(action, Ended::Refused);
-        shard.hold(action, why);
-        self.publish();
-    }
-
-    /// Counts each call of an action under each rule that asked for it.
-    fn count(&self, action: &PlannedAction, outcome: Ended) {
-        for rule in &action.rules {
-            for call in &action.calls {
-                self.metrics.action(rule, &call.operation, outcome.as_str());
+        if is_enforcing {
+            let waits = look.plan.held.iter().any(|h| h.workload == workload);
+            if let (true, Now::Shut(Some(at))) = (waits, windows::at(&self.parts.config.safety.change_windows, now)) {
+                requeue.after(until(now, at));
             }
+            self.correct(shard, &actor, look, workload, &mut requeue).await;
         }
+        if let Some(delay) = requeue.0 {
+            self.look_after(shard, workload, delay.max(Duration::from_millis(1)));
+        }
+        passing.map_or(Ok(()), Err)
     }
 
-    fn told(&self, action: &PlannedAction, ended: Ended, detail: &str) {
-        // Whatever became of it, calls that AWS accepted were applied.
-        let applied = matches!(ended, Ended::Verified | Ended::Reverted).then_some(Ended::Applied);
-        for outcome in applied.into_iter().chain([ended]) {
-            self.count(action, outcome);
-        }
-        let outcome = ended.as_str();
-        if matches!(ended, Ended::Verified) {
-            tracing::info!(
-                action = action.id,
-                workload = action.workload,
-                change = action.change,
-                outcome,
-                detail,
-                "corrected"
-            );
-        } else {
-            tracing::warn!(
-                action = action.id,
-                workload = action.workload,
-                change = action.change,
-                outcome,
-                detail,
-                "not corrected"
-            );
-        }
-        self.remember(json!({
-            "id": action.id, "at": self.clock.now(), "workload": action.workload, "rules": action.rules,
-            "findings": action.findings, "resource": action.resource, "change": action.change,
-            "calls": action.calls, "outcome": outcome, "detail": detail,
-        }));
+    /// Takes over a look at one workload, and plans it as one of its fleet.
+    pub(super) async fn take_in(&self, shard: &Shard, look: &mut Look) {
+        look.judged.failing = shard.fleet(&look.judged);
+        let now = self.parts.clock.now();
+        look.plan = plan(shard.scope(), &look.judged, &self.parts.config, now);
+        let changes = shard.looked(&look.snapshot, &look.focus, &look.judged);
+        shard.set_plan(&look.judged.workloads, &look.plan);
+        self.announce(shard, changes, false).await;
     }
 
-    /// Tells metrics, console and bus what a judgement changed.
-    async fn announce(&self, shard: &Shard, changes: Changes) {
-        let scope = &shard.aws.scope;
+    /// Tells log, metrics, ledger, console and bus what a judgement changed.
+    async fn announce(&self, shard: &Shard, changes: Changes, all: bool) {
+        self.is_news();
+        if changes.is_empty() && !all {
+            return;
+        }
+        let scope = shard.scope();
         let findings = shard.findings();
-        self.metrics.set_findings(
+        self.parts.metrics.set_findings(
             scope,
             findings.iter().map(|f| FindingLabels {
                 rule: &f.rule,
@@ -291,8 +265,7 @@ impl Operator {
             }),
         );
         let (workloads, resources) = shard.inventory();
-        self.metrics.set_inventory(scope, workloads, &resources);
-        self.publish();
+        self.parts.metrics.set_inventory(scope, workloads, &resources);
         for finding in &changes.opened {
             tracing::info!(finding = finding.id, rule = finding.rule, severity = %finding.severity,
                 verdict = finding.verdict.name(), workload = finding.workload, resource = finding.resource.arn,
@@ -307,10 +280,39 @@ impl Operator {
                 "resolved"
             );
         }
-        if let Some(bus) = &self.bus {
-            bus.findings(&changes.opened, &changes.resolved).await;
+        self.write_down(shard, &changes).await;
+        self.tell_bus(super::correct::News::Findings(changes.opened, changes.resolved));
+    }
+
+    /// Writes to the ledger what opened and what was resolved; what can't be written now is kept for the next time.
+    async fn write_down(&self, shard: &Shard, changes: &Changes) {
+        let mut sightings = std::mem::take(&mut *shard.unwritten());
+        sightings.extend(changes.sightings(shard.scope(), self.parts.clock.now()));
+        if sightings.is_empty() || shard.past().is_none() {
+            *shard.unwritten() = sightings;
+            return;
+        }
+        if let Err(e) = self.parts.ledger.sighted(&sightings).await {
+            tracing::warn!(error = %e, findings = sightings.len(), "not written down yet");
+            let excess = sightings.len().saturating_sub(UNWRITTEN_KEPT);
+            sightings.drain(..excess);
+            let mut kept = shard.unwritten();
+            sightings.append(&mut kept);
+            *kept = sightings;
         }
     }
+}
+
+pub(super) fn workload_key(shard: &Shard, workload: &str) -> Key {
+    Key {
+        scope: shard.scope().clone(),
+        subject: Subject::Workload(workload.to_owned()),
+    }
+}
+
+/// From now until then, at least nothing.
+fn until(now: jiff::Timestamp, at: jiff::Timestamp) -> Duration {
+    at.duration_since(now).max(jiff::SignedDuration::ZERO).unsigned_abs()
 }
 
 fn millis(since: Instant) -> u64 {

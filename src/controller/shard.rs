@@ -6,19 +6,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::aws::Aws;
+use super::gates::Past;
+use crate::cloud::Cloud;
 use crate::collect::Focus;
-use crate::judge::Judged;
+use crate::judge::{Fleet, Judged};
+use crate::ledger::{Attempt, Sighting};
 use crate::model::finding::{Finding, Kind};
+use crate::model::key::Scope;
+use crate::model::resources::Fight;
 use crate::model::snapshot::Snapshot;
 use crate::plan::{Plan, PlannedAction, hold};
 
 /// One account and region.
 pub(super) struct Shard {
-    pub aws: Aws,
+    pub cloud: Arc<dyn Cloud>,
     /// Held while the whole scope is being read, so that two sweeps never run at once.
     pub sweeping: tokio::sync::Mutex<()>,
     known: Mutex<Known>,
+    /// What was done here; absent until the ledger was read.
+    past: Mutex<Option<Past>>,
+    /// Findings that opened or were resolved and are not in the ledger yet.
+    unwritten: Mutex<Vec<Sighting>>,
     workloads: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -29,7 +37,10 @@ struct Known {
     judged: BTreeSet<String>,
     resources: BTreeMap<Kind, usize>,
     first_seen: BTreeMap<(String, String), Timestamp>,
+    /// Findings that were open when the ledger was read and have not been judged again since.
+    remembered: BTreeMap<(String, String), Sighting>,
     plans: BTreeMap<String, Plan>,
+    fleet: Fleet,
 }
 
 /// What of a shard is published.
@@ -44,20 +55,114 @@ pub(super) struct ShardView {
 pub(super) struct Changes {
     pub opened: Vec<Finding>,
     pub resolved: Vec<Finding>,
+    /// Findings of an earlier process that were never seen by this one.
+    pub forgotten: Vec<Sighting>,
+}
+
+impl Changes {
+    /// What the ledger is told.
+    pub fn sightings(&self, scope: &Scope, now: Timestamp) -> Vec<Sighting> {
+        let of = |f: &Finding, resolved_at| Sighting {
+            scope: scope.clone(),
+            workload: f.workload.clone(),
+            finding: f.id.clone(),
+            rule: f.rule.clone(),
+            resource: f.resource.clone(),
+            message: f.message.clone(),
+            first_seen: f.first_seen,
+            resolved_at,
+        };
+        let opened = self.opened.iter().map(|f| of(f, None));
+        let resolved = self.resolved.iter().map(|f| of(f, Some(now)));
+        let forgotten = self.forgotten.iter().map(|s| Sighting {
+            resolved_at: Some(now),
+            ..s.clone()
+        });
+        opened.chain(resolved).chain(forgotten).collect()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.opened.is_empty() && self.resolved.is_empty() && self.forgotten.is_empty()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shard {
-    pub fn new(aws: Aws) -> Self {
+    pub fn new(cloud: Arc<dyn Cloud>) -> Self {
         Self {
-            aws,
+            cloud,
             sweeping: tokio::sync::Mutex::default(),
             known: Mutex::default(),
+            past: Mutex::default(),
+            unwritten: Mutex::default(),
             workloads: Mutex::default(),
         }
     }
 
+    pub fn scope(&self) -> &Scope {
+        self.cloud.scope()
+    }
+
+    /// Takes over what the ledger remembers.
+    pub fn remember(&self, past: Past, open: Vec<Sighting>) {
+        let mut known = self.known();
+        for sighting in open {
+            known
+                .first_seen
+                .insert((sighting.workload.clone(), sighting.finding.clone()), sighting.first_seen);
+            known.remembered.insert((sighting.workload.clone(), sighting.finding.clone()), sighting);
+        }
+        drop(known);
+        *lock(&self.past) = Some(past);
+    }
+
+    /// Forgets everything: another process looks after the scope now.
+    pub fn forget(&self) {
+        *self.known() = Known::default();
+        *lock(&self.past) = None;
+        lock(&self.unwritten).clear();
+    }
+
+    /// What was done here, if the ledger was read.
+    pub fn past(&self) -> MutexGuard<'_, Option<Past>> {
+        lock(&self.past)
+    }
+
+    /// Attempts of a workload that are under way.
+    pub fn open_attempts(&self, workload: &str) -> Vec<Attempt> {
+        self.past().as_ref().map(|p| p.open_of(workload)).unwrap_or_default()
+    }
+
+    /// Takes what is to be written to the ledger; what can't be is put back.
+    pub fn unwritten(&self) -> MutexGuard<'_, Vec<Sighting>> {
+        lock(&self.unwritten)
+    }
+
+    /// Shows in the next judgements what was given up. True if that is news.
+    pub fn set_fights(&self, fights: Vec<Fight>) -> bool {
+        let mut known = self.known();
+        let Some(snapshot) = &mut known.snapshot else {
+            return false;
+        };
+        if snapshot.fights == fights {
+            return false;
+        }
+        Arc::make_mut(snapshot).fights = fights;
+        true
+    }
+
+    /// How much of the scope fails each rule, with `judged` counted in.
+    pub fn fleet(&self, judged: &Judged) -> BTreeMap<String, (usize, usize)> {
+        let mut known = self.known();
+        known.fleet.update(judged, false);
+        known.fleet.failing()
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     /// What was read last, of all of the scope.
@@ -75,7 +180,7 @@ impl Shard {
 
     /// One reconcile of a workload at a time.
     pub fn turn(&self, workload: &str) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = self.workloads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turns = lock(&self.workloads);
         // Names come from tags, which anyone may write: forget those that nobody waits for.
         if turns.len() > 10_000 {
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
@@ -94,6 +199,7 @@ impl Shard {
     pub fn swept(&self, snapshot: Snapshot, judged: &Judged) -> Changes {
         let mut known = self.known();
         known.snapshot = Some(Arc::new(snapshot));
+        known.fleet.update(judged, true);
         known.resources.clone_from(&judged.resources);
         let all: BTreeSet<String> = known.judged.union(&judged.workloads).cloned().collect();
         let changes = known.replace(&all, judged);
@@ -167,7 +273,7 @@ impl Shard {
 
     pub fn view(&self) -> ShardView {
         let known = self.known();
-        let scope = &self.aws.scope;
+        let scope = self.scope();
         let mut plan = Plan::empty(Timestamp::UNIX_EPOCH);
         for own in known.plans.values() {
             plan.extend(own.clone());
@@ -192,6 +298,7 @@ impl Known {
         for finding in &judged.findings {
             let mut finding = finding.clone();
             let id = (finding.workload.clone(), finding.id.clone());
+            self.remembered.remove(&id);
             if let Some(at) = self.first_seen.get(&id) {
                 finding.first_seen = *at;
             } else {
@@ -207,6 +314,12 @@ impl Known {
                     self.first_seen.remove(&(old.workload.clone(), old.id.clone()));
                     changes.resolved.push(old);
                 }
+            }
+            // Open when another process stopped, and gone since.
+            let gone: Vec<_> = self.remembered.keys().filter(|(w, _)| w == workload).cloned().collect();
+            for id in gone {
+                self.first_seen.remove(&id);
+                changes.forgotten.extend(self.remembered.remove(&id));
             }
             if now.is_empty() {
                 self.plans.remove(workload);

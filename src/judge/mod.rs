@@ -1,6 +1,8 @@
 //! Snapshot, policy and waivers in; findings out. Pure.
 
 mod causes;
+mod fleet;
+mod horizon;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +15,8 @@ use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
 use crate::rules::wants::Viewer;
 use crate::rules::{Judgement, Meta, Outcome, REGISTRY, Remedy, Workload};
+pub use fleet::{Fleet, Tally};
+pub use horizon::next_changes;
 
 /// Stands for the workloads of a scope that can't be known because nothing that would name them could be read.
 pub const UNKNOWN_WORKLOADS: &str = "*";
@@ -30,6 +34,8 @@ pub struct Judged {
     pub resources: BTreeMap<Kind, usize>,
     /// For each rule, in how many workloads it judged something, and in how many it failed.
     pub failing: BTreeMap<String, (usize, usize)>,
+    /// The same by workload.
+    pub tallies: BTreeMap<String, Tally>,
     /// Findings, by id and workload, on whose resources a tag lowers the mode to `audit`.
     pub restrained: BTreeSet<(String, String)>,
 }
@@ -74,6 +80,7 @@ pub fn sort(findings: &mut [Finding]) {
 fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged) {
     let first = judged.findings.len();
     let mut related = vec![];
+    let mut tally = Tally::default();
     for rule in REGISTRY {
         let meta = rule.meta();
         let settings = config.rule(meta.id);
@@ -86,6 +93,10 @@ fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged)
             let (all, failing) = judged.failing.entry(meta.id.to_owned()).or_default();
             *all += 1;
             *failing += usize::from(failed);
+            tally.judged.push(meta.id);
+            if failed {
+                tally.failed.push(meta.id);
+            }
         }
         for mut judgement in judgements {
             if matches!(judgement.outcome, Outcome::Pass) {
@@ -112,6 +123,7 @@ fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged)
             }
         }
     }
+    judged.tallies.insert(workload.name.to_owned(), tally);
     causes::link(&mut judged.findings[first..], &related);
 }
 

@@ -49,6 +49,8 @@ pub enum Step {
     Called,
     /// A rollout failed: the service is about to be set back, or was.
     GoingBack,
+    /// AWS accepted that the service is set back: what remains is to see it.
+    SetBack,
 }
 
 /// One correction, from its first call to its end.
@@ -68,6 +70,8 @@ pub struct Attempt {
     pub updated_at: Timestamp,
     /// How far it has come.
     pub step: Step,
+    /// When it got there, or its call was last about to be made: until some time after, a read may be older.
+    pub step_at: Timestamp,
     /// ARN of the revision that a rollout registered.
     pub revision: Option<String>,
     /// How it ended; absent while it is under way.
@@ -88,6 +92,7 @@ impl Attempt {
             begun_at: now,
             updated_at: now,
             step: Step::Begun,
+            step_at: now,
             revision: None,
             outcome: None,
             detail: String::new(),

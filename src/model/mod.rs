@@ -4,6 +4,7 @@ pub mod connection;
 pub mod finding;
 pub mod key;
 pub mod policy;
+mod purpose;
 pub mod remediation;
 pub mod resources;
 pub mod snapshot;
