@@ -2,12 +2,40 @@
 //! begun, with how far it came. AWS stays the only source of what *is*; the ledger tells what *was done*.
 
 mod attempt;
+mod memory;
+mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::key::Scope;
 pub use attempt::{Attempt, Ended, Sighting, Step};
+pub use memory::MemoryLedger;
+pub use sqlite::SqliteLedger;
+
+/// How long what has ended is kept: a year, so that "when was this last touched?" has an answer after an annual audit, and
+/// a month for whoever asks late. What is open is kept as long as it is open.
+pub const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// Characters kept of [`Attempt::detail`]. A sentence has a few hundred; an error that a library puts together may have any
+/// number, and an item of DynamoDB no more than 400 KB.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+pub const LONGEST_DETAIL: usize = 4000;
+
+/// The part of an attempt's detail that is kept.
+fn kept(detail: &str) -> &str {
+    detail
+        .char_indices()
+        .nth(LONGEST_DETAIL)
+        .map_or(detail, |(end, _)| &detail[..end])
+}
+
+/// An instant with all of its digits: unlike RFC 3339's shortest form, sorted as text it is sorted by time.
+fn sortable(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.9fZ").to_string()
+}
 
 /// Why the ledger can't be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,20 +64,22 @@ pub struct History {
 /// progress and a sighting by its resolution.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Findings that are open in `scope`.
+    /// Findings that are open in `scope`, in a fixed order.
     ///
     /// # Errors
     /// [`LedgerError::Unusable`]
     async fn open_findings(&self, scope: &Scope) -> Result<Vec<Sighting>, LedgerError>;
 
     /// Writes sightings: new ones, and old ones with `resolved_at` set. A sighting is identified by its scope, workload,
-    /// finding and `first_seen`; writing it again changes nothing but `resolved_at`.
+    /// finding and `first_seen`; writing it again changes nothing but `resolved_at`, and that only from absent to the first
+    /// instant given: what is resolved stays so, however late a write of another process comes.
     ///
     /// # Errors
     /// [`LedgerError::Unusable`]
     async fn sighted(&self, sightings: &[Sighting]) -> Result<(), LedgerError>;
 
-    /// Writes an attempt: a new one, or what became of it.
+    /// Writes an attempt: a new one, or what became of it (of one id, the action and `begun_at` never change). Of its
+    /// detail no more than [`LONGEST_DETAIL`] characters are kept.
     ///
     /// # Errors
     /// [`LedgerError::Fenced`] if the stored one was written under a later lease: nothing is changed then.
@@ -61,7 +91,8 @@ pub trait Ledger: Send + Sync {
     /// [`LedgerError::Unusable`]
     async fn attempts(&self, scope: &Scope, since: Timestamp) -> Result<Vec<Attempt>, LedgerError>;
 
-    /// The latest `limit` attempts and the latest `limit` sightings, of one workload or of all, newest first.
+    /// The latest `limit` attempts and the latest `limit` sightings, of one workload or of all, newest first. Those
+    /// of the same instant come in a fixed order.
     ///
     /// # Errors
     /// [`LedgerError::Unusable`]
