@@ -1,9 +1,15 @@
 //! A work queue that never holds a key twice and never hands it to two workers at once.
 //!
 //! The habits are those of client-go's work queue: adding a key that waits merges, adding one that runs marks it dirty
-//! and runs it once more afterwards. On top come two priorities (events before sweeps), timers, back-off per key, a
-//! bound on what waits, and completion tokens, which tell a caller how the first run that *started after* its call
-//! ended: that is what lets a queue message be deleted only once it was handled.
+//! and runs it once more afterwards. On top come
+//!
+//! - two priorities, events before sweeps;
+//! - lanes ([`Laned`]): within a priority the lanes take turns, so that a storm of one account delays the single key of
+//!   another by at most one key of each lane, and a lane may be kept from holding every worker;
+//! - timers, back-off per key, and a least interval between two runs of a key, within which events merge;
+//! - a bound on what waits;
+//! - completion tokens, which tell a caller how the first run that *started after* its call ended: that is what lets a
+//!   queue message be deleted only once it was handled.
 //!
 //! Everything sits behind one mutex that is never held over an await. Time is [`tokio::time`], so that tests pause it.
 
@@ -14,11 +20,30 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+mod lanes;
 mod state;
 #[cfg(test)]
 mod tests;
 
-use state::{Entry, State, TimerKind, next_slot};
+use crate::model::key::{Key, Scope};
+use state::{State, TimerKind};
+
+/// A key that belongs to someone with whom the others share the workers.
+pub trait Laned: Clone + Eq + Hash {
+    /// Whom it belongs to. Ordered, so that nothing depends on the order of a hash map.
+    type Lane: Clone + Eq + Hash + Ord;
+
+    /// The lane that the key waits in.
+    fn lane(&self) -> Self::Lane;
+}
+
+impl Laned for Key {
+    type Lane = Scope;
+
+    fn lane(&self) -> Scope {
+        self.scope.clone()
+    }
+}
 
 /// Which of two waiting keys runs first. Smaller is sooner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,8 +104,18 @@ pub struct QueueOptions {
     pub max_delay: Duration,
     /// Share of a back-off that is random, 0.0 to 1.0: what failed together must not come back together.
     pub jitter: f64,
-    /// A sweep key that waited this long goes before events, so that a storm cannot put off the sweep for good.
+    /// A sweep key that waited this long goes before every other event, so that a storm cannot put off the sweep for
+    /// good, nor many late sweeps the events.
     pub max_wait: Duration,
+    /// So many keys of one lane may run at once (at least 1): a scope whose calls all time out must not hold every
+    /// worker. `None`: as many as there are workers.
+    pub max_running_per_lane: Option<usize>,
+    /// So many keys that waited as [`Priority::Sweep`] may run at once: a sweep takes long, and an event should find a
+    /// worker free. `None`: as many as there are workers.
+    pub max_running_sweeps: Option<usize>,
+    /// The runs of one key begin at least so far apart. The first begins at once; what is asked for within the interval
+    /// merges into one run at its end. Timers and back-offs are not put off: whoever set them chose the time. 0: off.
+    pub min_interval: Duration,
 }
 
 impl Default for QueueOptions {
@@ -91,6 +126,9 @@ impl Default for QueueOptions {
             max_delay: Duration::from_mins(5),
             jitter: 0.25,
             max_wait: Duration::from_mins(5),
+            max_running_per_lane: None,
+            max_running_sweeps: None,
+            min_interval: Duration::ZERO,
         }
     }
 }
@@ -102,38 +140,36 @@ pub struct QueueStats {
     pub depth: usize,
     /// Keys being run.
     pub running: usize,
-    /// Timers and back-offs not yet due.
+    /// Timers and back-offs not yet due, and keys that ran too short a time ago.
     pub delayed: usize,
     /// How long the longest waiting ready key has waited.
     pub oldest: Option<Duration>,
 }
 
-struct Shared<K> {
+struct Shared<K: Laned> {
     state: Mutex<State<K>>,
     work: Notify,
     drained: Notify,
-    options: QueueOptions,
     observer: Arc<dyn QueueObserver>,
 }
 
 /// The queue; clones share it.
-pub struct WorkQueue<K: Clone + Eq + Hash>(Arc<Shared<K>>);
+pub struct WorkQueue<K: Laned>(Arc<Shared<K>>);
 
-impl<K: Clone + Eq + Hash> Clone for WorkQueue<K> {
+impl<K: Laned> Clone for WorkQueue<K> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<K: Clone + Eq + Hash> WorkQueue<K> {
+impl<K: Laned> WorkQueue<K> {
     /// An empty queue.
     #[must_use]
     pub fn new(options: QueueOptions, observer: Arc<dyn QueueObserver>) -> Self {
         Self(Arc::new(Shared {
-            state: Mutex::new(State::new()),
+            state: Mutex::new(State::new(options)),
             work: Notify::new(),
             drained: Notify::new(),
-            options,
             observer,
         }))
     }
@@ -160,10 +196,12 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             .entries
             .get(&key)
             .is_some_and(|e| e.pending.is_some() || e.running.is_some());
-        if !known && state.ready.len() >= self.0.options.capacity {
+        if !known && state.depth() + state.settling >= state.options.capacity {
             return Err(AddError::Full);
         }
-        if state.mark(&key, priority, Instant::now()) {
+        let now = Instant::now();
+        state.prune(now);
+        if state.mark(&key, priority, now, false) {
             self.0.observer.added();
         }
         if let (Some(done), Some(entry)) = (done, state.entries.get_mut(&key)) {
@@ -171,7 +209,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             entry.waiting.retain(|waiter| !waiter.is_closed());
             entry.waiting.push(done);
         }
-        self.0.observer.depth(state.ready.len());
+        self.0.observer.depth(state.depth());
         drop(state);
         self.0.work.notify_one();
         Ok(())
@@ -192,7 +230,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         let at = deadline(delay);
         match state.entries.get(&key).and_then(|e| e.timer) {
             Some(set) if set.0 <= at => return Ok(()),
-            None if state.timers.len() >= self.0.options.capacity => return Err(AddError::Full),
+            None if state.timers.len() - state.settling >= state.options.capacity => return Err(AddError::Full),
             _ => {}
         }
         state.set_timer(&key, at, priority, TimerKind::Timer);
@@ -211,7 +249,8 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         }
         let entry = state.entries.entry(key.clone()).or_default();
         entry.failures = entry.failures.saturating_add(1);
-        let delay = backoff(&self.0.options, entry.failures, fastrand::f64());
+        let failures = entry.failures;
+        let delay = backoff(&state.options, failures, fastrand::f64());
         state.set_timer(key, deadline(delay), priority, TimerKind::Retry);
         self.0.observer.retried();
         drop(state);
@@ -224,9 +263,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         let mut state = self.lock();
         if let Some(entry) = state.entries.get_mut(key) {
             entry.failures = 0;
-            if let Some(id) = entry.retry.take() {
-                state.timers.remove(&id);
-            }
+            state.cancel(key, TimerKind::Retry);
             state.drop_if_idle(key);
         }
     }
@@ -264,23 +301,20 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         }
         let now = Instant::now();
         state.fire_due(now, &*self.0.observer);
-        let Some(slot) = next_slot(&state, now, self.0.options.max_wait) else {
+        state.prune(now);
+        let Some((key, priority)) = state.next(now) else {
+            // A lane that may not run more is looked at again when one of its keys ends.
             return Poll::Wait(state.timers.first_key_value().map(|(id, _)| id.0));
-        };
-        let Some(key) = state.ready.remove(&slot) else {
-            return Poll::Wait(Some(now));
         };
         let entry = state.entries.entry(key.clone()).or_default();
         let waited = entry.pending.take().map_or(Duration::ZERO, |p| now - p.since);
         entry.running = Some(std::mem::take(&mut entry.waiting));
         // This run is the retry.
-        if let Some(id) = entry.retry.take() {
-            state.timers.remove(&id);
-        }
-        state.running += 1;
-        self.0.observer.depth(state.ready.len());
+        state.cancel(&key, TimerKind::Retry);
+        state.began(&key, priority, now);
+        self.0.observer.depth(state.depth());
         // Whoever waits beside us must take over what is left, and the watch over the next timer.
-        let more = !state.ready.is_empty() || !state.timers.is_empty();
+        let more = state.depth() > 0 || !state.timers.is_empty();
         drop(state);
         if more {
             self.0.work.notify_one();
@@ -288,32 +322,31 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         Poll::Key(Running {
             queue: self.clone(),
             key,
-            priority: slot.0,
+            priority,
             waited,
             result: Err(RunFailed),
         })
     }
 
-    fn finish(&self, key: &K, result: Result<(), RunFailed>) {
+    fn finish(&self, key: &K, priority: Priority, result: Result<(), RunFailed>) {
         let mut state = self.lock();
         let Some(entry) = state.entries.get_mut(key) else {
             return;
         };
         let told = entry.running.take().unwrap_or_default();
-        let pending = entry.pending;
-        state.running -= 1;
-        if let Some(slot) = pending {
-            state.ready.insert((slot.priority, slot.seq), key.clone());
-            self.0.observer.depth(state.ready.len());
-        }
+        state.ended(key, priority);
+        state.line_up(key, Instant::now());
+        self.0.observer.depth(state.depth());
         state.drop_if_idle(key);
         let is_drained = state.running == 0;
+        // This key itself, or one of its lane that had to wait for its end.
+        let more = state.depth() > 0 || !state.timers.is_empty();
         drop(state);
         for done in told {
             // Nobody listening any more is fine.
             let _ = done.send(result);
         }
-        if pending.is_some() {
+        if more {
             self.0.work.notify_one();
         }
         if is_drained {
@@ -325,16 +358,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     /// runs may finish.
     pub fn shut_down(&self) {
         let mut state = self.lock();
-        state.shut = true;
-        state.ready.clear();
-        state.timers.clear();
-        state.entries.retain(|_, entry| {
-            *entry = Entry {
-                running: entry.running.take(),
-                ..Entry::default()
-            };
-            entry.running.is_some()
-        });
+        state.shut();
         self.0.observer.depth(0);
         drop(state);
         self.0.work.notify_waiters();
@@ -357,16 +381,16 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     /// What the queue holds now. Walks the waiting keys: for a scrape, not for a loop.
     #[must_use]
     pub fn stats(&self) -> QueueStats {
-        let state = self.lock();
+        let mut state = self.lock();
         let now = Instant::now();
+        state.prune(now);
         let oldest = state
-            .ready
-            .values()
+            .ready_keys()
             .filter_map(|key| state.entries.get(key)?.pending)
             .map(|p| p.since)
             .min();
         QueueStats {
-            depth: state.ready.len(),
+            depth: state.depth(),
             running: state.running,
             delayed: state.timers.len(),
             oldest: oldest.map(|since| now - since),
@@ -374,7 +398,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     }
 }
 
-enum Poll<K: Clone + Eq + Hash> {
+enum Poll<K: Laned> {
     Key(Running<K>),
     /// Nothing is ready; the next timer, if there is one.
     Wait(Option<Instant>),
@@ -397,7 +421,7 @@ fn backoff(options: &QueueOptions, failures: u32, random: f64) -> Duration {
 }
 
 /// A key that runs. Dropping it unfinished (a panic, a cancelled worker) counts as failure.
-pub struct Running<K: Clone + Eq + Hash> {
+pub struct Running<K: Laned> {
     queue: WorkQueue<K>,
     key: K,
     priority: Priority,
@@ -405,7 +429,7 @@ pub struct Running<K: Clone + Eq + Hash> {
     result: Result<(), RunFailed>,
 }
 
-impl<K: Clone + Eq + Hash> Running<K> {
+impl<K: Laned> Running<K> {
     /// The key to run.
     #[must_use]
     pub fn key(&self) -> &K {
@@ -430,8 +454,8 @@ impl<K: Clone + Eq + Hash> Running<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> Drop for Running<K> {
+impl<K: Laned> Drop for Running<K> {
     fn drop(&mut self) {
-        self.queue.finish(&self.key, self.result);
+        self.queue.finish(&self.key, self.priority, self.result);
     }
 }

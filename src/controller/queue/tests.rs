@@ -5,6 +5,17 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod sharing;
+
+/// A hundred keys a lane.
+impl Laned for u8 {
+    type Lane = u8;
+
+    fn lane(&self) -> u8 {
+        self / 100
+    }
+}
+
 fn queue(options: QueueOptions) -> WorkQueue<u8> {
     WorkQueue::new(options, Arc::new(Unobserved))
 }
@@ -30,10 +41,7 @@ async fn a_key_added_twice_runs_once() {
     q.get().await.unwrap().finish(Ok(()));
     assert!(ready(&q).await.is_none());
     assert_eq!(q.stats(), QueueStats::default());
-    assert!(
-        q.lock().entries.is_empty(),
-        "nothing is remembered of a key that is done"
-    );
+    assert!(q.lock().is_empty(), "nothing is remembered of a key that is done");
 }
 
 #[tokio::test(start_paused = true)]
@@ -336,7 +344,7 @@ proptest! {
             drop(running);
             q.shut_down();
             q.drained().await;
-            assert!(q.lock().entries.is_empty());
+            assert!(q.lock().is_empty());
         });
     }
 }
