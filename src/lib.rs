@@ -30,8 +30,8 @@ pub mod collect;
 pub mod config;
 pub mod connect;
 
-pub mod lease;
 pub mod cloud;
+pub mod lease;
 pub mod ledger;
 
 pub mod act;

@@ -206,10 +206,7 @@ impl Actor<'_> {
 
     /// Takes an attempt further, whoever began it.
     pub async fn advance(&self, base: &Snapshot, mut attempt: Attempt) -> Stepped {
-        let is_rollout = matches!(
-            attempt.action.action,
-            Action::RollOut { .. } | Action::RollBack { .. }
-        );
+        let is_rollout = matches!(attempt.action.action, Action::RollOut { .. } | Action::RollBack { .. });
         let (progress, look) = match (attempt.step, is_rollout) {
             (Step::Begun, false) => self.resolve_doubt(base, &mut attempt).await,
             (Step::Called, false) => self.verify(base, &attempt).await,
@@ -229,7 +226,17 @@ impl Actor<'_> {
 
     /// Begins `planned` and follows it to its end.
     pub async fn carry_out(&self, base: &Snapshot, planned: &PlannedAction) -> (Ended, String) {
-        let mut stepped = self.begin(base, None, planned).await;
+        let begun = self.begin(base, None, planned).await;
+        self.follow(base, begun).await
+    }
+
+    /// Follows an attempt that another process began to its end.
+    pub async fn resume(&self, base: &Snapshot, attempt: Attempt) -> (Ended, String) {
+        let stepped = self.advance(base, attempt).await;
+        self.follow(base, stepped).await
+    }
+
+    async fn follow(&self, base: &Snapshot, mut stepped: Stepped) -> (Ended, String) {
         loop {
             let attempt = match (stepped.progress, stepped.attempt) {
                 (Progress::Ended(ended, detail), _) => return (ended, detail),
@@ -265,11 +272,9 @@ impl Actor<'_> {
             (Seen::Corrected, _) => Progress::Ended(Ended::Verified, CORRECTED.into()),
             (Seen::Unread, _) => match self.wait(attempt, "it can't be read") {
                 Progress::Ended(_, why) => Progress::Ended(Ended::Failed, format!("a call had no answer: {why}")),
-                waits => waits,
+                waits @ Progress::Waits(..) => waits,
             },
-            (Seen::Asked, Some(left)) => {
-                Progress::Waits(left, "whether the call took effect is not known yet".into())
-            }
+            (Seen::Asked, Some(left)) => Progress::Waits(left, "whether the call took effect is not known yet".into()),
             (Seen::Asked, None) => self.call_again(attempt, &look).await,
         };
         (progress, Some(look))
@@ -283,7 +288,7 @@ impl Actor<'_> {
         }
         match self.guard.may_write(self.cloud.scope(), true).await {
             Err(why) => return Progress::Ended(Ended::Failed, format!("a call had no answer and no effect; {why}")),
-            Ok(fence) => attempt.fence = fence,
+            Ok(fence) => attempt.fence = attempt.fence.max(fence),
         }
         if let Err(why) = self.save_before_call(attempt, Step::Begun).await {
             return Progress::Waits(self.patience.doubt, why);

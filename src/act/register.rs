@@ -38,7 +38,10 @@ pub(crate) async fn registered(c: &Collector<'_>, base: &str, attempt: &str) -> 
     if newest.revision > from && is_ours(&newest.tags) {
         return Ok(Some(newest.arn.clone()));
     }
-    for revision in (from + 1..newest.revision).rev().take(REVISIONS.unsigned_abs() as usize) {
+    for revision in (from + 1..newest.revision)
+        .rev()
+        .take(REVISIONS.unsigned_abs() as usize)
+    {
         let definition = c.definition(&format!("{family}:{revision}")).await?;
         if is_ours(&definition.tags) {
             return Ok(Some(definition.arn.clone()));
@@ -80,10 +83,7 @@ pub(super) async fn register(
     let key = format!("{}workload", c.config.tag_prefix);
     let mut tags: Vec<Tag> = answer.tags.unwrap_or_default();
     let mark = format!("{}{ATTEMPT}", c.config.tag_prefix);
-    tags.retain(|t| {
-        t.key()
-            .is_some_and(|k| !k.starts_with("aws:") && k != key && k != mark)
-    });
+    tags.retain(|t| t.key().is_some_and(|k| !k.starts_with("aws:") && k != key && k != mark));
     tags.push(Tag::builder().key(key).value(workload).build());
     tags.push(Tag::builder().key(mark).value(attempt).build());
     // Sent once: this call is not idempotent, and the SDK would repeat one whose answer was lost.
@@ -153,4 +153,3 @@ fn change_reference(definition: &mut TaskDefinition, change: &SecretChange) -> R
     }
     Ok(())
 }
-

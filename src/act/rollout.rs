@@ -127,10 +127,13 @@ impl Actor<'_> {
             Ok(Some(_)) => {}
         }
         if let (false, Some(left)) = (fresh, self.doubt_left(attempt)) {
-            return Progress::Waits(left, "whether the service was given the revision is not known yet".into());
+            return Progress::Waits(
+                left,
+                "whether the service was given the revision is not known yet".into(),
+            );
         }
         match self.guard.may_write(self.cloud.scope(), false).await {
-            Ok(fence) => attempt.fence = fence,
+            Ok(fence) => attempt.fence = attempt.fence.max(fence),
             Err(why) => return self.again(attempt, why),
         }
         if !fresh && let Err(why) = self.save_before_call(attempt, Step::Registered).await {
@@ -155,7 +158,10 @@ impl Actor<'_> {
             Err(e) => return self.overdue(attempt, r, after, &e.message).await,
         };
         if service.task_definition == r.before && self.doubt_left(attempt).is_some() {
-            return Progress::Waits(self.patience.look_every, "the service does not show the revision yet".into());
+            return Progress::Waits(
+                self.patience.look_every,
+                "the service does not show the revision yet".into(),
+            );
         }
         match state(&service, after, &r.before) {
             State::Steady => Progress::Waits(Duration::ZERO, "the service is steady".into()),
@@ -218,7 +224,11 @@ impl Actor<'_> {
             );
             return Progress::Ended(Ended::Applied, detail);
         }
-        tracing::warn!(service = r.name(), error = failed, "the service could not be set back yet");
+        tracing::warn!(
+            service = r.name(),
+            error = failed,
+            "the service could not be set back yet"
+        );
         // The reason to go back stays in the detail: the outcome tells it.
         Progress::Waits(self.pace(passed), why)
     }
@@ -227,7 +237,9 @@ impl Actor<'_> {
         if let (Step::SetBack, Some(_)) = (attempt.step, self.doubt_left(attempt)) {
             return Err("the service does not show it yet".into());
         }
-        attempt.fence = self.guard.may_write(self.cloud.scope(), false).await?;
+        attempt.fence = attempt
+            .fence
+            .max(self.guard.may_write(self.cloud.scope(), false).await?);
         self.update(r, &r.before).await.map_err(|e| e.message.clone())?;
         self.enter(attempt, Step::SetBack);
         Ok(())

@@ -62,8 +62,12 @@ async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Seen<Service> 
     let answer = c.aws.call(SERVICES, &place, request.send()).await?;
     let first = answer.services.unwrap_or_default().into_iter().next();
     first.ok_or_else(|| {
-        c.aws
-            .error(SERVICES, &place, "MISSING", format!("{place} is gone; nothing was changed"))
+        c.aws.error(
+            SERVICES,
+            &place,
+            "MISSING",
+            format!("{place} is gone; nothing was changed"),
+        )
     })
 }
 

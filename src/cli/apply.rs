@@ -11,12 +11,15 @@ use futures::stream::{self, StreamExt};
 use super::plan::{gaps, plan_of};
 use super::session::{Swept, print};
 use super::{Failure, Selection, Session, exit};
-use crate::act::{Actor, Done, Ended, Patience};
-use crate::collect::{Collector, Unwatched};
+use crate::act::{Actor, Ended, Patience, Unguarded};
+use crate::cloud::AwsCloud;
 use crate::config::parse_duration;
+use crate::ledger::{Attempt, Ledger, LedgerError};
 use crate::plan::{Plan, PlannedAction};
 use crate::report::{Style, plan_table};
 
+/// A process that works at a correction writes it down several times a minute; one that was silent for so long is gone.
+const GONE_AFTER: Duration = Duration::from_mins(2);
 /// Workloads corrected at once. Within one workload, one correction at a time.
 const AT_ONCE: usize = 8;
 
@@ -66,7 +69,17 @@ pub(super) async fn run(session: &Session, args: &ApplyArgs, given: Option<Plan>
         return Ok(unknown);
     }
     confirm(args.yes, &plan)?;
-    let outcomes = carry_out(session, &swept, &plan, args.wait).await;
+    let ledger = session.ledger().await?;
+    let doer = Doer {
+        session,
+        ledger: ledger.as_ref(),
+        patience: Patience {
+            settle: args.wait,
+            ..Patience::default()
+        },
+    };
+    doer.finish(&swept, &args.selection).await?;
+    let outcomes = carry_out(&doer, &swept, &plan).await;
     let verified = outcomes.iter().filter(|e| **e == Ended::Verified).count();
     print(&format!("\n{verified} of {} corrected and verified\n", outcomes.len()))?;
     Ok(if verified == outcomes.len() {
@@ -124,7 +137,7 @@ fn confirm(yes: bool, plan: &Plan) -> Result<(), Failure> {
     }
 }
 
-async fn carry_out(session: &Session, swept: &[Swept], plan: &Plan, wait: Duration) -> Vec<Ended> {
+async fn carry_out(doer: &Doer<'_>, swept: &[Swept], plan: &Plan) -> Vec<Ended> {
     let mut workloads: BTreeMap<(&crate::model::key::Scope, &str), Vec<&PlannedAction>> = BTreeMap::new();
     for action in &plan.actions {
         workloads
@@ -138,20 +151,19 @@ async fn carry_out(session: &Session, swept: &[Swept], plan: &Plan, wait: Durati
             let ended = &ended;
             async move {
                 for action in actions {
-                    let outcome = match swept.iter().find(|s| s.snapshot.scope == *scope) {
-                        Some(place) => one(session, place, action, wait).await,
-                        None => Done {
-                            ended: Ended::Refused,
-                            detail: format!("not done: {scope} is not among what was looked at"),
-                            seen: None,
-                        },
+                    let (outcome, detail) = match swept.iter().find(|s| s.snapshot.scope == *scope) {
+                        Some(place) => Box::pin(doer.carry_out(place, action)).await,
+                        None => (
+                            Ended::Refused,
+                            format!("not done: {scope} is not among what was looked at"),
+                        ),
                     };
                     // Told at once: the next one may be a rollout, which takes minutes.
-                    tell(action, &outcome);
+                    tell(action, outcome, &detail);
                     ended
                         .lock()
                         .unwrap_or_else(std::sync::PoisonError::into_inner)
-                        .push(outcome.ended);
+                        .push(outcome);
                 }
             }
         })
@@ -159,34 +171,86 @@ async fn carry_out(session: &Session, swept: &[Swept], plan: &Plan, wait: Durati
     ended.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn tell(action: &PlannedAction, outcome: &Done) {
+fn tell(action: &PlannedAction, ended: Ended, detail: &str) {
     let line = format!(
         "{:<8}  {}  {}\n          {}\n",
-        outcome.ended.as_str(),
+        ended.as_str(),
         action.workload,
         action.change,
-        outcome.detail
+        detail
     );
     if let Err(Failure(why)) = print(&line) {
         eprintln!("holdfast: {why}");
     }
 }
 
-async fn one(session: &Session, place: &Swept, action: &PlannedAction, wait: Duration) -> Done {
-    let collector = Collector {
-        aws: &place.aws,
-        config: &session.config,
-        memory: &session.memory,
-        progress: &Unwatched,
-    };
-    let patience = Patience {
-        settle: wait,
-        ..Patience::default()
-    };
-    let actor = Actor {
-        collector,
-        clock: session.clock.as_ref(),
-        patience,
-    };
-    actor.carry_out(&place.snapshot, action).await
+/// Whom a correction is written down for, and where.
+struct Doer<'a> {
+    session: &'a Session,
+    ledger: &'a dyn Ledger,
+    patience: Patience,
+}
+
+impl Doer<'_> {
+    async fn carry_out(&self, place: &Swept, action: &PlannedAction) -> (Ended, String) {
+        let cloud = self.session.cloud(&place.aws);
+        let actor = self.actor(&cloud);
+        match self.under_way(action).await {
+            Ok(None) => actor.carry_out(&place.snapshot, action).await,
+            Ok(Some(why)) => (Ended::Refused, why),
+            Err(e) => (Ended::Refused, format!("not begun: {e}")),
+        }
+    }
+
+    fn actor<'a>(&'a self, cloud: &'a AwsCloud) -> Actor<'a> {
+        Actor {
+            cloud,
+            config: &self.session.config,
+            clock: self.session.clock.as_ref(),
+            ledger: self.ledger,
+            guard: &Unguarded,
+            replica: "apply",
+            patience: self.patience,
+        }
+    }
+
+    /// Why a correction must wait for another one of the same thing, if it must.
+    async fn under_way(&self, action: &PlannedAction) -> Result<Option<String>, LedgerError> {
+        let now = self.session.clock.now();
+        let attempts = self.ledger.attempts(&action.scope, now).await?;
+        let target = action.action.target();
+        let other = attempts
+            .iter()
+            .find(|a| a.is_open() && a.action.action.target() == target);
+        Ok(other.map(|a| {
+            format!(
+                "not done: another correction of it is under way ({}), by {}, last heard of at {}",
+                a.action.change, a.replica, a.updated_at
+            )
+        }))
+    }
+
+    /// Finishes what a process that is gone had begun in the workloads of `plan`.
+    async fn finish(&self, swept: &[Swept], selection: &Selection) -> Result<(), Failure> {
+        let now = self.session.clock.now();
+        for place in swept {
+            let cloud = self.session.cloud(&place.aws);
+            let left = self.ledger.attempts(&place.snapshot.scope, now).await?;
+            for attempt in left.into_iter().filter(Attempt::is_open) {
+                let silent = now.duration_since(attempt.updated_at).unsigned_abs();
+                let selected = selection.workloads.is_empty() || selection.workloads.contains(&attempt.action.workload);
+                if !selected || silent < GONE_AFTER {
+                    continue;
+                }
+                let action = attempt.action.clone();
+                let (ended, detail) = self.actor(&cloud).resume(&place.snapshot, attempt).await;
+                tell(
+                    &action,
+                    ended,
+                    &format!("begun by a process that is gone, finished now: {detail}"),
+                );
+            }
+        }
+        Ok(())
+    }
 }

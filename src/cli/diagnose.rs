@@ -134,16 +134,17 @@ pub(super) async fn read(
     workload: &str,
     config: &Config,
 ) -> Result<Vec<(Aws, Snapshot)>, Failure> {
-    session.config = config.clone();
-    session.config.secrets.inspect = config.secrets.inspect.min(Inspect::Metadata);
+    let mut narrow = config.clone();
+    narrow.secrets.inspect = config.secrets.inspect.min(Inspect::Metadata);
     for rule in COSTLY {
-        session.config.rules.entry((*rule).to_owned()).or_default().enabled = Some(false);
+        narrow.rules.entry((*rule).to_owned()).or_default().enabled = Some(false);
     }
+    session.config = Arc::new(narrow);
     let selection = Selection {
         workloads: vec![workload.to_owned()],
     };
     let swept = session.sweep(&selection).await;
-    session.config = config.clone();
+    session.config = Arc::new(config.clone());
     let mut read = vec![];
     for Swept { aws, snapshot, judged } in swept? {
         if !judged.workloads.contains(workload) {

@@ -8,8 +8,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Session, exit, mode};
-use crate::controller::queue::{QueueOptions, WorkQueue};
-use crate::controller::{CONTROLLER, Intake, Operator, Parts, PauseSwitch, Witnesses};
+use crate::act::Patience;
+use crate::cloud::Cloud;
+use crate::controller::queue::QueueOptions;
+use crate::controller::{Intake, NoSwitch, Operator, ParameterSwitch, Parts, Queues, Witnesses};
+use crate::lease::Tenure;
 use crate::model::finding::Kind;
 use crate::model::policy::Mode;
 use crate::report::Bus;
@@ -43,38 +46,44 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
     } else {
         RunMode::Audit
     });
-    metrics.set_leader(true);
     metrics.set_paused(false);
     let state = Arc::new(State::new(Arc::clone(&metrics)));
     let server = Server::bind(&args.listen).await?;
     tracing::info!(address = %server.local_addr(), %mode, scopes = session.scopes.len(), "watching");
 
-    let queue_metrics = metrics.queue(CONTROLLER);
-    let queue = WorkQueue::new(QueueOptions::default(), queue_metrics.clone());
-    metrics.before_render({
-        let queue = queue.clone();
-        move || queue_metrics.observe(&queue.stats())
-    });
+    let queues = Queues::new(QueueOptions::default(), &metrics);
     let own = session.connector.own();
     let config = &session.config;
     let witnesses = Arc::new(Witnesses::default());
+    let replica = format!("pid {}", std::process::id());
+    let scopes = session.scopes.iter().map(|aws| aws.scope.clone()).collect();
+    let tenure = Tenure::alone(scopes);
     let operator = Arc::new(Operator::new(Parts {
         witnesses: Arc::clone(&witnesses),
-        config: config.clone(),
+        config: Arc::clone(config),
         mode,
         clock: Arc::clone(&session.clock),
         metrics: Arc::clone(&metrics),
         state: Arc::clone(&state),
-        scopes: session.scopes.clone(),
-        queue: queue.clone(),
-        pause: PauseSwitch {
-            parameter: config.safety.pause.ssm_parameter.clone().map(|name| {
+        clouds: session
+            .scopes
+            .iter()
+            .map(|aws| Arc::new(session.cloud(aws)) as Arc<dyn Cloud>)
+            .collect(),
+        queues: queues.clone(),
+        pause: match config.safety.pause.ssm_parameter.clone() {
+            None => Arc::new(NoSwitch),
+            Some(name) => {
                 let conf = aws_sdk_ssm::config::Builder::from(own)
                     .interceptor(session.connector.recorder())
                     .build();
-                (aws_sdk_ssm::Client::from_conf(conf), name)
-            }),
+                let client = aws_sdk_ssm::Client::from_conf(conf);
+                Arc::new(ParameterSwitch { client, name })
+            }
         },
+        ledger: session.ledger().await?,
+        tenure: tenure.clone(),
+        replica,
         bus: config.report_to.event_bus.clone().map(|name| {
             let conf = aws_sdk_eventbridge::config::Builder::from(own)
                 .interceptor(session.connector.recorder())
@@ -84,6 +93,7 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
                 name,
             }
         }),
+        patience: Patience::default(),
     }));
     metrics.before_render({
         let (operator, metrics) = (Arc::downgrade(&operator), Arc::downgrade(&metrics));
@@ -100,7 +110,7 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
     });
 
     let (work, http) = (CancellationToken::new(), CancellationToken::new());
-    let consumer = consumer(&session, &queue, witnesses).map(|c| tokio::spawn(c.run(work.clone())));
+    let consumer = consumer(&session, &queues, witnesses).map(|c| tokio::spawn(c.run(work.clone())));
     let serving = tokio::spawn(server.run(Arc::clone(&state), http.clone()));
     let working = tokio::spawn(operator.run(work.clone(), GRACE));
     let signal = stop_signal().await?;
@@ -121,11 +131,7 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
 }
 
 /// The loop that empties the queue, if one is configured.
-fn consumer(
-    session: &Session,
-    queue: &WorkQueue<crate::model::key::Key>,
-    witnesses: Arc<Witnesses>,
-) -> Option<Consumer> {
+fn consumer(session: &Session, queues: &Queues, witnesses: Arc<Witnesses>) -> Option<Consumer> {
     let events = &session.config.events;
     let url = events.queue_url.clone()?;
     let mut conf = aws_sdk_sqs::config::Builder::from(session.connector.own())
@@ -144,7 +150,7 @@ fn consumer(
     Some(Consumer {
         source: Arc::new(SqsSource::new(client, url)),
         sink: Arc::new(Intake {
-            queue: queue.clone(),
+            queues: queues.clone(),
             witnesses,
         }),
         metrics: Arc::clone(&session.metrics),

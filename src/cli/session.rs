@@ -11,9 +11,11 @@ use jiff::Timestamp;
 use super::Selection;
 use crate::aws::{Aws, CallCounts, CallObserver, Connector, Recorder};
 use crate::clock::{Clock, SystemClock};
+use crate::cloud::AwsCloud;
 use crate::collect::{Collector, Memory, Progress, Unwatched};
 use crate::config::{self, Config, Loaded};
 use crate::judge::{Judged, judge};
+use crate::ledger::{Ledger, SqliteLedger};
 use crate::model::snapshot::{ReadError, Snapshot};
 use crate::report::Report;
 use crate::rules;
@@ -65,7 +67,7 @@ pub(super) fn configuration(path: Option<&Path>) -> Result<Loaded, Failure> {
 /// Configuration and clients.
 pub struct Session {
     /// The configuration in force.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// What all clients share.
     pub connector: Connector,
     /// Every account and region that could be entered.
@@ -77,7 +79,7 @@ pub struct Session {
     /// The metrics, which only `run` serves.
     pub metrics: Arc<Metrics>,
     /// Revisions read.
-    pub memory: Memory,
+    pub memory: Arc<Memory>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -135,9 +137,9 @@ impl Session {
             let told: Vec<String> = unreachable.iter().map(|e| e.message.clone()).collect();
             return Err(Failure(told.join("\n")));
         }
-        let (memory, clock) = (Memory::default(), Arc::new(SystemClock));
+        let (memory, clock) = (Arc::new(Memory::default()), Arc::new(SystemClock));
         Ok(Self {
-            config,
+            config: Arc::new(config),
             connector,
             scopes,
             unreachable,
@@ -146,6 +148,25 @@ impl Session {
             memory,
             clock,
         })
+    }
+
+    /// One account and region, to be read and changed.
+    #[must_use]
+    pub fn cloud(&self, aws: &Aws) -> AwsCloud {
+        AwsCloud {
+            aws: aws.clone(),
+            config: Arc::clone(&self.config),
+            memory: Arc::clone(&self.memory),
+        }
+    }
+
+    /// Opens the ledger that is configured.
+    ///
+    /// # Errors
+    /// If it can't be used.
+    pub async fn ledger(&self) -> Result<Arc<dyn Ledger>, Failure> {
+        let path = &self.config.ledger.path;
+        Ok(Arc::new(SqliteLedger::open(path, self.clock.now()).await?))
     }
 
     /// Reads and judges every scope at once.

@@ -131,7 +131,10 @@ impl Past {
         let most = usize::try_from(safety.max_actions_per_sweep).unwrap_or(usize::MAX);
         if begun.len() + self.reserved.len() >= most {
             // Room comes when the oldest of the latest `most` is past.
-            let after = most.checked_sub(1).and_then(|i| begun.get(i)).map(|a| interval.saturating_sub(*a));
+            let after = most
+                .checked_sub(1)
+                .and_then(|i| begun.get(i))
+                .map(|a| interval.saturating_sub(*a));
             let why = format!(
                 "waits for the next sweep: safety.max_actions_per_sweep is {}",
                 safety.max_actions_per_sweep
@@ -145,7 +148,11 @@ impl Past {
     /// Corrections that were given up, without who undid them.
     pub fn fights(&self, safety: &Safety, now: Timestamp) -> Vec<Fight> {
         let mut fights: BTreeMap<String, Fight> = BTreeMap::new();
-        for attempt in self.attempts.values().filter(|a| took_effect(a) && age(a.begun_at, now) < safety.fight_window) {
+        for attempt in self
+            .attempts
+            .values()
+            .filter(|a| took_effect(a) && age(a.begun_at, now) < safety.fight_window)
+        {
             let purpose = attempt.action.action.purpose();
             if !self.given_up.contains(&purpose) {
                 continue;

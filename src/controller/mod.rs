@@ -294,7 +294,10 @@ impl Operator {
         let actions = self.actions.lock().unwrap_or_else(PoisonError::into_inner);
         state.publish(View::Actions, &json!({"schema_version": 1, "actions": *actions}));
         drop(actions);
-        let mut held = self.shards.values().filter(|s| self.parts.tenure.token(s.scope()).is_some());
+        let mut held = self
+            .shards
+            .values()
+            .filter(|s| self.parts.tenure.token(s.scope()).is_some());
         if held.all(Shard::is_swept) {
             state.ready();
         }

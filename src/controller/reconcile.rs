@@ -73,7 +73,10 @@ impl Operator {
     pub(super) fn fights(&self, shard: &Shard) -> Vec<Fight> {
         let now = self.parts.clock.now();
         let past = shard.past();
-        let mut fights = past.as_ref().map(|p| p.fights(&self.parts.config.safety, now)).unwrap_or_default();
+        let mut fights = past
+            .as_ref()
+            .map(|p| p.fights(&self.parts.config.safety, now))
+            .unwrap_or_default();
         drop(past);
         for fight in &mut fights {
             let caller = shard.cloud.caller();
@@ -134,7 +137,10 @@ impl Operator {
         // From the start of one sweep to the start of the next, half of the jitter before and half after.
         let share = config.sweep.jitter.fraction() * (fastrand::f64() - 0.5);
         let interval = config.sweep.interval.mul_f64((1.0 + share).max(0.0));
-        self.sweep_after(scope, interval.saturating_sub(started.elapsed()).max(Duration::from_millis(1)));
+        self.sweep_after(
+            scope,
+            interval.saturating_sub(started.elapsed()).max(Duration::from_millis(1)),
+        );
         Ok(())
     }
 
@@ -153,7 +159,10 @@ impl Operator {
         }
         let open: Vec<String> = {
             let past = shard.past();
-            past.iter().flat_map(super::Past::open).map(|a| a.action.workload.clone()).collect()
+            past.iter()
+                .flat_map(super::Past::open)
+                .map(|a| a.action.workload.clone())
+                .collect()
         };
         let mut asked = BTreeSet::new();
         for workload in planned.chain(open) {

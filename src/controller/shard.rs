@@ -110,10 +110,13 @@ impl Shard {
     pub fn remember(&self, past: Past, open: Vec<Sighting>) {
         let mut known = self.known();
         for sighting in open {
+            known.first_seen.insert(
+                (sighting.workload.clone(), sighting.finding.clone()),
+                sighting.first_seen,
+            );
             known
-                .first_seen
-                .insert((sighting.workload.clone(), sighting.finding.clone()), sighting.first_seen);
-            known.remembered.insert((sighting.workload.clone(), sighting.finding.clone()), sighting);
+                .remembered
+                .insert((sighting.workload.clone(), sighting.finding.clone()), sighting);
         }
         drop(known);
         *lock(&self.past) = Some(past);

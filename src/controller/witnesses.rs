@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::queue::{AddError, Completion, Priority, WorkQueue};
+use super::Queues;
+use super::queue::{AddError, Completion, Priority};
 use crate::model::finding::{Kind, ResourceRef};
 use crate::model::key::{Key, Scope, Subject};
 use crate::watch::KeySink;
@@ -73,15 +74,15 @@ fn key(resource: &ResourceRef) -> Option<Key> {
 
 /// Where events go: keys to the queue, names to the witnesses.
 pub struct Intake {
-    /// The queue.
-    pub queue: WorkQueue<Key>,
+    /// The queues.
+    pub queues: Queues,
     /// The witnesses.
     pub witnesses: std::sync::Arc<Witnesses>,
 }
 
 impl KeySink for Intake {
     fn add(&self, key: Key, done: Completion) -> Result<(), AddError> {
-        self.queue.add(key, Priority::Event, Some(done))
+        self.queues.add(key, Priority::Event, Some(done))
     }
 
     fn saw(&self, key: &Key, who: &str, at: Timestamp) {

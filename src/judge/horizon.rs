@@ -45,24 +45,29 @@ pub fn next_changes(snapshot: &Snapshot, config: &Config, now: Timestamp) -> BTr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::testing::sound;
+    use crate::rules::testing::{clean, db};
 
     #[test]
     fn the_earliest_end_that_is_still_to_come() {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().expect("an instant");
         let config = Config::default();
-        let mut snapshot = sound();
+        let mut snapshot = clean();
         assert!(next_changes(&snapshot, &config, now).is_empty());
-        let instances = snapshot.instances.as_mut().expect("instances");
-        let database = instances.values_mut().next().expect("an instance");
-        let mut tag = |key: &str, value: &str| database.tags.0.insert(format!("holdfast:{key}"), value.to_owned());
+        let tags = &mut db(&mut snapshot).tags.0;
+        let mut tag = |key: &str, value: &str| tags.insert(format!("holdfast:{key}"), value.to_owned());
         tag("phase", "migrating");
         tag("migration-until", "2026-11-21T14:00:00Z");
         tag("waive-reason", "known");
-        tag("waive", "rds-single-az@2026-11-21T13:00:00Z rds-public-access@2026-11-21T11:00:00Z");
+        tag(
+            "waive",
+            "rds-single-az@2026-11-21T13:00:00Z rds-public-access@2026-11-21T11:00:00Z",
+        );
         let at = |now: &str| {
             let now = now.parse().expect("an instant");
-            next_changes(&snapshot, &config, now).into_values().next().map(|t| t.to_string())
+            next_changes(&snapshot, &config, now)
+                .into_values()
+                .next()
+                .map(|t| t.to_string())
         };
         assert_eq!(at("2026-11-21T12:00:00Z").as_deref(), Some("2026-11-21T13:00:00Z"));
         assert_eq!(at("2026-11-21T13:00:00Z").as_deref(), Some("2026-11-21T14:00:00Z"));

@@ -54,9 +54,10 @@ impl Action {
                 format!("{} with {}", self.target(), changes.join(" "))
             }
             Self::RollBack { .. } => format!("{} back", self.target()),
-            Self::ForceTls { .. } | Self::AllowIngress { .. } | Self::RestoreSecret { .. } | Self::Deregister { .. } => {
-                self.target()
-            }
+            Self::ForceTls { .. }
+            | Self::AllowIngress { .. }
+            | Self::RestoreSecret { .. }
+            | Self::Deregister { .. } => self.target(),
         }
     }
 }

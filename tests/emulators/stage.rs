@@ -182,6 +182,8 @@ impl Stage {
     /// The binary, to be run against `endpoint` with credentials that are good there.
     pub fn command(&self, endpoint: &str, arguments: &[&str]) -> Command {
         let mut command = binary();
+        // Its ledger lies where it runs.
+        command.current_dir(self.dir.path());
         command.args(["--endpoint-url", endpoint]).args(arguments);
         command.envs([
             ("AWS_ACCESS_KEY_ID", "test"),

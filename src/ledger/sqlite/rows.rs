@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::ledger::{Attempt, Sighting, kept, sortable};
 use crate::model::key::Scope;
 
-const ATTEMPT: &str = "id, action, replica, fence, begun_at, updated_at, step, revision, outcome, detail";
+const ATTEMPT: &str = "id, action, replica, fence, begun_at, updated_at, step, step_at, revision, outcome, detail";
 const SIGHTING: &str = "account, region, workload, finding, rule, resource, message, first_seen, resolved_at";
 
 /// Attempts that fit the rest of a SELECT.
@@ -26,12 +26,12 @@ pub(super) fn sightings(connection: &Connection, rest: &str, of: &[&dyn ToSql]) 
 /// Writes an attempt, unless the stored one is of a later lease: `false` then.
 pub(super) fn put(connection: &Connection, attempt: &Attempt) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare(
-        "INSERT INTO attempts (id, account, region, workload, change, begun_at, updated_at, step, outcome, detail, replica,
-                               fence, revision, action)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+        "INSERT INTO attempts (id, account, region, workload, change, begun_at, updated_at, step, step_at, outcome, detail,
+                               replica, fence, revision, action)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
          ON CONFLICT (id) DO UPDATE SET
-             updated_at = excluded.updated_at, step = excluded.step, outcome = excluded.outcome, detail = excluded.detail,
-             replica = excluded.replica, fence = excluded.fence, revision = excluded.revision
+             updated_at = excluded.updated_at, step = excluded.step, step_at = excluded.step_at,
+             outcome = excluded.outcome, detail = excluded.detail, replica = excluded.replica, fence = excluded.fence, revision = excluded.revision
          WHERE fence <= excluded.fence",
     )?;
     let changed = statement.execute(params![
@@ -43,6 +43,7 @@ pub(super) fn put(connection: &Connection, attempt: &Attempt) -> rusqlite::Resul
         sortable(attempt.begun_at),
         sortable(attempt.updated_at),
         word(&attempt.step)?,
+        sortable(attempt.step_at),
         attempt.outcome.map(super::super::Ended::as_str),
         kept(&attempt.detail),
         attempt.replica,
@@ -93,9 +94,10 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         begun_at: of_text(row, 4)?,
         updated_at: of_text(row, 5)?,
         step: of_word(row, 6)?,
-        revision: row.get(7)?,
-        outcome: row.get::<_, Option<String>>(8)?.map(|_| of_word(row, 8)).transpose()?,
-        detail: row.get(9)?,
+        step_at: of_text(row, 7)?,
+        revision: row.get(8)?,
+        outcome: row.get::<_, Option<String>>(9)?.map(|_| of_word(row, 9)).transpose()?,
+        detail: row.get(10)?,
     })
 }
 

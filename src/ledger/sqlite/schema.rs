@@ -19,7 +19,8 @@ pub(super) const MIGRATIONS: &[&str] = &["
         change TEXT NOT NULL,       -- one line: before -> after
         begun_at TEXT NOT NULL,     -- instants are UTC, with nine digits of a second
         updated_at TEXT NOT NULL,
-        step TEXT NOT NULL,         -- begun, registered, called, going_back
+        step TEXT NOT NULL,         -- begun, registered, called, going_back, set_back
+        step_at TEXT NOT NULL,
         outcome TEXT,               -- verified, applied, refused, failed, reverted; NULL while under way
         detail TEXT NOT NULL,
         replica TEXT NOT NULL,

@@ -378,7 +378,7 @@ async fn what_ended_long_ago_is_forgotten() {
         sighting("open", "2025-01-01T00:00:00Z", None),
     ];
     ledger.sighted(&seen).await.expect("sighted");
-    let written = r#"{"id":"a","action":{"id":"a","scope":{"account":"123456789012","region":"us-east-1"},"workload":"shop","rules":[],"findings":[],"severity":"low","resource":{"kind":"workload","id":"shop","arn":"workload/shop","account":"123456789012","region":"us-east-1"},"change":"","risk":"none","preconditions":[],"calls":[],"action":{"action":"close_public_access","instance":"db"}},"replica":"r","fence":0,"begun_at":"2025-01-01T00:00:00Z","updated_at":"2025-10-01T00:00:00Z","step":"called","revision":null,"outcome":null,"detail":""}"#;
+    let written = r#"{"id":"a","action":{"id":"a","scope":{"account":"123456789012","region":"us-east-1"},"workload":"shop","rules":[],"findings":[],"severity":"low","resource":{"kind":"workload","id":"shop","arn":"workload/shop","account":"123456789012","region":"us-east-1"},"change":"","risk":"none","preconditions":[],"calls":[],"action":{"action":"close_public_access","instance":"db"}},"replica":"r","fence":0,"begun_at":"2025-01-01T00:00:00Z","updated_at":"2025-10-01T00:00:00Z","step":"called","step_at":"2025-10-01T00:00:00Z","revision":null,"outcome":null,"detail":""}"#;
     let open: Attempt = serde_json::from_str(written).expect("an attempt");
     let done = Attempt {
         id: "b".into(),
