@@ -312,13 +312,12 @@ impl DynamoLedger {
         limit: usize,
         one: fn(&Item) -> Result<T, String>,
     ) -> Result<Vec<T>, LedgerError> {
-        let partitions = match workload {
-            Some(name) => vec![in_workload_key(of, name)],
-            None => {
-                let scopes = self.query(Ask::all(SCOPES.to_owned())).await?;
-                let scopes: Vec<Scope> = self.read(&scopes, items::record)?;
-                scopes.iter().map(|scope| in_scope_key(of, scope)).collect()
-            }
+        let partitions = if let Some(name) = workload {
+            vec![in_workload_key(of, name)]
+        } else {
+            let scopes = self.query(Ask::all(SCOPES.to_owned())).await?;
+            let scopes: Vec<Scope> = self.read(&scopes, items::record)?;
+            scopes.iter().map(|scope| in_scope_key(of, scope)).collect()
         };
         let pages: Vec<Vec<Item>> = stream::iter(partitions.into_iter().map(|pk| self.query(Ask::newest(pk, limit))))
             .buffered(AT_ONCE)

@@ -105,8 +105,9 @@ pub(super) fn of_scope(scope: &Scope) -> Place {
     }
 }
 
-pub(super) fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
+/// A number as the API takes it.
+pub(super) fn number(value: impl std::fmt::Display) -> AttributeValue {
+    AttributeValue::N(format!("{value}"))
 }
 
 /// When an item that ended at `end` may go, in seconds of the epoch, as DynamoDB's time to live wants it.
