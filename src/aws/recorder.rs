@@ -119,6 +119,7 @@ fn iam_prefix(service: &str) -> &'static str {
         "EventBridge" => "events",
         "CloudWatch" => "cloudwatch",
         "IAM" => "iam",
+        "DynamoDB" => "dynamodb",
         _ => "other",
     }
 }

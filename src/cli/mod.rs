@@ -8,6 +8,7 @@ mod checklist;
 mod configuration;
 mod diagnose;
 mod gate;
+mod history;
 mod plan;
 mod reference;
 mod run;
@@ -91,6 +92,9 @@ enum Command {
     /// The checklist of a migration to a database: each item proved, disproved or unknown, with its evidence and date.
     /// Exit codes: 0 all proved, 1 something is disproved, 2 could not run, 3 nothing disproved, but something is unknown.
     Checklist(checklist::ChecklistArgs),
+    /// What was found and what was done about it, newest first, as the ledger remembers it. Asks AWS only where the ledger is
+    /// a DynamoDB table. Exit codes: 0 told, 2 could not run.
+    History(history::HistoryArgs),
     /// The catalogue, or one rule in full.
     Rules(catalogue::RulesArgs),
     /// The configuration: check it, show what is in force, print its schema.
@@ -177,6 +181,12 @@ impl Cli {
             Command::Gate(args) => session::block_on(async { gate::run(&self.session().await?, args).await }),
             Command::Diagnose(args) => session::block_on(async { diagnose::run(self.session().await?, args).await }),
             Command::Checklist(args) => session::block_on(async { checklist::run(self.session().await?, args).await }),
+            Command::History(args) => session::block_on(history::run(
+                args,
+                self.config.as_deref(),
+                self.endpoint_url.as_deref(),
+                self.regions.first().map(String::as_str),
+            )),
             Command::Run(args) => session::block_on(async { run::run(self.session().await?, args).await }),
         }
     }

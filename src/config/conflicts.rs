@@ -11,8 +11,7 @@ use crate::plan::windows;
 
 /// What is described and planned but not built: refused, since to ignore it in silence would be worse. A version that
 /// builds one of these deletes its line, and nothing else.
-pub(super) const UNSUPPORTED: &[(&[&str], &str)] =
-    &[(&["ledger", "kind"], "dynamodb"), (&["lease", "kind"], "dynamodb")];
+pub(super) const UNSUPPORTED: &[(&[&str], &str)] = &[(&["lease", "kind"], "dynamodb")];
 
 /// All faults of the tree in one list.
 pub(super) fn find(root: &Node, unsupported: &[(&[&str], &str)]) -> Vec<Fault> {

@@ -53,6 +53,19 @@ pub enum Step {
     SetBack,
 }
 
+impl Step {
+    /// The name used in output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Registered => "registered",
+            Self::Called => "called",
+            Self::GoingBack => "going back",
+        }
+    }
+}
+
 /// One correction, from its first call to its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {

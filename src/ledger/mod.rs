@@ -2,16 +2,22 @@
 //! begun, with how far it came. AWS stays the only source of what *is*; the ledger tells what *was done*.
 
 mod attempt;
+mod dynamodb;
 mod memory;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::aws::Connector;
+use crate::config::{self, LedgerKind};
 use crate::model::key::Scope;
 pub use attempt::{Attempt, Ended, Sighting, Step};
+pub use dynamodb::DynamoLedger;
 pub use memory::MemoryLedger;
 pub use sqlite::SqliteLedger;
 
@@ -97,4 +103,33 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// [`LedgerError::Unusable`]
     async fn history(&self, workload: Option<&str>, limit: usize) -> Result<History, LedgerError>;
+}
+
+/// Opens the ledger that the configuration names, with the process's own credentials and region. `now` tells what is old
+/// enough to be forgotten.
+///
+/// # Errors
+/// [`LedgerError::Unusable`]
+pub async fn open(
+    config: &config::Ledger,
+    connector: &Connector,
+    now: Timestamp,
+) -> Result<Arc<dyn Ledger>, LedgerError> {
+    match config.kind {
+        LedgerKind::Sqlite => Ok(Arc::new(SqliteLedger::open(&config.path, now).await?)),
+        LedgerKind::Dynamodb => Ok(Arc::new(open_table(config, connector).await?)),
+    }
+}
+
+/// Opens the configured table.
+///
+/// # Errors
+/// [`LedgerError::Unusable`]
+pub async fn open_table(config: &config::Ledger, connector: &Connector) -> Result<DynamoLedger, LedgerError> {
+    let unnamed = || LedgerError::Unusable("ledger.kind: dynamodb needs ledger.table, the table's name".into());
+    let table = config.table.as_deref().ok_or_else(unnamed)?;
+    let sdk = aws_sdk_dynamodb::config::Builder::from(connector.own())
+        .interceptor(connector.recorder())
+        .build();
+    DynamoLedger::open(aws_sdk_dynamodb::Client::from_conf(sdk), table).await
 }

@@ -29,6 +29,9 @@ use fault::{explain, explain_io, fault};
 /// a shell, or hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Bytes of the smallest page that SQLite knows. <https://www.sqlite.org/fileformat.html#page_size>
+const SMALLEST_PAGE: u64 = 512;
+
 /// A ledger in a file.
 #[derive(Debug)]
 pub struct SqliteLedger {
@@ -225,23 +228,30 @@ fn existing(path: &Path, patience: Duration) -> Result<Connection, LedgerError> 
 /// The page is read by SQLite: to open and close the file by other means would lose the locks that this process may hold on it.
 /// <https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>
 fn examine(path: &Path) -> Result<bool, LedgerError> {
-    match std::fs::metadata(path) {
+    // While there is a WAL, the file may just be growing.
+    let at_rest = !wal(path).exists();
+    let length = match std::fs::metadata(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(explain_io(path, &e)),
         Ok(m) if !m.is_file() => return Err(fault(path, "is not a file; set ledger.path to the path of a file")),
         Ok(m) if m.len() == 0 => return Ok(false),
-        Ok(_) => {}
-    }
+        // SQLite would take what is shorter than a page for empty.
+        Ok(m) if m.len() < SMALLEST_PAGE => return Err(fault(path, fault::NOT_A_DATABASE)),
+        Ok(m) => m.len(),
+    };
     let refused = |e: rusqlite::Error| explain(path, &e);
     let first = immutable(path).map_err(refused)?;
-    let id: i32 = first
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(refused)?;
-    if id == schema::APPLICATION_ID {
-        return Ok(true);
+    let told = |pragma| first.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    if told("application_id").map_err(refused)? != i64::from(schema::APPLICATION_ID) {
+        let what = "is an SQLite database of another program and was left as it is; set ledger.path to another file";
+        return Err(fault(path, what));
     }
-    let what = "is an SQLite database of another program and was left as it is; set ledger.path to another file";
-    Err(fault(path, what))
+    // A last page that is not whole SQLite fills up with zeros in silence.
+    let page = u64::try_from(told("page_size").map_err(refused)?).unwrap_or_default();
+    if at_rest && length % page.max(SMALLEST_PAGE) != 0 {
+        return Err(fault(path, &fault::damaged("its end is missing")));
+    }
+    Ok(true)
 }
 
 /// A connection that takes the file for one that nobody changes.

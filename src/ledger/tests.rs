@@ -174,6 +174,28 @@ fn instants_sort_as_text() {
     }
 }
 
+/// Names in output are those of the stored words.
+#[test]
+fn words_of_steps_and_ends() {
+    let steps = [Step::Begun, Step::Registered, Step::Called, Step::GoingBack];
+    for step in steps {
+        assert_eq!(
+            serde_json::to_value(step).expect("a word"),
+            step.as_str().replace(' ', "_")
+        );
+    }
+    let ends = [
+        Ended::Verified,
+        Ended::Applied,
+        Ended::Refused,
+        Ended::Failed,
+        Ended::Reverted,
+    ];
+    for end in ends {
+        assert_eq!(serde_json::to_value(end).expect("a word"), end.as_str());
+    }
+}
+
 /// What this version wrote must be read by every later one, for as long as it is kept.
 #[test]
 fn an_attempt_of_the_first_version_is_read() {

@@ -29,7 +29,7 @@ pub use junit::junit;
 pub use markdown::markdown;
 pub use ocsf::ocsf;
 pub use sarif::sarif;
-pub use table::{Style, audit_table, checklist_table, diagnosis_table, plan_table, rules_table};
+pub use table::{Style, audit_table, checklist_table, diagnosis_table, history_table, plan_table, rules_table};
 pub use tasks::checklist_markdown;
 
 /// Who made the report.

@@ -2,6 +2,7 @@
 
 mod checklist;
 mod diagnosis;
+mod history;
 
 use std::fmt::Write as _;
 
@@ -16,6 +17,7 @@ use crate::rules::Rule;
 pub use checklist::checklist_table;
 pub(super) use checklist::summary as checklist_summary;
 pub use diagnosis::diagnosis_table;
+pub use history::history_table;
 
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy)]

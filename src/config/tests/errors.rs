@@ -273,7 +273,7 @@ fn what_is_not_supported() {
         "ledger: {kind: dynamodb}
 lease: {kind: dynamodb, table: t}",
         &[
-            "h.yaml:1:16: ledger.kind: dynamodb is not supported in this version; remove it",
+            "h.yaml:1:10: ledger.kind: dynamodb needs ledger.table, the table's name",
             "h.yaml:2:15: lease.kind: dynamodb is not supported in this version; remove it",
         ],
     );
@@ -321,7 +321,7 @@ fn what_a_store_needs_once_it_is_supported() {
     );
     let (root, _) = tree::parse("ledger: {kind: dynamodb, table: t}\nlease: {kind: dynamodb, table: t}\n");
     assert_eq!(conflicts::find(&root.unwrap(), &[]), []);
-    assert_eq!(UNSUPPORTED.len(), 2);
+    assert_eq!(UNSUPPORTED.len(), 1);
 }
 
 #[test]

@@ -1,0 +1,83 @@
+//! `holdfast history`
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::session::{configuration, print, print_json};
+use super::{Failure, exit};
+use crate::aws::{Connector, Recorder};
+use crate::config::LedgerKind;
+use crate::ledger::{Attempt, History, Ledger, Sighting, SqliteLedger, open_table};
+use crate::report::{Style, history_table};
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Only this workload: the value of its tag.
+    workload: Option<String>,
+    /// At most so many corrections, and so many findings.
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    limit: u16,
+    /// Form of the history.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// For programs: docs/ledger.md.
+    Json,
+}
+
+/// `history --format json`.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    schema_version: u32,
+    attempts: &'a [Attempt],
+    findings: &'a [Sighting],
+}
+
+pub(super) async fn run(
+    args: &HistoryArgs,
+    path: Option<&Path>,
+    endpoint: Option<&str>,
+    region: Option<&str>,
+) -> Result<u8, Failure> {
+    let config = configuration(path)?.config;
+    let ledger: Arc<dyn Ledger> = match config.ledger.kind {
+        LedgerKind::Sqlite => Arc::new(SqliteLedger::open_existing(&config.ledger.path).await?),
+        LedgerKind::Dynamodb => {
+            let connector = Connector::new(&config, endpoint, region, Recorder(Arc::default())).await;
+            Arc::new(open_table(&config.ledger, &connector).await?)
+        }
+    };
+    let history = ledger
+        .history(args.workload.as_deref(), usize::from(args.limit))
+        .await?;
+    if history.attempts.is_empty() && history.sightings.is_empty() {
+        match &args.workload {
+            Some(workload) => eprintln!("holdfast: the ledger knows nothing about the workload {workload}"),
+            None => eprintln!("holdfast: the ledger is empty: nothing was found or done yet"),
+        }
+    }
+    tell(args.format, &history)
+}
+
+fn tell(format: Format, history: &History) -> Result<u8, Failure> {
+    match format {
+        Format::Table => print(&history_table(history, Style::of_stdout()))?,
+        Format::Json => {
+            print_json(&Told {
+                schema_version: 1,
+                attempts: &history.attempts,
+                findings: &history.sightings,
+            })?;
+        }
+    }
+    Ok(exit::CLEAN)
+}

@@ -1,0 +1,191 @@
+//! What was found and what was done about it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use comfy_table::{Cell, Color};
+use jiff::Timestamp;
+
+use super::{Style, trim_lines};
+use crate::ledger::{Attempt, Ended, History, Sighting};
+use crate::model::key::Scope;
+
+/// One line of the table.
+struct Line<'a> {
+    at: Timestamp,
+    scope: &'a Scope,
+    workload: &'a str,
+    what: String,
+    outcome: (String, Option<Color>),
+    detail: String,
+}
+
+/// Corrections and findings in one list, newest first; nothing at all of an empty history.
+#[must_use]
+pub fn history_table(history: &History, style: Style) -> String {
+    let attempts = history.attempts.iter().map(of_attempt);
+    let mut lines: Vec<Line<'_>> = attempts.chain(history.sightings.iter().map(of_sighting)).collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    // Stable: what was done comes before what was found at the same instant, since it followed from it.
+    lines.sort_by_key(|line| Reverse(line.at));
+    let scopes: BTreeSet<&Scope> = lines.iter().map(|l| l.scope).collect();
+    let mut header = vec!["WHEN (UTC)", "WORKLOAD", "WHAT", "OUTCOME", "DETAIL"];
+    if scopes.len() > 1 {
+        header.insert(1, "WHERE");
+    }
+    let mut table = style.table();
+    table.set_header(header);
+    for line in &lines {
+        let mut row = vec![
+            Cell::new(line.at.strftime("%Y-%m-%d %H:%M:%S")),
+            Cell::new(line.workload),
+            Cell::new(&line.what),
+            style.cell(&line.outcome.0, line.outcome.1),
+            Cell::new(&line.detail),
+        ];
+        if scopes.len() > 1 {
+            row.insert(1, Cell::new(line.scope));
+        }
+        table.add_row(row);
+    }
+    format!("{}\n", trim_lines(&table.to_string()))
+}
+
+fn of_attempt(attempt: &Attempt) -> Line<'_> {
+    let outcome = match attempt.outcome {
+        None => (format!("under way ({})", attempt.step.as_str()), Some(Color::Yellow)),
+        Some(end @ (Ended::Verified | Ended::Applied)) => (end.as_str().to_owned(), None),
+        Some(end @ Ended::Refused) => (end.as_str().to_owned(), Some(Color::Magenta)),
+        Some(end @ (Ended::Failed | Ended::Reverted)) => (end.as_str().to_owned(), Some(Color::Red)),
+    };
+    Line {
+        at: attempt.begun_at,
+        scope: attempt.scope(),
+        workload: &attempt.action.workload,
+        what: attempt.action.change.clone(),
+        outcome,
+        detail: attempt.detail.clone(),
+    }
+}
+
+fn of_sighting(seen: &Sighting) -> Line<'_> {
+    let outcome = if seen.resolved_at.is_some() {
+        ("gone", None)
+    } else {
+        ("open", Some(Color::Yellow))
+    };
+    let until = seen
+        .resolved_at
+        .map(|at| at.strftime(", until %Y-%m-%d %H:%M:%S").to_string());
+    Line {
+        at: seen.first_seen,
+        scope: &seen.scope,
+        workload: &seen.workload,
+        what: seen.message.clone(),
+        outcome: (outcome.0.to_owned(), outcome.1),
+        detail: format!("{}{}", seen.rule, until.unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Step;
+    use crate::model::finding::{Kind, ResourceRef};
+    use crate::model::policy::{Risk, Severity};
+    use crate::model::remediation::Action;
+    use crate::plan::PlannedAction;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("an instant")
+    }
+
+    fn scope(region: &str) -> Scope {
+        Scope {
+            account: "123456789012".into(),
+            region: region.into(),
+        }
+    }
+
+    fn attempt(change: &str, begun_at: &str, outcome: Option<Ended>, detail: &str) -> Attempt {
+        let s = scope("us-east-1");
+        let action = Action::ClosePublicAccess {
+            instance: "shop-db".into(),
+        };
+        let planned = PlannedAction {
+            id: "a".into(),
+            scope: s.clone(),
+            workload: "shop".into(),
+            rules: vec![],
+            findings: vec![],
+            severity: Severity::Critical,
+            resource: ResourceRef::new(Kind::RdsDbInstance, "shop-db", "arn", &s),
+            change: change.into(),
+            risk: Risk::Brief,
+            preconditions: vec![],
+            calls: action.calls(),
+            action,
+        };
+        Attempt {
+            step: Step::GoingBack,
+            outcome,
+            detail: detail.into(),
+            ..Attempt::new(planned, "r", 0, at(begun_at))
+        }
+    }
+
+    fn sighting(message: &str, resolved_at: Option<&str>, region: &str) -> Sighting {
+        Sighting {
+            scope: scope(region),
+            workload: "shop".into(),
+            finding: "f".into(),
+            rule: "rds-public-access".into(),
+            resource: ResourceRef::workload("shop", &scope(region)),
+            message: message.into(),
+            first_seen: at("2026-11-21T08:00:00Z"),
+            resolved_at: resolved_at.map(at),
+        }
+    }
+
+    fn history(region: &str) -> History {
+        History {
+            attempts: vec![
+                attempt(
+                    "main/shop: shop:2 → shop:1",
+                    "2026-11-21T09:30:00.5Z",
+                    None,
+                    "3 tasks are starting",
+                ),
+                attempt(
+                    "shop-db: PubliclyAccessible true → false",
+                    "2026-11-21T08:00:00Z",
+                    Some(Ended::Verified),
+                    "a fresh read shows it",
+                ),
+                attempt(
+                    "shop-db: BackupRetentionPeriod 1 → 7",
+                    "2026-11-20T23:00:00Z",
+                    Some(Ended::Failed),
+                    "AccessDenied: grant rds:ModifyDBInstance",
+                ),
+            ],
+            sightings: vec![
+                sighting("shop-db is publicly accessible", Some("2026-11-21T08:00:30Z"), region),
+                sighting("shop-db keeps backups for 1 day", None, region),
+            ],
+        }
+    }
+
+    #[test]
+    fn the_whole_table() {
+        let plain = Style {
+            width: None,
+            colour: false,
+        };
+        insta::assert_snapshot!(history_table(&history("us-east-1"), plain), @"");
+        insta::assert_snapshot!(history_table(&history("eu-west-1"), plain), @"");
+        assert_eq!(history_table(&History::default(), plain), "");
+    }
+}
