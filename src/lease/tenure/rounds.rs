@@ -23,12 +23,16 @@ const SOON: Duration = Duration::from_millis(500);
 const PART: usize = 8;
 const FEW: usize = 4;
 
+/// For so many durations nothing is given to replicas that did not take what they were given: each try leaves a scope to
+/// nobody for one. They may have other targets, or can't use the table for a while.
+const CONTENT: u32 = 40;
+
 /// What the looks so far have shown.
 #[derive(Default)]
 struct Outlook {
     sight: Sight,
-    /// What was given back was not wanted by these; nothing more is given until others come.
-    content: Option<Vec<String>>,
+    /// What was given back was not wanted by these: nothing more is given until then, or until others come.
+    content: Option<(Vec<String>, Instant)>,
 }
 
 /// Says once that something fails, and once that it works again.
@@ -238,7 +242,8 @@ impl Shared {
         let unwanted = |scope: &Scope| outlook.sight.is_unwanted(scope, now, self.options.duration);
         let (unwanted, mut wanted): (Vec<_>, Vec<_>) = free.into_iter().partition(|(scope, _)| unwanted(scope));
         if unwanted.iter().any(|(scope, _)| self.hold.is_declined(scope)) {
-            outlook.content = Some(outlook.sight.sharing().cloned().collect());
+            let sharing = outlook.sight.sharing().cloned().collect();
+            outlook.content = Some((sharing, now + self.options.duration * CONTENT));
         }
         // From a place of its own, so that replicas which look at the same time seldom reach for the same.
         if !wanted.is_empty() {
@@ -290,11 +295,9 @@ impl Shared {
         counts: &Counts,
         leases: &BTreeMap<Scope, Lease>,
     ) -> Result<(), LeaseError> {
-        if outlook
-            .content
-            .as_ref()
-            .is_some_and(|c| c.iter().eq(outlook.sight.sharing()))
-        {
+        let stays =
+            |(with, until): &(Vec<String>, Instant)| Instant::now() < *until && with.iter().eq(outlook.sight.sharing());
+        if outlook.content.as_ref().is_some_and(stays) {
             return Ok(());
         }
         outlook.content = None;

@@ -34,8 +34,8 @@ async fn schedule(seed: u64, seen: &mut Seen) {
     // The highest token that each scope was held under, and by whom.
     let mut tokens: BTreeMap<Scope, (u64, String)> = BTreeMap::new();
     let mut names = vec![];
-    for step in 0..400 {
-        let calm = step > 200;
+    for step in 0..240 {
+        let calm = step > 160;
         if replicas.len() < 2 + usize::from(fastrand::u8(..) < 4) && replicas.len() < 3 {
             names.push(format!("r{started}"));
             replicas.push(Replica::start(&store, &format!("r{started}"), &scopes));
@@ -85,10 +85,25 @@ async fn schedule(seed: u64, seen: &mut Seen) {
         }
         seen.lapsed += u64::from(replicas.iter().any(|r| r.held().is_empty()));
     }
-    // A minute without faults: everything is held, shared, and what is told is what holds.
-    let held: usize = replicas.iter().map(|r| r.held().len()).sum();
-    assert_eq!(held, scopes.len(), "HOLDFAST_SEED={seed}");
-    assert!(replicas.iter().all(|r| r.tenure.is_leader()), "HOLDFAST_SEED={seed}");
+    // Some 24 s without faults so far; within another minute everything is held. A replica may have been frozen for 30 s of
+    // them, and what was offered to it in vain takes its time.
+    let held = || replicas.iter().map(|r| r.held().len()).sum::<usize>();
+    let end = Instant::now() + Duration::from_mins(1);
+    while held() < scopes.len() {
+        assert!(
+            Instant::now() < end,
+            "HOLDFAST_SEED={seed}: {} of {} are held",
+            held(),
+            scopes.len()
+        );
+        seconds(1).await;
+    }
+    // Whoever did not take its share while it could not use the table is offered it again later.
+    if !replicas.iter().all(|r| r.tenure.is_leader()) {
+        seconds(700).await;
+        assert_eq!(held(), scopes.len(), "HOLDFAST_SEED={seed}");
+        assert!(replicas.iter().all(|r| r.tenure.is_leader()), "HOLDFAST_SEED={seed}");
+    }
     replicas.iter().for_each(Replica::kill);
 }
 
