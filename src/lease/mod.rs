@@ -6,7 +6,9 @@
 //! number of scopes; a lease is written only when it changes hands. [`Tenure`] says why that is safe.
 
 mod balance;
+mod dynamodb;
 mod memory;
+mod open;
 mod tenure;
 
 use std::collections::BTreeMap;
@@ -14,7 +16,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use crate::model::key::{Key, Scope};
+pub use dynamodb::DynamoStore;
 pub use memory::{MemoryStore, Weather};
+pub use open::{open, replica_name};
 pub use tenure::{Busy, Tenure, TenureOptions};
 
 /// Why a lease store can't be used: one sentence that names the table and what to do.

@@ -40,13 +40,12 @@ struct Replica {
 
 impl Replica {
     fn start(store: &MemoryStore, name: &str, scopes: &[Scope]) -> Self {
+        Self::start_with(store, name, scopes, TenureOptions::default())
+    }
+
+    fn start_with(store: &MemoryStore, name: &str, scopes: &[Scope], options: TenureOptions) -> Self {
         let store = store.handle();
-        let tenure = Tenure::shared(
-            Arc::new(store.clone()),
-            name.to_owned(),
-            scopes.to_vec(),
-            TenureOptions::default(),
-        );
+        let tenure = Tenure::shared(Arc::new(store.clone()), name.to_owned(), scopes.to_vec(), options);
         let (cancel, frozen) = (CancellationToken::new(), Arc::default());
         let got: Arc<Mutex<Vec<Key>>> = Arc::default();
         let run = {
