@@ -31,7 +31,7 @@ impl std::fmt::Display for Scope {
 }
 
 /// The resource that an event names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Subject {
     /// An RDS instance, by its identifier.
     DbInstance(String),
@@ -57,7 +57,7 @@ pub enum Subject {
 }
 
 /// What the work queue holds. Two events about the same thing are one key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     /// Where it is.
     pub scope: Scope,
