@@ -158,8 +158,9 @@ impl Session {
         let only = (!selection.workloads.is_empty()).then(|| selection.workloads.iter().cloned().collect());
         let swept: Vec<Swept> = stream::iter(&self.scopes)
             .map(|aws| async {
+                let alone = aws.alone();
                 let collector = Collector {
-                    aws,
+                    aws: &alone,
                     config: &self.config,
                     memory: &self.memory,
                     progress,
