@@ -69,8 +69,8 @@ pub trait Cloud: Send + Sync {
     /// The call's failure; [`crate::aws::is_uncertain`] tells whether it may have taken effect all the same.
     async fn write(&self, write: Write<'_>) -> Seen<Option<String>>;
 
-    /// Calls made so far, those that AWS throttled or that were repeated included.
-    fn calls(&self) -> u64 {
+    /// Calls that sweeps made so far, repeated attempts included.
+    fn sweep_calls(&self) -> u64 {
         0
     }
 }
@@ -108,7 +108,16 @@ impl Cloud for AwsCloud {
     }
 
     async fn sweep(&self, now: Timestamp) -> Snapshot {
-        Box::pin(self.collector().sweep(now)).await
+        let aws = self.aws.for_sweeps();
+        let collector = Collector {
+            aws: &aws,
+            ..self.collector()
+        };
+        Box::pin(collector.sweep(now)).await
+    }
+
+    fn sweep_calls(&self) -> u64 {
+        self.aws.sweep_calls()
     }
 
     async fn look_again(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {

@@ -1,13 +1,10 @@
-//! Token buckets, one for each account, region and family of calls that AWS counts together.
+//! Token buckets, two for each account, region and family of calls that AWS counts together: one for all calls, and a
+//! smaller one that sweeps need as well, so that an event always finds tokens.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 
-use governor::clock::QuantaClock;
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
-
+use super::brake::Brake;
+use super::bucket::{Bucket, Rate};
 use crate::config::{ApiService, Config};
 
 /// One API operation.
@@ -70,22 +67,28 @@ pub enum Family {
     CloudWatch,
 }
 
-/// Burst and sustained calls a second.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Rate {
-    burst: u32,
-    per_second: f64,
+/// Whose calls may take which tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Events and corrections: all of them.
+    Urgent,
+    /// Sweeps, where events must find tokens: the share [`SWEEPS`].
+    Sweep,
+    /// Sweeps of a command that has nothing else to do: all of them.
+    Alone,
 }
 
-type Bucket = RateLimiter<NotKeyed, InMemoryState, QuantaClock, NoOpMiddleware<quanta_instant::Instant>>;
+/// The share of rate, burst and concurrency that sweeps may use.
+pub(super) const SWEEPS: f64 = 0.8;
 
-mod quanta_instant {
-    /// The instant that governor's quanta clock counts in.
-    pub type Instant = <governor::clock::QuantaClock as governor::clock::Clock>::Instant;
+struct Gate {
+    all: Bucket,
+    sweeps: Bucket,
+    brake: Brake,
 }
 
 /// The buckets of one account and region.
-pub struct Limits(BTreeMap<Family, Bucket>);
+pub struct Limits(BTreeMap<Family, Gate>);
 
 const FAMILIES: &[(Family, ApiService, bool, Rate)] = &[
     (
@@ -259,7 +262,7 @@ impl Limits {
     /// The documented rates, or what the configuration says in their place.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let bucket = |&(family, service, read, documented): &(Family, ApiService, bool, Rate)| {
+        let gate = |&(family, service, read, documented): &(Family, ApiService, bool, Rate)| {
             let set = config.api_limits(service);
             let (per_second, burst) = if read {
                 (set.describe_per_second, set.describe_burst)
@@ -280,17 +283,50 @@ impl Limits {
                     per_second: per_second.unwrap_or(documented.per_second),
                 },
             };
-            (family, RateLimiter::direct(quota(rate)))
+            let gate = Gate {
+                all: Bucket::new(rate),
+                sweeps: Bucket::new(Rate {
+                    burst: share(rate.burst),
+                    per_second: rate.per_second * SWEEPS,
+                }),
+                brake: Brake::default(),
+            };
+            (family, gate)
         };
-        Self(FAMILIES.iter().map(bucket).collect())
+        Self(FAMILIES.iter().map(gate).collect())
     }
 
-    /// Waits until `family` may make one more call.
-    pub async fn wait(&self, family: Family) {
-        if let Some(bucket) = self.0.get(&family) {
-            bucket.until_ready().await;
+    /// Waits until `family` may make one more call, and returns the tokens that it takes: one, or more while AWS
+    /// throttles.
+    pub async fn wait(&self, family: Family, pace: Pace) -> u32 {
+        let Some(gate) = self.0.get(&family) else { return 1 };
+        let tokens = gate.brake.tokens();
+        if pace == Pace::Sweep {
+            gate.sweeps.take(tokens).await;
+        }
+        gate.all.take(tokens).await;
+        tokens
+    }
+
+    /// AWS throttled an attempt of a call that took so many tokens.
+    pub fn throttled(&self, family: Family, took: u32) {
+        if let Some(gate) = self.0.get(&family) {
+            gate.brake.throttled(took);
         }
     }
+
+    /// AWS took an attempt, whatever it answered.
+    pub fn taken(&self, family: Family) {
+        if let Some(gate) = self.0.get(&family) {
+            gate.brake.taken();
+        }
+    }
+}
+
+/// The sweeps' share of a whole number, at least 1.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // not above the number itself
+pub(super) fn share(of: u32) -> u32 {
+    ((f64::from(of) * SWEEPS).floor() as u32).max(1)
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // both ends are checked
@@ -298,30 +334,100 @@ fn ceil(per_second: f64) -> u32 {
     per_second.ceil().clamp(1.0, f64::from(u32::MAX)) as u32
 }
 
-fn quota(rate: Rate) -> Quota {
-    let burst = NonZeroU32::new(rate.burst).unwrap_or(NonZeroU32::MIN);
-    let period = std::time::Duration::from_secs_f64(1.0 / rate.per_second.clamp(0.001, 1e9));
-    // A period of nothing is no limit at all.
-    Quota::with_period(period)
-        .unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX))
-        .allow_burst(burst)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
     use super::*;
 
-    #[test]
-    fn default_rates_stay_under_the_documented_ones() {
+    /// How many tokens a full bucket gives before one must wait.
+    async fn at_once(bucket: &Bucket) -> u32 {
+        let (mut taken, start) = (0, Instant::now());
+        loop {
+            bucket.take(1).await;
+            if start.elapsed() > Duration::ZERO {
+                return taken;
+            }
+            taken += 1;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn default_rates_stay_under_the_documented_ones() {
         let limits = Limits::new(&Config::default());
         for (family, _, _, documented) in FAMILIES {
-            let allowed = (0..=documented.burst)
-                .take_while(|_| limits.0[family].check().is_ok())
-                .count();
+            let allowed = at_once(&limits.0[family].all).await;
             assert!(
-                allowed >= 1 && allowed <= documented.burst as usize,
+                allowed >= 1 && allowed <= documented.burst,
                 "{family:?} let {allowed} through at once"
             );
+            assert_eq!(at_once(&limits.0[family].sweeps).await, share(allowed), "{family:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sweep_leaves_tokens_to_an_event() {
+        let limits = Limits::new(&Config::default());
+        let (family, start) = (Family::EcsServices, Instant::now());
+        for _ in 0..76 {
+            limits.wait(family, Pace::Sweep).await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO, "80 % of 96");
+        limits.wait(family, Pace::Sweep).await;
+        let waited = start.elapsed();
+        assert!(
+            waited > Duration::from_millis(60) && waited < Duration::from_millis(70),
+            "{waited:?}: 15.5/s"
+        );
+        let start = Instant::now();
+        for _ in 0..20 {
+            limits.wait(family, Pace::Urgent).await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO, "the rest");
+        limits.wait(family, Pace::Urgent).await;
+        assert!(start.elapsed() > Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_kept_back_from_a_sweep_that_is_alone() {
+        let limits = Limits::new(&Config::default());
+        let start = Instant::now();
+        for _ in 0..96 {
+            limits.wait(Family::EcsServices, Pace::Alone).await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttled_answers_slow_the_family_down_and_others_not() {
+        let limits = Limits::new(&Config::default());
+        let family = Family::Ec2Describe;
+        assert_eq!(limits.wait(family, Pace::Urgent).await, 1);
+        limits.throttled(family, 1);
+        limits.throttled(family, 1);
+        assert_eq!(limits.wait(family, Pace::Urgent).await, 2, "one wave brakes once");
+        assert_eq!(limits.wait(Family::EcsServices, Pace::Urgent).await, 1);
+        limits.throttled(family, 2);
+        assert_eq!(limits.wait(family, Pace::Urgent).await, 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_brake_never_asks_for_more_than_a_bucket_holds() {
+        let mut config = Config::default();
+        let slow = crate::config::ApiLimits {
+            describe_per_second: Some(1.0),
+            ..crate::config::ApiLimits::default()
+        };
+        config.limits.api.insert(ApiService::Rds, slow);
+        let limits = Limits::new(&config);
+        for took in [1, 2, 4, 8, 16] {
+            limits.throttled(Family::RdsDescribe, took);
+        }
+        let start = Instant::now();
+        limits.wait(Family::RdsDescribe, Pace::Sweep).await;
+        limits.wait(Family::RdsDescribe, Pace::Urgent).await;
+        assert!(start.elapsed() <= Duration::from_secs(2));
     }
 }

@@ -1,13 +1,18 @@
 //! From the configuration's targets to clients: roles assumed, accounts checked, regions settled.
+//!
+//! Credentials of an assumed role are shared by all clients of a target and renewed by the SDK's identity cache before
+//! they end: the cache tells providers apart by the [`SharedCredentialsProvider`] that holds them, and a target has one.
+//! <https://docs.aws.amazon.com/sdk-for-rust/latest/dg/credproviders.html>
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 
-use super::{Api, Aws, Family, Limits, Recorder, explain};
+use super::{Api, Aws, Family, Recorder, explain};
 use crate::config::{Config, Target};
 use crate::model::key::Scope;
 
@@ -39,13 +44,21 @@ type Identity = (String, Option<String>);
 pub struct Connector {
     base: SdkConfig,
     recorder: Recorder,
-    permits: Arc<tokio::sync::Semaphore>,
 }
+
+/// The name of the target that no configuration names.
+const CALLER: &str = "the caller's own account";
+/// Credentials that the process itself needs beside those of its targets.
+const OWN_IDENTITIES: usize = 16;
 
 impl Connector {
     /// Reads the SDK's own chain: environment, profile, container or instance role.
     pub async fn new(config: &Config, endpoint: Option<&str>, region: Option<&str>, recorder: Recorder) -> Self {
+        // By default the cache holds 64 identities, and past it drops one at random: with more targets, every other call
+        // would assume a role first.
+        let identities = config.targets.len() + OWN_IDENTITIES;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .identity_cache(IdentityCache::lazy().max_partitions(identities).build())
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(4)
@@ -64,11 +77,9 @@ impl Connector {
         if let Some(region) = region {
             loader = loader.region(Region::new(region.to_owned()));
         }
-        let permits = Arc::new(tokio::sync::Semaphore::new(config.limits.concurrency.max(1)));
         Self {
             base: loader.load().await,
             recorder,
-            permits,
         }
     }
 
@@ -85,7 +96,7 @@ impl Connector {
     }
 
     /// Connects to every account and region of the configuration. A target that can't be entered is returned as an
-    /// error of its own, and the others go on.
+    /// error of its own, with the name that [`Self::connect_one`] takes, and the others go on.
     ///
     /// # Errors
     /// [`TargetError::NoRegion`] if there is no target at all.
@@ -106,12 +117,26 @@ impl Connector {
                 Ok(clients) => found.extend(clients.into_iter().map(Ok)),
                 Err(TargetError::NoRegion) => return Err(TargetError::NoRegion),
                 Err(e) => {
-                    let name = target.map_or_else(|| "the caller's own account".into(), |t| t.account.clone());
+                    let name = target.map_or(CALLER, |t| &t.account).to_owned();
                     found.push(Err((name, e)));
                 }
             }
         }
         Ok(found)
+    }
+
+    /// Tries again to enter one target, by the name under which [`Self::connect`] returned its error: its regions, or
+    /// none if the configuration has no such target. STS may have been down, or the role not there yet; call it with a
+    /// back-off that grows to some minutes, since each try is two calls to STS after the SDK's own retries.
+    ///
+    /// # Errors
+    /// As before. [`TargetError::WrongAccount`] does not pass by itself, but someone may correct the role.
+    pub async fn connect_one(&self, config: &Config, name: &str, regions: &[String]) -> Result<Vec<Aws>, TargetError> {
+        match config.targets.iter().find(|t| t.account == name) {
+            None if config.targets.is_empty() && name == CALLER => self.enter(config, None, regions).await,
+            None => Ok(vec![]),
+            target => self.enter(config, target, regions).await,
+        }
     }
 
     async fn enter(
@@ -150,7 +175,7 @@ impl Connector {
                 }
                 let provider = provider.build().await;
                 base.into_builder()
-                    .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider))
+                    .credentials_provider(SharedCredentialsProvider::new(provider))
                     .build()
             }
         };
@@ -169,14 +194,7 @@ impl Connector {
                     account: account.clone(),
                     region,
                 };
-                Aws::new(
-                    scope,
-                    caller.clone(),
-                    &sdk,
-                    &self.recorder,
-                    Arc::new(Limits::new(config)),
-                    Arc::clone(&self.permits),
-                )
+                Aws::new(scope, caller.clone(), &sdk, &self.recorder, config)
             })
             .collect())
     }

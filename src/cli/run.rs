@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, Session, exit, mode};
 use crate::act::Patience;
 use crate::cloud::Cloud;
-use crate::controller::queue::QueueOptions;
+use crate::controller::queue::Priority;
 use crate::controller::{Intake, NoSwitch, Operator, ParameterSwitch, Parts, Queues, Witnesses};
-use crate::lease::Tenure;
+use crate::lease;
 use crate::model::finding::Kind;
 use crate::model::policy::Mode;
 use crate::report::Bus;
@@ -51,50 +51,11 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
     let server = Server::bind(&args.listen).await?;
     tracing::info!(address = %server.local_addr(), %mode, scopes = session.scopes.len(), "watching");
 
-    let queues = Queues::new(QueueOptions::default(), &metrics);
-    let own = session.connector.own();
-    let config = &session.config;
+    let queues = Queues::new(session.scopes.len(), &metrics);
     let witnesses = Arc::new(Witnesses::default());
-    let replica = format!("pid {}", std::process::id());
-    let scopes = session.scopes.iter().map(|aws| aws.scope.clone()).collect();
-    let tenure = Tenure::alone(scopes);
-    let operator = Arc::new(Operator::new(Parts {
-        witnesses: Arc::clone(&witnesses),
-        config: Arc::clone(config),
-        mode,
-        clock: Arc::clone(&session.clock),
-        metrics: Arc::clone(&metrics),
-        state: Arc::clone(&state),
-        clouds: session
-            .scopes
-            .iter()
-            .map(|aws| Arc::new(session.cloud(aws)) as Arc<dyn Cloud>)
-            .collect(),
-        queues: queues.clone(),
-        pause: match config.safety.pause.ssm_parameter.clone() {
-            None => Arc::new(NoSwitch),
-            Some(name) => {
-                let conf = aws_sdk_ssm::config::Builder::from(own)
-                    .interceptor(session.connector.recorder())
-                    .build();
-                let client = aws_sdk_ssm::Client::from_conf(conf);
-                Arc::new(ParameterSwitch { client, name })
-            }
-        },
-        ledger: session.ledger().await?,
-        tenure: tenure.clone(),
-        replica,
-        bus: config.report_to.event_bus.clone().map(|name| {
-            let conf = aws_sdk_eventbridge::config::Builder::from(own)
-                .interceptor(session.connector.recorder())
-                .build();
-            Bus {
-                client: aws_sdk_eventbridge::Client::from_conf(conf),
-                name,
-            }
-        }),
-        patience: Patience::default(),
-    }));
+    let parts = parts(&session, mode, &state, &queues, &witnesses).await?;
+    let tenure = parts.tenure.clone();
+    let operator = Arc::new(Operator::new(parts));
     metrics.before_render({
         let (operator, metrics) = (Arc::downgrade(&operator), Arc::downgrade(&metrics));
         move || {
@@ -109,7 +70,22 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
         }
     });
 
-    let (work, http) = (CancellationToken::new(), CancellationToken::new());
+    let (work, http, holding) = (
+        CancellationToken::new(),
+        CancellationToken::new(),
+        CancellationToken::new(),
+    );
+    let keeping = tokio::spawn({
+        let (tenure, queues, holding) = (tenure.clone(), queues.clone(), holding.clone());
+        async move {
+            let deliver = |key| {
+                if let Err(e) = queues.add(key, Priority::Event, None) {
+                    tracing::warn!(error = %e, "an event that another process received is left to the next sweep");
+                }
+            };
+            tenure.run(holding, deliver).await;
+        }
+    });
     let consumer = consumer(&session, &queues, witnesses).map(|c| tokio::spawn(c.run(work.clone())));
     let serving = tokio::spawn(server.run(Arc::clone(&state), http.clone()));
     let working = tokio::spawn(operator.run(work.clone(), GRACE));
@@ -124,10 +100,64 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
     if let Some(consumer) = consumer {
         consumer.await?;
     }
+    // What has begun is finished: now others may go on where this process stops.
+    tenure.release_all().await;
+    holding.cancel();
+    keeping.await?;
     http.cancel();
     serving.await??;
     tracing::info!("stopped");
     Ok(exit::CLEAN)
+}
+
+/// What the operator is made of, as the configuration says.
+async fn parts(
+    session: &Session,
+    mode: Mode,
+    state: &Arc<State>,
+    queues: &Queues,
+    witnesses: &Arc<Witnesses>,
+) -> Result<Parts, Failure> {
+    let (own, config) = (session.connector.own(), &session.config);
+    let recorder = || session.connector.recorder();
+    let replica = lease::replica_name();
+    let scopes = session.scopes.iter().map(|aws| aws.scope.clone()).collect();
+    let clock = Arc::clone(&session.clock);
+    Ok(Parts {
+        tenure: lease::open(config, own, recorder(), Arc::clone(&clock), replica.clone(), scopes),
+        ledger: session.ledger().await?,
+        witnesses: Arc::clone(witnesses),
+        config: Arc::clone(config),
+        mode,
+        clock,
+        metrics: Arc::clone(&session.metrics),
+        state: Arc::clone(state),
+        clouds: session
+            .scopes
+            .iter()
+            .map(|aws| Arc::new(session.cloud(aws)) as Arc<dyn Cloud>)
+            .collect(),
+        queues: queues.clone(),
+        pause: match config.safety.pause.ssm_parameter.clone() {
+            None => Arc::new(NoSwitch),
+            Some(name) => {
+                let conf = aws_sdk_ssm::config::Builder::from(own).interceptor(recorder()).build();
+                let client = aws_sdk_ssm::Client::from_conf(conf);
+                Arc::new(ParameterSwitch { client, name })
+            }
+        },
+        replica,
+        bus: config.report_to.event_bus.clone().map(|name| {
+            let conf = aws_sdk_eventbridge::config::Builder::from(own)
+                .interceptor(recorder())
+                .build();
+            Bus {
+                client: aws_sdk_eventbridge::Client::from_conf(conf),
+                name,
+            }
+        }),
+        patience: Patience::default(),
+    })
 }
 
 /// The loop that empties the queue, if one is configured.

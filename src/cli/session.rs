@@ -15,7 +15,7 @@ use crate::cloud::AwsCloud;
 use crate::collect::{Collector, Memory, Progress, Unwatched};
 use crate::config::{self, Config, Loaded};
 use crate::judge::{Judged, judge};
-use crate::ledger::{Ledger, SqliteLedger};
+use crate::ledger::Ledger;
 use crate::model::snapshot::{ReadError, Snapshot};
 use crate::report::Report;
 use crate::rules;
@@ -165,8 +165,7 @@ impl Session {
     /// # Errors
     /// If it can't be used.
     pub async fn ledger(&self) -> Result<Arc<dyn Ledger>, Failure> {
-        let path = &self.config.ledger.path;
-        Ok(Arc::new(SqliteLedger::open(path, self.clock.now()).await?))
+        Ok(crate::ledger::open(&self.config.ledger, &self.connector, self.clock.now()).await?)
     }
 
     /// Reads and judges every scope at once.
@@ -179,8 +178,9 @@ impl Session {
         let only = (!selection.workloads.is_empty()).then(|| selection.workloads.iter().cloned().collect());
         let swept: Vec<Swept> = stream::iter(&self.scopes)
             .map(|aws| async {
+                let alone = aws.alone();
                 let collector = Collector {
-                    aws,
+                    aws: &alone,
                     config: &self.config,
                     memory: &self.memory,
                     progress,

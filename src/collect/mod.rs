@@ -69,8 +69,13 @@ pub struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    /// Reads the whole scope. `now` is when reading begins.
+    /// Reads the whole scope, at the pace of sweeps. `now` is when reading begins.
     pub async fn sweep(&self, now: Timestamp) -> Snapshot {
+        let aws = self.aws.for_sweeps();
+        Box::pin(Collector { aws: &aws, ..*self }.read_all(now)).await
+    }
+
+    async fn read_all(&self, now: Timestamp) -> Snapshot {
         let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
         let (instances, clusters, groups, subnets, (services, definitions), secrets, migrations) = tokio::join!(
             Box::pin(rds::instances(self, None)),

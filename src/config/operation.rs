@@ -12,7 +12,8 @@ use super::forms;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Most AWS calls at once, 1 to 1024.
+    /// Most AWS calls at once in one account and region, 1 to 1024; sweeps use at most four fifths of it. Accounts don't
+    /// share it: one whose calls hang does not hold up the others.
     #[schemars(range(min = 1, max = 1024))]
     pub concurrency: usize,
     /// Rates of calls by service. What isn't given keeps to AWS's documented rates.

@@ -8,6 +8,9 @@ use super::queue::{AddError, Completion, Priority, QueueOptions, WorkQueue};
 use crate::model::key::{Key, Subject};
 use crate::telemetry::metrics::Metrics;
 
+/// A deployment sends a dozen events about one service within a second: after the first, they are one look.
+const DEBOUNCE: Duration = Duration::from_secs(1);
+
 /// Who handles a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Controller {
@@ -83,10 +86,16 @@ impl Controller {
 pub struct Queues(Arc<[WorkQueue<Key>]>);
 
 impl Queues {
-    /// Empty ones, seen in `metrics`.
+    /// Empty ones for `scopes` accounts and regions, seen in `metrics`.
     #[must_use]
-    pub fn new(options: QueueOptions, metrics: &Metrics) -> Self {
+    pub fn new(scopes: usize, metrics: &Metrics) -> Self {
         let queues = Controller::ALL.map(|controller| {
+            let options = QueueOptions {
+                // A scope whose calls all time out leaves workers to the others.
+                max_running_per_lane: (scopes > 1).then(|| (controller.workers() * 3 / 4).max(1)),
+                min_interval: DEBOUNCE,
+                ..QueueOptions::default()
+            };
             let seen = metrics.queue(controller.name());
             let queue = WorkQueue::new(options, seen.clone());
             metrics.before_render({

@@ -16,7 +16,7 @@ mod reconcile;
 mod shard;
 mod witnesses;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -57,11 +57,19 @@ pub struct Operator {
     parts: Parts,
     shards: BTreeMap<Scope, Shard>,
     actions: Mutex<VecDeque<serde_json::Value>>,
+    round: Mutex<Round>,
     /// Something changed since it was published.
     news: AtomicBool,
     /// To whoever puts announcements on the bus.
     to_bus: Option<mpsc::Sender<News>>,
     announcements: Mutex<Option<(Bus, mpsc::Receiver<News>)>>,
+}
+
+/// One look at every scope.
+#[derive(Default)]
+struct Round {
+    since: Option<tokio::time::Instant>,
+    swept: BTreeSet<Scope>,
 }
 
 /// What the operator needs from outside.
@@ -116,6 +124,7 @@ impl Operator {
             parts,
             shards,
             actions: Mutex::default(),
+            round: Mutex::default(),
             news: AtomicBool::new(false),
             to_bus,
             announcements: Mutex::new(announcements),

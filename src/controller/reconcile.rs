@@ -12,7 +12,7 @@ use super::shard::{Changes, Shard};
 use crate::act::Look;
 use crate::collect::Focus;
 use crate::judge::{judge, next_changes};
-use crate::model::key::{Key, Subject};
+use crate::model::key::{Key, Scope, Subject};
 use crate::model::policy::Mode;
 use crate::model::resources::Fight;
 use crate::model::snapshot::Snapshot;
@@ -102,9 +102,9 @@ impl Operator {
         if let Err(why) = self.recall(shard).await {
             tracing::error!(%scope, why, "nothing is corrected here until the ledger can be read");
         }
-        let calls = shard.cloud.calls();
+        let before = shard.cloud.sweep_calls();
         let mut snapshot = shard.cloud.sweep(now).await;
-        let calls = shard.cloud.calls().saturating_sub(calls);
+        let calls = shard.cloud.sweep_calls().saturating_sub(before);
         snapshot.fights = self.fights(shard);
         shard.recall(&mut snapshot);
         let judged = judge(&snapshot, config, self.parts.clock.now(), None);
@@ -129,8 +129,10 @@ impl Operator {
             started.elapsed().as_secs_f64(),
             complete.then(|| self.parts.clock.now()),
         );
+        self.parts.metrics.sweep_calls(scope, calls);
         self.announce(shard, changes, true).await;
         drop(turn);
+        self.covered(scope, started);
         tracing::info!(%scope, workloads = judged.workloads.len(), findings = judged.findings.len(),
             planned = plan.actions.len(), calls, took_ms = millis(started), "swept");
         self.follow_up(shard, plan.actions.iter().map(|a| a.workload.clone()), timers);
@@ -142,6 +144,26 @@ impl Operator {
             interval.saturating_sub(started.elapsed()).max(Duration::from_millis(1)),
         );
         Ok(())
+    }
+
+    /// Notes that a scope was swept; tells how long it took until all were.
+    fn covered(&self, scope: &Scope, started: Instant) {
+        let mut round = self.round.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let since = *round.since.get_or_insert(started);
+        round.swept.insert(scope.clone());
+        let held = |s: &&Scope| self.parts.tenure.token(s).is_some();
+        if self.shards.keys().filter(held).all(|s| round.swept.contains(s)) {
+            let took = since.elapsed();
+            self.parts.metrics.full_coverage(took.as_secs_f64());
+            if round.swept.len() > 1 {
+                tracing::info!(
+                    scopes = round.swept.len(),
+                    took_s = took.as_secs(),
+                    "all accounts and regions were swept"
+                );
+            }
+            *round = super::Round::default();
+        }
     }
 
     /// Asks for what a sweep found to be needed: corrections, worst first, what is under way, and timers.

@@ -62,6 +62,7 @@ impl Step {
             Self::Registered => "registered",
             Self::Called => "called",
             Self::GoingBack => "going back",
+            Self::SetBack => "set back",
         }
     }
 }

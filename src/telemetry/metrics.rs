@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use prometheus::{
-    Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry,
     TextEncoder,
 };
 
@@ -88,6 +88,8 @@ pub struct Metrics {
     detail_types: Bounded,
     sweep_seconds: HistogramVec,
     sweep_success: GaugeVec,
+    sweep_calls: GaugeVec,
+    full_coverage: Gauge,
     reconciles: IntCounterVec,
     reconcile_seconds: HistogramVec,
     queue_depth: IntGaugeVec,
@@ -164,6 +166,16 @@ impl Metrics {
                 "One sweep of one account and region.",
                 &["account", "region"],
                 SWEEP_SECONDS,
+            )?,
+            sweep_calls: make.gauges(
+                "holdfast_sweep_calls",
+                "AWS calls that the last sweep of an account and region made, repeated attempts included.",
+                &["account", "region"],
+            )?,
+            full_coverage: make.gauge(
+                "holdfast_full_coverage_seconds",
+                "How long the last round over all accounts and regions took, from the start of the first sweep to the \
+                 end of the last.",
             )?,
             sweep_success: make.gauges(
                 "holdfast_sweep_last_success_timestamp_seconds",
@@ -349,9 +361,10 @@ impl Metrics {
         for gauge in [findings, workloads, resources] {
             gauge.replace(scope, HashMap::new());
         }
-        let _ = self
-            .sweep_success
-            .remove_label_values(&[scope.account.as_str(), scope.region.as_str()]);
+        let place = [scope.account.as_str(), scope.region.as_str()];
+        for gauge in [&self.sweep_success, &self.sweep_calls] {
+            let _ = gauge.remove_label_values(&place);
+        }
     }
 
     /// Notes one sweep; `ok_at` is when it ended, if it could read what it needed.
@@ -363,6 +376,21 @@ impl Metrics {
                 .with_label_values(&labels)
                 .set(at.as_duration().as_secs_f64());
         }
+    }
+
+    /// Notes what one sweep cost ([`Aws::sweep_calls`] after it, less before it).
+    ///
+    /// [`Aws::sweep_calls`]: crate::aws::Aws::sweep_calls
+    pub fn sweep_calls(&self, scope: &Scope, calls: u64) {
+        #[allow(clippy::cast_precision_loss)] // Exact up to 2^53.
+        self.sweep_calls
+            .with_label_values(&[&scope.account, &scope.region])
+            .set(calls as f64);
+    }
+
+    /// Notes how long a round over every account and region took.
+    pub fn full_coverage(&self, seconds: f64) {
+        self.full_coverage.set(seconds.max(0.0));
     }
 
     /// Notes that a scope is to be swept, so that it is seen as stale until it has been.

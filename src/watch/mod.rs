@@ -409,7 +409,8 @@ fn chunks(handles: &mut Vec<String>) -> Vec<Vec<String>> {
     std::mem::take(handles).chunks(BATCH).map(<[String]>::to_vec).collect()
 }
 
-/// Deletes a batch, trying what failed again a few times. What stays is handled twice, which is harmless.
+/// Deletes a batch, trying again a few times what SQS did not delete in a call that succeeded; a call that failed, the
+/// SDK has repeated already. What stays is handled twice, which is harmless.
 async fn delete(source: Arc<dyn EventSource>, mut handles: Vec<String>) {
     for attempt in 0..4u32 {
         if attempt > 0 {
@@ -418,7 +419,10 @@ async fn delete(source: Arc<dyn EventSource>, mut handles: Vec<String>) {
         match source.delete(handles.clone()).await {
             Ok(left) if left.is_empty() => return,
             Ok(left) => handles = left,
-            Err(error) => tracing::debug!(%error, attempt, "handled messages not deleted yet"),
+            Err(error) => {
+                tracing::debug!(%error, attempt, "handled messages not deleted");
+                break;
+            }
         }
     }
     tracing::warn!(

@@ -32,6 +32,8 @@ fn every_name_of_the_interface_is_there() {
     m.set_findings(&s, [finding("rds-public-access", "coder")]);
     m.set_inventory(&s, 1, &BTreeMap::from([("rds-db-instance", 2)]));
     m.sweep(&s, 0.5, Some("2026-11-21T08:00:00Z".parse().unwrap()));
+    m.sweep_calls(&s, 141);
+    m.full_coverage(12.5);
     m.reconcile("workload", "ok", 0.1);
     let queue = m.queue("workload");
     queue.added();
@@ -58,6 +60,8 @@ fn every_name_of_the_interface_is_there() {
         "holdfast_resources",
         "holdfast_sweep_duration_seconds_bucket",
         "holdfast_sweep_last_success_timestamp_seconds",
+        "holdfast_sweep_calls{account=\"123456789012\",region=\"us-east-1\"} 141",
+        "holdfast_full_coverage_seconds 12.5",
         "holdfast_reconcile_total",
         "holdfast_reconcile_duration_seconds_count",
         "holdfast_workqueue_depth",
