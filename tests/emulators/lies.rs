@@ -34,6 +34,9 @@ pub enum Lie {
     TasksWithoutInterfaces,
     /// CloudWatch by the SDK's protocol, RPC v2 CBOR: moto answers 404.
     NoCborForCloudWatch,
+    /// `TransactWriteItems` of moto copies the whole table before each write and puts it back if a condition fails: of two at
+    /// once, one fails with HTTP 500, or loses what the other wrote.
+    TransactionsMix,
 }
 
 impl Lie {
@@ -41,6 +44,7 @@ impl Lie {
     pub fn on(self, kind: Kind) -> bool {
         match self {
             Self::EcsNeverSteady
+            | Self::TransactionsMix
             | Self::NoCborForCloudWatch
             | Self::NoSimulator
             | Self::RestorePointIsNow

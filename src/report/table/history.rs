@@ -184,8 +184,22 @@ mod tests {
             width: None,
             colour: false,
         };
-        insta::assert_snapshot!(history_table(&history("us-east-1"), plain), @"");
-        insta::assert_snapshot!(history_table(&history("eu-west-1"), plain), @"");
+        insta::assert_snapshot!(history_table(&history("us-east-1"), plain), @r"
+        WHEN (UTC)           WORKLOAD  WHAT                                      OUTCOME                 DETAIL
+        2026-11-21 09:30:00  shop      main/shop: shop:2 → shop:1                under way (going back)  3 tasks are starting
+        2026-11-21 08:00:00  shop      shop-db: PubliclyAccessible true → false  verified                a fresh read shows it
+        2026-11-21 08:00:00  shop      shop-db is publicly accessible            gone                    rds-public-access, until 2026-11-21 08:00:30
+        2026-11-21 08:00:00  shop      shop-db keeps backups for 1 day           open                    rds-public-access
+        2026-11-20 23:00:00  shop      shop-db: BackupRetentionPeriod 1 → 7      failed                  AccessDenied: grant rds:ModifyDBInstance
+        ");
+        insta::assert_snapshot!(history_table(&history("eu-west-1"), plain), @r"
+        WHEN (UTC)           WHERE                   WORKLOAD  WHAT                                      OUTCOME                 DETAIL
+        2026-11-21 09:30:00  123456789012/us-east-1  shop      main/shop: shop:2 → shop:1                under way (going back)  3 tasks are starting
+        2026-11-21 08:00:00  123456789012/us-east-1  shop      shop-db: PubliclyAccessible true → false  verified                a fresh read shows it
+        2026-11-21 08:00:00  123456789012/eu-west-1  shop      shop-db is publicly accessible            gone                    rds-public-access, until 2026-11-21 08:00:30
+        2026-11-21 08:00:00  123456789012/eu-west-1  shop      shop-db keeps backups for 1 day           open                    rds-public-access
+        2026-11-20 23:00:00  123456789012/us-east-1  shop      shop-db: BackupRetentionPeriod 1 → 7      failed                  AccessDenied: grant rds:ModifyDBInstance
+        ");
         assert_eq!(history_table(&History::default(), plain), "");
     }
 }
