@@ -11,8 +11,7 @@ use crate::plan::windows;
 
 /// What is described and planned but not built: refused, since to ignore it in silence would be worse. A version that
 /// builds one of these deletes its line, and nothing else.
-pub(super) const UNSUPPORTED: &[(&[&str], &str)] =
-    &[(&["ledger", "kind"], "dynamodb"), (&["lease", "kind"], "dynamodb")];
+pub(super) const UNSUPPORTED: &[(&[&str], &str)] = &[(&["ledger", "kind"], "dynamodb")];
 
 /// All faults of the tree in one list.
 pub(super) fn find(root: &Node, unsupported: &[(&[&str], &str)]) -> Vec<Fault> {
@@ -32,6 +31,7 @@ pub(super) fn find(root: &Node, unsupported: &[(&[&str], &str)]) -> Vec<Fault> {
             store(root, section, &mut faults);
         }
     }
+    shared(root, &mut faults);
     events(root, &mut faults);
     targets(root, &mut faults);
     change_windows(root, &mut faults);
@@ -58,6 +58,21 @@ fn store(root: &Node, section: &str, faults: &mut Vec<Fault>) {
     if let (true, Some(path)) = (is_dynamodb, given("path")) {
         let message = format!("{section}.path belongs to {section}.kind: sqlite only; remove it");
         faults.push(Fault::new(path.place, message));
+    }
+}
+
+/// Processes that share leases must share what they remember too: else the one that takes over knows nothing of what the
+/// other had begun.
+fn shared(root: &Node, faults: &mut Vec<Fault>) {
+    let kind = |section: &str| root.at(&[section, "kind"]).filter(|e| !e.node.is_null());
+    let Some(lease) = kind("lease").filter(|e| e.node.text() == Some("dynamodb")) else {
+        return;
+    };
+    let ledger = kind("ledger");
+    if ledger.is_none_or(|e| e.node.text() == Some("sqlite")) {
+        let message = "lease.kind: dynamodb needs ledger.kind: dynamodb, since whoever takes a scope over must know what was \
+                       begun there; set ledger.kind and ledger.table (it may be the same table), or lease.kind: none";
+        faults.push(Fault::new(ledger.unwrap_or(lease).node.place, message));
     }
 }
 

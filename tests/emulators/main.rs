@@ -28,6 +28,7 @@ mod denials;
 mod diagnose;
 mod gate;
 mod iam;
+mod leases;
 mod lies;
 mod operator;
 mod policy;

@@ -272,10 +272,21 @@ fn what_is_not_supported() {
     errors(
         "ledger: {kind: dynamodb}
 lease: {kind: dynamodb, table: t}",
-        &[
-            "h.yaml:1:16: ledger.kind: dynamodb is not supported in this version; remove it",
-            "h.yaml:2:15: lease.kind: dynamodb is not supported in this version; remove it",
-        ],
+        &["h.yaml:1:16: ledger.kind: dynamodb is not supported in this version; remove it"],
+    );
+}
+
+#[test]
+fn leases_are_shared_only_with_the_ledger() {
+    let refused = "lease.kind: dynamodb needs ledger.kind: dynamodb, since whoever takes a scope over must know what was \
+                   begun there; set ledger.kind and ledger.table (it may be the same table), or lease.kind: none";
+    errors(
+        "mode: audit\nlease: {kind: dynamodb, table: t}",
+        &[&format!("h.yaml:2:15: {refused}")],
+    );
+    errors(
+        "ledger: {kind: sqlite}\nlease: {kind: dynamodb, table: t}",
+        &[&format!("h.yaml:1:16: {refused}")],
     );
 }
 
@@ -321,7 +332,7 @@ fn what_a_store_needs_once_it_is_supported() {
     );
     let (root, _) = tree::parse("ledger: {kind: dynamodb, table: t}\nlease: {kind: dynamodb, table: t}\n");
     assert_eq!(conflicts::find(&root.unwrap(), &[]), []);
-    assert_eq!(UNSUPPORTED.len(), 2);
+    assert_eq!(UNSUPPORTED.len(), 1);
 }
 
 #[test]
