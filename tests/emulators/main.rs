@@ -28,6 +28,7 @@ mod denials;
 mod diagnose;
 mod gate;
 mod iam;
+mod leases;
 mod ledger;
 mod lies;
 mod operator;

@@ -208,7 +208,7 @@ async fn check_says_who_holds_it_now() {
     assert!(store.swap(Some(&ours), &theirs).await.unwrap());
     assert_eq!(
         a.tenure.check(scope, 1).await.unwrap_err().to_string(),
-        "the lease of 000000000000/us-east-1 is now held by x (token 2) (ours was 1); this replica must not act there any more"
+        "the lease of 000000000000/us-east-1 is now held by x (token 2, ours was 1); this replica must not act there any more"
     );
     assert_eq!(a.tenure.token(scope), None);
 }
