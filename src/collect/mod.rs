@@ -103,11 +103,11 @@ impl Collector<'_> {
     /// Reads what the first reads turned out to need: values, what suspicious groups guard, earlier revisions, what a
     /// rollback would choose, what logs say.
     async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, reuse: Reuse) -> Snapshot {
-        Box::pin(secrets::follow(self, &mut snapshot)).await;
+        Box::pin(secrets::follow(self, &mut snapshot, now, reuse)).await;
         let wants = wants(&snapshot, self.config, now);
         let (guarded, earlier, parameter_groups, rollbacks, logs, policies, access) = tokio::join!(
             Box::pin(ec2::guarded(self, &wants.guarded)),
-            Box::pin(ecs::durable_revisions(self, &snapshot, &wants.earlier, now)),
+            Box::pin(ecs::durable_revisions(self, &snapshot, &wants.earlier, now, reuse)),
             Box::pin(parameter_groups::read(self, &wants.parameter_groups)),
             Box::pin(deployments::rollback_targets(
                 self,

@@ -23,6 +23,7 @@ mod catalogue_secrets;
 mod check;
 mod checklist;
 mod corners;
+mod cost;
 mod databases;
 mod denials;
 mod diagnose;
