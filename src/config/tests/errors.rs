@@ -309,9 +309,9 @@ fn what_a_table_needs() {
     errors(
         "ledger: {kind: dynamodb, path: x.db}\nlease: {kind: dynamodb}\n",
         &[
-            "h.yaml:1:16: ledger.kind: dynamodb needs ledger.table, the table's name",
+            "h.yaml:1:10: ledger.kind: dynamodb needs ledger.table, the table's name",
             "h.yaml:1:26: ledger.path belongs to ledger.kind: sqlite only; remove it",
-            "h.yaml:2:15: lease.kind: dynamodb needs lease.table, the table's name",
+            "h.yaml:2:9: lease.kind: dynamodb needs lease.table, the table's name",
         ],
     );
     assert!(
