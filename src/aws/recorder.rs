@@ -118,6 +118,7 @@ fn iam_prefix(service: &str) -> &'static str {
         "STS" => "sts",
         "SSM" => "ssm",
         "CloudWatch Logs" => "logs",
+        "DynamoDB" => "dynamodb",
         "EventBridge" => "events",
         "CloudWatch" => "cloudwatch",
         "IAM" => "iam",

@@ -95,9 +95,8 @@ impl DynamoStore {
     /// Sends a conditional write. Where the condition fails: what is there instead.
     async fn put_if(&self, put: PutItemFluentBuilder, pk: &str, sk: &str) -> Result<Option<Stored>, LeaseError> {
         let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let error = match put.send().await {
-            Ok(_) => return Ok(None),
-            Err(error) => error,
+        let Err(error) = put.send().await else {
+            return Ok(None);
         };
         let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
             return Err(self.failed("dynamodb:PutItem", &error));

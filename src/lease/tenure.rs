@@ -75,7 +75,7 @@ pub struct Tenure(Arc<Kind>);
 
 enum Kind {
     Alone(watch::Sender<BTreeMap<Scope, u64>>),
-    Shared(Shared),
+    Shared(Box<Shared>),
 }
 
 struct Shared {
@@ -119,7 +119,7 @@ impl Tenure {
     pub fn shared(store: Arc<dyn LeaseStore>, replica: String, mut scopes: Vec<Scope>, options: TenureOptions) -> Self {
         scopes.sort_unstable();
         scopes.dedup();
-        Self(Arc::new(Kind::Shared(Shared {
+        Self(Arc::new(Kind::Shared(Box::new(Shared {
             store,
             replica,
             scopes,
@@ -127,7 +127,7 @@ impl Tenure {
             hold: Hold::new(),
             owners: Mutex::default(),
             announcing: tokio::sync::Mutex::default(),
-        })))
+        }))))
     }
 
     /// Announces this replica, keeps what it holds, takes what is free, balances, and hands each key that others left for
