@@ -2,6 +2,7 @@
 //! model in its place, so nothing behind this seam decides anything.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -13,7 +14,11 @@ use crate::config::Config;
 use crate::model::key::Scope;
 use crate::model::remediation::{Action, SecretChange};
 use crate::model::resources::Service;
-use crate::model::snapshot::{Seen, Snapshot};
+use crate::model::snapshot::{ReadError, Seen, Snapshot};
+
+/// How long a call that changes something may take, repetitions by the SDK included. No longer than a lease holds on
+/// after it was checked, so that nothing is still on its way when another process has the scope.
+const WRITE_WITHIN: Duration = Duration::from_secs(8);
 
 /// One call that changes something.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -133,6 +138,17 @@ impl Cloud for AwsCloud {
     }
 
     async fn write(&self, write: Write<'_>) -> Seen<Option<String>> {
-        Box::pin(act::write(&self.collector(), write)).await
+        let collector = self.collector();
+        let sent = Box::pin(act::write(&collector, write));
+        tokio::time::timeout(WRITE_WITHIN, sent).await.unwrap_or_else(|_| {
+            let scope = self.scope();
+            Err(Arc::new(ReadError {
+                service: "aws".into(),
+                operation: "write".into(),
+                resource: scope.to_string(),
+                code: "Timeout".into(),
+                message: format!("a call in {scope} had no answer within {} s", WRITE_WITHIN.as_secs()),
+            }))
+        })
     }
 }

@@ -122,7 +122,6 @@ fn iam_prefix(service: &str) -> &'static str {
         "EventBridge" => "events",
         "CloudWatch" => "cloudwatch",
         "IAM" => "iam",
-        "DynamoDB" => "dynamodb",
         _ => "other",
     }
 }

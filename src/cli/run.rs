@@ -56,6 +56,14 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
     let parts = parts(&session, mode, &state, &queues, &witnesses).await?;
     let tenure = parts.tenure.clone();
     let operator = Arc::new(Operator::new(parts));
+    state.before_view({
+        let operator = Arc::downgrade(&operator);
+        move || {
+            if let Some(operator) = operator.upgrade() {
+                operator.publish();
+            }
+        }
+    });
     metrics.before_render({
         let (operator, metrics) = (Arc::downgrade(&operator), Arc::downgrade(&metrics));
         move || {
@@ -101,9 +109,9 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
         consumer.await?;
     }
     // What has begun is finished: now others may go on where this process stops.
-    tenure.release_all().await;
     holding.cancel();
     keeping.await?;
+    tenure.release_all().await;
     http.cancel();
     serving.await??;
     tracing::info!("stopped");

@@ -293,13 +293,12 @@ fn keeps_to_its_budget(kind: Kind) {
             .count(),
         1
     );
-    assert!(
+    operator.until("the reason", || {
         operator
             .get("/api/v1/plan")
             .1
-            .contains("safety.max_actions_per_sweep is 1"),
-        "and says why"
-    );
+            .contains("safety.max_actions_per_sweep is 1")
+    });
     assert_eq!(operator.stop(), 0);
 }
 
