@@ -34,7 +34,7 @@ fn broken(kind: Kind) -> World {
         let fault = match (Lie::EcsNeverSteady.on(kind), bare) {
             (true, _) => json!({}),
             (false, true) => json!({"web": {"secrets": null}}),
-            (false, false) => json!({"web": {"secrets": {"DATABASE_URL": "{{secret:short-url}}"}}}),
+            (false, false) => json!({"web": {"secrets": {"DATABASE_URL": "{{secret:moved-url}}:url::"}}}),
         };
         world.stack(name, fault);
     }
