@@ -28,6 +28,7 @@ mod cost;
 mod databases;
 mod denials;
 mod diagnose;
+mod faults;
 mod gate;
 mod iam;
 mod kills;
@@ -41,6 +42,7 @@ mod report;
 mod secrets;
 mod services;
 mod stage;
+mod storm;
 mod world;
 
 /// Turns functions of one [`stage::Kind`] into a test for each emulator.
