@@ -196,7 +196,7 @@ impl Actor<'_> {
             Action::RollOut { .. } | Action::RollBack { .. } => self.roll(&mut attempt, true).await,
             _ => self.first_call(&mut attempt).await,
         };
-        self.note(&mut attempt, &progress).await;
+        let progress = self.note(&mut attempt, progress).await;
         Stepped {
             attempt: Some(attempt),
             progress,
@@ -216,7 +216,7 @@ impl Actor<'_> {
                 other => (other, None),
             },
         };
-        self.note(&mut attempt, &progress).await;
+        let progress = self.note(&mut attempt, progress).await;
         Stepped {
             attempt: Some(attempt),
             progress,
@@ -365,9 +365,10 @@ impl Actor<'_> {
     }
 
     /// Writes down how far an attempt has come. If that fails, what was written before still leads to the same end:
-    /// whoever reads it finds out from AWS what was done since.
-    async fn note(&self, attempt: &mut Attempt, progress: &Progress) {
-        let detail = match progress {
+    /// whoever reads it finds out from AWS what was done since. That may be this process: what it did has not ended
+    /// before the ledger tells so.
+    async fn note(&self, attempt: &mut Attempt, progress: Progress) -> Progress {
+        let detail = match &progress {
             Progress::Ended(ended, detail) => {
                 attempt.outcome = Some(*ended);
                 detail
@@ -375,8 +376,18 @@ impl Actor<'_> {
             Progress::Waits(_, why) => why,
         };
         detail.clone_into(&mut attempt.detail);
-        if let Err(e) = self.save(attempt).await {
-            tracing::warn!(attempt = attempt.id, error = %e, "how far a correction has come could not be written down");
+        let Err(e) = self.save(attempt).await else {
+            return progress;
+        };
+        tracing::warn!(attempt = attempt.id, error = %e, "how far a correction has come could not be written down");
+        let passed = age(attempt.begun_at, self.clock.now());
+        match progress {
+            Progress::Ended(Ended::Verified | Ended::Applied, _) if passed < self.patience.settle * 4 => {
+                attempt.outcome = None;
+                let why = format!("how it ended could not be written down: {e}");
+                Progress::Waits(self.pace(passed).max(Duration::from_secs(1)), why)
+            }
+            other => other,
         }
     }
 }
