@@ -21,12 +21,10 @@ pub fn seeded(case: &str) -> fastrand::Rng {
 }
 
 /// Waits until `done`, and panics with what `told` says past the deadline.
-pub fn until(what: &str, deadline: Duration, mut done: impl FnMut() -> bool, told: impl FnOnce() -> String) {
+pub fn until(what: &str, deadline: Duration, mut done: impl FnMut() -> bool, told: impl Fn() -> String) {
     let end = Instant::now() + deadline;
     while !done() {
-        if Instant::now() >= end {
-            panic!("{what}: not within {deadline:?}\n{}", told());
-        }
+        assert!(Instant::now() < end, "{what}: not within {deadline:?}\n{}", told());
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }

@@ -188,7 +188,7 @@ fn a_window_and_a_waiver_end_on_the_second(kind: Kind) {
         at.round(jiff::Unit::Second).expect("an instant")
     };
     let (window, waiver) = (in_seconds(14), in_seconds(16));
-    let mut tag = |stage: &mut Stage, id: &str, tags: serde_json::Value| {
+    let tag = |stage: &mut Stage, id: &str, tags: serde_json::Value| {
         let arn = format!("arn:aws:rds:us-east-1:123456789012:db:{id}");
         stage.call(
             "rds",

@@ -14,7 +14,7 @@ use crate::world::World;
 
 on_both!(they_share_and_any_may_die, a_stolen_lease_stops_what_has_not_been_sent);
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 const ACCOUNT: &str = "123456789012";
 const OTHER: &str = "222222222222";
 
@@ -215,6 +215,7 @@ fn they_share_and_any_may_die(kind: Kind) {
     let left = fleet.held(&second);
     let stopping = Instant::now();
     assert_eq!(second.stop(), 0);
+    let ended = stopping.elapsed();
     for place in &left {
         fleet.open(*place, "three");
     }
@@ -234,7 +235,7 @@ fn they_share_and_any_may_die(kind: Kind) {
         );
     }
     eprintln!(
-        "figures: after SIGTERM they moved in {moved:.1?}, and all was closed in {:.1?}",
+        "figures: after SIGTERM it ended in {ended:.1?}, they moved in {moved:.1?}, and all was closed in {:.1?}",
         stopping.elapsed()
     );
     assert!(moved < Duration::from_secs(15), "{moved:?}");
@@ -244,9 +245,9 @@ fn they_share_and_any_may_die(kind: Kind) {
         .flat_map(Gateway::made)
         .collect();
     let mut named = all.clone();
-    named
-        .iter_mut()
-        .for_each(|m| m.what = format!("{} {} {}", m.account, m.region, m.what));
+    for m in &mut named {
+        m.what = format!("{} {} {}", m.account, m.region, m.what);
+    }
     assert_each_once(&named);
     assert_eq!(all.len(), 3 + orphans.len() + left.len());
     let told = history(&fleet.stage, &fleet.stage.endpoint);
