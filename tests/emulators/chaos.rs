@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::operator::{Operator, RUN};
-use crate::stage::{Answer, Gateway, Stage, list, python, text};
+use crate::stage::{Answer, Gateway, Kind, Stage, list, python, text};
 
 /// Numbers drawn from `HOLDFAST_SEED`, or from a seed of this moment; printed, so that a failure can be had again.
 pub fn seeded(case: &str) -> fastrand::Rng {
@@ -27,6 +27,14 @@ pub fn until(what: &str, deadline: Duration, mut done: impl FnMut() -> bool, tol
         assert!(Instant::now() < end, "{what}: not within {deadline:?}\n{}", told());
         std::thread::park_timeout(Duration::from_millis(20));
     }
+}
+
+/// The same case on both emulators side by side: most of it is waiting.
+pub fn on_both_at_once(case: fn(Kind)) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| case(Kind::Ministack));
+        scope.spawn(|| case(Kind::Moto));
+    });
 }
 
 /// Lets time pass: moments that a case draws.

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::chaos::{assert_each_once, assert_told, history, launch, neighbours, pass, seeded, until, watched};
+use crate::chaos::{
+    assert_each_once, assert_told, history, launch, neighbours, on_both_at_once, pass, seeded, until, watched,
+};
 use crate::lies::Lie;
 use crate::operator::Operator;
 use crate::stage::{Gateway, Kind, Stage, list};
@@ -112,7 +114,7 @@ fn killed_at_any_moment_it_goes_on_where_it_was() {
 }
 
 /// The worst moment: AWS has carried out the call, and nobody has read its answer.
-fn killed_before_it_reads_the_answer(kind: Kind) {
+fn unanswered(kind: Kind) {
     let mut stage = Stage::new(kind, &broken(kind));
     stage.configure(&SAFETY.replace("max_actions_per_sweep: 4", "max_actions_per_sweep: 100"));
     let before = neighbours(&mut stage, "stray");
@@ -135,7 +137,10 @@ fn killed_before_it_reads_the_answer(kind: Kind) {
     converges(kind, &mut stage, &gateway, operator, &before);
 }
 
-crate::on_both!(killed_before_it_reads_the_answer);
+#[test]
+fn killed_before_it_reads_the_answer() {
+    on_both_at_once(unanswered);
+}
 
 /// `apply` dies in the midst of a rollout; `run` takes it further without a second revision.
 #[test]
