@@ -1,10 +1,13 @@
 //! New revisions of task definitions: registered once for an attempt, and found again by its tag.
 
+use std::time::Duration;
+
+use aws_sdk_ecs::operation::register_task_definition::RegisterTaskDefinitionOutput;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
 use aws_sdk_ecs::types::{Secret, Tag, TaskDefinition, TaskDefinitionField};
 use aws_smithy_types::retry::RetryConfig;
 
-use crate::aws::{Api, Family};
+use crate::aws::{Api, Family, is_throttled};
 use crate::collect::Collector;
 use crate::model::remediation::SecretChange;
 use crate::model::snapshot::Seen;
@@ -21,6 +24,12 @@ const REGISTER: Api = Api {
 };
 /// The tag that names the attempt which registered a revision, behind the configured prefix.
 const ATTEMPT: &str = "attempt";
+/// Between attempts that were throttled: as many as the SDK makes of other calls, within [`crate::cloud`]'s time for one.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 /// Revisions looked through for one that an attempt registered: others register too, but not that fast.
 const REVISIONS: i32 = 50;
 
@@ -86,16 +95,30 @@ pub(super) async fn register(
     tags.retain(|t| t.key().is_some_and(|k| !k.starts_with("aws:") && k != key && k != mark));
     tags.push(Tag::builder().key(key).value(workload).build());
     tags.push(Tag::builder().key(mark).value(attempt).build());
-    // Sent once: this call is not idempotent, and the SDK would repeat one whose answer was lost.
-    let request = copy(c.aws.ecs.register_task_definition(), definition)
-        .set_tags(Some(tags))
-        .customize()
-        .config_override(aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::disabled()));
-    let answer = c.aws.call(REGISTER, base, request.send()).await?;
+    let request = copy(c.aws.ecs.register_task_definition(), definition).set_tags(Some(tags));
+    let answer = send(c, base, &request).await?;
     answer
         .task_definition
         .and_then(|d| d.task_definition_arn)
         .ok_or_else(|| missing("AWS answered without the ARN of the new revision"))
+}
+
+/// Carried out once: this call is not idempotent, and the SDK would repeat one whose answer was lost. One that was
+/// throttled was not carried out, so it is sent again.
+async fn send(
+    c: &Collector<'_>,
+    base: &str,
+    request: &RegisterTaskDefinitionFluentBuilder,
+) -> Seen<RegisterTaskDefinitionOutput> {
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let once = aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::disabled());
+        let request = request.clone().customize().config_override(once);
+        match (c.aws.call(REGISTER, base, request.send()).await, pauses.next()) {
+            (Err(e), Some(pause)) if is_throttled(&e) => tokio::time::sleep(pause).await,
+            (answer, _) => return answer,
+        }
+    }
 }
 
 /// Every field that `RegisterTaskDefinition` takes. (Elastic Inference accelerators are no longer one: AWS ended them.)

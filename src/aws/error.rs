@@ -59,6 +59,12 @@ pub fn is_absent(error: &ReadError) -> bool {
     code.contains("NotFound") || code == "ParameterNotFound" || code.starts_with("NoSuch")
 }
 
+/// Whether AWS turned the call away for its rate, without carrying it out.
+#[must_use]
+pub fn is_throttled(error: &ReadError) -> bool {
+    THROTTLED.contains(&error.code.as_str())
+}
+
 /// Error codes of servers that failed while they handled a call, and of answers that never came.
 const UNCERTAIN: &[&str] = &[
     "Timeout",

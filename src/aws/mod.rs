@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use crate::config::Config;
 use crate::model::key::Scope;
 use crate::model::snapshot::{ReadError, Seen};
-pub use error::{explain, is_absent, is_denied, is_uncertain};
+pub use error::{explain, is_absent, is_denied, is_throttled, is_uncertain};
 pub use limits::{Api, Family, Limits, Pace};
 pub use recorder::{CallCounts, CallObserver, Recorder};
 pub use targets::{Connector, TargetError};
