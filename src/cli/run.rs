@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Session, exit, mode};
 use crate::act::Patience;
-use crate::cloud::Cloud;
 use crate::controller::queue::Priority;
 use crate::controller::{Intake, NoSwitch, Operator, ParameterSwitch, Parts, Queues, Witnesses};
 use crate::lease;
@@ -38,7 +37,11 @@ pub struct RunArgs {
 pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure> {
     let mode = args.mode.unwrap_or(session.config.mode);
     for target in &session.unreachable {
-        tracing::error!(target = target.resource, "{}; the other targets go on", target.message);
+        tracing::error!(
+            target = target.resource,
+            "{}; the other targets go on, and it is tried again",
+            target.message
+        );
     }
     let metrics = Arc::clone(&session.metrics);
     metrics.set_mode(if mode == Mode::Enforce {
@@ -129,7 +132,8 @@ async fn parts(
     let (own, config) = (session.connector.own(), &session.config);
     let recorder = || session.connector.recorder();
     let replica = lease::replica_name();
-    let scopes = session.scopes.iter().map(|aws| aws.scope.clone()).collect();
+    let clouds = session.clouds();
+    let scopes = clouds.iter().map(|cloud| cloud.scope().clone()).collect();
     let clock = Arc::clone(&session.clock);
     Ok(Parts {
         tenure: lease::open(config, own, recorder(), Arc::clone(&clock), replica.clone(), scopes),
@@ -140,11 +144,7 @@ async fn parts(
         clock,
         metrics: Arc::clone(&session.metrics),
         state: Arc::clone(state),
-        clouds: session
-            .scopes
-            .iter()
-            .map(|aws| Arc::new(session.cloud(aws)) as Arc<dyn Cloud>)
-            .collect(),
+        clouds,
         queues: queues.clone(),
         pause: match config.safety.pause.ssm_parameter.clone() {
             None => Arc::new(NoSwitch),

@@ -156,6 +156,22 @@ impl Snapshot {
         }
     }
 
+    /// A scope of which nothing could be read.
+    #[must_use]
+    pub fn unread(scope: Scope, started_at: Timestamp, error: &Arc<ReadError>) -> Self {
+        Self {
+            instances: Err(Arc::clone(error)),
+            clusters: Err(Arc::clone(error)),
+            services: Err(Arc::clone(error)),
+            security_groups: Err(Arc::clone(error)),
+            subnets: Err(Arc::clone(error)),
+            secrets: Err(Arc::clone(error)),
+            migrations: Err(Arc::clone(error)),
+            errors: BTreeSet::from([Arc::clone(error)]),
+            ..Self::empty(scope, started_at)
+        }
+    }
+
     /// Takes over the last runs of migrations that `before` knew and this does not: ECS forgets a stopped task after
     /// about an hour, and its network interfaces sooner, but what it did to the schema stays done.
     pub fn keep_runs_of(&mut self, before: &Self) {
