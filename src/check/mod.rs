@@ -205,7 +205,7 @@ fn definition_case(
     snapshot
         .task_definitions
         .insert(revision, Ok(std::sync::Arc::new(found.revision)));
-    snapshot.services = Ok(BTreeMap::from([(service.arn.clone(), service)]));
+    snapshot.services = Ok([(service.arn.clone(), service)].into());
     Case {
         snapshot,
         definitions_only: true,

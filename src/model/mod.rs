@@ -6,6 +6,7 @@ pub mod key;
 pub mod policy;
 pub mod remediation;
 pub mod resources;
+pub mod shared;
 pub mod snapshot;
 pub mod tags;
 pub mod value_from;
