@@ -15,15 +15,18 @@ use crate::rules::wants::view;
 pub struct Focus {
     /// The workload; absent where only an event's resource is known, whose tag will tell.
     pub workload: Option<String>,
-    instances: BTreeSet<String>,
-    clusters: BTreeSet<String>,
+    /// Identifiers of RDS instances.
+    pub instances: BTreeSet<String>,
+    /// Identifiers of RDS clusters.
+    pub clusters: BTreeSet<String>,
     /// Service ARNs.
-    services: BTreeSet<String>,
-    groups: BTreeSet<String>,
+    pub services: BTreeSet<String>,
+    /// Ids of security groups.
+    pub groups: BTreeSet<String>,
     /// Families that run migrations, by name.
-    families: BTreeSet<String>,
+    pub families: BTreeSet<String>,
     /// A secret that an event named, by ARN or name.
-    secret: Option<String>,
+    pub secret: Option<String>,
 }
 
 impl Focus {
