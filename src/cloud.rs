@@ -116,12 +116,7 @@ impl Cloud for AwsCloud {
     }
 
     async fn sweep(&self, now: Timestamp) -> Snapshot {
-        let aws = self.aws.for_sweeps();
-        let collector = Collector {
-            aws: &aws,
-            ..self.collector()
-        };
-        Box::pin(collector.sweep(now)).await
+        Box::pin(self.collector().sweep(now)).await
     }
 
     fn sweep_calls(&self) -> u64 {
