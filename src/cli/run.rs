@@ -81,6 +81,15 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
         }
     });
 
+    metrics.before_render({
+        let (runtime, metrics) = (tokio::runtime::Handle::current(), Arc::downgrade(&metrics));
+        move || {
+            if let Some(metrics) = metrics.upgrade() {
+                metrics.set_tasks(runtime.metrics().num_alive_tasks());
+            }
+        }
+    });
+
     let (work, http, holding) = (
         CancellationToken::new(),
         CancellationToken::new(),
