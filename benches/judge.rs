@@ -174,7 +174,7 @@ fn snapshot(workloads: usize, now: Timestamp) -> Snapshot {
         internet_gateway: None,
         private_routes: vec![],
     };
-    s.subnets = Ok(BTreeMap::from([(subnet.id.clone(), subnet)]));
+    s.subnets = Ok([(subnet.id.clone(), subnet)].into());
     (0..workloads).for_each(|i| add(&mut s, i, now));
     s
 }

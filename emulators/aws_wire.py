@@ -4,6 +4,7 @@ import json
 import re
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
@@ -13,6 +14,7 @@ _PAGED = re.compile(rb"(?:^|&)(?:MaxResults=|NextToken=|Filter\.)")
 _RPC_PATH = re.compile(rb"/operation/([A-Za-z0-9]+)$")
 _ROLE_ARN = re.compile(rb"(?:^|&)RoleArn=arn%3Aaws[a-z-]*%3Aiam%3A%3A(\d{12})%3A")
 _ACCESS_KEY = re.compile(rb"<AccessKeyId>([^<]+)</AccessKeyId>")
+_EXPIRATION = re.compile(rb"<Expiration>[^<]*</Expiration>")
 _DB_INSTANCE = re.compile(rb"(?:^|&)DBInstanceIdentifier=([^&]+)")
 
 # The tagging API signs as `tagging`; its IAM actions start with `tag`.
@@ -62,6 +64,21 @@ def assumed_session(request_body, response_body):
     """The access key that an AssumeRole call gave out and the account it acts in, or None."""
     role, key = _ROLE_ARN.search(request_body), _ACCESS_KEY.search(response_body)
     return (key[1].decode(), role[1].decode()) if role and key else None
+
+
+def with_expiration(response_body, ends):
+    """An answer to AssumeRole whose credentials end at `ends` (Unix time)."""
+    at = datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    return _EXPIRATION.sub(b"<Expiration>" + at + b"</Expiration>", response_body)
+
+
+def expired(call):
+    message = "The security token included in the request is expired"
+    if call.protocol == "ec2":
+        return error(call, 400, "RequestExpired", message)
+    if call.protocol == "query":
+        return error(call, 403, "ExpiredToken", message)
+    return error(call, 400, "ExpiredTokenException", message)
 
 
 def throttled(call):

@@ -3,7 +3,7 @@
 
     emulators/gateway.py --upstream http://127.0.0.1:4566 [--port N] [--latency-ms 50] [--enforce]
                          [--deny rds:ModifyDBInstance]... [--throttle ecs:DescribeServices]... [--log FILE]
-                         [--record FILE] [--say rds:DescribeDBInstances ID FIELD VALUE]... [--simulate JSON]
+                         [--record FILE] [--session-seconds N] [--say rds:DescribeDBInstances ID FIELD VALUE]... [--simulate JSON]
 
 --latency-ms  every call waits this long first; calls wait side by side, as on a network
 --enforce     AWS's documented rates (aws_limits.py) per account and region; what exceeds them gets the error that
@@ -17,8 +17,9 @@
 --rewrite     service:Operation:path=JSON: sets that field in the emulator's answer; rewrite.py tells how a path is written
 --simulate    answers iam:SimulatePrincipalPolicy as AWS does, from this table (JSON; aws_simulator.py says how it is
               written), one resource a page
+--session-seconds  what AssumeRole gives out ends so soon, and is refused from then on
 --log         one JSON line for each call: t (arrival, Unix time), ms, service, operation, region, account, status,
-              outcome (passed, answered, throttled, denied, failed), resource (RDS calls: the instance)
+              outcome (passed, answered, throttled, denied, expired, failed), resource (RDS calls: the instance)
 --record      the calls themselves, as JSON lines, so that bench.py can replay them
 
 Prints {"endpoint": ..., "pid": ...} when it listens; ends with the process that started it.
@@ -101,6 +102,7 @@ class Gateway:
         self.log = open(options.log, "w", buffering=1) if options.log else None
         self.record = open(options.record, "w", buffering=1) if options.record else None
         self.sessions = {}
+        self.session_seconds, self.session_ends = options.session_seconds, {}
         self.idle = deque()
         self.in_flight = 0
         self.reset()
@@ -163,6 +165,8 @@ class Gateway:
         if any(fnmatch.fnmatchcase(call.name, pattern) for pattern in self.throttle):
             self.throttles[call.name] += 1
             return self.refuse, ("throttled", aws_wire.throttled(call))
+        if self.session_ends.get(call.access_key, exchange.arrived) < exchange.arrived:
+            return self.refuse, ("expired", aws_wire.expired(call))
         instead = self.rewrites.answer(call.name)
         if instead is not None:
             return self.refuse, ("answered", (200, b"application/x-amz-json-1.1", b"", instead))
@@ -203,6 +207,9 @@ class Gateway:
             session = aws_wire.assumed_session(exchange.body, body)
             if session:
                 self.sessions[session[0]] = session[1]
+            if session and self.session_seconds:
+                ends = self.session_ends[session[0]] = time.time() + self.session_seconds
+                body = aws_wire.with_expiration(body, ends)
         if status == 200:
             body = self.replay.rewrite(exchange.call, body)
             body = self.rewrites.rewrite(exchange.call.name, body)
@@ -385,6 +392,7 @@ def main():
     parser.add_argument("--say", action="append", default=[], nargs=4, metavar=("CALL", "ID", "FIELD", "VALUE"))
     parser.add_argument("--answer", action="append", default=[], metavar="SERVICE:OPERATION=JSON")
     parser.add_argument("--rewrite", action="append", default=[], metavar="SERVICE:OPERATION:PATH=JSON")
+    parser.add_argument("--session-seconds", type=float)
     parser.add_argument("--log")
     parser.add_argument("--record")
     options = parser.parse_args()

@@ -1,7 +1,10 @@
 //! The seam between what decides and AWS: one account and region, as it is read and changed. The simulation has a
 //! model in its place, so nothing behind this seam decides anything.
 
+mod late;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -13,7 +16,12 @@ use crate::config::Config;
 use crate::model::key::Scope;
 use crate::model::remediation::{Action, SecretChange};
 use crate::model::resources::Service;
-use crate::model::snapshot::{Seen, Snapshot};
+use crate::model::snapshot::{ReadError, Seen, Snapshot};
+pub use late::{Door, LateCloud};
+
+/// How long a call that changes something may take, repetitions by the SDK included. No longer than a lease holds on
+/// after it was checked, so that nothing is still on its way when another process has the scope.
+const WRITE_WITHIN: Duration = Duration::from_secs(8);
 
 /// One call that changes something.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -108,12 +116,7 @@ impl Cloud for AwsCloud {
     }
 
     async fn sweep(&self, now: Timestamp) -> Snapshot {
-        let aws = self.aws.for_sweeps();
-        let collector = Collector {
-            aws: &aws,
-            ..self.collector()
-        };
-        Box::pin(collector.sweep(now)).await
+        Box::pin(self.collector().sweep(now)).await
     }
 
     fn sweep_calls(&self) -> u64 {
@@ -133,6 +136,17 @@ impl Cloud for AwsCloud {
     }
 
     async fn write(&self, write: Write<'_>) -> Seen<Option<String>> {
-        Box::pin(act::write(&self.collector(), write)).await
+        let collector = self.collector();
+        let sent = Box::pin(act::write(&collector, write));
+        tokio::time::timeout(WRITE_WITHIN, sent).await.unwrap_or_else(|_| {
+            let scope = self.scope();
+            Err(Arc::new(ReadError {
+                service: "aws".into(),
+                operation: "write".into(),
+                resource: scope.to_string(),
+                code: "Timeout".into(),
+                message: format!("a call in {scope} had no answer within {} s", WRITE_WITHIN.as_secs()),
+            }))
+        })
     }
 }

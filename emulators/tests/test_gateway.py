@@ -129,3 +129,27 @@ def test_paths_lead_where_they_say():
     set_at(document, "tasks.7.stopCode", "x")
     set_at(document, "services.*.status", "x")
     assert document == {"tasks": [{"containers": [{"name": "a", "exitCode": 1}, {"exitCode": 1}]}, {}]}
+
+
+def test_a_session_ends(gateway):
+    endpoint = gateway("--session-seconds", "1")
+    role = {"RoleArn": "arn:aws:iam::222222222222:role/some", "RoleSessionName": "some"}
+    given = client("sts", endpoint).assume_role(**role)["Credentials"]
+    assert given["Expiration"].timestamp() - time.time() < 2
+    keys = {"key": given["AccessKeyId"], "secret": given["SecretAccessKey"], "token": given["SessionToken"]}
+    for service, call, code in [
+        ("rds", "describe_db_instances", "ExpiredToken"),
+        ("ecs", "list_clusters", "ExpiredTokenException"),
+        ("ec2", "describe_subnets", "RequestExpired"),
+    ]:
+        made = getattr(client(service, endpoint, **keys), call)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                made()
+            except ClientError as error:
+                assert error.response["Error"]["Code"] == code
+                break
+        else:
+            raise AssertionError(f"{service} still answers")
+    client("rds", endpoint).describe_db_instances()

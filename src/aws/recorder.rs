@@ -118,10 +118,10 @@ fn iam_prefix(service: &str) -> &'static str {
         "STS" => "sts",
         "SSM" => "ssm",
         "CloudWatch Logs" => "logs",
+        "DynamoDB" => "dynamodb",
         "EventBridge" => "events",
         "CloudWatch" => "cloudwatch",
         "IAM" => "iam",
-        "DynamoDB" => "dynamodb",
         _ => "other",
     }
 }

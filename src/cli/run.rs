@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Session, exit, mode};
 use crate::act::Patience;
-use crate::cloud::Cloud;
 use crate::controller::queue::Priority;
 use crate::controller::{Intake, NoSwitch, Operator, ParameterSwitch, Parts, Queues, Witnesses};
 use crate::lease;
@@ -38,7 +37,11 @@ pub struct RunArgs {
 pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure> {
     let mode = args.mode.unwrap_or(session.config.mode);
     for target in &session.unreachable {
-        tracing::error!(target = target.resource, "{}; the other targets go on", target.message);
+        tracing::error!(
+            target = target.resource,
+            "{}; the other targets go on, and it is tried again",
+            target.message
+        );
     }
     let metrics = Arc::clone(&session.metrics);
     metrics.set_mode(if mode == Mode::Enforce {
@@ -56,6 +59,14 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
     let parts = parts(&session, mode, &state, &queues, &witnesses).await?;
     let tenure = parts.tenure.clone();
     let operator = Arc::new(Operator::new(parts));
+    state.before_view({
+        let operator = Arc::downgrade(&operator);
+        move || {
+            if let Some(operator) = operator.upgrade() {
+                operator.publish();
+            }
+        }
+    });
     metrics.before_render({
         let (operator, metrics) = (Arc::downgrade(&operator), Arc::downgrade(&metrics));
         move || {
@@ -101,9 +112,9 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
         consumer.await?;
     }
     // What has begun is finished: now others may go on where this process stops.
-    tenure.release_all().await;
     holding.cancel();
     keeping.await?;
+    tenure.release_all().await;
     http.cancel();
     serving.await??;
     tracing::info!("stopped");
@@ -121,7 +132,8 @@ async fn parts(
     let (own, config) = (session.connector.own(), &session.config);
     let recorder = || session.connector.recorder();
     let replica = lease::replica_name();
-    let scopes = session.scopes.iter().map(|aws| aws.scope.clone()).collect();
+    let clouds = session.clouds();
+    let scopes = clouds.iter().map(|cloud| cloud.scope().clone()).collect();
     let clock = Arc::clone(&session.clock);
     Ok(Parts {
         tenure: lease::open(config, own, recorder(), Arc::clone(&clock), replica.clone(), scopes),
@@ -132,11 +144,7 @@ async fn parts(
         clock,
         metrics: Arc::clone(&session.metrics),
         state: Arc::clone(state),
-        clouds: session
-            .scopes
-            .iter()
-            .map(|aws| Arc::new(session.cloud(aws)) as Arc<dyn Cloud>)
-            .collect(),
+        clouds,
         queues: queues.clone(),
         pause: match config.safety.pause.ssm_parameter.clone() {
             None => Arc::new(NoSwitch),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::types::{ServiceDeploymentBrief, ServiceDeploymentStatus};
@@ -32,6 +33,8 @@ const REVISIONS_A_CALL: usize = 20;
 const DEPLOYMENTS: i32 = 100;
 /// How many revisions back one that may be rolled back to is looked for.
 const REVISIONS_BACK: usize = 3;
+/// How long unsafe targets are taken for granted: to describe them in each sweep would cost several calls a service.
+const UNSAFE: Duration = Duration::from_hours(1);
 /// `ListServiceDeployments` is younger than some endpoints that stand in for AWS: it is not worth four attempts.
 const ATTEMPTS: u32 = 2;
 
@@ -92,25 +95,26 @@ async fn of_service(
         _ => None,
     };
     if let (Some(key), Reuse::Allowed) = (&key, reuse)
-        && let Some(known) = c.memory.rollback_targets.get(key, now)
-        && let Some(targets) = remembered(c, snapshot, service, &known, now).await
+        && let Some((read_at, known)) = c.memory.rollback_targets.get(key, now)
+        && let Some(targets) = remembered(c, snapshot, service, (read_at, &known), now).await
     {
         return Ok(targets);
     }
     let targets = read(c, service).await?;
     if let Some(key) = key {
         let arns = targets.iter().map(|d| d.arn.clone()).collect();
-        c.memory.rollback_targets.put(key, arns, now);
+        c.memory.rollback_targets.put(key, (now, arns), now);
     }
     Ok(targets)
 }
 
-/// What was read before, unless one of it is unsafe: then someone may have deregistered it since, and that must show.
+/// What was read before, unless one of it is unsafe and was read some time ago: someone may have deregistered it since,
+/// and that must show.
 async fn remembered(
     c: &Collector<'_>,
     snapshot: &Snapshot,
     service: &Service,
-    known: &[String],
+    (read_at, known): (Timestamp, &[String]),
     now: Timestamp,
 ) -> Option<Vec<Arc<TaskDefinition>>> {
     let workload = service.tags.workload(&c.config.tag_prefix)?;
@@ -118,7 +122,7 @@ async fn remembered(
     for arn in known {
         let definition = task_definition::read(c, arn).await.ok()?;
         let w = view(workload, snapshot, c.config, now);
-        if loses_data(&w, &definition, service.fargate).is_some() {
+        if read_at + UNSAFE <= now && loses_data(&w, &definition, service.fargate).is_some() {
             return None;
         }
         targets.push(definition);
@@ -231,7 +235,7 @@ fn distinct(service: &Service, arns: impl Iterator<Item = String>) -> Vec<String
 
 /// The revision, if a service can still be given it.
 async fn active(c: &Collector<'_>, arn: &str) -> Seen<Option<Arc<TaskDefinition>>> {
-    match task_definition::fetch(c, arn).await {
+    match task_definition::again(c, arn).await {
         Ok(definition) => Ok(definition.active.then_some(definition)),
         Err(e) if is_gone(&e) => Ok(None),
         Err(e) => Err(e),

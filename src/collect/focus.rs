@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{Collector, Reuse, ec2, ecs, migrations, rds, secrets};
 use crate::model::key::{Scope, Subject};
+use crate::model::shared::Shared;
 use crate::model::snapshot::{Seen, Snapshot};
 use crate::rules::wants::view;
 
@@ -102,20 +103,20 @@ impl Focus {
             .collect();
         replace(&mut base.services, &fresh.services, &services);
         base.unread_services.retain(|arn, _| !services.contains(arn));
-        base.unread_services.extend(fresh.unread_services.clone());
+        base.unread_services.take_all(&fresh.unread_services);
         let secrets: BTreeSet<String> = fresh.secrets.iter().flat_map(|m| m.keys().cloned()).collect();
         replace(&mut base.secrets, &fresh.secrets, &secrets);
-        base.task_definitions.extend(fresh.task_definitions.clone());
-        base.lookups.extend(fresh.lookups.clone());
-        base.values.extend(fresh.values.clone());
-        base.guarded.extend(fresh.guarded.clone());
-        base.durable_revisions.extend(fresh.durable_revisions.clone());
-        base.parameters.extend(fresh.parameters.clone());
-        base.policies.extend(fresh.policies.clone());
-        base.access.extend(fresh.access.clone());
-        base.parameter_groups.extend(fresh.parameter_groups.clone());
-        base.rollback_targets.extend(fresh.rollback_targets.clone());
-        base.logs.extend(fresh.logs.clone());
+        base.task_definitions.take_all(&fresh.task_definitions);
+        base.lookups.take_all(&fresh.lookups);
+        base.values.take_all(&fresh.values);
+        base.guarded.take_all(&fresh.guarded);
+        base.durable_revisions.take_all(&fresh.durable_revisions);
+        base.parameters.take_all(&fresh.parameters);
+        base.policies.take_all(&fresh.policies);
+        base.access.take_all(&fresh.access);
+        base.parameter_groups.take_all(&fresh.parameter_groups);
+        base.rollback_targets.take_all(&fresh.rollback_targets);
+        base.logs.take_all(&fresh.logs);
         base.fights.clone_from(&fresh.fights);
         replace(&mut base.migrations, &fresh.migrations, &self.families);
     }
@@ -145,7 +146,7 @@ impl Collector<'_> {
                 // Subnets hardly ever move, and their events ask for a whole sweep.
                 match &base.subnets {
                     Ok(known) => Ok(known.clone()),
-                    Err(_) => ec2::subnets(self).await,
+                    Err(_) => ec2::subnets(self).await.map(Shared::from),
                 }
             }),
             Box::pin(ecs::describe(self, named)),
@@ -158,18 +159,20 @@ impl Collector<'_> {
             }),
             Box::pin(migrations::again(self, &focus.families, &base.migrations)),
         );
-        snapshot.instances = instances.map(|fresh| others(&base.instances, &focus.instances, fresh, all_databases));
-        snapshot.clusters = clusters.map(|fresh| others(&base.clusters, &focus.clusters, fresh, all_databases));
-        snapshot.security_groups = groups.map(|fresh| others(&base.security_groups, &focus.groups, fresh, false));
+        snapshot.instances =
+            instances.map(|fresh| others(&base.instances, &focus.instances, fresh.into(), all_databases));
+        snapshot.clusters = clusters.map(|fresh| others(&base.clusters, &focus.clusters, fresh.into(), all_databases));
+        snapshot.security_groups =
+            groups.map(|fresh| others(&base.security_groups, &focus.groups, fresh.into(), false));
         snapshot.subnets = subnets;
         snapshot.services = services
             .found
-            .map(|fresh| others(&base.services, &focus.services, fresh, false));
-        snapshot.unread_services = services.unread;
+            .map(|fresh| others(&base.services, &focus.services, fresh.into(), false));
+        snapshot.unread_services = services.unread.into();
         // Without their revisions, the references of others are not followed.
-        snapshot.task_definitions = definitions;
-        snapshot.secrets = secrets;
-        snapshot.migrations = migrations.families;
+        snapshot.task_definitions = definitions.into();
+        snapshot.secrets = secrets.map(Shared::from);
+        snapshot.migrations = migrations.families.map(Shared::from);
         snapshot.task_definitions.extend(migrations.definitions);
         if focus.workload.is_none() {
             // Only the owner is asked for.
@@ -187,27 +190,27 @@ impl Collector<'_> {
     }
 }
 
-fn replace<T: Clone>(base: &mut Seen<BTreeMap<String, T>>, fresh: &Seen<BTreeMap<String, T>>, ids: &BTreeSet<String>) {
+fn replace<T>(base: &mut Seen<Shared<String, T>>, fresh: &Seen<Shared<String, T>>, ids: &BTreeSet<String>) {
     let (Ok(base), Ok(fresh)) = (base, fresh) else { return };
     for id in ids {
-        match fresh.get(id) {
-            Some(item) => base.insert(id.clone(), item.clone()),
-            None => base.remove(id),
-        };
+        base.take(id, fresh);
     }
 }
 
 /// What was read, and of what was not asked for, what was known before.
-fn others<T: Clone>(
-    base: &Seen<BTreeMap<String, T>>,
+fn others<T>(
+    base: &Seen<Shared<String, T>>,
     asked: &BTreeSet<String>,
-    mut fresh: BTreeMap<String, T>,
+    fresh: Shared<String, T>,
     complete: bool,
-) -> BTreeMap<String, T> {
-    if let (false, Ok(known)) = (complete, base) {
-        for (id, item) in known.iter().filter(|(id, _)| !asked.contains(*id)) {
-            fresh.entry(id.clone()).or_insert_with(|| item.clone());
-        }
+) -> Shared<String, T> {
+    let (false, Ok(known)) = (complete, base) else {
+        return fresh;
+    };
+    let mut all = known.clone();
+    for id in asked {
+        all.remove(id);
     }
-    fresh
+    all.take_all(&fresh);
+    all
 }

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::secrets::Stamp;
 use super::task_definition::DefinitionCache;
+use crate::model::connection::SecretShape;
 use crate::model::resources::{Access, LogEvidence};
+use crate::model::snapshot::ValueKey;
 
 /// Facts that cost a call for each resource, and that seldom change without an event. A sweep takes them from here; a
 /// second look (after an event, and around each action) reads them again.
@@ -20,8 +23,13 @@ pub struct Memory {
     pub(super) policies: Kept<(String, Option<Timestamp>), Vec<String>>,
     /// Whether a role may read a secret or parameter, by the ARNs of both.
     pub(super) access: Kept<(String, String), Access>,
-    /// Revisions that a rollback would choose, by the id of the service's primary deployment.
-    pub(super) rollback_targets: Kept<String, Vec<String>>,
+    /// Revisions that a rollback would choose, and when that was read, by the id of the service's primary deployment.
+    pub(super) rollback_targets: Kept<String, (Timestamp, Vec<String>)>,
+    /// The earlier revision that would keep data, if there is one, by the running one that does not, and whether that
+    /// runs on Fargate.
+    pub(super) durable_revisions: Kept<(String, bool), Option<String>>,
+    /// Facts about values, never a value, with what the list of secrets said of the secret then.
+    pub(super) values: Kept<ValueKey, (Stamp, SecretShape)>,
     /// What the log of a service says, by the id of its primary deployment.
     pub(super) logs: Kept<String, LogEvidence>,
 }
@@ -49,6 +57,11 @@ impl<K: Eq + Hash, V: Clone> Kept<K, V> {
         (now < *until).then(|| value.clone())
     }
 
+    /// Drops a value: what was read last is not known any more.
+    pub fn forget(&self, key: &K) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
     /// Keeps a value read at `now`.
     pub fn put(&self, key: K, value: V, now: Timestamp) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,5 +86,7 @@ mod tests {
         assert_eq!(kept.get(&"a", after(11)), Some(1));
         assert_eq!(kept.get(&"a", after(25)), None);
         assert_eq!(kept.get(&"b", now), None);
+        kept.forget(&"a");
+        assert_eq!(kept.get(&"a", now), None);
     }
 }

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, Tag};
 use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::{Collector, by_key, instant, pages, parameters, secret_value, tags};
+use super::{Collector, Reuse, by_key, instant, pages, parameters, secret_value, tags};
 use crate::aws::{Api, Family, is_absent};
 use crate::config::Inspect;
 use crate::model::connection::SecretShape;
 use crate::model::key::Scope;
 use crate::model::resources::{Rotation, Secret};
+use crate::model::shared::Shared;
 use crate::model::snapshot::{Lookup, Seen, Snapshot, Value, ValueKey};
 use crate::model::tags::Tags;
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
@@ -107,8 +109,8 @@ fn listed(s: SecretListEntry) -> Option<Secret> {
     })
 }
 
-/// Looks up what containers refer to, then reads the values that count.
-pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot) {
+/// Looks up what containers refer to, then reads the values that count, or takes over what is known of them.
+pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot, now: Timestamp, reuse: Reuse) {
     if c.config.secrets.inspect == Inspect::Off {
         return;
     }
@@ -122,7 +124,7 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot) {
             ValueFrom::Parameter(_) => {}
         }
     }
-    snapshot.parameters = Box::pin(parameters::read(c, parameters)).await;
+    snapshot.parameters = Box::pin(parameters::read(c, parameters)).await.into();
     look_up(c, snapshot, &references).await;
     let (current, pinned) = values_wanted(snapshot, &references);
     if c.config.secrets.inspect != Inspect::Value {
@@ -130,8 +132,63 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot) {
         snapshot.values = all.map(|key| (key, Ok(Value::NotInspected))).collect();
         return;
     }
+    let mut known = BTreeMap::new();
+    let mut is_unread = |key: &ValueKey| {
+        let shape = (reuse == Reuse::Allowed)
+            .then(|| recall(c, snapshot, key, now))
+            .flatten();
+        let unread = shape.is_none();
+        known.extend(shape.map(|s| (key.clone(), Ok(Value::Shape(s)))));
+        unread
+    };
+    let current = current.into_iter().map(|arn| (arn, Selector::default()));
+    let current = current.filter(|key| is_unread(key)).map(|(arn, _)| arn).collect();
+    let pinned = pinned.into_iter().filter(|key| is_unread(key)).collect();
     let (current, pinned) = tokio::join!(read_current(c, current), read_pinned(c, pinned));
-    snapshot.values = current.into_iter().chain(pinned).collect();
+    for read in current.into_iter().chain(pinned) {
+        remember(c, snapshot, &read, now);
+        known.insert(read.key, read.value);
+    }
+    snapshot.values = known.into();
+}
+
+/// What tells that a value is still the one that was read: when its secret was last changed in any way, and the id of
+/// the version. The value of a version never changes.
+/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>
+pub(super) type Stamp = (Timestamp, String);
+
+/// The stamp of a value now; `None` where the list does not tell.
+fn stamp(snapshot: &Snapshot, (arn, selector): &ValueKey) -> Option<Stamp> {
+    let secret = snapshot.secrets.as_ref().ok()?.get(arn)?;
+    let stage = selector.stage.as_deref().unwrap_or("AWSCURRENT");
+    let staged = secret
+        .versions
+        .iter()
+        .find(|(_, stages)| stages.iter().any(|s| s == stage));
+    let version = match (&selector.version, staged) {
+        // A stage that is given beside it must be of that version.
+        (Some(version), Some((id, _))) if selector.stage.is_some() && id != version => return None,
+        (Some(version), _) => version,
+        (None, Some((id, _))) => id,
+        (None, None) => return None,
+    };
+    Some((secret.changed_at?, version.clone()))
+}
+
+fn recall(c: &Collector<'_>, snapshot: &Snapshot, key: &ValueKey, now: Timestamp) -> Option<SecretShape> {
+    let (then, shape) = c.memory.values.get(key, now)?;
+    (stamp(snapshot, key)? == then).then_some(shape)
+}
+
+/// Keeps facts for the next sweep, unless another version was read than the list names: one of the two answers was old.
+fn remember(c: &Collector<'_>, snapshot: &Snapshot, read: &Read, now: Timestamp) {
+    let stamp = stamp(snapshot, &read.key).filter(|(_, version)| read.version.as_ref() == Some(version));
+    match (&read.value, stamp) {
+        (Ok(Value::Shape(shape)), Some(stamp)) => {
+            c.memory.values.put(read.key.clone(), (stamp, shape.clone()), now);
+        }
+        _ => c.memory.values.forget(&read.key),
+    }
 }
 
 /// The references of every database variable in every running revision, as written, each once.
@@ -182,8 +239,10 @@ async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[Secre
             Ok(None) => Ok(Lookup::Missing),
             Ok(Some(secret)) => {
                 let found = secret.arn.clone();
-                if let Ok(all) = &mut snapshot.secrets {
-                    all.entry(found.clone()).or_insert(secret);
+                if let Ok(all) = &mut snapshot.secrets
+                    && !all.contains_key(&found)
+                {
+                    all.insert(found.clone(), secret);
                 }
                 Ok(Lookup::Found(found))
             }
@@ -193,7 +252,7 @@ async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[Secre
 }
 
 /// The listed secret that a reference leads to: by its whole ARN, or by an ARN that lacks only the suffix.
-fn listed_as(all: &BTreeMap<String, Secret>, reference: &SecretRef, scope: &Scope) -> Option<String> {
+fn listed_as(all: &Shared<String, Secret>, reference: &SecretRef, scope: &Scope) -> Option<String> {
     if all.contains_key(&reference.arn) {
         return Some(reference.arn.clone());
     }
@@ -281,7 +340,14 @@ fn values_wanted(snapshot: &Snapshot, references: &[SecretRef]) -> (Vec<String>,
     (current.into_iter().collect(), pinned.into_iter().collect())
 }
 
-type Values = Vec<(ValueKey, Seen<Value>)>;
+/// What was read of one value, and of which version.
+struct Read {
+    key: ValueKey,
+    value: Seen<Value>,
+    version: Option<String>,
+}
+
+type Values = Vec<Read>;
 
 /// Current values, twenty a call.
 async fn read_current(c: &Collector<'_>, arns: Vec<String>) -> Values {
@@ -317,16 +383,19 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
             return read_pinned(c, arns.into_iter().map(|arn| (arn, Selector::default())).collect()).await;
         }
         Err(e) => {
-            return arns
-                .into_iter()
-                .map(|arn| ((arn, Selector::default()), Err(Arc::clone(&e))))
-                .collect();
+            let failed = |arn| Read {
+                key: (arn, Selector::default()),
+                value: Err(Arc::clone(&e)),
+                version: None,
+            };
+            return arns.into_iter().map(failed).collect();
         }
     };
-    let mut found: BTreeMap<String, Seen<Value>> = BTreeMap::new();
+    let mut found: BTreeMap<String, (Seen<Value>, Option<String>)> = BTreeMap::new();
     for entry in answer.secret_values.unwrap_or_default() {
         if let Some(arn) = entry.arn {
-            found.insert(arn, Ok(Value::Shape(shape(entry.secret_string))));
+            let value = Ok(Value::Shape(shape(entry.secret_string)));
+            found.insert(arn, (value, entry.version_id));
         }
     }
     for error in answer.errors.unwrap_or_default() {
@@ -335,14 +404,18 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
         };
         found
             .entry(id.clone())
-            .or_insert_with(|| Err(unreadable(c, &id, &code)));
+            .or_insert_with(|| (Err(unreadable(c, &id, &code)), None));
     }
     arns.into_iter()
         .map(|arn| {
-            let value = found
+            let (value, version) = found
                 .remove(&arn)
-                .unwrap_or_else(|| Err(unreadable(c, &arn, "NoAnswer")));
-            ((arn, Selector::default()), value)
+                .unwrap_or_else(|| (Err(unreadable(c, &arn, "NoAnswer")), None));
+            Read {
+                key: (arn, Selector::default()),
+                value,
+                version,
+            }
         })
         .collect()
 }
@@ -367,16 +440,14 @@ fn unreadable(c: &Collector<'_>, arn: &str, code: &str) -> Arc<crate::model::sna
 /// Single versions.
 async fn read_pinned(c: &Collector<'_>, keys: Vec<ValueKey>) -> Values {
     stream::iter(keys)
-        .map(|key| async move {
-            let value = read_one(c, &key).await;
-            (key, value)
-        })
+        .map(|key| read_one(c, key))
         .buffer_unordered(c.limit())
         .collect()
         .await
 }
 
-async fn read_one(c: &Collector<'_>, (arn, selector): &ValueKey) -> Seen<Value> {
+async fn read_one(c: &Collector<'_>, key: ValueKey) -> Read {
+    let (arn, selector) = &key;
     c.progress.more(1);
     let region = arn.split(':').nth(3).unwrap_or(&c.aws.scope.region).to_owned();
     let there =
@@ -392,12 +463,13 @@ async fn read_one(c: &Collector<'_>, (arn, selector): &ValueKey) -> Seen<Value> 
         .config_override(there);
     let answer = c.aws.call(GET, arn, request.send()).await;
     c.progress.done(1);
-    match answer {
+    let (value, version) = match answer {
         // The secret is there, so what is absent is the version.
-        Err(e) if is_absent(&e) && selector.pins() => Ok(Value::NoSuchVersion),
-        Err(e) => Err(e),
-        Ok(found) => Ok(Value::Shape(shape(found.secret_string))),
-    }
+        Err(e) if is_absent(&e) && selector.pins() => (Ok(Value::NoSuchVersion), None),
+        Err(e) => (Err(e), None),
+        Ok(found) => (Ok(Value::Shape(shape(found.secret_string))), found.version_id),
+    };
+    Read { key, value, version }
 }
 
 /// Facts about a value, which is overwritten on return.

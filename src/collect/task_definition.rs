@@ -48,6 +48,11 @@ pub(super) async fn read(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinitio
     if let Some(known) = c.memory.definitions.get(arn) {
         return Ok(known);
     }
+    again(c, arn).await
+}
+
+/// One revision from AWS, kept for those who rely on what is known.
+pub(super) async fn again(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinition>> {
     let definition = fetch(c, arn).await?;
     c.memory.definitions.put(&definition);
     Ok(definition)

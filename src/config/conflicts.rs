@@ -1,4 +1,4 @@
-//! What no single key shows: values that this version can't serve, and keys that contradict each other.
+//! What no single key shows: keys that contradict each other.
 //!
 //! These look at the tree, not at a [`super::Config`], so that they are reported together with all other faults.
 
@@ -9,28 +9,13 @@ use super::settings::ChangeWindow;
 use super::tree::{Fault, Node, Place, quote};
 use crate::plan::windows;
 
-/// What is described and planned but not built: refused, since to ignore it in silence would be worse. A version that
-/// builds one of these deletes its line, and nothing else.
-pub(super) const UNSUPPORTED: &[(&[&str], &str)] = &[(&["lease", "kind"], "dynamodb")];
-
 /// All faults of the tree in one list.
-pub(super) fn find(root: &Node, unsupported: &[(&[&str], &str)]) -> Vec<Fault> {
+pub(super) fn find(root: &Node) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let mut refused = Vec::new();
-    for (path, word) in unsupported {
-        let Some(entry) = root.at(path).filter(|e| e.node.text() == Some(word)) else {
-            continue;
-        };
-        let message = format!("{}: {word} is not supported in this version; remove it", path.join("."));
-        faults.push(Fault::new(entry.node.place, message));
-        refused.push(path[0]);
-    }
     for section in ["ledger", "lease"] {
-        // Whoever has to remove the kind need not hear what else it lacks.
-        if !refused.contains(&section) {
-            store(root, section, &mut faults);
-        }
+        store(root, section, &mut faults);
     }
+    shared(root, &mut faults);
     events(root, &mut faults);
     targets(root, &mut faults);
     change_windows(root, &mut faults);
@@ -57,6 +42,21 @@ fn store(root: &Node, section: &str, faults: &mut Vec<Fault>) {
     if let (true, Some(path)) = (is_dynamodb, given("path")) {
         let message = format!("{section}.path belongs to {section}.kind: sqlite only; remove it");
         faults.push(Fault::new(path.place, message));
+    }
+}
+
+/// Processes that share leases must share what they remember too: else the one that takes over knows nothing of what the
+/// other had begun.
+fn shared(root: &Node, faults: &mut Vec<Fault>) {
+    let kind = |section: &str| root.at(&[section, "kind"]).filter(|e| !e.node.is_null());
+    let Some(lease) = kind("lease").filter(|e| e.node.text() == Some("dynamodb")) else {
+        return;
+    };
+    let ledger = kind("ledger");
+    if ledger.is_none_or(|e| e.node.text() == Some("sqlite")) {
+        let message = "lease.kind: dynamodb needs ledger.kind: dynamodb, since whoever takes a scope over must know what was \
+                       begun there; set ledger.kind and ledger.table (it may be the same table), or lease.kind: none";
+        faults.push(Fault::new(ledger.unwrap_or(lease).node.place, message));
     }
 }
 

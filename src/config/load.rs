@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::conflicts::{self, UNSUPPORTED};
+use super::conflicts;
 use super::settings::Config;
 use super::tree::{self, Fault, Node, Place};
 use super::{check, schema};
@@ -147,7 +147,7 @@ pub fn load_text(source_name: &str, text: &str, known_rules: &[&str]) -> Result<
     if let Some(root) = &root {
         let (json, wrong) = check::check(root, &schema(known_rules));
         faults.extend(wrong);
-        faults.extend(conflicts::find(root, UNSUPPORTED));
+        faults.extend(conflicts::find(root));
         if faults.is_empty() {
             match serde_json::from_value(json) {
                 Ok(read) => config = read,

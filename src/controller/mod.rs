@@ -46,8 +46,6 @@ pub use witnesses::{Intake, Witnesses};
 
 /// Actions remembered for `/api/v1/actions`.
 const ACTIONS_KEPT: usize = 500;
-/// How often what is known is published, if it has changed: encoding a fleet takes longer than judging a workload.
-const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 /// Announcements that may wait for the bus. Past it they are dropped, and the log says so: telling others is no reason
 /// to hold up a correction.
 const NEWS_WAITING: usize = 1_000;
@@ -125,7 +123,7 @@ impl Operator {
             shards,
             actions: Mutex::default(),
             round: Mutex::default(),
-            news: AtomicBool::new(false),
+            news: AtomicBool::new(true),
             to_bus,
             announcements: Mutex::new(announcements),
         }
@@ -140,7 +138,6 @@ impl Operator {
             }
         }
         tasks.spawn(Arc::clone(&self).follow_leases());
-        tasks.spawn(Arc::clone(&self).publish_news());
         tasks.spawn(Arc::clone(&self).announce_all());
         cancel.cancelled().await;
         self.parts.queues.shut_down();
@@ -179,6 +176,10 @@ impl Operator {
                 }
             }
             self.parts.metrics.set_leader(self.parts.tenure.is_leader());
+            if now.is_empty() {
+                // Others look after everything: there is nothing to wait for.
+                self.ready_if_swept();
+            }
             mine = now;
             if held.changed().await.is_err() {
                 // Nothing is gained or lost any more.
@@ -273,19 +274,15 @@ impl Operator {
         self.news.store(true, Ordering::Relaxed);
     }
 
-    async fn publish_news(self: Arc<Self>) {
-        let mut tick = tokio::time::interval(PUBLISH_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            if self.news.swap(false, Ordering::Relaxed) {
-                self.publish();
-            }
+    /// Publishes what is known to the HTTP server, if it has changed. Encoding a fleet takes longer than judging a
+    /// workload, so it is done when somebody asks.
+    pub fn publish(&self) {
+        if self.news.swap(false, Ordering::Relaxed) {
+            self.encode();
         }
     }
 
-    /// Publishes what is known to the HTTP server.
-    fn publish(&self) {
+    fn encode(&self) {
         let state = &self.parts.state;
         let mut findings = vec![];
         let mut workloads = vec![];
@@ -302,13 +299,13 @@ impl Operator {
         state.publish(View::Plan, &json!(plan));
         let actions = self.actions.lock().unwrap_or_else(PoisonError::into_inner);
         state.publish(View::Actions, &json!({"schema_version": 1, "actions": *actions}));
-        drop(actions);
-        let mut held = self
-            .shards
-            .values()
-            .filter(|s| self.parts.tenure.token(s.scope()).is_some());
-        if held.all(Shard::is_swept) {
-            state.ready();
+    }
+
+    /// Ready once everything that this process looks after was swept.
+    fn ready_if_swept(&self) {
+        let held = |s: &&Shard| self.parts.tenure.token(s.scope()).is_some();
+        if self.shards.values().filter(held).all(Shard::is_swept) {
+            self.parts.state.ready();
         }
     }
 

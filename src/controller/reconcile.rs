@@ -133,6 +133,7 @@ impl Operator {
         self.parts.metrics.sweep_calls(scope, calls);
         self.announce(shard, changes, true).await;
         drop(turn);
+        self.ready_if_swept();
         self.covered(scope, started);
         tracing::info!(%scope, workloads = judged.workloads.len(), findings = judged.findings.len(),
             planned = plan.actions.len(), calls, took_ms = millis(started), "swept");
@@ -229,6 +230,7 @@ impl Operator {
         let _turn = turn.lock().await;
         let mut requeue = Requeue::default();
         let is_enforcing = self.parts.mode == Mode::Enforce;
+        let _busy = self.parts.tenure.busy(shard.scope());
         let actor = self.actor(shard);
         if is_enforcing {
             if let Err(why) = self.recall(shard).await {

@@ -95,9 +95,8 @@ impl DynamoStore {
     /// Sends a conditional write. Where the condition fails: what is there instead.
     async fn put_if(&self, put: PutItemFluentBuilder, pk: &str, sk: &str) -> Result<Option<Stored>, LeaseError> {
         let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let error = match put.send().await {
-            Ok(_) => return Ok(None),
-            Err(error) => error,
+        let Err(error) = put.send().await else {
+            return Ok(None);
         };
         let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
             return Err(self.failed("dynamodb:PutItem", &error));
@@ -195,22 +194,15 @@ impl LeaseStore for DynamoStore {
 
     async fn replicas(&self) -> Result<BTreeMap<String, u64>, LeaseError> {
         let items = self.query(REPLICA).await?;
-        let replica = |item: &Item| {
-            let name = item::text_of(item, "sk").unwrap_or_default().to_owned();
-            let beat = item::u64_of(item, "beat").ok_or_else(|| self.malformed(REPLICA, &name))?;
-            Ok((name, beat))
-        };
-        items.iter().map(replica).collect()
+        let replica = |item: &Item| Some((item::text_of(item, "sk")?.to_owned(), item::u64_of(item, "beat")?));
+        Ok(items.iter().filter_map(replica).collect())
     }
 
     async fn leases(&self) -> Result<BTreeMap<Scope, Lease>, LeaseError> {
-        let items = self.query(LEASE).await?;
-        let lease = |item: &Item| {
-            let sk = item::text_of(item, "sk").unwrap_or_default();
-            let lease = item::lease_of(item).ok_or_else(|| self.malformed(LEASE, sk))?;
-            Ok((lease.scope.clone(), lease))
-        };
-        items.iter().map(lease).collect()
+        // One malformed item must not stop the others; whoever wants that scope is told by `swap` or `read`.
+        let leases = self.query(LEASE).await?;
+        let leases = leases.iter().filter_map(item::lease_of);
+        Ok(leases.map(|lease| (lease.scope.clone(), lease)).collect())
     }
 
     async fn swap(&self, seen: Option<&Lease>, next: &Lease) -> Result<bool, LeaseError> {
@@ -232,12 +224,16 @@ impl LeaseStore for DynamoStore {
                 }
             }
         };
-        let there = self.put_if(put, LEASE, &next.scope.to_string()).await?;
-        Ok(match there {
-            None => true,
+        let sk = next.scope.to_string();
+        let Some(stored) = self.put_if(put, LEASE, &sk).await? else {
+            return Ok(true);
+        };
+        match stored.as_ref().map(item::lease_of) {
             // The SDK tries again what got no answer. If the first try took effect, the second fails its condition.
-            Some(stored) => stored.as_ref().and_then(item::lease_of).as_ref() == Some(next),
-        })
+            Some(Some(lease)) => Ok(lease == *next),
+            Some(None) => Err(self.malformed(LEASE, &sk)),
+            None => Ok(false),
+        }
     }
 
     async fn read(&self, scope: &Scope) -> Result<Option<Lease>, LeaseError> {

@@ -75,7 +75,7 @@ pub struct Tenure(Arc<Kind>);
 
 enum Kind {
     Alone(watch::Sender<BTreeMap<Scope, u64>>),
-    Shared(Shared),
+    Shared(Box<Shared>),
 }
 
 struct Shared {
@@ -119,7 +119,7 @@ impl Tenure {
     pub fn shared(store: Arc<dyn LeaseStore>, replica: String, mut scopes: Vec<Scope>, options: TenureOptions) -> Self {
         scopes.sort_unstable();
         scopes.dedup();
-        Self(Arc::new(Kind::Shared(Shared {
+        Self(Arc::new(Kind::Shared(Box::new(Shared {
             store,
             replica,
             scopes,
@@ -127,7 +127,7 @@ impl Tenure {
             hold: Hold::new(),
             owners: Mutex::default(),
             announcing: tokio::sync::Mutex::default(),
-        })))
+        }))))
     }
 
     /// Announces this replica, keeps what it holds, takes what is free, balances, and hands each key that others left for
@@ -238,8 +238,8 @@ impl Shared {
         if !stored.as_ref().is_some_and(is_ours) {
             self.hold.lost(scope, token);
             return Err(LeaseError(format!(
-                "the lease of {scope} {} (ours was {token}); this replica must not act there any more",
-                fate(stored.as_ref())
+                "the lease of {scope} {}; this replica must not act there any more",
+                fate(stored.as_ref(), token)
             )));
         }
         self.holds(scope, token)?;
@@ -281,15 +281,13 @@ impl Shared {
     }
 }
 
-/// What has become of a lease that is not ours.
-fn fate(stored: Option<&Lease>) -> String {
-    match stored {
-        None => "is gone from the table".to_owned(),
-        Some(Lease { owner: None, token, .. }) => format!("was given back (token {token})"),
-        Some(Lease {
-            owner: Some(owner),
-            token,
-            ..
-        }) => format!("is now held by {owner} (token {token})"),
+/// What has become of the lease that we held under the token `ours`.
+fn fate(stored: Option<&Lease>, ours: u64) -> String {
+    let Some(Lease { owner, token, .. }) = stored else {
+        return format!("is gone from the table (our token was {ours})");
+    };
+    match owner {
+        None => format!("was given back (token {token}, ours was {ours})"),
+        Some(owner) => format!("is now held by {owner} (token {token}, ours was {ours})"),
     }
 }

@@ -6,6 +6,8 @@
 
 mod fault;
 mod items;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

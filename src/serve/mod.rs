@@ -81,6 +81,16 @@ pub struct State {
     readiness: RwLock<Readiness>,
     /// Already encoded: a poll costs a reference count, however large the fleet.
     views: [RwLock<Option<Bytes>>; 4],
+    before_view: RwLock<Option<Hook>>,
+}
+
+/// What is run before a document is served.
+struct Hook(Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hook")
+    }
 }
 
 impl State {
@@ -91,6 +101,7 @@ impl State {
             metrics,
             readiness: RwLock::new(Readiness::Starting("the first full sweep has not finished".to_owned())),
             views: Default::default(),
+            before_view: RwLock::default(),
         }
     }
 
@@ -100,6 +111,13 @@ impl State {
         *self.views[view as usize]
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(bytes);
+    }
+
+    /// Runs `hook` before each document is served, so that it is encoded only when somebody asks and it has changed. The
+    /// hook must not keep this state alive (a cycle).
+    pub fn before_view(&self, hook: impl Fn() + Send + Sync + 'static) {
+        let hook = Hook(Box::new(hook));
+        *self.before_view.write().unwrap_or_else(PoisonError::into_inner) = Some(hook);
     }
 
     /// Says why the operator is not ready yet, for instance which scope could not be swept. Ignored once it was ready
@@ -134,6 +152,9 @@ impl State {
     }
 
     fn view(&self, view: View) -> Option<Bytes> {
+        if let Some(Hook(hook)) = &*self.before_view.read().unwrap_or_else(PoisonError::into_inner) {
+            hook();
+        }
         self.views[view as usize]
             .read()
             .unwrap_or_else(PoisonError::into_inner)

@@ -28,13 +28,18 @@ pub struct Operator {
     child: Child,
     address: String,
     /// What it logged, gathered by a thread.
-    log: std::sync::Arc<std::sync::Mutex<String>>,
+    pub log: std::sync::Arc<std::sync::Mutex<String>>,
 }
 
 impl Operator {
     pub fn start(stage: &Stage, arguments: &[&str]) -> Self {
+        Self::start_at(&stage.endpoint, stage, arguments)
+    }
+
+    /// The same through a gateway.
+    pub fn start_at(endpoint: &str, stage: &Stage, arguments: &[&str]) -> Self {
         let all = [&["--log-format", "json", "run", "--listen", "127.0.0.1:0"], arguments].concat();
-        let mut command = stage.command(&stage.endpoint, &all);
+        let mut command = stage.command(endpoint, &all);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -78,7 +83,7 @@ impl Operator {
         }
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
+    pub fn get(&self, path: &str) -> (u16, String) {
         let Ok(mut stream) = TcpStream::connect(&self.address) else {
             return (0, String::new());
         };
@@ -288,13 +293,12 @@ fn keeps_to_its_budget(kind: Kind) {
             .count(),
         1
     );
-    assert!(
+    operator.until("the reason", || {
         operator
             .get("/api/v1/plan")
             .1
-            .contains("safety.max_actions_per_sweep is 1"),
-        "and says why"
-    );
+            .contains("safety.max_actions_per_sweep is 1")
+    });
     assert_eq!(operator.stop(), 0);
 }
 

@@ -8,6 +8,7 @@ use holdfast::config::Config;
 use holdfast::model::connection::SecretShape;
 use holdfast::model::key::Scope;
 use holdfast::model::resources::{SecurityGroup, Service, VolumeKind};
+use holdfast::model::shared::Shared;
 use holdfast::model::snapshot::{Guarded, Lookup, Seen, Snapshot, Value};
 use holdfast::model::value_from::{self, Selector, ValueFrom};
 use jiff::Timestamp;
@@ -70,14 +71,14 @@ fn groups(world: &World) -> BTreeMap<String, SecurityGroup> {
 /// All of a scope.
 pub fn sweep(reads: &Reads, scope: &Scope, config: &Config, now: Timestamp) -> Snapshot {
     let mut s = Snapshot::empty(scope.clone(), now);
-    s.instances = reads.rds.clone().map(|w| w.instances.clone());
+    s.instances = reads.rds.clone().map(|w| w.instances.clone().into());
     if let Err(e) = &reads.rds {
         s.clusters = Err(Arc::clone(e));
     }
-    s.security_groups = reads.ec2.clone().map(|w| groups(&w));
-    s.subnets = reads.ec2.clone().map(|w| w.subnets.clone());
-    s.services = reads.ecs.clone().map(|w| tagged(&w.services));
-    s.secrets = reads.secrets.clone().map(|w| w.secrets.clone());
+    s.security_groups = reads.ec2.clone().map(|w| groups(&w).into());
+    s.subnets = reads.ec2.clone().map(|w| w.subnets.clone().into());
+    s.services = reads.ecs.clone().map(|w| tagged(&w.services).into());
+    s.secrets = reads.secrets.clone().map(|w| w.secrets.clone().into());
     finish(s, reads, config)
 }
 
@@ -111,7 +112,7 @@ pub fn look_again(
     s.subnets = base
         .subnets
         .clone()
-        .or_else(|_| reads.ec2.clone().map(|w| w.subnets.clone()));
+        .or_else(|_| reads.ec2.clone().map(|w| w.subnets.clone().into()));
     match &reads.ecs {
         Ok(w) => {
             let fresh = tagged(&w.services);
@@ -130,8 +131,8 @@ pub fn look_again(
         }
     }
     s.secrets = match (&focus.workload, &focus.secret) {
-        (None, None) => Ok(BTreeMap::new()),
-        _ => reads.secrets.clone().map(|w| w.secrets.clone()),
+        (None, None) => Ok(Shared::new()),
+        _ => reads.secrets.clone().map(|w| w.secrets.clone().into()),
     };
     if focus.workload.is_none() {
         return s;
@@ -141,19 +142,20 @@ pub fn look_again(
 
 /// What was asked for as it was read, the rest as it was known.
 fn others<T: Clone>(
-    base: &Seen<BTreeMap<String, T>>,
+    base: &Seen<Shared<String, T>>,
     asked: &BTreeSet<String>,
     fresh: BTreeMap<String, T>,
     complete: bool,
-) -> BTreeMap<String, T> {
+) -> Shared<String, T> {
     match base {
         Ok(known) if !complete => {
-            let mut found: BTreeMap<String, T> = fresh.into_iter().filter(|(id, _)| asked.contains(id)).collect();
+            let found = fresh.into_iter().filter(|(id, _)| asked.contains(id));
             let rest = known.iter().filter(|(id, _)| !asked.contains(*id));
-            found.extend(rest.map(|(id, item)| (id.clone(), item.clone())));
             found
+                .chain(rest.map(|(id, item)| (id.clone(), T::clone(item))))
+                .collect()
         }
-        _ => fresh,
+        _ => fresh.into(),
     }
 }
 

@@ -1,8 +1,7 @@
 //! The whole list of messages for each kind of error.
 
 use super::RULES;
-use crate::config::conflicts::{self, UNSUPPORTED};
-use crate::config::{load, load_text, tree};
+use crate::config::{load, load_text};
 
 #[track_caller]
 fn errors(text: &str, expected: &[&str]) {
@@ -268,14 +267,16 @@ fn windows_that_never_open() {
 }
 
 #[test]
-fn what_is_not_supported() {
+fn leases_are_shared_only_with_the_ledger() {
+    let refused = "lease.kind: dynamodb needs ledger.kind: dynamodb, since whoever takes a scope over must know what was \
+                   begun there; set ledger.kind and ledger.table (it may be the same table), or lease.kind: none";
     errors(
-        "ledger: {kind: dynamodb}
-lease: {kind: dynamodb, table: t}",
-        &[
-            "h.yaml:1:10: ledger.kind: dynamodb needs ledger.table, the table's name",
-            "h.yaml:2:15: lease.kind: dynamodb is not supported in this version; remove it",
-        ],
+        "mode: audit\nlease: {kind: dynamodb, table: t}",
+        &[&format!("h.yaml:2:15: {refused}")],
+    );
+    errors(
+        "ledger: {kind: sqlite}\nlease: {kind: dynamodb, table: t}",
+        &[&format!("h.yaml:1:16: {refused}")],
     );
 }
 
@@ -304,24 +305,23 @@ targets:
 }
 
 #[test]
-fn what_a_store_needs_once_it_is_supported() {
-    let text = "ledger: {kind: dynamodb, path: x.db}\nlease: {kind: dynamodb}\n";
-    let (root, _) = tree::parse(text);
-    let found: Vec<String> = conflicts::find(&root.unwrap(), &[])
-        .into_iter()
-        .map(|f| f.message)
-        .collect();
-    assert_eq!(
-        found,
-        [
-            "ledger.kind: dynamodb needs ledger.table, the table's name",
-            "ledger.path belongs to ledger.kind: sqlite only; remove it",
-            "lease.kind: dynamodb needs lease.table, the table's name",
-        ]
+fn what_a_table_needs() {
+    errors(
+        "ledger: {kind: dynamodb, path: x.db}\nlease: {kind: dynamodb}\n",
+        &[
+            "h.yaml:1:10: ledger.kind: dynamodb needs ledger.table, the table's name",
+            "h.yaml:1:26: ledger.path belongs to ledger.kind: sqlite only; remove it",
+            "h.yaml:2:9: lease.kind: dynamodb needs lease.table, the table's name",
+        ],
     );
-    let (root, _) = tree::parse("ledger: {kind: dynamodb, table: t}\nlease: {kind: dynamodb, table: t}\n");
-    assert_eq!(conflicts::find(&root.unwrap(), &[]), []);
-    assert_eq!(UNSUPPORTED.len(), 1);
+    assert!(
+        load_text(
+            "h.yaml",
+            "ledger: {kind: dynamodb, table: t}\nlease: {kind: dynamodb, table: t}\n",
+            &[]
+        )
+        .is_ok()
+    );
 }
 
 #[test]

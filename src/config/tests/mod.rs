@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::conflicts::UNSUPPORTED;
 use super::*;
 use crate::model::policy::{Risk, Severity};
 
@@ -234,21 +233,6 @@ fn every_key_of_the_schema_is_described() {
 fn the_names_of_services_are_those_of_serde() {
     for service in ApiService::ALL {
         assert_eq!(serde_json::to_value(service).unwrap(), service.as_str());
-    }
-}
-
-#[test]
-fn unsupported_lines_name_real_keys() {
-    let schema = schema(RULES);
-    for (path, _) in UNSUPPORTED {
-        let name = schema["properties"][path[0]]["$ref"]
-            .as_str()
-            .unwrap()
-            .trim_start_matches('#');
-        assert!(
-            schema.pointer(&format!("{name}/properties/{}", path[1])).is_some(),
-            "{path:?}"
-        );
     }
 }
 

@@ -191,3 +191,38 @@ impl Inner {
             .map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_held_before_validity_ended_is_not_held_after() {
+        let (hold, validity) = (Hold::new(), Duration::from_secs(12));
+        let lease = Lease {
+            scope: Scope {
+                account: "123456789012".into(),
+                region: "us-east-1".into(),
+            },
+            owner: Some("a".into()),
+            token: 3,
+            beat: 9,
+        };
+        assert_eq!(hold.term(), None);
+        hold.renewed(Instant::now(), validity);
+        let term = hold.term().unwrap();
+        assert!(hold.gained(term, lease.clone()));
+        tokio::time::advance(Duration::from_secs(11)).await;
+        hold.renewed(Instant::now(), validity);
+        assert_eq!((hold.token(&lease.scope), hold.term()), (Some(3), Some(term)));
+        // Nobody looks for a while, and then an announcement is accepted.
+        tokio::time::advance(validity).await;
+        assert_eq!((hold.token(&lease.scope), hold.term()), (None, None));
+        hold.renewed(Instant::now(), validity);
+        assert_eq!(hold.token(&lease.scope), None);
+        assert!(hold.told().borrow().is_empty());
+        // What was asked for before counts as little.
+        assert!(!hold.gained(term, lease.clone()));
+        assert!(hold.gained(hold.term().unwrap(), lease));
+    }
+}

@@ -219,11 +219,7 @@ impl Shared {
         for (scope, held) in self.hold.leases() {
             let stored = leases.get(&scope);
             if !stored.is_some_and(|l| l.owner == held.owner && l.token == held.token) {
-                tracing::warn!(
-                    "leases: that of {scope} {} (ours was {})",
-                    super::fate(stored),
-                    held.token
-                );
+                tracing::warn!("leases: that of {scope} {}", super::fate(stored, held.token));
                 self.hold.lost(&scope, held.token);
             }
         }

@@ -2,20 +2,32 @@
 
 use super::*;
 
-/// As many as run in a few seconds.
-const SEEDS: u64 = 2_000;
+/// Each test runs as many, in some ten seconds.
+const SEEDS: u64 = 1_000;
 
 #[tokio::test(start_paused = true)]
 async fn no_two_replicas_ever_hold_a_scope() {
-    let only = std::env::var("HOLDFAST_SEED").ok().and_then(|s| s.parse().ok());
-    let seeds = only.map_or(0..SEEDS, |seed: u64| seed..seed + 1);
+    schedules(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_by_other_seeds() {
+    schedules(SEEDS).await;
+}
+
+/// `HOLDFAST_LEASE_SEED` replays one, `HOLDFAST_LEASE_SEEDS` runs so many.
+async fn schedules(from: u64) {
+    let given = |name| std::env::var(name).ok().and_then(|s| s.parse::<u64>().ok());
+    let only = given("HOLDFAST_LEASE_SEED");
+    let count = given("HOLDFAST_LEASE_SEEDS").unwrap_or(SEEDS);
+    let seeds = only.map_or(from..from + count, |seed| seed..seed + 1);
     let mut seen = Seen::default();
     for seed in seeds {
         schedule(seed, &mut seen).await;
     }
     if only.is_none() {
         // The schedules do what they are for.
-        assert!(seen.moved > SEEDS && seen.lapsed > SEEDS / 10, "{seen:?}");
+        assert!(seen.moved > count && seen.lapsed > count / 10, "{seen:?}");
     }
 }
 
@@ -38,7 +50,12 @@ async fn schedule(seed: u64, seen: &mut Seen) {
         let calm = step > 160;
         if replicas.len() < 2 + usize::from(fastrand::u8(..) < 4) && replicas.len() < 3 {
             names.push(format!("r{started}"));
-            replicas.push(Replica::start(&store, &format!("r{started}"), &scopes));
+            let options = TenureOptions {
+                // Not what this is about.
+                mail: Duration::from_secs(30),
+                ..TenureOptions::default()
+            };
+            replicas.push(Replica::start_with(&store, &format!("r{started}"), &scopes, options));
             started += 1;
         }
         let at = fastrand::usize(..replicas.len());
@@ -71,13 +88,13 @@ async fn schedule(seed: u64, seen: &mut Seen) {
             let holders: Vec<(u64, &String)> = holders.collect();
             assert!(
                 holders.len() <= 1,
-                "HOLDFAST_SEED={seed}: step {step}: {scope} is held by {holders:?}"
+                "HOLDFAST_LEASE_SEED={seed}: step {step}: {scope} is held by {holders:?}"
             );
             if let Some((token, name)) = holders.first() {
                 let (highest, holder) = tokens.entry(scope.clone()).or_insert_with(|| (*token, (*name).clone()));
                 assert!(
                     *token > *highest || (*token == *highest && holder == *name),
-                    "HOLDFAST_SEED={seed}: step {step}: {scope} is held by {name} under {token}, after {highest} by {holder}"
+                    "HOLDFAST_LEASE_SEED={seed}: step {step}: {scope} is held by {name} under {token}, after {highest} by {holder}"
                 );
                 seen.moved += u64::from(token > highest);
                 (*highest, *holder) = (*token, (*name).clone());
@@ -92,7 +109,7 @@ async fn schedule(seed: u64, seen: &mut Seen) {
     while held() < scopes.len() {
         assert!(
             Instant::now() < end,
-            "HOLDFAST_SEED={seed}: {} of {} are held",
+            "HOLDFAST_LEASE_SEED={seed}: {} of {} are held",
             held(),
             scopes.len()
         );
@@ -101,8 +118,11 @@ async fn schedule(seed: u64, seen: &mut Seen) {
     // Whoever did not take its share while it could not use the table is offered it again later.
     if !replicas.iter().all(|r| r.tenure.is_leader()) {
         seconds(700).await;
-        assert_eq!(held(), scopes.len(), "HOLDFAST_SEED={seed}");
-        assert!(replicas.iter().all(|r| r.tenure.is_leader()), "HOLDFAST_SEED={seed}");
+        assert_eq!(held(), scopes.len(), "HOLDFAST_LEASE_SEED={seed}");
+        assert!(
+            replicas.iter().all(|r| r.tenure.is_leader()),
+            "HOLDFAST_LEASE_SEED={seed}"
+        );
     }
     replicas.iter().for_each(Replica::kill);
 }

@@ -1,6 +1,7 @@
 //! Replicas that share scopes, on a paused clock.
 
 use super::*;
+use crate::lease::Busy;
 
 async fn settled(n: usize, count: usize, seed: u64) -> (MemoryStore, Vec<Replica>) {
     fastrand::seed(seed);
@@ -35,7 +36,9 @@ async fn replicas_share_fairly_and_then_nothing_moves() {
                 let lease = store.lease(&scope).unwrap();
                 assert!(lease.token <= 3, "{lease:?} moved more often than it had to");
             }
-            all.iter().for_each(|r| r.kill());
+            for replica in all {
+                replica.kill();
+            }
         }
     }
 }
@@ -208,7 +211,7 @@ async fn check_says_who_holds_it_now() {
     assert!(store.swap(Some(&ours), &theirs).await.unwrap());
     assert_eq!(
         a.tenure.check(scope, 1).await.unwrap_err().to_string(),
-        "the lease of 000000000000/us-east-1 is now held by x (token 2) (ours was 1); this replica must not act there any more"
+        "the lease of 000000000000/us-east-1 is now held by x (token 2, ours was 1); this replica must not act there any more"
     );
     assert_eq!(a.tenure.token(scope), None);
 }
@@ -238,7 +241,7 @@ async fn mail_reaches_the_holder() {
     };
     assert!(a.tenure.hand_over(&key).await.unwrap());
     seconds(2).await;
-    assert_eq!(*b.got.lock().unwrap(), [key.clone()]);
+    assert_eq!(*b.got.lock().unwrap(), std::slice::from_ref(&key));
     // Its holder need not hand it over, and nobody holds what is none of the targets.
     assert!(!b.tenure.hand_over(&key).await.unwrap());
     let unknown = Key {
@@ -259,5 +262,3 @@ async fn alone_everything_is_held_for_ever() {
     tenure.release_all().await;
     assert_eq!(tenure.held().borrow().len(), 2);
 }
-
-use super::super::Busy;

@@ -13,6 +13,13 @@ pub(super) fn fault(path: &Path, what: &str) -> LedgerError {
 
 /// Why SQLite refused.
 pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> LedgerError {
+    if let rusqlite::Error::FromSqlConversionFailure(_, _, why) = error {
+        let what = format!(
+            "has a row that can't be read ({why}): it was written by hand or by another version of Holdfast; mend or delete \
+             it, or set ledger.path to another file"
+        );
+        return fault(path, &what);
+    }
     let what = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => NOT_A_DATABASE.to_owned(),
         Some(ErrorCode::DatabaseCorrupt) => damaged(&error.to_string()),

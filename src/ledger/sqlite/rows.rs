@@ -8,8 +8,9 @@ use serde::de::DeserializeOwned;
 use crate::ledger::{Attempt, Sighting, kept, sortable};
 use crate::model::key::Scope;
 
+// The first column of both is what an error calls the row by.
 const ATTEMPT: &str = "id, action, replica, fence, begun_at, updated_at, step, step_at, revision, outcome, detail";
-const SIGHTING: &str = "account, region, workload, finding, rule, resource, message, first_seen, resolved_at";
+const SIGHTING: &str = "finding, account, region, workload, rule, resource, message, first_seen, resolved_at";
 
 /// Attempts that fit the rest of a SELECT.
 pub(super) fn attempts(connection: &Connection, rest: &str, of: &[&dyn ToSql]) -> rusqlite::Result<Vec<Attempt>> {
@@ -104,11 +105,11 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
 fn sighting(row: &Row<'_>) -> rusqlite::Result<Sighting> {
     Ok(Sighting {
         scope: Scope {
-            account: row.get(0)?,
-            region: row.get(1)?,
+            account: row.get(1)?,
+            region: row.get(2)?,
         },
-        workload: row.get(2)?,
-        finding: row.get(3)?,
+        workload: row.get(3)?,
+        finding: row.get(0)?,
         rule: row.get(4)?,
         resource: of_json(row, 5)?,
         message: row.get(6)?,
@@ -127,21 +128,25 @@ fn word(value: &impl Serialize) -> rusqlite::Result<String> {
 }
 
 fn of_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_str(&row.get::<_, String>(column)?).map_err(|e| unreadable(column, e))
+    serde_json::from_str(&row.get::<_, String>(column)?).map_err(|e| unreadable(row, column, &e))
 }
 
 fn of_word<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_value(row.get::<_, String>(column)?.into()).map_err(|e| unreadable(column, e))
+    serde_json::from_value(row.get::<_, String>(column)?.into()).map_err(|e| unreadable(row, column, &e))
 }
 
 fn of_text<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
 where
-    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
+    T: std::str::FromStr<Err: std::error::Error>,
 {
-    row.get::<_, String>(column)?.parse().map_err(|e| unreadable(column, e))
+    row.get::<_, String>(column)?
+        .parse()
+        .map_err(|e| unreadable(row, column, &e))
 }
 
 /// Written by hand, or by a version that has other words.
-fn unreadable(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+fn unreadable(row: &Row<'_>, column: usize, error: &dyn std::error::Error) -> rusqlite::Error {
+    let name = row.as_ref().column_name(column).unwrap_or("?");
+    let of: String = row.get(0).unwrap_or_default();
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("{name} of {of}: {error}").into())
 }

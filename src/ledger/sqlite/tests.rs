@@ -269,6 +269,39 @@ async fn a_read_only_file() {
 }
 
 #[tokio::test]
+async fn a_directory_that_this_user_cannot_write() {
+    let place = Place::filled().await;
+    let set = |mode| std::fs::set_permissions(place.dir.path(), std::fs::Permissions::from_mode(mode)).expect("set");
+    set(0o500);
+    if std::fs::write(place.dir.path().join("probe"), "").is_err() {
+        for path in [&place.path, &place.dir.path().join("new.db")] {
+            let told = SqliteLedger::open(path, now()).await.expect_err("refused").to_string();
+            assert!(told.contains("directory") && told.contains("ledger.path"), "{told}");
+        }
+        let read = SqliteLedger::open_existing(&place.path).await.expect("opened");
+        assert_eq!(read.open_findings(&scope()).await.expect("read").len(), 50);
+        drop(read);
+        assert_eq!(place.files(), ["holdfast.db"]);
+    }
+    set(0o700);
+}
+
+#[tokio::test]
+async fn a_row_written_by_hand() {
+    let place = Place::filled().await;
+    let hand = Connection::open(&place.path).expect("opened");
+    hand.execute("UPDATE findings SET resource = '{}' WHERE finding = 'f7'", [])
+        .expect("written");
+    drop(hand);
+    let ledger = SqliteLedger::open(&place.path, now()).await.expect("opened");
+    let told = ledger.open_findings(&scope()).await.expect_err("refused").to_string();
+    assert!(
+        told.contains("a row that can't be read (resource of f7: missing field") && told.contains("ledger.path"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
 async fn a_directory_that_nobody_can_write() {
     // Not even root.
     let path = Path::new("/proc/holdfast.db");
