@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::cloud::{Cloud, Write};
 use crate::collect::{Collector, Focus};
 use crate::config::Config;
 use crate::judge::{Judged, judge};
-use crate::ledger::{Attempt, Ledger, Step};
+use crate::ledger::{Attempt, Ledger, LedgerError, Step};
 use crate::model::finding::Verdict;
 use crate::model::key::{Scope, Subject};
 use crate::model::remediation::Action;
@@ -64,6 +65,9 @@ pub trait Guard: Send + Sync {
     /// # Errors
     /// Why nothing may be written now.
     async fn may_write(&self, scope: &Scope, new: bool) -> Result<u64, String>;
+
+    /// The fencing token that is held at this instant, as far as this process knows: attempts are written down under it.
+    fn token(&self, scope: &Scope) -> Option<u64>;
 }
 
 /// Nobody else acts: `apply` by a person.
@@ -73,6 +77,10 @@ pub struct Unguarded;
 impl Guard for Unguarded {
     async fn may_write(&self, _: &Scope, _: bool) -> Result<u64, String> {
         Ok(0)
+    }
+
+    fn token(&self, _: &Scope) -> Option<u64> {
+        Some(0)
     }
 }
 
@@ -126,6 +134,9 @@ enum Seen {
     Unread,
 }
 
+/// How old the guard's word may be when a call goes out: what is written down in between may take long.
+const WORD_LASTS: Duration = Duration::from_secs(1);
+
 const CORRECTED: &str = "read again and judged: corrected";
 
 /// What became of a step.
@@ -136,6 +147,8 @@ pub struct Stepped {
     pub progress: Progress,
     /// What was read last of the workload.
     pub look: Option<Look>,
+    /// An attempt that has ended, or was not begun after all, while the ledger may hold it as open: to be written again.
+    pub unsaved: Option<Attempt>,
 }
 
 impl Actor<'_> {
@@ -173,6 +186,7 @@ impl Actor<'_> {
             attempt: None,
             progress: Progress::Ended(Ended::Refused, why),
             look: Some(look),
+            unsaved: None,
         };
         if !look.plan.actions.iter().any(|a| a.action == planned.action) {
             return refused(why_not(planned, &look.plan, &look.judged), look);
@@ -181,10 +195,21 @@ impl Actor<'_> {
             Ok(fence) => fence,
             Err(why) => return refused(why, look),
         };
+        let asked = Instant::now();
         let mut attempt = Attempt::new(planned.clone(), self.replica, fence, self.clock.now());
         // What is not written down is not begun: nobody could finish it.
-        if let Err(e) = self.ledger.put(&attempt).await {
-            return refused(format!("not begun: {e}"), look);
+        let not_begun = match self.ledger.put(&attempt).await {
+            Ok(()) => self.still_may(asked).await.err(),
+            Err(e) => Some(e.to_string()),
+        };
+        if let Some(why) = not_begun {
+            // It may be in the ledger all the same, where somebody would take it up.
+            attempt.outcome = Some(Ended::Refused);
+            attempt.detail = format!("not begun: {why}");
+            return Stepped {
+                unsaved: Some(attempt),
+                ..refused(format!("not begun: {why}"), look)
+            };
         }
         tracing::info!(
             action = planned.id,
@@ -196,8 +221,9 @@ impl Actor<'_> {
             Action::RollOut { .. } | Action::RollBack { .. } => self.roll(&mut attempt, true).await,
             _ => self.first_call(&mut attempt).await,
         };
-        self.note(&mut attempt, &progress).await;
+        let saved = self.note(&mut attempt, &progress).await;
         Stepped {
+            unsaved: (!saved).then(|| attempt.clone()),
             attempt: Some(attempt),
             progress,
             look: Some(look),
@@ -216,8 +242,9 @@ impl Actor<'_> {
                 other => (other, None),
             },
         };
-        self.note(&mut attempt, &progress).await;
+        let saved = self.note(&mut attempt, &progress).await;
         Stepped {
+            unsaved: (!saved).then(|| attempt.clone()),
             attempt: Some(attempt),
             progress,
             look,
@@ -290,7 +317,11 @@ impl Actor<'_> {
             Err(why) => return Progress::Ended(Ended::Failed, format!("a call had no answer and no effect; {why}")),
             Ok(fence) => attempt.fence = attempt.fence.max(fence),
         }
+        let asked = Instant::now();
         if let Err(why) = self.save_before_call(attempt, Step::Begun).await {
+            return Progress::Waits(self.patience.doubt, why);
+        }
+        if let Err(why) = self.still_may(asked).await {
             return Progress::Waits(self.patience.doubt, why);
         }
         self.first_call(attempt).await
@@ -358,15 +389,29 @@ impl Actor<'_> {
         self.save(attempt).await.map_err(|e| e.to_string())
     }
 
-    async fn save(&self, attempt: &mut Attempt) -> Result<(), crate::ledger::LedgerError> {
+    /// Asks again whether this process is the one that acts, if it was asked too long ago.
+    async fn still_may(&self, asked: Instant) -> Result<(), String> {
+        if asked.elapsed() < WORD_LASTS {
+            return Ok(());
+        }
+        self.guard.may_write(self.cloud.scope(), false).await.map(drop)
+    }
+
+    async fn save(&self, attempt: &mut Attempt) -> Result<(), LedgerError> {
+        // Under the token of now, so that whoever had the scope before can't overwrite it; without one, not at all.
+        let token = self.guard.token(self.cloud.scope());
+        let id = &attempt.id;
+        attempt.fence = attempt
+            .fence
+            .max(token.ok_or_else(|| LedgerError::Fenced { attempt: id.clone() })?);
         attempt.updated_at = self.clock.now();
         self.replica.clone_into(&mut attempt.replica);
         self.ledger.put(attempt).await
     }
 
     /// Writes down how far an attempt has come. If that fails, what was written before still leads to the same end:
-    /// whoever reads it finds out from AWS what was done since.
-    async fn note(&self, attempt: &mut Attempt, progress: &Progress) {
+    /// whoever reads it finds out from AWS what was done since. False if it has ended, and the ledger may not know.
+    async fn note(&self, attempt: &mut Attempt, progress: &Progress) -> bool {
         let detail = match progress {
             Progress::Ended(ended, detail) => {
                 attempt.outcome = Some(*ended);
@@ -375,9 +420,11 @@ impl Actor<'_> {
             Progress::Waits(_, why) => why,
         };
         detail.clone_into(&mut attempt.detail);
-        if let Err(e) = self.save(attempt).await {
+        let saved = self.save(attempt).await;
+        if let Err(e) = &saved {
             tracing::warn!(attempt = attempt.id, error = %e, "how far a correction has come could not be written down");
         }
+        attempt.is_open() || !matches!(saved, Err(LedgerError::Unusable(_)))
     }
 }
 

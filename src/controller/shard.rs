@@ -27,6 +27,8 @@ pub(super) struct Shard {
     past: Mutex<Option<Past>>,
     /// Findings that opened or were resolved and are not in the ledger yet.
     unwritten: Mutex<Vec<Sighting>>,
+    /// Attempts that have ended, while the ledger may hold them as open, by id.
+    unsaved: Mutex<BTreeMap<String, Attempt>>,
     workloads: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -98,6 +100,7 @@ impl Shard {
             known: Mutex::default(),
             past: Mutex::default(),
             unwritten: Mutex::default(),
+            unsaved: Mutex::default(),
             workloads: Mutex::default(),
         }
     }
@@ -127,6 +130,22 @@ impl Shard {
         *self.known() = Known::default();
         *lock(&self.past) = None;
         lock(&self.unwritten).clear();
+        lock(&self.unsaved).clear();
+    }
+
+    /// Keeps an attempt whose end could not be written down.
+    pub fn keep_unsaved(&self, unsaved: Option<Attempt>) {
+        lock(&self.unsaved).extend(unsaved.map(|a| (a.id.clone(), a)));
+    }
+
+    /// Attempts whose ends could not be written down.
+    pub fn unsaved(&self) -> Vec<Attempt> {
+        lock(&self.unsaved).values().cloned().collect()
+    }
+
+    /// The end of an attempt was written down after all.
+    pub fn saved(&self, id: &str) {
+        lock(&self.unsaved).remove(id);
     }
 
     /// What was done here, if the ledger was read.

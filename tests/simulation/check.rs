@@ -25,6 +25,8 @@ pub struct Known {
     /// When it was written first, and last.
     pub first: Instant,
     pub last: Instant,
+    /// Whether a call of it was made.
+    pub called: bool,
 }
 
 pub struct Look {
@@ -72,6 +74,10 @@ impl Sim {
         state.checks.writes += 1;
         if let Err(why) = self.may(state, by, scope, call) {
             self.fail(state, &format!("{by} in {scope}: {why}: {call:?}"));
+        }
+        let concerned = state.checks.attempts.values_mut();
+        for known in concerned.filter(|k| k.attempt.is_open() && k.attempt.scope() == scope && belongs(call, &k.attempt)) {
+            known.called = true;
         }
         let key = (scope.clone(), call.target());
         *state.checks.unanswered.entry(key).or_default() += 1;
@@ -257,6 +263,7 @@ impl Sim {
             attempt: attempt.clone(),
             first: now,
             last: now,
+            called: false,
         };
         state.checks.attempts.insert(attempt.id.clone(), known);
     }
@@ -273,7 +280,7 @@ impl Sim {
                 .filter(|k| k.attempt.scope() == new.scope())
         };
         let interval = self.config.sweep.interval.saturating_sub(slack);
-        let begun = ours().filter(|k| k.first.elapsed() < interval).count() + 1;
+        let begun = ours().filter(|k| k.called && k.first.elapsed() < interval).count() + 1;
         if begun > safety.max_actions_per_sweep as usize {
             return Err(format!("{begun} corrections were begun within {interval:?}"));
         }

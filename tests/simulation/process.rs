@@ -73,6 +73,8 @@ impl Process {
 pub fn patience() -> Patience {
     Patience {
         settle: Duration::from_mins(4),
+        // As often as it takes: a look is what a seed costs.
+        look_every: Duration::from_secs(3),
         ..Patience::default()
     }
 }

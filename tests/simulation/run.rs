@@ -171,7 +171,7 @@ async fn play(seed: u64, flavour: Flavour, prints: bool) -> Outcome {
     let worlds: Vec<World> = (0..scopes)
         .map(|n| layout::world(n, &workloads, &mut config, &defects))
         .collect();
-    let bad = ms(120_000, 420_000);
+    let bad = ms(90_000, 360_000);
     let weather = Weather {
         rates: flavour.rates(),
         until: Instant::now() + bad,
