@@ -18,8 +18,9 @@
 --simulate    answers iam:SimulatePrincipalPolicy as AWS does, from this table (JSON; aws_simulator.py says how it is
               written), one resource a page
 --session-seconds  what AssumeRole gives out ends so soon, and is refused from then on
+--requests    service:Operation, `*` allowed: such calls are logged with their whole body, as `request`
 --log         one JSON line for each call: t (arrival, Unix time), ms, service, operation, region, account, status,
-              outcome (passed, answered, throttled, denied, expired, failed), resource (RDS calls: the instance)
+              outcome (passed, answered, throttled, denied, expired, failed, cut), resource (RDS calls: the instance)
 --record      the calls themselves, as JSON lines, so that bench.py can replay them
 
 Prints {"endpoint": ..., "pid": ...} when it listens; ends with the process that started it.
@@ -28,6 +29,11 @@ Prints {"endpoint": ..., "pid": ...} when it listens; ends with the process that
                             "families": {"default/us-east-1 ecs/service-read": {"calls", "burst", "rate",
                             "least_s"}}, "max_in_flight", "first_arrival", "last_arrival"}
     POST /_gateway/reset   counts back to zero, buckets full
+    POST /_gateway/set     {"deny": [...], "throttle": [...], "cut": [...], "fail": [...], "hold": [...]}, each a list of
+                            service:Operation, `*` allowed: from now on so; what is left out stays. "cut" closes the
+                            connection and passes nothing on, "fail" answers 500 and passes nothing on, "hold" passes on and
+                            keeps the answer until it is no longer held. Stats count "held" answers; the log has them
+                            as soon as the emulator answered
 
 Accounts: the 12-digit access key, or the account whose role the key got by AssumeRole through this gateway, else
 "default". Requests and answers pass unchanged but for hop-by-hop headers, framing, and what --say changes.
@@ -75,6 +81,10 @@ def answer(status, content_type, body, extra=b""):
     return head + b"content-length: %d\r\n\r\n" % len(body) + body
 
 
+def matches(call, patterns):
+    return any(fnmatch.fnmatchcase(call.name, pattern) for pattern in patterns)
+
+
 class Exchange:
     """One call, from its arrival to its answer."""
 
@@ -95,6 +105,8 @@ class Gateway:
         self.deny = options.deny
         self.simulator = aws_simulator.Simulator(options.simulate, page=1) if options.simulate else None
         self.throttle = options.throttle
+        self.requests = options.requests
+        self.cut, self.hold, self.failing, self.held = [], [], [], []
         self.replay = aws_replay.Replay(options.say)
         self.rewrites = Rewrites(options.rewrite, options.answer)
         self.loop = loop
@@ -129,6 +141,7 @@ class Gateway:
                 for (scope, family), calls in self.families.items()
             },
             "max_in_flight": self.max_in_flight,
+            "held": len(self.held),
             "first_arrival": self.first,
             "last_arrival": self.last,
         }
@@ -159,10 +172,14 @@ class Gateway:
 
     def judge(self, exchange):
         call = exchange.call
-        if any(fnmatch.fnmatchcase(call.name, pattern) for pattern in self.deny):
+        if matches(call, self.cut):
+            return self.hang_up, ()
+        if matches(call, self.failing):
+            return self.refuse, ("failed", aws_wire.error(call, 500, "InternalFailure", "we encountered an internal error"))
+        if matches(call, self.deny):
             self.denials[call.name] += 1
             return self.refuse, ("denied", aws_wire.denied(call, exchange.account))
-        if any(fnmatch.fnmatchcase(call.name, pattern) for pattern in self.throttle):
+        if matches(call, self.throttle):
             self.throttles[call.name] += 1
             return self.refuse, ("throttled", aws_wire.throttled(call))
         if self.session_ends.get(call.access_key, exchange.arrived) < exchange.arrived:
@@ -184,6 +201,9 @@ class Gateway:
     def refuse(self, exchange, outcome, refusal):
         status, content_type, extra, body = refusal
         self.finish(exchange, status, outcome, answer(status, content_type, body, extra))
+
+    def hang_up(self, exchange):
+        self.finish(exchange, 0, "cut", None)
 
     def forward(self, exchange):
         now = self.loop.time()
@@ -222,7 +242,24 @@ class Gateway:
         self.in_flight -= 1
         if self.log:
             self.write_log(exchange, status, outcome)
-        exchange.client.reply(data)
+        if data is None:
+            exchange.client.transport.abort()
+        elif matches(exchange.call, self.hold):
+            self.held.append((exchange, data))
+        else:
+            exchange.client.reply(data)
+
+    def set(self, wanted):
+        """What is asked for while it runs."""
+        names = {"deny": "deny", "throttle": "throttle", "cut": "cut", "fail": "failing", "hold": "hold"}
+        for name, patterns in wanted.items():
+            setattr(self, names[name], patterns)
+        held, self.held = self.held, []
+        for exchange, data in held:
+            if matches(exchange.call, self.hold):
+                self.held.append((exchange, data))
+            else:
+                exchange.client.reply(data)
 
     def write_log(self, exchange, status, outcome):
         call = exchange.call
@@ -238,6 +275,8 @@ class Gateway:
         }
         if call.resource:
             entry["resource"] = call.resource
+        if matches(call, self.requests):
+            entry["request"] = exchange.body.decode(errors="replace")
         self.log.write(json.dumps(entry) + "\n")
 
     def write_record(self, exchange):
@@ -248,8 +287,10 @@ class Gateway:
         path = exchange.target.decode()
         if exchange.method == b"POST" and path == "/_gateway/reset":
             self.reset()
+        elif exchange.method == b"POST" and path == "/_gateway/set":
+            self.set(json.loads(exchange.body))
         elif exchange.method != b"GET" or path != "/_gateway/stats":
-            body = b"gateway: GET /_gateway/stats or POST /_gateway/reset\n"
+            body = b"gateway: GET /_gateway/stats, POST /_gateway/reset or /_gateway/set\n"
             return exchange.client.reply(answer(404, b"text/plain", body))
         exchange.client.reply(answer(200, b"application/json", json.dumps(self.stats()).encode()))
 
@@ -393,6 +434,7 @@ def main():
     parser.add_argument("--answer", action="append", default=[], metavar="SERVICE:OPERATION=JSON")
     parser.add_argument("--rewrite", action="append", default=[], metavar="SERVICE:OPERATION:PATH=JSON")
     parser.add_argument("--session-seconds", type=float)
+    parser.add_argument("--requests", action="append", default=[], metavar="SERVICE:OPERATION")
     parser.add_argument("--log")
     parser.add_argument("--record")
     options = parser.parse_args()

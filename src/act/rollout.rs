@@ -50,7 +50,7 @@ impl Rollout {
 
 impl Actor<'_> {
     /// Takes a rollout as far as it goes now. A wait of nothing means that the service is steady.
-    pub(super) async fn roll(&self, attempt: &mut Attempt, fresh: bool) -> Progress {
+    pub(super) async fn roll(&self, attempt: &mut Attempt, mut fresh: bool) -> Progress {
         let Some(mut rollout) = Rollout::of(attempt) else {
             return Progress::Ended(Ended::Failed, "this is no rollout".into());
         };
@@ -65,6 +65,8 @@ impl Actor<'_> {
             if let Err(why) = self.save_before_call(attempt, Step::Registered).await {
                 return self.again(attempt, why);
             }
+            // That is written before any call to update the service: none was made yet, whoever registered.
+            fresh = true;
         }
         let Some(after) = rollout.after.clone() else {
             return Progress::Ended(Ended::Failed, "the revision registered is not known".into());

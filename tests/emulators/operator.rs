@@ -23,6 +23,9 @@ on_both!(
 /// Past it, something hangs.
 const DEADLINE: Duration = Duration::from_mins(1);
 
+/// Arguments of an operator on a free port, whose log [`Operator`] can read.
+pub const RUN: &[&str] = &["--log-format", "json", "run", "--listen", "127.0.0.1:0"];
+
 /// A running operator; killed when dropped.
 pub struct Operator {
     child: Child,
@@ -38,8 +41,13 @@ impl Operator {
 
     /// The same through a gateway.
     pub fn start_at(endpoint: &str, stage: &Stage, arguments: &[&str]) -> Self {
-        let all = [&["--log-format", "json", "run", "--listen", "127.0.0.1:0"], arguments].concat();
-        let mut command = stage.command(endpoint, &all);
+        let operator = Self::launch(stage.command(endpoint, &[RUN, arguments].concat()));
+        operator.until("ready", || operator.get("/readyz").0 == 200);
+        operator
+    }
+
+    /// Starts a command that ends in [`RUN`], and returns as soon as it listens.
+    pub fn launch(mut command: std::process::Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -64,13 +72,27 @@ impl Operator {
                 log.push('\n');
             }
         });
-        let operator = Self {
+        Self {
             child,
             address: address.expect("it says where it listens"),
             log,
-        };
-        operator.until("ready", || operator.get("/readyz").0 == 200);
-        operator
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has logged so far.
+    pub fn logged(&self) -> String {
+        self.log.lock().expect("log").clone()
+    }
+
+    /// SIGKILL; what it had logged.
+    pub fn kill(mut self) -> String {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
+        self.logged()
     }
 
     pub fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {

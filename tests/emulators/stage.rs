@@ -46,7 +46,7 @@ pub struct Answer {
 /// A gateway in front of the emulator: emulators/gateway.py.
 pub struct Gateway {
     pub endpoint: String,
-    log: PathBuf,
+    pub log: PathBuf,
     child: Child,
 }
 
@@ -54,7 +54,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let venv = std::env::var_os("HOLDFAST_VENV").map_or_else(
         || PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache/holdfast/venv"),
         PathBuf::from,
