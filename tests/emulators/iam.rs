@@ -161,7 +161,7 @@ const OWN_ELSEWHERE: &[(&str, &str)] = &[
 
 fn what_the_operator_calls_for_itself_is_granted_on_what_it_names(kind: Kind) {
     let mut world = World::new();
-    world.stack("shop", json!({"db": {"PubliclyAccessible": true}}));
+    world.stack("shop", json!({"db": {"public": true}}));
     world.patch(json!({"queues": {"signals": {}}}));
     let mut stage = Stage::new(kind, &world);
     let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
