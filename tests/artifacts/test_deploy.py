@@ -1,6 +1,7 @@
-"""deploy/: the template is clean, becomes real on an emulator, and asks for what the operator asks for."""
+"""deploy/: the templates are clean, become real on an emulator, and ask for what the operator asks for."""
 
 import ast
+import fnmatch
 import json
 import os
 import re
@@ -14,6 +15,9 @@ from sample_events import SAMPLES
 from servers import ROOT, free_port, program, running, wait_until
 
 TEMPLATE = ROOT / "deploy/holdfast.yaml"
+TARGET_ROLE = ROOT / "deploy/target-role.yaml"
+REGION_EVENTS = ROOT / "deploy/region-events.yaml"
+TEMPLATES = [TEMPLATE, TARGET_ROLE, REGION_EVENTS]
 DOCKERFILE = ROOT / "deploy/Dockerfile"
 TAG = "holdfast:workload"
 
@@ -30,25 +34,57 @@ LOSES = {
         "AWS::NoValue inside a list",  # leaves null where nothing should be
     },
     "ministack": {
+        "numbers among the parameters",  # compares the text of one with a number, and gives up the service
         "nested container settings",  # LinuxParameters, HealthCheck and Secrets come back empty
     },
 }
 
-# Permissions that the operator needs whatever rules it runs; `holdfast iam-policy` may or may not print them.
+# Permissions that the operator needs for itself, whatever rules it runs: `holdfast iam-policy --for operator`.
 OPERATORS_OWN = {
-    "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes",
-    "sts:AssumeRole", "ssm:GetParameter", "events:PutEvents",
+    "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility",
+    "dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query",
+    "dynamodb:UpdateItem", "sts:AssumeRole", "ssm:GetParameter", "events:PutEvents",
 }
 
 
 # ---- The files themselves ----
 
 
-def test_template_has_nothing_to_warn_of():
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.name)
+def test_template_has_nothing_to_warn_of(path):
     lint = subprocess.run(
-        [program("cfn-lint"), "--include-checks", "I", "--", str(TEMPLATE)], capture_output=True, text=True
+        [program("cfn-lint"), "--include-checks", "I", "--", str(path)], capture_output=True, text=True
     )
     assert (lint.returncode, lint.stdout) == (0, "")
+
+
+def test_every_template_is_tested():
+    assert set(TEMPLATES) == set((ROOT / "deploy").glob("*.yaml"))
+
+
+def test_other_regions_forward_what_the_own_one_sends():
+    def patterns(path):
+        resources = template(path)["Resources"].items()
+        rules = {name: r["Properties"] for name, r in resources if r["Type"] == "AWS::Events::Rule"}
+        return {
+            name: (p["Description"], p["EventPattern"]) for name, p in rules.items() if "EventBusName" not in p
+        }
+
+    assert patterns(REGION_EVENTS) == patterns(TEMPLATE)
+    forwarded = template()["Resources"]["ForwardedEvents"]["Properties"]["EventPattern"]
+    sources = {source for _, pattern in patterns(TEMPLATE).values() for source in pattern["source"]}
+    assert (set(forwarded), set(forwarded["source"])) == ({"source"}, sources)
+
+
+def test_nothing_is_kept_but_in_the_table():
+    (definition,) = (r for r in template()["Resources"].values() if r["Type"] == "AWS::ECS::TaskDefinition")
+    assert "Volumes" not in definition["Properties"]
+    (container,) = definition["Properties"]["ContainerDefinitions"]
+    assert container["ReadonlyRootFilesystem"] is True
+    assert not {"MountPoints", "VolumesFrom"} & set(container)
+    # src/cli/run.rs: 25 s for what has begun; the leases are given back after that.
+    grace = int(re.search(r"GRACE: Duration = Duration::from_secs\((\d+)\)", (ROOT / "src/cli/run.rs").read_text())[1])
+    assert grace + 20 <= container["StopTimeout"] <= 120, "Fargate waits no longer than 120 s"
 
 
 def dockerfile():
@@ -107,13 +143,13 @@ def test_build_context_holds_all_that_the_build_reads():
 
 
 class Stack:
-    def __init__(self, aws, name, parameters):
+    def __init__(self, aws, name, parameters, path=TEMPLATE):
         self.aws, self.name = aws, name
         self.cloudformation = aws.client("cloudformation")
         self.cloudformation.create_stack(
             StackName=name,
-            TemplateBody=TEMPLATE.read_text(),
-            Capabilities=["CAPABILITY_IAM"],
+            TemplateBody=self.body(path, parameters),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
             Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
         )
         status = wait_until(self.finished, f"stack {name} to settle", seconds=60)
@@ -122,10 +158,16 @@ class Stack:
         self.resources = {
             r["LogicalResourceId"]: r["PhysicalResourceId"]
             for r in self.cloudformation.describe_stack_resources(StackName=name)["StackResources"]
-            if "LogicalResourceId" in r
+            if "LogicalResourceId" in r and "PhysicalResourceId" in r
         }
         described = self.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-        self.outputs = {o["OutputKey"]: o["OutputValue"] for o in described["Outputs"]}
+        self.outputs = {o["OutputKey"]: o["OutputValue"] for o in described.get("Outputs", [])}
+
+    def body(self, path, parameters):
+        text = path.read_text()
+        if not self.keeps("numbers among the parameters"):
+            text = text.replace("DesiredCount: !Ref DesiredCount", f"DesiredCount: {parameters.get('DesiredCount', 2)}")
+        return text
 
     def finished(self):
         status = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]["StackStatus"]
@@ -201,8 +243,27 @@ def auditing(aws):
         "PauseParameter": "/holdfast/pause",
         "ReportEventBusArn": "arn:aws:events:us-east-1:123456789012:event-bus/security",
         "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:on-call",
+        "OrganizationId": "o-a1b2c3d4e5",
+        "DesiredCount": "3",
     }
     return Stack(aws, "holdfast-audit", {**network(aws), "ImageUri": IMAGE, **parameters})
+
+
+@pytest.fixture(scope="module")
+def target(aws):
+    parameters = {
+        "OperatorRoleArn": "arn:aws:iam::123456789012:role/holdfast-TaskRole-1A2B3C",
+        "ExternalId": "fleet-7",
+        "Mode": "enforce",
+        "WorkloadRoleArns": "arn:aws:iam::123456789012:role/app,arn:aws:iam::123456789012:role/app-start",
+    }
+    return Stack(aws, "holdfast-target", parameters, TARGET_ROLE)
+
+
+@pytest.fixture(scope="module")
+def forwarding(aws, auditing):
+    bus = auditing.outputs["CentralBusArn"]
+    return Stack(aws, "holdfast-events", {"CentralBusArn": bus}, REGION_EVENTS)
 
 
 def test_container_is_locked_down(enforcing):
@@ -226,14 +287,17 @@ def test_container_is_locked_down(enforcing):
         assert definition["executionRoleArn"] != definition["taskRoleArn"]
 
 
-def test_service_never_runs_two(enforcing):
-    ecs = enforcing.aws.client("ecs")
-    found = ecs.describe_services(cluster=enforcing.resources["Cluster"], services=[enforcing.resources["Service"]])
-    service = found["services"][0]
-    assert service["desiredCount"] == 1
+def test_tasks_share_the_work(enforcing, auditing):
+    def service(stack):
+        cluster = stack.resources.get("Cluster", "shared")
+        found = stack.aws.client("ecs").describe_services(cluster=cluster, services=[stack.resources["Service"]])
+        return found["services"][0]
+
+    assert (service(enforcing)["desiredCount"], service(auditing)["desiredCount"]) == (2, 3)
+    service = service(enforcing)
     if enforcing.keeps("deployment configuration"):
         configuration = service["deploymentConfiguration"]
-        assert (configuration["minimumHealthyPercent"], configuration["maximumPercent"]) == (0, 100)
+        assert (configuration["minimumHealthyPercent"], configuration["maximumPercent"]) == (50, 200)
         assert configuration["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
     if enforcing.keeps("network configuration"):
         assert service["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"] == "DISABLED"
@@ -274,6 +338,79 @@ def test_queue_and_its_dead_letters(enforcing):
         assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
+def test_table_is_what_ledger_and_leases_ask_for(enforcing):
+    dynamodb, name = enforcing.aws.client("dynamodb"), enforcing.outputs["TableName"]
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["KeySchema"] == [
+        {"AttributeName": "pk", "KeyType": "HASH"},
+        {"AttributeName": "sk", "KeyType": "RANGE"},
+    ]
+    assert {(a["AttributeName"], a["AttributeType"]) for a in table["AttributeDefinitions"]} == {
+        ("pk", "S"), ("sk", "S")
+    }
+    # Neither emulator keeps the rest of a stack's table.
+    said = template()["Resources"]["Table"]
+    assert (said["DeletionPolicy"], said["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert said["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert said["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_configuration_may_be_in_the_image(aws):
+    stack = Stack(aws, "holdfast-file", {**network(aws), "ImageUri": IMAGE, "ConfigFile": "/etc/holdfast.yaml"})
+    assert stack.container()["command"][:2] == ["--config", "/etc/holdfast.yaml"]
+    assert "HOLDFAST_CONFIG_YAML" not in stack.environment()
+
+
+# ---- Other accounts and regions ----
+
+
+def test_central_bus_hears_the_organization_alone(enforcing, auditing):
+    assert "CentralBus" not in enforcing.resources
+    events = auditing.aws.client("events")
+    bus = events.describe_event_bus(Name=auditing.name)
+    assert bus["Arn"] == auditing.outputs["CentralBusArn"]
+    # Neither emulator keeps the policy of a stack's bus.
+    (statement,) = template()["Resources"]["CentralBus"]["Properties"]["Policy"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "events:PutEvents")
+    assert statement["Condition"] == {"StringEquals": {"aws:PrincipalOrgID": "OrganizationId"}}
+
+
+def test_events_of_elsewhere_take_the_central_bus(forwarding, auditing):
+    events = forwarding.aws.client("events")
+    role = forwarding.outputs["ForwardRoleArn"]
+    for rule in rules_of_template():
+        (to,) = events.list_targets_by_rule(Rule=forwarding.resources[rule])["Targets"]
+        assert (to["Arn"], to["RoleArn"]) == (auditing.outputs["CentralBusArn"], role)
+    (statement,) = forwarding.policies("ForwardRole")["forward"]
+    assert (statement["Action"], statement["Resource"]) == ("events:PutEvents", auditing.outputs["CentralBusArn"])
+
+
+def test_forwarded_events_reach_the_queue(forwarding, auditing):
+    """Both hops where the emulator lets a service's event in; else the second, by what the bus would take."""
+    _, sample = next((rule, sample) for rule, sample in SAMPLES.values() if rule == "RdsEvents")
+    events = auditing.aws.client("events")
+    if auditing.aws.name == "ministack":  # row "PutEvents with source aws.*: rejected, as AWS does"
+        rule = events.describe_rule(Name=auditing.resources["ForwardedEvents"].split("|")[-1], EventBusName=auditing.name)
+        matched = events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(sample))
+        assert matched["Result"]
+        return
+    sqs, queue = auditing.aws.client("sqs"), auditing.outputs["QueueUrl"]
+    entry = {"Source": sample["source"], "DetailType": sample["detail-type"], "Detail": json.dumps(sample["detail"])}
+    events.put_events(Entries=[{**entry, "EventBusName": auditing.outputs["CentralBusArn"]}])
+    (message,) = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=0)["Messages"]
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    assert json.loads(message["Body"])["detail"] == sample["detail"]
+
+
+def test_only_the_operator_may_assume_the_role(target):
+    role = target.aws.client("iam").get_role(RoleName="holdfast")["Role"]
+    assert role["Arn"] == target.outputs["RoleArn"]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"AWS": "arn:aws:iam::123456789012:role/holdfast-TaskRole-1A2B3C"}
+    assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": "fleet-7"}}
+
+
 def test_log_group_and_alarms(auditing):
     logs = auditing.aws.client("logs")
     (group,) = logs.describe_log_groups(logGroupNamePrefix=auditing.resources["LogGroup"])["logGroups"]
@@ -289,10 +426,15 @@ def test_log_group_and_alarms(auditing):
 
 
 def rules_of_template():
-    return sorted(name for name, r in template()["Resources"].items() if r["Type"] == "AWS::Events::Rule")
+    """Of the account's default bus."""
+    return sorted(
+        name
+        for name, r in template()["Resources"].items()
+        if r["Type"] == "AWS::Events::Rule" and "EventBusName" not in r["Properties"]
+    )
 
 
-def template():
+def template(path=TEMPLATE):
     class Loader(yaml.SafeLoader):
         """Knows CloudFormation's short forms only as far as to step over them."""
 
@@ -305,7 +447,7 @@ def template():
         return construct(node)
 
     Loader.add_multi_constructor("!", opaque)
-    return yaml.load(TEMPLATE.read_text(), Loader)
+    return yaml.load(path.read_text(), Loader)
 
 
 def test_every_rule_has_a_sample():
@@ -350,8 +492,8 @@ def test_patterns_let_through_what_matters(enforcing, what):
 # ---- Permissions ----
 
 
-def workload_statements(stack):
-    policies = stack.policies("TaskRole")
+def workload_statements(stack, role="TaskRole"):
+    policies = stack.policies(role)
     return [s for name in ("read", "secret-values", "correct") for s in policies.get(name, [])]
 
 
@@ -386,6 +528,17 @@ def test_writes_are_bound_to_the_tag(enforcing):
     assert allowed["secretsmanager:GetSecretValue"] == [f"aws:ResourceTag/{TAG}"]
 
 
+def test_target_role_may_do_what_the_operator_may_at_home(target, enforcing):
+    def comparable(stack, role):
+        statements = workload_statements(stack, role)
+        return sorted((s for s in statements if s["Sid"] != "RolesOfWorkloads"), key=lambda s: s["Sid"])
+
+    assert comparable(target, "TargetRole") == comparable(enforcing, "TaskRole")
+    (passed,) = [s for s in workload_statements(target, "TargetRole") if s["Sid"] == "RolesOfWorkloads"]
+    assert len(passed["Resource"]) == 2
+    assert set(target.policies("TargetRole")) == {"read", "secret-values", "correct"}
+
+
 def test_audit_role_cannot_write(auditing):
     assert sorted(auditing.policies("TaskRole")) == ["own", "read"]
     read_only = re.compile(r"^[a-z0-9]+:(Describe|List|Get|Simulate|Filter)")
@@ -411,8 +564,8 @@ def test_execution_role_reads_only_the_configuration(enforcing, auditing):
 # ---- The template and the binary agree ----
 
 
-def run(holdfast_bin, stack, *arguments):
-    configuration = {"HOLDFAST_CONFIG_YAML": stack.environment()["HOLDFAST_CONFIG_YAML"]}
+def run(holdfast_bin, stack, *arguments, configuration=None):
+    configuration = {"HOLDFAST_CONFIG_YAML": configuration or stack.environment()["HOLDFAST_CONFIG_YAML"]}
     return subprocess.run(
         [holdfast_bin, *arguments], env={**os.environ, **configuration}, capture_output=True, text=True, timeout=60
     )
@@ -425,18 +578,56 @@ def test_binary_accepts_the_built_configuration(holdfast_bin, enforcing):
     shown = yaml.safe_load(run(holdfast_bin, enforcing, "config", "show").stdout)
     assert shown["mode"] == "enforce"
     assert shown["events"]["queue_url"] == enforcing.outputs["QueueUrl"]
+    # Nothing is kept on the read-only disk.
+    assert shown["ledger"]["kind"] == shown["lease"]["kind"] == "dynamodb"
+    assert shown["ledger"]["table"] == shown["lease"]["table"] == enforcing.outputs["TableName"]
 
 
 @pytest.mark.binary
 @pytest.mark.parametrize("mode", ["audit", "enforce"])
 def test_role_is_what_iam_policy_prints(holdfast_bin, enforcing, mode):
-    printed = run(holdfast_bin, enforcing, "iam-policy", "--mode", mode)
+    printed = run(holdfast_bin, enforcing, "iam-policy", "--for", "target", "--mode", mode)
     assert printed.returncode == 0, printed.stderr
     wanted = permissions(json.loads(printed.stdout)["Statement"])
     policies = enforcing.policies("TaskRole")
     names = ["read", "secret-values"] + (["correct"] if mode == "enforce" else [])
     granted = permissions([s for name in names for s in policies[name]])
     assert granted == wanted, "deploy/holdfast.yaml grants (left) other than `holdfast iam-policy` asks for (right)"
+
+
+@pytest.mark.binary
+def test_own_permissions_are_what_iam_policy_prints(holdfast_bin, auditing):
+    """Action by action, and on the same things as far as the configuration tells them."""
+    table = auditing.outputs["TableName"]
+    configuration = {
+        "targets": [
+            {"account": account, "role_arn": f"arn:aws:iam::{account}:role/holdfast"}
+            for account in ("111122223333", "444455556666")
+        ],
+        "events": {"queue_url": auditing.outputs["QueueUrl"]},
+        "safety": {"pause": {"ssm_parameter": "/holdfast/pause"}},
+        "report_to": {"event_bus": "arn:aws:events:us-east-1:123456789012:event-bus/security"},
+        "ledger": {"kind": "dynamodb", "table": table},
+        "lease": {"kind": "dynamodb", "table": table},
+    }
+    arguments = ["--region", "us-east-1", "iam-policy", "--for", "operator"]
+    printed = run(holdfast_bin, auditing, *arguments, configuration=yaml.safe_dump(configuration))
+    assert printed.returncode == 0, printed.stderr
+
+    def resources(statements):
+        found = {}
+        for statement in statements:
+            for action in listed(statement["Action"]):
+                found.setdefault(action, set()).update(listed(statement["Resource"]))
+        return found
+
+    wanted, granted = resources(json.loads(printed.stdout)["Statement"]), resources(auditing.policies("TaskRole")["own"])
+    assert set(granted) == set(wanted) == OPERATORS_OWN
+    for action, patterns in wanted.items():
+        if action.startswith("sqs:"):  # an emulator's URL tells no region
+            patterns = {p.replace("sqs:*:", "sqs:us-east-1:") for p in patterns}
+        for resource in granted[action]:
+            assert any(fnmatch.fnmatchcase(resource, pattern) for pattern in patterns), (action, resource, patterns)
 
 
 @pytest.mark.binary
