@@ -40,7 +40,7 @@ impl Bus {
             self.entry(
                 "Holdfast Finding",
                 &f.resource.arn,
-                json!({"schema_version": SCHEMA, "state": state, "finding": f}),
+                &json!({"schema_version": SCHEMA, "state": state, "finding": f}),
             )
         };
         let entries = opened
@@ -54,11 +54,11 @@ impl Bus {
     /// Announces what became of a correction.
     pub async fn action(&self, action: &PlannedAction, outcome: &str, detail: &str) {
         let body = json!({"schema_version": SCHEMA, "outcome": outcome, "detail": detail, "action": action});
-        self.put(vec![self.entry("Holdfast Action", &action.resource.arn, body)])
+        self.put(vec![self.entry("Holdfast Action", &action.resource.arn, &body)])
             .await;
     }
 
-    fn entry(&self, detail_type: &str, resource: &str, detail: Value) -> PutEventsRequestEntry {
+    fn entry(&self, detail_type: &str, resource: &str, detail: &Value) -> PutEventsRequestEntry {
         let bare = PutEventsRequestEntry::builder()
             .source("holdfast")
             .detail_type(detail_type)

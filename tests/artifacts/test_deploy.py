@@ -1,6 +1,5 @@
 """deploy/: the templates are clean, become real on an emulator, and ask for what the operator asks for."""
 
-import ast
 import fnmatch
 import json
 import os
@@ -12,32 +11,11 @@ import pytest
 import yaml
 
 from sample_events import SAMPLES
-from servers import ROOT, free_port, program, running, wait_until
+from servers import ROOT, free_port, program, running
+from stack import IMAGE, TEMPLATES, Stack, listed, network, rules_of_template, template, workload_statements
 
-TEMPLATE = ROOT / "deploy/holdfast.yaml"
-TARGET_ROLE = ROOT / "deploy/target-role.yaml"
-REGION_EVENTS = ROOT / "deploy/region-events.yaml"
-TEMPLATES = [TEMPLATE, TARGET_ROLE, REGION_EVENTS]
 DOCKERFILE = ROOT / "deploy/Dockerfile"
 TAG = "holdfast:workload"
-
-# What an emulator does not keep of a stack. "service loses its network configuration" and "circuit breaker kept:
-# dropped" are rows of EMULATORS.md; the others were found here. Each is asserted on the other emulator.
-LOSES = {
-    "moto": {
-        "network configuration",  # row "CloudFormation stack with service, queue, role, rule"
-        "deployment configuration",  # row "enableExecuteCommand, circuit breaker kept"
-        "Fargate and roles of a task definition",  # registers it for EC2, bridge, without its two roles
-        "security group egress",  # keeps the default rule that lets all out
-        "queue policy",
-        "alarms",
-        "AWS::NoValue inside a list",  # leaves null where nothing should be
-    },
-    "ministack": {
-        "numbers among the parameters",  # compares the text of one with a number, and gives up the service
-        "nested container settings",  # LinuxParameters, HealthCheck and Secrets come back empty
-    },
-}
 
 # Permissions that the operator needs for itself, whatever rules it runs: `holdfast iam-policy --for operator`.
 OPERATORS_OWN = {
@@ -60,20 +38,6 @@ def test_template_has_nothing_to_warn_of(path):
 
 def test_every_template_is_tested():
     assert set(TEMPLATES) == set((ROOT / "deploy").glob("*.yaml"))
-
-
-def test_other_regions_forward_what_the_own_one_sends():
-    def patterns(path):
-        resources = template(path)["Resources"].items()
-        rules = {name: r["Properties"] for name, r in resources if r["Type"] == "AWS::Events::Rule"}
-        return {
-            name: (p["Description"], p["EventPattern"]) for name, p in rules.items() if "EventBusName" not in p
-        }
-
-    assert patterns(REGION_EVENTS) == patterns(TEMPLATE)
-    forwarded = template()["Resources"]["ForwardedEvents"]["Properties"]["EventPattern"]
-    sources = {source for _, pattern in patterns(TEMPLATE).values() for source in pattern["source"]}
-    assert (set(forwarded), set(forwarded["source"])) == ({"source"}, sources)
 
 
 def test_nothing_is_kept_but_in_the_table():
@@ -140,130 +104,6 @@ def test_build_context_holds_all_that_the_build_reads():
 
 
 # ---- The stack, made real ----
-
-
-class Stack:
-    def __init__(self, aws, name, parameters, path=TEMPLATE):
-        self.aws, self.name = aws, name
-        self.cloudformation = aws.client("cloudformation")
-        self.cloudformation.create_stack(
-            StackName=name,
-            TemplateBody=self.body(path, parameters),
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
-        )
-        status = wait_until(self.finished, f"stack {name} to settle", seconds=60)
-        assert status == "CREATE_COMPLETE", self.failures()
-        # moto lists the resources it doesn't know without their ids.
-        self.resources = {
-            r["LogicalResourceId"]: r["PhysicalResourceId"]
-            for r in self.cloudformation.describe_stack_resources(StackName=name)["StackResources"]
-            if "LogicalResourceId" in r and "PhysicalResourceId" in r
-        }
-        described = self.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-        self.outputs = {o["OutputKey"]: o["OutputValue"] for o in described.get("Outputs", [])}
-
-    def body(self, path, parameters):
-        text = path.read_text()
-        if not self.keeps("numbers among the parameters"):
-            text = text.replace("DesiredCount: !Ref DesiredCount", f"DesiredCount: {parameters.get('DesiredCount', 2)}")
-        return text
-
-    def finished(self):
-        status = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]["StackStatus"]
-        return None if status.endswith("_IN_PROGRESS") else status
-
-    def failures(self):
-        events = self.cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
-        return [e for e in events if e["ResourceStatus"].endswith("_FAILED")]
-
-    def keeps(self, what):
-        return what not in LOSES[self.aws.name]
-
-    def without_nulls(self, entries):
-        if not self.keeps("AWS::NoValue inside a list"):
-            entries = [e for e in entries if e is not None]
-        assert None not in entries
-        return entries
-
-    def container(self):
-        definition = self.task_definition()
-        assert len(definition["containerDefinitions"]) == 1
-        return definition["containerDefinitions"][0]
-
-    def task_definition(self):
-        ecs = self.aws.client("ecs")
-        return ecs.describe_task_definition(taskDefinition=self.resources["TaskDefinition"])["taskDefinition"]
-
-    def environment(self):
-        entries = self.without_nulls(self.container()["environment"])
-        return {e["name"]: e["value"] for e in entries}
-
-    def policies(self, role):
-        """The role's inline policies by name, as lists of statements."""
-        iam = self.aws.client("iam")
-        role = self.resources[role]
-        found = {}
-        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            if isinstance(document, str):  # moto answers a stack's policies as Python's repr
-                document = ast.literal_eval(document)
-            found[name] = self.without_nulls(document["Statement"])
-        return found
-
-
-def network(aws):
-    ec2 = aws.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{i}.0/24")["Subnet"]["SubnetId"] for i in range(2)
-    ]
-    return {"VpcId": vpc, "SubnetIds": ",".join(subnets)}
-
-
-IMAGE = "registry.example/holdfast@sha256:" + "0" * 64
-
-
-@pytest.fixture(scope="module")
-def enforcing(aws):
-    return Stack(aws, "holdfast", {**network(aws), "ImageUri": IMAGE, "Mode": "enforce"})
-
-
-@pytest.fixture(scope="module")
-def auditing(aws):
-    """With every optional parameter given."""
-    group = aws.client("ec2").create_security_group(GroupName="prometheus", Description="prometheus")["GroupId"]
-    aws.client("ecs").create_cluster(clusterName="shared")
-    parameters = {
-        "InspectSecrets": "metadata",
-        "ClusterName": "shared",
-        "ConfigParameter": "/holdfast/config",
-        "MetricsClientSecurityGroupId": group,
-        "TargetRoleArns": "arn:aws:iam::111122223333:role/holdfast,arn:aws:iam::444455556666:role/holdfast",
-        "PauseParameter": "/holdfast/pause",
-        "ReportEventBusArn": "arn:aws:events:us-east-1:123456789012:event-bus/security",
-        "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:on-call",
-        "OrganizationId": "o-a1b2c3d4e5",
-        "DesiredCount": "3",
-    }
-    return Stack(aws, "holdfast-audit", {**network(aws), "ImageUri": IMAGE, **parameters})
-
-
-@pytest.fixture(scope="module")
-def target(aws):
-    parameters = {
-        "OperatorRoleArn": "arn:aws:iam::123456789012:role/holdfast-TaskRole-1A2B3C",
-        "ExternalId": "fleet-7",
-        "Mode": "enforce",
-        "WorkloadRoleArns": "arn:aws:iam::123456789012:role/app,arn:aws:iam::123456789012:role/app-start",
-    }
-    return Stack(aws, "holdfast-target", parameters, TARGET_ROLE)
-
-
-@pytest.fixture(scope="module")
-def forwarding(aws, auditing):
-    bus = auditing.outputs["CentralBusArn"]
-    return Stack(aws, "holdfast-events", {"CentralBusArn": bus}, REGION_EVENTS)
 
 
 def test_container_is_locked_down(enforcing):
@@ -362,55 +202,6 @@ def test_configuration_may_be_in_the_image(aws):
     assert "HOLDFAST_CONFIG_YAML" not in stack.environment()
 
 
-# ---- Other accounts and regions ----
-
-
-def test_central_bus_hears_the_organization_alone(enforcing, auditing):
-    assert "CentralBus" not in enforcing.resources
-    events = auditing.aws.client("events")
-    bus = events.describe_event_bus(Name=auditing.name)
-    assert bus["Arn"] == auditing.outputs["CentralBusArn"]
-    # Neither emulator keeps the policy of a stack's bus.
-    (statement,) = template()["Resources"]["CentralBus"]["Properties"]["Policy"]["Statement"]
-    assert (statement["Effect"], statement["Action"]) == ("Allow", "events:PutEvents")
-    assert statement["Condition"] == {"StringEquals": {"aws:PrincipalOrgID": "OrganizationId"}}
-
-
-def test_events_of_elsewhere_take_the_central_bus(forwarding, auditing):
-    events = forwarding.aws.client("events")
-    role = forwarding.outputs["ForwardRoleArn"]
-    for rule in rules_of_template():
-        (to,) = events.list_targets_by_rule(Rule=forwarding.resources[rule])["Targets"]
-        assert (to["Arn"], to["RoleArn"]) == (auditing.outputs["CentralBusArn"], role)
-    (statement,) = forwarding.policies("ForwardRole")["forward"]
-    assert (statement["Action"], statement["Resource"]) == ("events:PutEvents", auditing.outputs["CentralBusArn"])
-
-
-def test_forwarded_events_reach_the_queue(forwarding, auditing):
-    """Both hops where the emulator lets a service's event in; else the second, by what the bus would take."""
-    _, sample = next((rule, sample) for rule, sample in SAMPLES.values() if rule == "RdsEvents")
-    events = auditing.aws.client("events")
-    if auditing.aws.name == "ministack":  # row "PutEvents with source aws.*: rejected, as AWS does"
-        rule = events.describe_rule(Name=auditing.resources["ForwardedEvents"].split("|")[-1], EventBusName=auditing.name)
-        matched = events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(sample))
-        assert matched["Result"]
-        return
-    sqs, queue = auditing.aws.client("sqs"), auditing.outputs["QueueUrl"]
-    entry = {"Source": sample["source"], "DetailType": sample["detail-type"], "Detail": json.dumps(sample["detail"])}
-    events.put_events(Entries=[{**entry, "EventBusName": auditing.outputs["CentralBusArn"]}])
-    (message,) = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=0)["Messages"]
-    sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-    assert json.loads(message["Body"])["detail"] == sample["detail"]
-
-
-def test_only_the_operator_may_assume_the_role(target):
-    role = target.aws.client("iam").get_role(RoleName="holdfast")["Role"]
-    assert role["Arn"] == target.outputs["RoleArn"]
-    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
-    assert statement["Principal"] == {"AWS": "arn:aws:iam::123456789012:role/holdfast-TaskRole-1A2B3C"}
-    assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": "fleet-7"}}
-
-
 def test_log_group_and_alarms(auditing):
     logs = auditing.aws.client("logs")
     (group,) = logs.describe_log_groups(logGroupNamePrefix=auditing.resources["LogGroup"])["logGroups"]
@@ -423,31 +214,6 @@ def test_log_group_and_alarms(auditing):
 
 
 # ---- Events reach the queue ----
-
-
-def rules_of_template():
-    """Of the account's default bus."""
-    return sorted(
-        name
-        for name, r in template()["Resources"].items()
-        if r["Type"] == "AWS::Events::Rule" and "EventBusName" not in r["Properties"]
-    )
-
-
-def template(path=TEMPLATE):
-    class Loader(yaml.SafeLoader):
-        """Knows CloudFormation's short forms only as far as to step over them."""
-
-    def opaque(loader, _tag, node):
-        construct = {
-            yaml.ScalarNode: loader.construct_scalar,
-            yaml.SequenceNode: loader.construct_sequence,
-            yaml.MappingNode: loader.construct_mapping,
-        }[type(node)]
-        return construct(node)
-
-    Loader.add_multi_constructor("!", opaque)
-    return yaml.load(path.read_text(), Loader)
 
 
 def test_every_rule_has_a_sample():
@@ -492,15 +258,6 @@ def test_patterns_let_through_what_matters(enforcing, what):
 # ---- Permissions ----
 
 
-def workload_statements(stack, role="TaskRole"):
-    policies = stack.policies(role)
-    return [s for name in ("read", "secret-values", "correct") for s in policies.get(name, [])]
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]
-
-
 def permissions(statements):
     """{action: condition keys} of what is allowed."""
     return {
@@ -526,17 +283,6 @@ def test_writes_are_bound_to_the_tag(enforcing):
         "kms:Decrypt": ["kms:ViaService"],  # of secrets that GetSecretValue allows, and parameters
     }
     assert allowed["secretsmanager:GetSecretValue"] == [f"aws:ResourceTag/{TAG}"]
-
-
-def test_target_role_may_do_what_the_operator_may_at_home(target, enforcing):
-    def comparable(stack, role):
-        statements = workload_statements(stack, role)
-        return sorted((s for s in statements if s["Sid"] != "RolesOfWorkloads"), key=lambda s: s["Sid"])
-
-    assert comparable(target, "TargetRole") == comparable(enforcing, "TaskRole")
-    (passed,) = [s for s in workload_statements(target, "TargetRole") if s["Sid"] == "RolesOfWorkloads"]
-    assert len(passed["Resource"]) == 2
-    assert set(target.policies("TargetRole")) == {"read", "secret-values", "correct"}
 
 
 def test_audit_role_cannot_write(auditing):

@@ -26,14 +26,14 @@ pub(super) fn of(entry: &PutEventsRequestEntry) -> usize {
 }
 
 /// The detail as JSON of at most `room` bytes. One that had to be cut says so: `"truncated": true`.
-pub(super) fn fit(detail: Value, room: usize) -> String {
+pub(super) fn fit(detail: &Value, room: usize) -> String {
     let whole = detail.to_string();
     if whole.len() <= room {
         return whole;
     }
     let mut brief = String::new();
     for (items, letters) in BRIEFER {
-        let mut cut = cut(&detail, items, letters);
+        let mut cut = cut(detail, items, letters);
         if let Some(event) = cut.as_object_mut() {
             event.insert("truncated".into(), Value::Bool(true));
         }
@@ -70,15 +70,12 @@ pub(super) fn batches<T>(entries: Vec<T>, size: impl Fn(&T) -> usize) -> Vec<Vec
     let mut room = 0;
     for entry in entries {
         let needed = size(&entry);
-        match batches.last_mut().filter(|b| b.len() < BATCH && needed <= room) {
-            Some(batch) => {
-                batch.push(entry);
-                room -= needed;
-            }
-            None => {
-                batches.push(vec![entry]);
-                room = LARGEST.saturating_sub(needed);
-            }
+        if let Some(batch) = batches.last_mut().filter(|b| b.len() < BATCH && needed <= room) {
+            batch.push(entry);
+            room -= needed;
+        } else {
+            batches.push(vec![entry]);
+            room = LARGEST.saturating_sub(needed);
         }
     }
     batches
@@ -108,7 +105,7 @@ mod tests {
     #[test]
     fn what_fits_stays_as_it_is() {
         let detail = json!({"finding": {"evidence": vec![1; 200], "message": "m".repeat(5_000)}});
-        assert_eq!(fit(detail.clone(), LARGEST), detail.to_string());
+        assert_eq!(fit(&detail, LARGEST), detail.to_string());
     }
 
     #[test]
@@ -118,7 +115,7 @@ mod tests {
         let detail = json!({"state": "opened", "finding": {
             "id": "0123456789abcdef", "resource": {"arn": arn}, "evidence": vec![fact; 500], "message": "m",
         }});
-        let brief: Value = serde_json::from_str(&fit(detail, LARGEST)).expect("JSON");
+        let brief: Value = serde_json::from_str(&fit(&detail, LARGEST)).expect("JSON");
         assert_eq!(brief["truncated"], true);
         assert_eq!(brief["state"], "opened");
         assert_eq!(brief["finding"]["resource"]["arn"], arn);
@@ -146,7 +143,7 @@ mod tests {
             deep(json!("€".repeat(100_000))),
         ] {
             let detail = json!({"outcome": "failed", "detail": value, "action": {"calls": [{"parameters": value}]}});
-            let brief = fit(detail, LARGEST);
+            let brief = fit(&detail, LARGEST);
             assert!(brief.len() <= LARGEST, "{}", brief.len());
             assert!(brief.contains("\"outcome\":\"failed\"") && brief.contains("\"truncated\":true"));
         }
