@@ -39,6 +39,12 @@ pub(super) fn block_on(command: impl Future<Output = Result<u8, Failure>>) -> Re
     runtime.block_on(command)
 }
 
+/// Runs the operator. Two threads: while one judges a fleet, the other one hears of an event.
+pub(super) fn block_on_two(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(2).enable_all().build()?.block_on(command)
+}
+
 /// Prints JSON to standard output.
 pub(super) fn print_json(value: &impl serde::Serialize) -> Result<u8, Failure> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))?;

@@ -9,15 +9,12 @@ use aws_sdk_ecs::types::{
 };
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use futures::stream::{self, StreamExt};
-use jiff::Timestamp;
 
-use super::{Collector, Reuse, instant, pages, tags, task_definition};
+use super::{Collector, instant, pages, tags, task_definition};
 use crate::aws::{Api, Family};
 use crate::model::resources::{Deployment, Service, TaskDefinition};
-use crate::model::snapshot::{ReadError, Seen, Snapshot};
+use crate::model::snapshot::{ReadError, Seen};
 use crate::model::tags::Tags;
-use crate::rules::support::is_durable;
-use crate::rules::wants::view;
 
 pub(super) const GET_RESOURCES: Api = Api {
     service: "tag",
@@ -55,8 +52,6 @@ pub(super) const DESCRIBE_TASKS: Api = Api {
 const SERVICES_A_CALL: usize = 10;
 /// Most tasks that `DescribeTasks` takes.
 pub(super) const TASKS_A_CALL: usize = 100;
-/// How many revisions back a durable one is looked for.
-const REVISIONS_BACK: i32 = 5;
 
 /// What was found of the services.
 pub(super) struct Found {
@@ -452,61 +447,4 @@ fn deployment(d: SdkDeployment) -> Deployment {
         created_at: d.created_at.as_ref().and_then(instant),
         updated_at: d.updated_at.as_ref().and_then(instant),
     }
-}
-
-/// For each of `running`, the latest earlier revision of its family that is active and durable. A sweep takes what it
-/// found before: earlier revisions are never activated again, and before one is rolled out it is described anew.
-pub(super) async fn durable_revisions(
-    c: &Collector<'_>,
-    snapshot: &Snapshot,
-    running: &BTreeSet<String>,
-    now: Timestamp,
-    reuse: Reuse,
-) -> BTreeMap<String, Arc<TaskDefinition>> {
-    let mut found = BTreeMap::new();
-    for service in snapshot.services.iter().flat_map(|m| m.values()) {
-        let arn = &service.task_definition;
-        let (true, Some(workload)) = (running.contains(arn), service.tags.workload(&c.config.tag_prefix)) else {
-            continue;
-        };
-        let Some((family, revision)) = arn
-            .rsplit_once(':')
-            .and_then(|(f, r)| Some((f, r.parse::<i32>().ok()?)))
-        else {
-            continue;
-        };
-        let key = (arn.clone(), service.fargate);
-        if let (Reuse::Allowed, Some(known)) = (reuse, c.memory.durable_revisions.get(&key, now)) {
-            if let Some(earlier) = known
-                && let Ok(definition) = task_definition::read(c, &earlier).await
-            {
-                found.insert(arn.clone(), definition);
-            }
-            continue;
-        }
-        let w = view(workload, snapshot, c.config, now);
-        let (mut durable, mut all_read) = (None, true);
-        for earlier in (1..revision)
-            .rev()
-            .take(usize::try_from(REVISIONS_BACK).unwrap_or_default())
-        {
-            match task_definition::again(c, &format!("{family}:{earlier}")).await {
-                Ok(definition) if definition.active && is_durable(&w, &definition, service.fargate) => {
-                    durable = Some(definition);
-                    break;
-                }
-                // A revision that is gone or can't be read is none to go back to.
-                Ok(_) => {}
-                Err(e) => all_read &= e.code == "ClientException",
-            }
-        }
-        if all_read {
-            let earlier = durable.as_ref().map(|d| d.arn.clone());
-            c.memory.durable_revisions.put(key, earlier, now);
-        } else {
-            c.memory.durable_revisions.forget(&key);
-        }
-        found.extend(durable.map(|d| (arn.clone(), d)));
-    }
-    found
 }

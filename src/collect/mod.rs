@@ -17,6 +17,7 @@ mod parameters;
 mod policies;
 mod rds;
 mod resource_policy;
+mod revisions;
 pub mod secret_value;
 mod secrets;
 mod task_definition;
@@ -108,7 +109,13 @@ impl Collector<'_> {
         let wants = wants(&snapshot, self.config, now);
         let (guarded, earlier, parameter_groups, rollbacks, logs, policies, access) = tokio::join!(
             Box::pin(ec2::guarded(self, &wants.guarded)),
-            Box::pin(ecs::durable_revisions(self, &snapshot, &wants.earlier, now, reuse)),
+            Box::pin(revisions::durable_revisions(
+                self,
+                &snapshot,
+                &wants.earlier,
+                now,
+                reuse
+            )),
             Box::pin(parameter_groups::read(self, &wants.parameter_groups)),
             Box::pin(deployments::rollback_targets(
                 self,

@@ -76,7 +76,9 @@ impl Sim {
             self.fail(state, &format!("{by} in {scope}: {why}: {call:?}"));
         }
         let concerned = state.checks.attempts.values_mut();
-        for known in concerned.filter(|k| k.attempt.is_open() && k.attempt.scope() == scope && belongs(call, &k.attempt)) {
+        for known in
+            concerned.filter(|k| k.attempt.is_open() && k.attempt.scope() == scope && belongs(call, &k.attempt))
+        {
             known.called = true;
         }
         let key = (scope.clone(), call.target());
