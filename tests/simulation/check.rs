@@ -256,7 +256,10 @@ impl Sim {
             }
             return;
         }
-        if let Err(why) = self.may_count(&state, attempt) {
+        // What is refused from its first line on was not begun: that line was to be written before, and perhaps was not.
+        if attempt.is_open()
+            && let Err(why) = self.may_count(&state, attempt)
+        {
             self.fail(&mut state, &format!("{by} begins {}: {why}", attempt.id));
         }
         let known = Known {
