@@ -153,12 +153,20 @@ pub struct Stepped {
 
 impl Actor<'_> {
     /// Reads `workload` afresh and judges it. `base` is what was known before; `about` is what drew attention to it.
-    pub async fn look(&self, base: &Snapshot, workload: &str, about: Option<&Subject>, all: bool) -> Look {
-        let now = self.clock.now();
-        let mut focus = Focus::of(base, self.config, workload, now);
+    pub async fn look(&self, base: &Snapshot, workload: &str, about: Option<&Subject>) -> Look {
+        let mut focus = self.focus(base, workload);
         if let Some(subject) = about {
             focus.add(subject, self.cloud.scope());
         }
+        self.look_at(base, workload, focus, false).await
+    }
+
+    fn focus(&self, base: &Snapshot, workload: &str) -> Focus {
+        Focus::of(base, self.config, workload, self.clock.now())
+    }
+
+    async fn look_at(&self, base: &Snapshot, workload: &str, focus: Focus, all: bool) -> Look {
+        let now = self.clock.now();
         let snapshot = self.cloud.look_again(base, &focus, all, now).await;
         let only = std::iter::once(workload.to_owned()).collect();
         let judged = judge(&snapshot, self.config, self.clock.now(), Some(&only));
@@ -178,9 +186,18 @@ impl Actor<'_> {
             planned.action,
             Action::RevokeIngress { .. } | Action::AllowIngress { .. } | Action::ForceTls { .. }
         );
+        // Nor which services there are that it would cut off.
+        let cuts = matches!(
+            planned.action,
+            Action::ClosePublicAccess { .. } | Action::RevokeIngress { .. } | Action::ForceTls { .. }
+        );
         let look = match fresh {
-            Some(look) if !all => look,
-            _ => self.look(base, &planned.workload, None, all).await,
+            Some(look) if !all && !cuts => look,
+            _ => {
+                let mut focus = self.focus(base, &planned.workload);
+                focus.discovers = cuts;
+                self.look_at(base, &planned.workload, focus, all).await
+            }
         };
         let refused = |why: String, look| Stepped {
             attempt: None,
@@ -346,7 +363,7 @@ impl Actor<'_> {
 
     async fn judge_again(&self, base: &Snapshot, attempt: &Attempt) -> (Look, Seen) {
         let planned = &attempt.action;
-        let look = self.look(base, &planned.workload, None, false).await;
+        let look = self.look(base, &planned.workload, None).await;
         let findings = || look.judged.findings.iter();
         let asked = findings().filter(|f| planned.findings.contains(&f.id)).any(|f| {
             let mut actions = f.remediation.iter().flat_map(|r| &r.actions);

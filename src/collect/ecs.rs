@@ -71,22 +71,40 @@ type Definitions = BTreeMap<String, Seen<Arc<TaskDefinition>>>;
 
 /// All tagged services and the revisions that they run.
 pub(super) async fn services(c: &Collector<'_>) -> (Found, Definitions) {
-    match discover(c).await {
+    match discover(c, None).await {
         Ok(named) => describe(c, named).await,
-        Err(e) => (
-            Found {
-                found: Err(e),
-                unread: BTreeMap::new(),
-            },
-            Definitions::new(),
-        ),
+        Err(e) => not_found(e),
     }
 }
 
-/// Finds tagged services by the tagging API, 100 a page; where that does not answer, by listing every cluster.
-async fn discover(c: &Collector<'_>) -> Seen<Vec<Named>> {
+/// Services that are known, and every other one of `workload`.
+pub(super) async fn of_workload(c: &Collector<'_>, known: Vec<Named>, workload: &str) -> (Found, Definitions) {
+    match discover(c, Some(workload)).await {
+        Ok(found) => {
+            let mut all: BTreeMap<String, Named> = found.into_iter().map(|n| (n.arn.clone(), n)).collect();
+            all.extend(known.into_iter().map(|n| (n.arn.clone(), n)));
+            describe(c, all.into_values().collect()).await
+        }
+        Err(e) => not_found(e),
+    }
+}
+
+fn not_found(error: Arc<ReadError>) -> (Found, Definitions) {
+    let nothing = Found {
+        found: Err(error),
+        unread: BTreeMap::new(),
+    };
+    (nothing, Definitions::new())
+}
+
+/// Finds tagged services, or those of one workload, by the tagging API, 100 a page; where that does not answer, by listing
+/// every cluster.
+async fn discover(c: &Collector<'_>, workload: Option<&str>) -> Seen<Vec<Named>> {
     let key = format!("{}workload", c.config.tag_prefix);
-    let filter = TagFilter::builder().key(&key).build();
+    let filter = TagFilter::builder()
+        .key(&key)
+        .set_values(workload.map(|w| vec![w.to_owned()]))
+        .build();
     let tagged = pages!(
         c,
         GET_RESOURCES,

@@ -27,6 +27,8 @@ pub struct Focus {
     pub families: BTreeSet<String>,
     /// A secret that an event named, by ARN or name.
     pub secret: Option<String>,
+    /// Whether services are looked for that the last sweep did not find: before a path is cut, which one of those may use.
+    pub discovers: bool,
 }
 
 impl Focus {
@@ -124,15 +126,21 @@ impl Focus {
 
 impl Collector<'_> {
     /// Reads the parts of `focus` afresh. What belongs to others is taken over from `base`, so that a shared group is
-    /// still known to be shared; with `all_databases`, even that is read afresh.
+    /// still known to be shared; with `all_databases`, even that is read afresh. A list that the sweep behind `base` could not
+    /// read is read now.
     pub async fn look_again(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
         let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
         // Not of AWS but of what was done here: known, not read.
         snapshot.fights.clone_from(&base.fights);
         let ids = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
         let (instances, clusters, groups) = (ids(&focus.instances), ids(&focus.clusters), ids(&focus.groups));
-        let only = |list: &'_ [String]| (!all_databases).then(|| list.to_vec());
-        let (only_instances, only_clusters) = (only(&instances), only(&clusters));
+        // What a list would have named that could not be read is not known: without the list, it would seem not to be there.
+        let unread_databases = base.instances.is_err() || base.clusters.is_err();
+        let all_databases = all_databases || unread_databases;
+        let all_groups = unread_databases || base.services.is_err() || base.security_groups.is_err();
+        let only = |list: &'_ [String], all: bool| (!all).then(|| list.to_vec());
+        let (only_instances, only_clusters) = (only(&instances, all_databases), only(&clusters, all_databases));
+        let only_groups = only(&groups, all_groups);
         let named = focus
             .services
             .iter()
@@ -141,7 +149,7 @@ impl Collector<'_> {
         let (instances, clusters, groups, subnets, (services, definitions), secrets, migrations) = tokio::join!(
             Box::pin(rds::instances(self, only_instances.as_deref())),
             Box::pin(rds::clusters(self, only_clusters.as_deref())),
-            Box::pin(ec2::groups(self, Some(&groups))),
+            Box::pin(ec2::groups(self, only_groups.as_deref())),
             Box::pin(async {
                 // Subnets hardly ever move, and their events ask for a whole sweep.
                 match &base.subnets {
@@ -149,7 +157,13 @@ impl Collector<'_> {
                     Err(_) => ec2::subnets(self).await.map(Shared::from),
                 }
             }),
-            Box::pin(ecs::describe(self, named)),
+            Box::pin(async {
+                match (&base.services, &focus.workload) {
+                    (Err(_), Some(_)) => ecs::services(self).await,
+                    (Ok(_), Some(workload)) if focus.discovers => ecs::of_workload(self, named, workload).await,
+                    _ => ecs::describe(self, named).await,
+                }
+            }),
             Box::pin(async {
                 // For the owner of something else no secret needs to be known.
                 match (&focus.workload, &focus.secret) {
@@ -163,7 +177,7 @@ impl Collector<'_> {
             instances.map(|fresh| others(&base.instances, &focus.instances, fresh.into(), all_databases));
         snapshot.clusters = clusters.map(|fresh| others(&base.clusters, &focus.clusters, fresh.into(), all_databases));
         snapshot.security_groups =
-            groups.map(|fresh| others(&base.security_groups, &focus.groups, fresh.into(), false));
+            groups.map(|fresh| others(&base.security_groups, &focus.groups, fresh.into(), all_groups));
         snapshot.subnets = subnets;
         snapshot.services = services
             .found

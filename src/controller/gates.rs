@@ -124,6 +124,7 @@ impl Past {
         let mut begun: Vec<Duration> = self
             .attempts
             .values()
+            .filter(|a| a.outcome != Some(Ended::Refused))
             .map(|a| age(a.begun_at, now))
             .filter(|passed| *passed < interval)
             .collect();

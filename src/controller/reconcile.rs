@@ -246,7 +246,7 @@ impl Operator {
             // Lost to another process meanwhile.
             return Ok(());
         };
-        let mut look = actor.look(&base, workload, Some(about), false).await;
+        let mut look = actor.look(&base, workload, Some(about)).await;
         drop(base);
         self.take_in(shard, &mut look).await;
         let passing = look

@@ -22,9 +22,8 @@ const OLDEST: Duration = Duration::from_secs(60);
 /// An attempt as the ledger told of it.
 pub struct Known {
     pub attempt: Attempt,
-    /// When it was written first, and last.
+    /// When it was written first.
     pub first: Instant,
-    pub last: Instant,
     /// Whether a call of it was made.
     pub called: bool,
 }
@@ -252,19 +251,20 @@ impl Sim {
         if let Some(known) = state.checks.attempts.get_mut(&attempt.id) {
             let reopened = !known.attempt.is_open() && attempt.is_open();
             known.attempt = attempt.clone();
-            known.last = now;
             if reopened {
                 self.fail(&mut state, &format!("{} had ended and is open again", attempt.id));
             }
             return;
         }
-        if let Err(why) = self.may_count(&state, attempt) {
+        // What is refused from its first line on was not begun: that line was to be written before, and perhaps was not.
+        if attempt.is_open()
+            && let Err(why) = self.may_count(&state, attempt)
+        {
             self.fail(&mut state, &format!("{by} begins {}: {why}", attempt.id));
         }
         let known = Known {
             attempt: attempt.clone(),
             first: now,
-            last: now,
             called: false,
         };
         state.checks.attempts.insert(attempt.id.clone(), known);
@@ -290,7 +290,8 @@ impl Sim {
         let same = || {
             ours().filter(|k| k.attempt.action.action.purpose() == purpose && k.attempt.outcome != Some(Ended::Refused))
         };
-        if let Some(last) = same().map(|k| k.last.elapsed()).min()
+        let age = |at: Timestamp| new.begun_at.duration_since(at).unsigned_abs();
+        if let Some(last) = same().map(|k| age(k.attempt.updated_at)).min()
             && last < safety.cooldown.saturating_sub(slack)
         {
             return Err(format!("the last correction for `{purpose}` is {last:?} old"));

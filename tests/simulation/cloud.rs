@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::process::Process;
+use crate::run::Sabotage;
 use crate::sim::{Due, LATEST};
 use crate::view::{self, Reads};
 use crate::weather::{Sent, error};
@@ -131,6 +132,9 @@ impl Cloud for SimCloud {
         let seen = self.process.sim.read(&self.scope, "ecs", "DescribeTaskDefinition");
         self.process.goes_on().await;
         let world = seen?;
+        if self.process.sim.sabotage == Sabotage::Revisions {
+            return Ok(Some(base.to_owned()));
+        }
         let family = world.definitions.get(base).map(|d| d.family.clone());
         let is_ours = |tags: &BTreeMap<String, String>| tags.get(ATTEMPT).is_some_and(|a| a == attempt);
         let mut all = world.definitions.values();
@@ -218,7 +222,11 @@ impl Ledger for SimLedger {
     }
 
     async fn attempts(&self, scope: &Scope, since: Timestamp) -> Result<Vec<Attempt>, LedgerError> {
-        self.through(self.0.sim.ledger.attempts(scope, since)).await
+        let mut found = self.through(self.0.sim.ledger.attempts(scope, since)).await?;
+        if self.0.sim.sabotage == Sabotage::Ledger {
+            found.clear();
+        }
+        Ok(found)
     }
 
     async fn history(&self, workload: Option<&str>, limit: usize) -> Result<History, LedgerError> {
@@ -256,7 +264,11 @@ impl LeaseStore for SimStore {
         self.through(self.1.swap(seen, next)).await
     }
     async fn read(&self, scope: &Scope) -> Result<Option<Lease>, LeaseError> {
-        self.through(self.1.read(scope)).await
+        let mut found = self.through(self.1.read(scope)).await?;
+        if let (Sabotage::Leases, Some(lease)) = (self.0.sim.sabotage, &mut found) {
+            lease.owner = Some(self.0.name.clone());
+        }
+        Ok(found)
     }
     async fn post(&self, replica: &str, key: &Key) -> Result<(), LeaseError> {
         self.through(self.1.post(replica, key)).await
@@ -283,6 +295,6 @@ impl PauseSwitch for SimSwitch {
             None => Some("paused: simulated, the switch can't be read".to_owned()),
         };
         self.0.sim.switch_read(&self.0.name, told.is_none());
-        told
+        told.filter(|_| self.0.sim.sabotage != Sabotage::Switch)
     }
 }

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{SimClock, SimCloud, SimLedger, SimStore, SimSwitch};
+use crate::run::Sabotage;
 use crate::sim::Sim;
 use crate::world::ms;
 
@@ -72,9 +73,9 @@ impl Process {
 /// How long the operator waits for AWS here.
 pub fn patience() -> Patience {
     Patience {
-        settle: Duration::from_mins(4),
+        settle: Duration::from_secs(150),
         // As often as it takes: a look is what a seed costs.
-        look_every: Duration::from_secs(3),
+        look_every: Duration::from_secs(4),
         ..Patience::default()
     }
 }
@@ -108,7 +109,8 @@ async fn live(process: &Arc<Process>, slot: usize, shared: bool, skewed: bool) {
     } else {
         0.0
     };
-    let skew = SignedDuration::from_secs_f64(off);
+    let wrong = if sim.sabotage == Sabotage::Clocks { 60.0 } else { 1.0 };
+    let skew = SignedDuration::from_secs_f64(off * wrong);
     sim.note(&mut sim.state(), &format!("{} starts, {off:+.3} s off", process.name));
     let clock: Arc<dyn Clock> = Arc::new(SimClock {
         sim: Arc::clone(sim),
@@ -123,7 +125,10 @@ async fn live(process: &Arc<Process>, slot: usize, shared: bool, skewed: bool) {
             Arc::new(store),
             process.name.clone(),
             scopes.clone(),
-            TenureOptions::default(),
+            TenureOptions {
+                mail: Duration::from_secs(3),
+                ..TenureOptions::default()
+            },
         )
     } else {
         Tenure::alone(scopes.clone())

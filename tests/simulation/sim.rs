@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::check::Checks;
 use crate::layout::start;
+use crate::run::Sabotage;
 use crate::weather::Weather;
 use crate::world::{Call, Later, World, ms};
 
@@ -104,6 +105,7 @@ pub struct State {
 pub struct Sim {
     pub seed: u64,
     pub prints: bool,
+    pub sabotage: Sabotage,
     pub config: Arc<Config>,
     pub ledger: MemoryLedger,
     pub leases: MemoryStore,
@@ -116,11 +118,17 @@ pub struct Sim {
 const LINES: usize = 60;
 
 impl Sim {
-    pub fn new(seed: u64, prints: bool, config: Config, worlds: Vec<World>, weather: Weather) -> Arc<Self> {
+    pub fn new(
+        (seed, prints, sabotage): (u64, bool, Sabotage),
+        config: Config,
+        worlds: Vec<World>,
+        weather: Weather,
+    ) -> Arc<Self> {
         let worlds = worlds.into_iter().map(|w| (w.scope.clone(), Timeline::new(w)));
         Arc::new(Self {
             seed,
             prints,
+            sabotage,
             config: Arc::new(config),
             ledger: MemoryLedger::new(),
             leases: MemoryStore::default(),
@@ -314,7 +322,10 @@ impl Sim {
         if let Some(error) = weather.failed_read(service, operation) {
             return Err(error);
         }
-        let age = weather.staleness();
+        let mut age = weather.staleness();
+        if self.sabotage == Sabotage::Reads {
+            age *= 2;
+        }
         Ok(worlds[scope].at(age))
     }
 }

@@ -116,9 +116,14 @@ pub fn look_again(
     match &reads.ecs {
         Ok(w) => {
             let fresh = tagged(&w.services);
-            s.services = Ok(others(&base.services, &focus.services, fresh, base.services.is_err()));
+            let mut asked = focus.services.clone();
+            let own = |s: &&Service| s.tags.workload("holdfast:") == focus.workload.as_deref();
+            if focus.discovers {
+                asked.extend(fresh.values().filter(own).map(|s| s.arn.clone()));
+            }
+            s.services = Ok(others(&base.services, &asked, fresh, base.services.is_err()));
         }
-        Err(e) if base.services.is_err() => s.services = Err(Arc::clone(e)),
+        Err(e) if base.services.is_err() || focus.discovers => s.services = Err(Arc::clone(e)),
         Err(e) => {
             s.services = base.services.clone();
             for arn in &focus.services {
