@@ -27,7 +27,11 @@ pub(super) async fn revoke(c: &Collector<'_>, group: &str, rule: &IngressRule) -
         .revoke_security_group_ingress()
         .group_id(group)
         .security_group_rule_ids(&rule.id);
-    c.aws.call(REVOKE, group, request.send()).await.map(drop)
+    let answer = c.aws.call(REVOKE, group, request.send()).await.map(drop);
+    unless_so_already(
+        answer,
+        &["InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound"],
+    )
 }
 
 /// Lets one group reach one port.
@@ -48,5 +52,15 @@ pub(super) async fn allow(c: &Collector<'_>, group: &str, source: &str, port: u1
         .authorize_security_group_ingress()
         .group_id(group)
         .ip_permissions(permission);
-    c.aws.call(AUTHORIZE, group, request.send()).await.map(drop)
+    let answer = c.aws.call(AUTHORIZE, group, request.send()).await.map(drop);
+    unless_so_already(answer, &["InvalidPermission.Duplicate"])
+}
+
+/// The SDK repeats a call whose answer was lost, and is then told that there is nothing left to do: whether that is so,
+/// the next look judges. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
+fn unless_so_already(answer: Seen<()>, codes: &[&str]) -> Seen<()> {
+    match answer {
+        Err(e) if codes.contains(&e.code.as_str()) => Ok(()),
+        other => other,
+    }
 }

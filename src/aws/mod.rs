@@ -9,6 +9,7 @@ mod recorder;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use std::future::Future;
 use std::sync::Arc;

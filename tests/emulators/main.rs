@@ -28,6 +28,7 @@ mod cost;
 mod databases;
 mod denials;
 mod diagnose;
+mod faults;
 mod gate;
 mod iam;
 mod kills;
@@ -35,12 +36,15 @@ mod leases;
 mod ledger;
 mod lies;
 mod operator;
+mod outages;
 mod policy;
 mod postgres;
+mod replicas;
 mod report;
 mod secrets;
 mod services;
 mod stage;
+mod storm;
 mod world;
 
 /// Turns functions of one [`stage::Kind`] into a test for each emulator.

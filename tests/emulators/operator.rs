@@ -190,7 +190,7 @@ const TERRAFORM: &str = "arn:aws:sts::123456789012:assumed-role/terraform/apply"
     clippy::disallowed_methods,
     reason = "the operator that hears of it runs on the same clock"
 )]
-fn modified(id: &str) -> String {
+pub fn modified(id: &str) -> String {
     let now = jiff::Timestamp::now().to_string();
     json!({
         "version": "0", "id": "7bf73129-1428-4cd3-a780-95db273d1602", "detail-type": "AWS API Call via CloudTrail",
@@ -207,12 +207,12 @@ fn modified(id: &str) -> String {
     .to_string()
 }
 
-fn open(stage: &mut Stage, id: &str) {
+pub fn open(stage: &mut Stage, id: &str) {
     let change = json!({"DBInstanceIdentifier": id, "PubliclyAccessible": true, "ApplyImmediately": true});
     stage.call("rds", "modify_db_instance", change);
 }
 
-fn is_open(stage: &mut Stage, id: &str) -> bool {
+pub fn is_open(stage: &mut Stage, id: &str) -> bool {
     let answer = stage.call("rds", "describe_db_instances", json!({"DBInstanceIdentifier": id}));
     answer["DBInstances"][0]["PubliclyAccessible"] == json!(true)
 }

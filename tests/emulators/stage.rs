@@ -150,6 +150,11 @@ impl Stage {
         self.ask(&json!({"call": [null, service, operation, parameters]}))
     }
 
+    /// One AWS call in the scope of that name.
+    pub fn call_in(&mut self, scope: &str, service: &str, operation: &str, parameters: Value) -> Value {
+        self.ask(&json!({"call": [scope, service, operation, parameters]}))
+    }
+
     /// Everything there is: scope → kind → id → description.
     pub fn state(&mut self) -> Value {
         self.ask(&json!({"state": null}))
