@@ -17,7 +17,7 @@ use crate::sim::{STALEST, Sim, State, Timeline};
 use crate::world::{ATTEMPT, Call, UNTAGGED, World};
 
 /// How old what a write rests on may be: a read, the time until it is judged, and what lies between that and the call.
-const OLDEST: Duration = Duration::from_secs(60);
+const OLDEST: Duration = Duration::from_mins(1);
 
 /// An attempt as the ledger told of it.
 pub struct Known {
@@ -98,15 +98,14 @@ impl Sim {
                 lease.owner, lease.token
             ));
         }
-        let open = state
+        let mut open = state
             .checks
             .attempts
             .values()
             .map(|k| &k.attempt)
             .filter(|a| a.is_open() && a.scope() == scope);
         let attempt = open
-            .filter(|a| belongs(call, a))
-            .last()
+            .rfind(|a| belongs(call, a))
             .ok_or("a call of no attempt that is open in the ledger")?;
         let is_first = match (call, &attempt.action.action) {
             (Call::Correct(_) | Call::Register { .. }, _) => true,

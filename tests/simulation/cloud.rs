@@ -255,7 +255,11 @@ impl LeaseStore for SimStore {
         self.through(self.1.replicas()).await
     }
     async fn leases(&self) -> Result<BTreeMap<Scope, Lease>, LeaseError> {
-        self.through(self.1.leases()).await
+        let mut found = self.through(self.1.leases()).await?;
+        if self.0.sim.sabotage == Sabotage::Leases {
+            found.extend(self.2.lock().expect("nobody panicked").clone());
+        }
+        Ok(found)
     }
     async fn swap(&self, seen: Option<&Lease>, next: &Lease) -> Result<bool, LeaseError> {
         let swapped = self.through(self.1.swap(seen, next)).await?;

@@ -28,7 +28,7 @@ pub const STALEST: Duration = Duration::from_secs(20);
 pub const LATEST: Duration = Duration::from_secs(8);
 
 /// How long the past is kept.
-pub const KEPT: Duration = Duration::from_secs(120);
+pub const KEPT: Duration = Duration::from_mins(2);
 
 /// One account and region, now and a little before.
 pub struct Timeline {

@@ -64,7 +64,9 @@ fn tagged(services: &BTreeMap<String, Service>) -> BTreeMap<String, Service> {
 
 fn groups(world: &World) -> BTreeMap<String, SecurityGroup> {
     let mut groups = world.groups.clone();
-    groups.values_mut().for_each(|g| g.ingress.sort());
+    for group in groups.values_mut() {
+        group.ingress.sort();
+    }
     groups
 }
 
@@ -104,7 +106,7 @@ pub fn look_again(
     }
     if focus.instances.is_empty() && !all && !blind {
         // Nothing is asked.
-        s.instances = base.instances.clone();
+        s.instances.clone_from(&base.instances);
     }
     let unknown_groups = blind || base.services.is_err() || base.security_groups.is_err();
     let groups = reads.ec2.clone().map(|w| groups(&w));
@@ -125,7 +127,7 @@ pub fn look_again(
         }
         Err(e) if base.services.is_err() || focus.discovers => s.services = Err(Arc::clone(e)),
         Err(e) => {
-            s.services = base.services.clone();
+            s.services.clone_from(&base.services);
             for arn in &focus.services {
                 if let Ok(services) = &mut s.services {
                     services.remove(arn);
