@@ -1,6 +1,7 @@
 //! What is known of one scope between two looks at it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -23,6 +24,8 @@ pub(super) struct Shard {
     /// Held while the whole scope is being read, so that two sweeps never run at once.
     pub sweeping: tokio::sync::Mutex<()>,
     known: Mutex<Known>,
+    /// Changed under the lock of what is known.
+    era: AtomicU64,
     /// What was done here; absent until the ledger was read.
     past: Mutex<Option<Past>>,
     /// Findings that opened or were resolved and are not in the ledger yet.
@@ -98,6 +101,7 @@ impl Shard {
             cloud,
             sweeping: tokio::sync::Mutex::default(),
             known: Mutex::default(),
+            era: AtomicU64::default(),
             past: Mutex::default(),
             unwritten: Mutex::default(),
             unsaved: Mutex::default(),
@@ -109,9 +113,20 @@ impl Shard {
         self.cloud.scope()
     }
 
-    /// Takes over what the ledger remembers.
-    pub fn remember(&self, past: Past, open: Vec<Sighting>) {
+    /// How often everything was forgotten.
+    pub fn era(&self) -> u64 {
+        self.era.load(Ordering::Acquire)
+    }
+
+    /// Takes over what the ledger remembered in `era`. What is known already is kept: it has the corrections since.
+    pub fn remember(&self, past: Past, open: Vec<Sighting>, era: u64) {
         let mut known = self.known();
+        let mut kept = lock(&self.past);
+        if kept.is_some() || self.era() != era {
+            return;
+        }
+        *kept = Some(past);
+        drop(kept);
         for sighting in open {
             known.first_seen.insert(
                 (sighting.workload.clone(), sighting.finding.clone()),
@@ -121,14 +136,15 @@ impl Shard {
                 .remembered
                 .insert((sighting.workload.clone(), sighting.finding.clone()), sighting);
         }
-        drop(known);
-        *lock(&self.past) = Some(past);
     }
 
     /// Forgets everything: another process looks after the scope now.
     pub fn forget(&self) {
-        *self.known() = Known::default();
+        let mut known = self.known();
+        *known = Known::default();
         *lock(&self.past) = None;
+        self.era.fetch_add(1, Ordering::AcqRel);
+        drop(known);
         lock(&self.unwritten).clear();
         lock(&self.unsaved).clear();
     }

@@ -298,6 +298,8 @@ fn set_tags(sim: &Sim, scope: &Scope, name: &str, what: &'static str, on: bool) 
         state.checks.forbidden.entry(key).or_insert_with(Instant::now);
     } else {
         state.checks.forbidden.remove(&key);
+        let back = (scope.clone(), name.to_owned());
+        state.checks.tagged.insert(back, Instant::now());
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Checks {
     done_since: BTreeMap<(Scope, String), Instant>,
     /// Since when something forbids corrections of a workload: `untagged`, `audit`, `migrating`.
     pub forbidden: BTreeMap<(Scope, String, &'static str), Instant>,
+    /// When a workload was tagged again: its parts may be seen one after the other.
+    pub tagged: BTreeMap<(Scope, String), Instant>,
     pub writes: usize,
     pub effects: usize,
 }
@@ -156,7 +158,9 @@ impl Sim {
         let untagged = checks
             .forbidden
             .contains_key(&(scope.clone(), workload.clone(), "untagged"));
-        if rests_on_services && there && !seen_one && !untagged {
+        let back = (scope.clone(), workload.clone());
+        let just_tagged = checks.tagged.get(&back).is_some_and(|at| at.elapsed() < OLDEST);
+        if rests_on_services && there && !seen_one && !untagged && !just_tagged {
             return Err("a call that cuts paths, without having seen the service".into());
         }
         for what in ["untagged", "audit", "migrating"] {
@@ -375,7 +379,7 @@ fn may_update(
     let arn = timeline.now().service_arn(cluster, service);
     let runs = |world: &World| world.services.get(&arn).map(|s| s.task_definition.clone());
     let of_attempt = |running: &Option<String>| running.as_ref() == Some(base) || running.as_ref() == after;
-    if timeline.versions().any(|world| of_attempt(&runs(world))) {
+    if timeline.versions(STALEST * 2).any(|world| of_attempt(&runs(world))) {
         return Ok(());
     }
     let running = runs(timeline.now());

@@ -1,7 +1,7 @@
 //! One account and region, the ledger, the leases and the kill switch, as one process reaches them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use holdfast::clock::Clock;
@@ -132,9 +132,6 @@ impl Cloud for SimCloud {
         let seen = self.process.sim.read(&self.scope, "ecs", "DescribeTaskDefinition");
         self.process.goes_on().await;
         let world = seen?;
-        if self.process.sim.sabotage == Sabotage::Revisions {
-            return Ok(Some(base.to_owned()));
-        }
         let family = world.definitions.get(base).map(|d| d.family.clone());
         let is_ours = |tags: &BTreeMap<String, String>| tags.get(ATTEMPT).is_some_and(|a| a == attempt);
         let mut all = world.definitions.values();
@@ -234,8 +231,8 @@ impl Ledger for SimLedger {
     }
 }
 
-/// The table of leases, under the weather of the process's own handle.
-pub struct SimStore(pub Arc<Process>, pub MemoryStore);
+/// The table of leases, under the weather of the process's own handle; and what it wrote there last.
+pub struct SimStore(pub Arc<Process>, pub MemoryStore, pub Mutex<BTreeMap<Scope, Lease>>);
 
 impl SimStore {
     async fn through<T>(&self, call: impl Future<Output = Result<T, LeaseError>>) -> Result<T, LeaseError> {
@@ -258,17 +255,28 @@ impl LeaseStore for SimStore {
         self.through(self.1.replicas()).await
     }
     async fn leases(&self) -> Result<BTreeMap<Scope, Lease>, LeaseError> {
-        self.through(self.1.leases()).await
-    }
-    async fn swap(&self, seen: Option<&Lease>, next: &Lease) -> Result<bool, LeaseError> {
-        self.through(self.1.swap(seen, next)).await
-    }
-    async fn read(&self, scope: &Scope) -> Result<Option<Lease>, LeaseError> {
-        let mut found = self.through(self.1.read(scope)).await?;
-        if let (Sabotage::Leases, Some(lease)) = (self.0.sim.sabotage, &mut found) {
-            lease.owner = Some(self.0.name.clone());
+        let mut found = self.through(self.1.leases()).await?;
+        if self.0.sim.sabotage == Sabotage::Leases {
+            found.extend(self.2.lock().expect("nobody panicked").clone());
         }
         Ok(found)
+    }
+    async fn swap(&self, seen: Option<&Lease>, next: &Lease) -> Result<bool, LeaseError> {
+        let swapped = self.through(self.1.swap(seen, next)).await?;
+        if swapped {
+            let mut taken = self.2.lock().expect("nobody panicked");
+            taken.insert(next.scope.clone(), next.clone());
+        }
+        Ok(swapped)
+    }
+    async fn read(&self, scope: &Scope) -> Result<Option<Lease>, LeaseError> {
+        let found = self.through(self.1.read(scope)).await?;
+        let taken = self.2.lock().expect("nobody panicked").get(scope).cloned();
+        Ok(if self.0.sim.sabotage == Sabotage::Leases {
+            taken
+        } else {
+            found
+        })
     }
     async fn post(&self, replica: &str, key: &Key) -> Result<(), LeaseError> {
         self.through(self.1.post(replica, key)).await

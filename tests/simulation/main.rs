@@ -146,6 +146,6 @@ fn clocks_that_are_off_are_found() {
 }
 
 #[test]
-fn a_revision_that_is_not_the_attempts_is_found() {
-    finds(Sabotage::Revisions, Flavour::Crashes, "VIOLATED");
+fn services_that_are_never_corrected_are_found() {
+    finds(Sabotage::Services, Flavour::Calm, "not settled in time");
 }

@@ -119,13 +119,18 @@ async fn live(process: &Arc<Process>, slot: usize, shared: bool, skewed: bool) {
     let metrics = Arc::new(Metrics::new("simulated").expect("metrics"));
     let queues = Queues::new(scopes.len(), &metrics);
     let tenure = if shared {
-        let store = SimStore(Arc::clone(process), sim.leases.handle());
+        let store = SimStore(Arc::clone(process), sim.leases.handle(), Mutex::default());
         sim.state().handles.insert(slot, store.1.clone());
         Tenure::shared(
             Arc::new(store),
             process.name.clone(),
             scopes.clone(),
             TenureOptions {
+                duration: Duration::from_secs(if sim.sabotage == Sabotage::Leases && slot == 0 {
+                    120
+                } else {
+                    15
+                }),
                 mail: Duration::from_secs(3),
                 ..TenureOptions::default()
             },

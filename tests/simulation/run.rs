@@ -111,12 +111,12 @@ pub enum Sabotage {
     Reads,
     /// The kill switch is not heard.
     Switch,
-    /// The table of leases tells everybody that they hold what they ask for.
+    /// One process keeps its leases for longer than the others know of, and reads them as they were.
     Leases,
     /// Clocks are minutes off.
     Clocks,
-    /// What is registered does not show.
-    Revisions,
+    /// Services can never be read.
+    Services,
 }
 
 /// Runs a seed.

@@ -28,7 +28,7 @@ pub const STALEST: Duration = Duration::from_secs(20);
 pub const LATEST: Duration = Duration::from_secs(8);
 
 /// How long the past is kept.
-pub const KEPT: Duration = Duration::from_secs(40);
+pub const KEPT: Duration = Duration::from_mins(2);
 
 /// One account and region, now and a little before.
 pub struct Timeline {
@@ -49,9 +49,10 @@ impl Timeline {
         Arc::clone(&seen.or(self.past.front()).expect("there is a world").1)
     }
 
-    /// The world as it was at any time that is still known.
-    pub fn versions(&self) -> impl Iterator<Item = &World> {
-        self.past.iter().map(|(_, world)| &**world)
+    /// The world as it was at any time since then.
+    pub fn versions(&self, age: Duration) -> impl Iterator<Item = &World> {
+        let later = self.past.iter().filter(move |(since, _)| since.elapsed() < age).count();
+        self.past.iter().rev().take(later + 1).map(|(_, world)| &**world)
     }
 
     pub fn now(&self) -> &World {
@@ -322,9 +323,12 @@ impl Sim {
         if let Some(error) = weather.failed_read(service, operation) {
             return Err(error);
         }
+        if self.sabotage == Sabotage::Services && service == "ecs" {
+            return Err(crate::weather::error(service, operation, "AccessDeniedException"));
+        }
         let mut age = weather.staleness();
         if self.sabotage == Sabotage::Reads {
-            age *= 2;
+            age *= 5;
         }
         Ok(worlds[scope].at(age))
     }
