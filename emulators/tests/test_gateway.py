@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aws_limits import Buckets, Family
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 from conftest import client
 from rewrite import set_at
 
@@ -153,3 +153,41 @@ def test_a_session_ends(gateway):
         else:
             raise AssertionError(f"{service} still answers")
     client("rds", endpoint).describe_db_instances()
+
+
+def set_faults(endpoint, **faults):
+    request = urllib.request.Request(endpoint + "/_gateway/set", data=json.dumps(faults).encode(), method="POST")
+    with urllib.request.urlopen(request):
+        pass
+
+
+def test_faults_begin_and_end_while_it_runs(gateway):
+    endpoint = gateway()
+    rds = client("rds", endpoint)
+    set_faults(endpoint, fail=["rds:*"])
+    assert refusal(rds.describe_db_instances)[:2] == (500, "InternalFailure")
+    set_faults(endpoint, deny=["rds:*"], fail=[])
+    assert refusal(rds.describe_db_instances)[:2] == (403, "AccessDenied")
+    set_faults(endpoint, deny=[], cut=["rds:Describe*"])
+    with pytest.raises(HTTPClientError):
+        rds.describe_db_instances()
+    set_faults(endpoint, cut=[])
+    assert "DBInstances" in rds.describe_db_instances()
+
+
+def test_keeps_an_answer_back_whose_call_has_taken_effect(gateway, tmp_path):
+    log = tmp_path / "calls"
+    endpoint = gateway("--log", log, "--requests", "sqs:Create*")
+    set_faults(endpoint, hold=["sqs:CreateQueue"])
+    with ThreadPoolExecutor() as pool:
+        made = pool.submit(client("sqs", endpoint).create_queue, QueueName="kept-back")
+        deadline = time.monotonic() + 10
+        while stats(endpoint)["held"] == 0:
+            assert time.monotonic() < deadline
+        assert client("sqs", endpoint).get_queue_url(QueueName="kept-back")["QueueUrl"]
+        assert not made.done()
+        set_faults(endpoint, hold=[])
+        assert made.result(10)["QueueUrl"]
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["operation"] for line in lines] == ["CreateQueue", "GetQueueUrl"]
+    assert "kept-back" in lines[0]["request"] and "request" not in lines[1]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::operator::{Operator, RUN};
-use crate::stage::{Answer, Gateway, Stage, list, python, text};
+use crate::stage::{Answer, Gateway, Kind, Stage, list, python, text};
 
 /// Numbers drawn from `HOLDFAST_SEED`, or from a seed of this moment; printed, so that a failure can be had again.
 pub fn seeded(case: &str) -> fastrand::Rng {
@@ -21,14 +21,20 @@ pub fn seeded(case: &str) -> fastrand::Rng {
 }
 
 /// Waits until `done`, and panics with what `told` says past the deadline.
-pub fn until(what: &str, deadline: Duration, mut done: impl FnMut() -> bool, told: impl FnOnce() -> String) {
+pub fn until(what: &str, deadline: Duration, mut done: impl FnMut() -> bool, told: impl Fn() -> String) {
     let end = Instant::now() + deadline;
     while !done() {
-        if Instant::now() >= end {
-            panic!("{what}: not within {deadline:?}\n{}", told());
-        }
+        assert!(Instant::now() < end, "{what}: not within {deadline:?}\n{}", told());
         std::thread::park_timeout(Duration::from_millis(20));
     }
+}
+
+/// The same case on both emulators side by side: most of it is waiting.
+pub fn on_both_at_once(case: fn(Kind)) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| case(Kind::Ministack));
+        scope.spawn(|| case(Kind::Moto));
+    });
 }
 
 /// Lets time pass: moments that a case draws.

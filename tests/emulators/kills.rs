@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::chaos::{assert_each_once, assert_told, history, launch, neighbours, pass, seeded, until, watched};
+use crate::chaos::{
+    assert_each_once, assert_told, history, launch, neighbours, on_both_at_once, pass, seeded, until, watched,
+};
 use crate::lies::Lie;
 use crate::operator::Operator;
 use crate::stage::{Gateway, Kind, Stage, list};
@@ -112,7 +114,7 @@ fn killed_at_any_moment_it_goes_on_where_it_was() {
 }
 
 /// The worst moment: AWS has carried out the call, and nobody has read its answer.
-fn killed_before_it_reads_the_answer(kind: Kind) {
+fn unanswered(kind: Kind) {
     let mut stage = Stage::new(kind, &broken(kind));
     stage.configure(&SAFETY.replace("max_actions_per_sweep: 4", "max_actions_per_sweep: 100"));
     let before = neighbours(&mut stage, "stray");
@@ -135,4 +137,67 @@ fn killed_before_it_reads_the_answer(kind: Kind) {
     converges(kind, &mut stage, &gateway, operator, &before);
 }
 
-crate::on_both!(killed_before_it_reads_the_answer);
+#[test]
+fn killed_before_it_reads_the_answer() {
+    on_both_at_once(unanswered);
+}
+
+/// `apply` dies in the midst of a rollout; `run` takes it further without a second revision.
+#[test]
+fn what_apply_left_run_finishes() {
+    let mut world = World::new();
+    world
+        .stack("bare-a", json!({"web": {"secrets": null}}))
+        .stack("sound", json!({}))
+        .stack("bare-b", json!({"web": {"secrets": null}}));
+    let mut stage = Stage::new(Kind::Ministack, &world);
+    stage.configure(SAFETY);
+    let gateway = watched(&stage, &[]);
+    for (workload, held) in [
+        ("bare-a", "ecs:RegisterTaskDefinition"),
+        ("bare-b", "ecs:UpdateService"),
+    ] {
+        gateway.set(json!({"hold": [held]}));
+        let arguments = ["apply", "--yes", "--workload", workload];
+        let mut apply = stage.command(&gateway.endpoint, &arguments);
+        let quiet = std::process::Stdio::null;
+        let mut apply = apply
+            .stdin(quiet())
+            .stdout(quiet())
+            .stderr(quiet())
+            .spawn()
+            .expect("apply");
+        until(
+            "a held answer",
+            Duration::from_mins(1),
+            || gateway.held() == 1,
+            String::new,
+        );
+        apply.kill().expect("killed");
+        apply.wait().expect("ended");
+        gateway.set(json!({"hold": []}));
+    }
+    let open = |stage: &Stage| {
+        let told = history(stage, &stage.endpoint);
+        list(&told, "attempts")
+            .iter()
+            .filter(|a| a["outcome"].is_null())
+            .count()
+    };
+    assert_eq!(open(&stage), 2);
+    let operator = launch(&stage, &gateway.endpoint);
+    let done = || open(&stage) == 0;
+    until("the end of both", CONVERGES, done, || operator.logged());
+    let clean = || operator.get("/api/v1/findings").1.contains("\"findings\":[]");
+    until("nothing left to correct", CONVERGES, clean, || operator.logged());
+    assert_eq!(operator.stop(), 0);
+    let made = gateway.made();
+    assert_each_once(&made);
+    assert_eq!(made.len(), 4, "{made:#?}");
+    assert_told(&history(&stage, &stage.endpoint), 2);
+    for name in ["bare-a", "bare-b"] {
+        let services = stage.state()["us-east-1"]["services"].clone();
+        let runs = crate::stage::text(&services[format!("main/{name}")]["taskDefinition"]);
+        assert!(runs.ends_with(&format!("{name}:2")), "{runs}");
+    }
+}

@@ -4,17 +4,25 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::chaos::{assert_each_once, assert_told, history, launch, pass, until, watched};
-use crate::on_both;
+use crate::chaos::{assert_each_once, assert_told, history, launch, on_both_at_once, pass, until, watched};
 use crate::operator::{Operator, RUN, configure, is_open, modified, open, send};
 use crate::stage::{Gateway, Kind, Stage, run};
 use crate::world::World;
 
-on_both!(
-    sweeps_go_on_without_the_queue,
-    nothing_is_done_that_cannot_be_written_down,
-    a_window_and_a_waiver_end_on_the_second,
-);
+#[test]
+fn sweeps_go_on_without_the_queue() {
+    on_both_at_once(no_queue);
+}
+
+#[test]
+fn nothing_is_done_that_cannot_be_written_down() {
+    on_both_at_once(no_ledger);
+}
+
+#[test]
+fn a_window_and_a_waiver_end_on_the_second() {
+    on_both_at_once(timers);
+}
 
 const SOON: Duration = Duration::from_secs(45);
 
@@ -56,7 +64,7 @@ fn closings(gateway: &Gateway, id: &str) -> Vec<f64> {
     of.map(|m| m.at).collect()
 }
 
-fn sweeps_go_on_without_the_queue(kind: Kind) {
+fn no_queue(kind: Kind) {
     let mut stage = Stage::new(kind, &world());
     configure(
         &mut stage,
@@ -110,7 +118,7 @@ fn sweeps_go_on_without_the_queue(kind: Kind) {
     assert_eq!(operator.stop(), 0);
 }
 
-fn nothing_is_done_that_cannot_be_written_down(kind: Kind) {
+fn no_ledger(kind: Kind) {
     let mut stage = Stage::new(kind, &world());
     create_table(&mut stage, "ledger");
     configure(
@@ -176,7 +184,7 @@ fn a_locked_ledger_is_refused() {
 
 /// Nothing but a timer says when: a sweep an hour, no event.
 #[allow(clippy::disallowed_methods, reason = "the gateway logs by the wall clock")]
-fn a_window_and_a_waiver_end_on_the_second(kind: Kind) {
+fn timers(kind: Kind) {
     let mut world = World::new();
     world
         .stack("shop", json!({"db": {"public": true}}))
@@ -188,7 +196,7 @@ fn a_window_and_a_waiver_end_on_the_second(kind: Kind) {
         at.round(jiff::Unit::Second).expect("an instant")
     };
     let (window, waiver) = (in_seconds(14), in_seconds(16));
-    let mut tag = |stage: &mut Stage, id: &str, tags: serde_json::Value| {
+    let tag = |stage: &mut Stage, id: &str, tags: serde_json::Value| {
         let arn = format!("arn:aws:rds:us-east-1:123456789012:db:{id}");
         stage.call(
             "rds",

@@ -5,16 +5,23 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::chaos::{assert_each_once, assert_told, history, launch, until, watched};
-use crate::on_both;
+use crate::chaos::{assert_each_once, assert_told, history, launch, on_both_at_once, until, watched};
 use crate::operator::{Operator, modified};
 use crate::outages::create_table;
 use crate::stage::{Gateway, Kind, Stage, list, text};
 use crate::world::World;
 
-on_both!(they_share_and_any_may_die, a_stolen_lease_stops_what_has_not_been_sent);
+#[test]
+fn they_share_and_any_may_die() {
+    on_both_at_once(shared);
+}
 
-const SOON: Duration = Duration::from_secs(60);
+#[test]
+fn a_stolen_lease_stops_what_has_not_been_sent() {
+    on_both_at_once(stolen);
+}
+
+const SOON: Duration = Duration::from_mins(1);
 const ACCOUNT: &str = "123456789012";
 const OTHER: &str = "222222222222";
 
@@ -123,7 +130,7 @@ fn closed(gateway: &Gateway) -> Vec<String> {
         .collect()
 }
 
-fn they_share_and_any_may_die(kind: Kind) {
+fn shared(kind: Kind) {
     let mut fleet = Fleet::new(kind);
     let (first, first_gate) = fleet.start();
     until(
@@ -133,11 +140,11 @@ fn they_share_and_any_may_die(kind: Kind) {
         || first.logged(),
     );
     let (second, second_gate) = fleet.start();
-    let shared = |fleet: &mut Fleet| fleet.held(&first).len() == 2 && fleet.held(&second).len() == 1;
+    let both_hold = |fleet: &mut Fleet| fleet.held(&first).len() == 2 && fleet.held(&second).len() == 1;
     until(
         "both hold some",
         SOON,
-        || shared(&mut fleet),
+        || both_hold(&mut fleet),
         || format!("{}\n\n{}", first.logged(), second.logged()),
     );
     until(
@@ -215,6 +222,7 @@ fn they_share_and_any_may_die(kind: Kind) {
     let left = fleet.held(&second);
     let stopping = Instant::now();
     assert_eq!(second.stop(), 0);
+    let ended = stopping.elapsed();
     for place in &left {
         fleet.open(*place, "three");
     }
@@ -234,19 +242,21 @@ fn they_share_and_any_may_die(kind: Kind) {
         );
     }
     eprintln!(
-        "figures: after SIGTERM they moved in {moved:.1?}, and all was closed in {:.1?}",
+        "figures: after SIGTERM it ended in {ended:.1?}, they moved in {moved:.1?}, and all was closed in {:.1?}",
         stopping.elapsed()
     );
-    assert!(moved < Duration::from_secs(15), "{moved:?}");
+    // The third counts the one that was killed among the living, and leaves its share free, until it has not seen it move
+    // for 15 s.
+    assert!(moved < Duration::from_secs(25), "{moved:?}");
 
     let all: Vec<_> = [&first_gate, &second_gate, &third_gate]
         .into_iter()
         .flat_map(Gateway::made)
         .collect();
     let mut named = all.clone();
-    named
-        .iter_mut()
-        .for_each(|m| m.what = format!("{} {} {}", m.account, m.region, m.what));
+    for m in &mut named {
+        m.what = format!("{} {} {}", m.account, m.region, m.what);
+    }
     assert_each_once(&named);
     assert_eq!(all.len(), 3 + orphans.len() + left.len());
     let told = history(&fleet.stage, &fleet.stage.endpoint);
@@ -259,7 +269,7 @@ fn they_share_and_any_may_die(kind: Kind) {
 }
 
 /// The lease goes to another while the look that precedes a correction is under way.
-fn a_stolen_lease_stops_what_has_not_been_sent(kind: Kind) {
+fn stolen(kind: Kind) {
     let mut fleet = Fleet::new(kind);
     let place = PLACES[0];
     let (operator, gateway) = fleet.start();

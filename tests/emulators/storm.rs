@@ -160,7 +160,7 @@ fn ten_thousand_events() {
 #[allow(clippy::disallowed_methods, reason = "the gateway logs by the wall clock")]
 fn events_are_not_held_up_by_sweeps() {
     const MANY: usize = 200;
-    const ROUNDS: usize = 11;
+    const ROUNDS: usize = 7;
     let mut world = World::new();
     for i in 0..MANY {
         world.stack(&format!("shop-{i:03}"), json!({}));
