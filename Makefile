@@ -1,7 +1,10 @@
 # `make demo` and `make test` set up what they need. Everything is built into one directory outside of the repository.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/holdfast/target
 
-.PHONY: help demo test bench peers build fmt lint docs
+# `make simulate SEEDS=n` runs so many seeds, `make simulate SEED=n` one with its whole trace.
+SEEDS ?= 100000
+
+.PHONY: help demo test simulate bench peers build fmt lint docs
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
@@ -10,6 +13,10 @@ demo: ## three broken stacks on an emulator: audit, plan, apply, audit
 
 test: ## every check that CI runs
 	scripts/test.sh
+
+simulate: ## the operator against a simulated AWS: SEEDS=n of them, or SEED=n alone, told in full
+	HOLDFAST_SIM_SEEDS=$(SEEDS) HOLDFAST_SIM_SEED=$(SEED) cargo test --locked \
+	  --config 'profile.dev.package.holdfast.opt-level=1' --test simulation -- --nocapture
 
 bench: ## calls, time, CPU and memory of a sweep; reaction to an event
 	bench/run.sh

@@ -104,7 +104,7 @@ section "format"
 cargo fmt --check
 
 section "deploy/: cfn-lint"
-"$HOLDFAST_VENV/bin/cfn-lint" --include-checks I -- deploy/holdfast.yaml
+"$HOLDFAST_VENV/bin/cfn-lint" --include-checks I -- deploy/*.yaml
 
 section "dashboards/: promtool"
 (

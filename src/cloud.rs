@@ -1,6 +1,8 @@
 //! The seam between what decides and AWS: one account and region, as it is read and changed. The simulation has a
 //! model in its place, so nothing behind this seam decides anything.
 
+mod late;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crate::model::key::Scope;
 use crate::model::remediation::{Action, SecretChange};
 use crate::model::resources::Service;
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
+pub use late::{Door, LateCloud};
 
 /// How long a call that changes something may take, repetitions by the SDK included. No longer than a lease holds on
 /// after it was checked, so that nothing is still on its way when another process has the scope.
@@ -113,12 +116,7 @@ impl Cloud for AwsCloud {
     }
 
     async fn sweep(&self, now: Timestamp) -> Snapshot {
-        let aws = self.aws.for_sweeps();
-        let collector = Collector {
-            aws: &aws,
-            ..self.collector()
-        };
-        Box::pin(collector.sweep(now)).await
+        Box::pin(self.collector().sweep(now)).await
     }
 
     fn sweep_calls(&self) -> u64 {

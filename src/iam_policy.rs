@@ -1,4 +1,7 @@
-//! The least-privilege policy for exactly the enabled rules, from the rules' own metadata.
+//! The least-privilege policy for exactly the enabled rules, from the rules' own metadata, and for what the configuration
+//! asks for beside them ([`own`]).
+
+mod own;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,9 +59,34 @@ const ON_DEMAND: &[&str] = &[
     "rds:DescribeDBSnapshots",
 ];
 
-/// The policy document that `mode` needs under `config`.
+/// Whose policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Bearer {
+    /// The role that Holdfast runs with, where it looks after other accounts: its queue, bus, pause parameter and tables, and
+    /// the roles of its targets.
+    Operator,
+    /// The role that it assumes in an account it looks after: reads, and in mode enforce the corrections.
+    Target,
+    /// Both, for a role that looks after its own account.
+    All,
+}
+
+/// The policy document that `bearer` needs in `mode` under `config`. `region` is where Holdfast runs, if that is known.
+/// `history` alone needs no more than `dynamodb:Query` of it, on the ledger's table.
 #[must_use]
-pub fn policy(config: &Config, mode: Mode) -> Value {
+pub fn policy(config: &Config, mode: Mode, bearer: Bearer, region: Option<&str>) -> Value {
+    let mut statements = vec![];
+    if bearer != Bearer::Operator {
+        statements.extend(of_target(config, mode));
+    }
+    if bearer != Bearer::Target {
+        statements.extend(own::statements(config, region));
+    }
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+/// What is read of an account, and in mode enforce changed.
+fn of_target(config: &Config, mode: Mode) -> Vec<Value> {
     let mut actions: BTreeSet<&str> = SWEEP.iter().chain(ON_DEMAND).copied().collect();
     for meta in REGISTRY.iter().map(|r| r.meta()) {
         let settings = config.rule(meta.id);
@@ -78,7 +106,7 @@ pub fn policy(config: &Config, mode: Mode) -> Value {
     statements(&actions, config)
 }
 
-fn statements(actions: &BTreeSet<&str>, config: &Config) -> Value {
+fn statements(actions: &BTreeSet<&str>, config: &Config) -> Vec<Value> {
     let tag = format!("aws:ResourceTag/{}workload", config.tag_prefix);
     let request_tag = format!("aws:RequestTag/{}workload", config.tag_prefix);
     let mut plain: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -131,7 +159,7 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Value {
             "Sid": "DeregisterRevisions", "Effect": "Allow", "Action": ["ecs:DeregisterTaskDefinition"], "Resource": "*",
         }));
     }
-    json!({"Version": "2012-10-17", "Statement": out})
+    out
 }
 
 fn sid(what: &str, service: &str) -> String {

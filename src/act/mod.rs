@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::cloud::{Cloud, Write};
 use crate::collect::{Collector, Focus};
 use crate::config::Config;
 use crate::judge::{Judged, judge};
-use crate::ledger::{Attempt, Ledger, Step};
+use crate::ledger::{Attempt, Ledger, LedgerError, Step};
 use crate::model::finding::Verdict;
 use crate::model::key::{Scope, Subject};
 use crate::model::remediation::Action;
@@ -64,6 +65,9 @@ pub trait Guard: Send + Sync {
     /// # Errors
     /// Why nothing may be written now.
     async fn may_write(&self, scope: &Scope, new: bool) -> Result<u64, String>;
+
+    /// The fencing token that is held at this instant, as far as this process knows: attempts are written down under it.
+    fn token(&self, scope: &Scope) -> Option<u64>;
 }
 
 /// Nobody else acts: `apply` by a person.
@@ -73,6 +77,10 @@ pub struct Unguarded;
 impl Guard for Unguarded {
     async fn may_write(&self, _: &Scope, _: bool) -> Result<u64, String> {
         Ok(0)
+    }
+
+    fn token(&self, _: &Scope) -> Option<u64> {
+        Some(0)
     }
 }
 
@@ -126,6 +134,9 @@ enum Seen {
     Unread,
 }
 
+/// How old the guard's word may be when a call goes out: what is written down in between may take long.
+const WORD_LASTS: Duration = Duration::from_secs(1);
+
 const CORRECTED: &str = "read again and judged: corrected";
 
 /// What became of a step.
@@ -136,16 +147,26 @@ pub struct Stepped {
     pub progress: Progress,
     /// What was read last of the workload.
     pub look: Option<Look>,
+    /// An attempt that has ended, or was not begun after all, while the ledger may hold it as open: to be written again.
+    pub unsaved: Option<Attempt>,
 }
 
 impl Actor<'_> {
     /// Reads `workload` afresh and judges it. `base` is what was known before; `about` is what drew attention to it.
-    pub async fn look(&self, base: &Snapshot, workload: &str, about: Option<&Subject>, all: bool) -> Look {
-        let now = self.clock.now();
-        let mut focus = Focus::of(base, self.config, workload, now);
+    pub async fn look(&self, base: &Snapshot, workload: &str, about: Option<&Subject>) -> Look {
+        let mut focus = self.focus(base, workload);
         if let Some(subject) = about {
             focus.add(subject, self.cloud.scope());
         }
+        self.look_at(base, workload, focus, false).await
+    }
+
+    fn focus(&self, base: &Snapshot, workload: &str) -> Focus {
+        Focus::of(base, self.config, workload, self.clock.now())
+    }
+
+    async fn look_at(&self, base: &Snapshot, workload: &str, focus: Focus, all: bool) -> Look {
+        let now = self.clock.now();
         let snapshot = self.cloud.look_again(base, &focus, all, now).await;
         let only = std::iter::once(workload.to_owned()).collect();
         let judged = judge(&snapshot, self.config, self.clock.now(), Some(&only));
@@ -165,14 +186,24 @@ impl Actor<'_> {
             planned.action,
             Action::RevokeIngress { .. } | Action::AllowIngress { .. } | Action::ForceTls { .. }
         );
+        // Nor which services there are that it would cut off.
+        let cuts = matches!(
+            planned.action,
+            Action::ClosePublicAccess { .. } | Action::RevokeIngress { .. } | Action::ForceTls { .. }
+        );
         let look = match fresh {
-            Some(look) if !all => look,
-            _ => self.look(base, &planned.workload, None, all).await,
+            Some(look) if !all && !cuts => look,
+            _ => {
+                let mut focus = self.focus(base, &planned.workload);
+                focus.discovers = cuts;
+                self.look_at(base, &planned.workload, focus, all).await
+            }
         };
         let refused = |why: String, look| Stepped {
             attempt: None,
             progress: Progress::Ended(Ended::Refused, why),
             look: Some(look),
+            unsaved: None,
         };
         if !look.plan.actions.iter().any(|a| a.action == planned.action) {
             return refused(why_not(planned, &look.plan, &look.judged), look);
@@ -181,10 +212,21 @@ impl Actor<'_> {
             Ok(fence) => fence,
             Err(why) => return refused(why, look),
         };
+        let asked = Instant::now();
         let mut attempt = Attempt::new(planned.clone(), self.replica, fence, self.clock.now());
         // What is not written down is not begun: nobody could finish it.
-        if let Err(e) = self.ledger.put(&attempt).await {
-            return refused(format!("not begun: {e}"), look);
+        let not_begun = match self.ledger.put(&attempt).await {
+            Ok(()) => self.still_may(asked).await.err(),
+            Err(e) => Some(e.to_string()),
+        };
+        if let Some(why) = not_begun {
+            // It may be in the ledger all the same, where somebody would take it up.
+            attempt.outcome = Some(Ended::Refused);
+            attempt.detail = format!("not begun: {why}");
+            return Stepped {
+                unsaved: Some(attempt),
+                ..refused(format!("not begun: {why}"), look)
+            };
         }
         tracing::info!(
             action = planned.id,
@@ -196,8 +238,9 @@ impl Actor<'_> {
             Action::RollOut { .. } | Action::RollBack { .. } => self.roll(&mut attempt, true).await,
             _ => self.first_call(&mut attempt).await,
         };
-        let progress = self.note(&mut attempt, progress).await;
+        let saved = self.note(&mut attempt, &progress).await;
         Stepped {
+            unsaved: (!saved).then(|| attempt.clone()),
             attempt: Some(attempt),
             progress,
             look: Some(look),
@@ -216,8 +259,9 @@ impl Actor<'_> {
                 other => (other, None),
             },
         };
-        let progress = self.note(&mut attempt, progress).await;
+        let saved = self.note(&mut attempt, &progress).await;
         Stepped {
+            unsaved: (!saved).then(|| attempt.clone()),
             attempt: Some(attempt),
             progress,
             look,
@@ -290,7 +334,11 @@ impl Actor<'_> {
             Err(why) => return Progress::Ended(Ended::Failed, format!("a call had no answer and no effect; {why}")),
             Ok(fence) => attempt.fence = attempt.fence.max(fence),
         }
+        let asked = Instant::now();
         if let Err(why) = self.save_before_call(attempt, Step::Begun).await {
+            return Progress::Waits(self.patience.doubt, why);
+        }
+        if let Err(why) = self.still_may(asked).await {
             return Progress::Waits(self.patience.doubt, why);
         }
         self.first_call(attempt).await
@@ -315,7 +363,7 @@ impl Actor<'_> {
 
     async fn judge_again(&self, base: &Snapshot, attempt: &Attempt) -> (Look, Seen) {
         let planned = &attempt.action;
-        let look = self.look(base, &planned.workload, None, false).await;
+        let look = self.look(base, &planned.workload, None).await;
         let findings = || look.judged.findings.iter();
         let asked = findings().filter(|f| planned.findings.contains(&f.id)).any(|f| {
             let mut actions = f.remediation.iter().flat_map(|r| &r.actions);
@@ -358,17 +406,30 @@ impl Actor<'_> {
         self.save(attempt).await.map_err(|e| e.to_string())
     }
 
-    async fn save(&self, attempt: &mut Attempt) -> Result<(), crate::ledger::LedgerError> {
+    /// Asks again whether this process is the one that acts, if it was asked too long ago.
+    async fn still_may(&self, asked: Instant) -> Result<(), String> {
+        if asked.elapsed() < WORD_LASTS {
+            return Ok(());
+        }
+        self.guard.may_write(self.cloud.scope(), false).await.map(drop)
+    }
+
+    async fn save(&self, attempt: &mut Attempt) -> Result<(), LedgerError> {
+        // Under the token of now, so that whoever had the scope before can't overwrite it; without one, not at all.
+        let token = self.guard.token(self.cloud.scope());
+        let id = &attempt.id;
+        attempt.fence = attempt
+            .fence
+            .max(token.ok_or_else(|| LedgerError::Fenced { attempt: id.clone() })?);
         attempt.updated_at = self.clock.now();
         self.replica.clone_into(&mut attempt.replica);
         self.ledger.put(attempt).await
     }
 
     /// Writes down how far an attempt has come. If that fails, what was written before still leads to the same end:
-    /// whoever reads it finds out from AWS what was done since. That may be this process: what it did has not ended
-    /// before the ledger tells so.
-    async fn note(&self, attempt: &mut Attempt, progress: Progress) -> Progress {
-        let detail = match &progress {
+    /// whoever reads it finds out from AWS what was done since. False if it has ended, and the ledger may not know.
+    async fn note(&self, attempt: &mut Attempt, progress: &Progress) -> bool {
+        let detail = match progress {
             Progress::Ended(ended, detail) => {
                 attempt.outcome = Some(*ended);
                 detail
@@ -376,19 +437,11 @@ impl Actor<'_> {
             Progress::Waits(_, why) => why,
         };
         detail.clone_into(&mut attempt.detail);
-        let Err(e) = self.save(attempt).await else {
-            return progress;
-        };
-        tracing::warn!(attempt = attempt.id, error = %e, "how far a correction has come could not be written down");
-        let passed = age(attempt.begun_at, self.clock.now());
-        match progress {
-            Progress::Ended(Ended::Verified | Ended::Applied, _) if passed < self.patience.settle * 4 => {
-                attempt.outcome = None;
-                let why = format!("how it ended could not be written down: {e}");
-                Progress::Waits(self.pace(passed).max(Duration::from_secs(1)), why)
-            }
-            other => other,
+        let saved = self.save(attempt).await;
+        if let Err(e) = &saved {
+            tracing::warn!(attempt = attempt.id, error = %e, "how far a correction has come could not be written down");
         }
+        attempt.is_open() || !matches!(saved, Err(LedgerError::Unusable(_)))
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Actor, Ended, Progress, age};
 use crate::aws::is_uncertain;
 use crate::cloud::Write;
@@ -134,11 +136,20 @@ impl Actor<'_> {
                 "whether the service was given the revision is not known yet".into(),
             );
         }
+        if !fresh && matches!(attempt.action.action, Action::RollBack { .. }) {
+            // Nothing was done yet, and whether it is still wanted, and allowed, was judged long ago: a new attempt decides.
+            let why = "the service was never given the revision: the call had no effect, or was never made";
+            return Progress::Ended(Ended::Failed, why.into());
+        }
         match self.guard.may_write(self.cloud.scope(), false).await {
             Ok(fence) => attempt.fence = attempt.fence.max(fence),
             Err(why) => return self.again(attempt, why),
         }
+        let asked = Instant::now();
         if !fresh && let Err(why) = self.save_before_call(attempt, Step::Registered).await {
+            return self.again(attempt, why);
+        }
+        if let Err(why) = self.still_may(asked).await {
             return self.again(attempt, why);
         }
         match self.update(r, after).await {

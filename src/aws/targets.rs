@@ -139,21 +139,39 @@ impl Connector {
         }
     }
 
+    /// The accounts and regions of one target that could not be entered, as far as the configuration alone tells them.
+    #[must_use]
+    pub fn scopes_of(&self, config: &Config, name: &str, regions: &[String]) -> Vec<Scope> {
+        let Some(target) = config.targets.iter().find(|t| t.account == name) else {
+            return vec![];
+        };
+        let regions = self.regions(Some(target), regions).unwrap_or_default();
+        let scope = |region| Scope {
+            account: target.account.clone(),
+            region,
+        };
+        regions.into_iter().map(scope).collect()
+    }
+
+    fn regions(&self, target: Option<&Target>, asked: &[String]) -> Result<Vec<String>, TargetError> {
+        let default = self.base.region().map(ToString::to_string);
+        let named = target.map(|t| t.regions.as_slice()).unwrap_or_default();
+        // As everywhere in the AWS tools, a flag wins over a file.
+        match (asked, named, default) {
+            ([], [], None) => Err(TargetError::NoRegion),
+            ([], [], Some(region)) => Ok(vec![region]),
+            ([], named, _) => Ok(named.to_vec()),
+            (asked, _, _) => Ok(asked.to_vec()),
+        }
+    }
+
     async fn enter(
         &self,
         config: &Config,
         target: Option<&Target>,
         regions: &[String],
     ) -> Result<Vec<Aws>, TargetError> {
-        let default = self.base.region().map(ToString::to_string);
-        let named = target.map(|t| t.regions.as_slice()).unwrap_or_default();
-        // As everywhere in the AWS tools, a flag wins over a file.
-        let regions: Vec<String> = match (regions, named, default) {
-            ([], [], None) => return Err(TargetError::NoRegion),
-            ([], [], Some(region)) => vec![region],
-            ([], named, _) => named.to_vec(),
-            (asked, _, _) => asked.to_vec(),
-        };
+        let regions = self.regions(target, regions)?;
         let Some(first) = regions.first() else {
             return Ok(vec![]);
         };

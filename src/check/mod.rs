@@ -17,6 +17,7 @@ mod terraform;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -205,7 +206,7 @@ fn definition_case(
     snapshot
         .task_definitions
         .insert(revision, Ok(std::sync::Arc::new(found.revision)));
-    snapshot.services = Ok(BTreeMap::from([(service.arn.clone(), service)]));
+    snapshot.services = Ok([(service.arn.clone(), service)].into());
     Case {
         snapshot,
         definitions_only: true,
@@ -262,7 +263,7 @@ fn present(path: &str, case: Case, mut judged: Judged, rules: BTreeMap<String, B
         retell(finding);
     }
     for passed in &mut judged.passed {
-        rename(path, &subjects, &mut passed.resource);
+        rename(path, &subjects, Arc::make_mut(&mut passed.resource));
     }
     for finding in &mut judged.findings {
         finding.caused_by = finding.caused_by.take().and_then(|id| ids.get(&id).cloned());

@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::Args;
 
 use super::session::{configuration, print, print_json};
-use super::{Failure, exit};
-use crate::iam_policy::policy;
+use super::{Failure, exit, mode};
+use crate::iam_policy::{Bearer, policy};
 use crate::model::policy::Mode;
 use crate::report::{Style, rules_table};
 use crate::rules::{self, Meta, REGISTRY};
@@ -16,6 +16,19 @@ use crate::rules::{self, Meta, REGISTRY};
 pub struct RulesArgs {
     /// One rule, in full.
     id: Option<String>,
+}
+
+/// Arguments of `iam-policy`.
+#[derive(Debug, Args)]
+pub struct IamPolicyArgs {
+    /// What the role shall be able to do.
+    #[arg(long, default_value = "audit", value_parser = mode)]
+    mode: Mode,
+    /// Whose policy. With several accounts, give `operator` to the role that Holdfast runs with, and `target` to the role in
+    /// each account that it looks after. For `operator` and `all`, --region tells where Holdfast runs: the ARNs of its
+    /// tables then name that region.
+    #[arg(long = "for", value_enum, default_value = "all", value_name = "WHOM")]
+    bearer: Bearer,
 }
 
 pub(super) fn rules(args: &RulesArgs) -> Result<u8, Failure> {
@@ -68,6 +81,8 @@ pub fn in_full(meta: &Meta) -> String {
     )
 }
 
-pub(super) fn iam_policy(mode: Mode, path: Option<&Path>) -> Result<u8, Failure> {
-    print_json(&policy(&configuration(path)?.config, mode))
+pub(super) fn iam_policy(args: &IamPolicyArgs, path: Option<&Path>, regions: &[String]) -> Result<u8, Failure> {
+    let config = configuration(path)?.config;
+    let region = regions.first().map(String::as_str);
+    print_json(&policy(&config, args.mode, args.bearer, region))
 }

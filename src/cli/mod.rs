@@ -100,12 +100,9 @@ enum Command {
     /// The configuration: check it, show what is in force, print its schema.
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
-    /// Least-privilege IAM policy for exactly the enabled rules.
-    IamPolicy {
-        /// What the role shall be able to do.
-        #[arg(long, default_value = "audit", value_parser = mode)]
-        mode: Mode,
-    },
+    /// Least-privilege IAM policy for exactly the enabled rules, and for the queue, bus, pause parameter, tables and targets
+    /// that the configuration names. `history` alone needs `dynamodb:Query` on the ledger's table.
+    IamPolicy(catalogue::IamPolicyArgs),
     /// The EventBridge pattern that the enabled rules need.
     EventPattern,
     /// A page of docs/, as Markdown.
@@ -164,7 +161,7 @@ impl Cli {
             Command::Rules(args) => catalogue::rules(args),
             Command::Check(args) => check::run(args, self.config.as_deref()),
             Command::Config(command) => configuration::run(command, self.config.as_deref()),
-            Command::IamPolicy { mode } => catalogue::iam_policy(*mode, self.config.as_deref()),
+            Command::IamPolicy(args) => catalogue::iam_policy(args, self.config.as_deref(), &self.regions),
             Command::Reference { page } => reference::run(*page),
             Command::EventPattern => session::print_json(&crate::watch::event::pattern()),
             Command::Completions { shell } => {
@@ -187,7 +184,7 @@ impl Cli {
                 self.endpoint_url.as_deref(),
                 self.regions.first().map(String::as_str),
             )),
-            Command::Run(args) => session::block_on(async { run::run(self.session().await?, args).await }),
+            Command::Run(args) => session::block_on_two(async { run::run(self.session().await?, args).await }),
         }
     }
 

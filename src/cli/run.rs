@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Session, exit, mode};
 use crate::act::Patience;
-use crate::cloud::Cloud;
 use crate::controller::queue::Priority;
 use crate::controller::{Intake, NoSwitch, Operator, ParameterSwitch, Parts, Queues, Witnesses};
 use crate::lease;
@@ -38,7 +37,11 @@ pub struct RunArgs {
 pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure> {
     let mode = args.mode.unwrap_or(session.config.mode);
     for target in &session.unreachable {
-        tracing::error!(target = target.resource, "{}; the other targets go on", target.message);
+        tracing::error!(
+            target = target.resource,
+            "{}; the other targets go on, and it is tried again",
+            target.message
+        );
     }
     let metrics = Arc::clone(&session.metrics);
     metrics.set_mode(if mode == Mode::Enforce {
@@ -74,6 +77,15 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
                 for kind in Kind::ALL {
                     metrics.evidence_age(kind.name(), age);
                 }
+            }
+        }
+    });
+
+    metrics.before_render({
+        let (runtime, metrics) = (tokio::runtime::Handle::current(), Arc::downgrade(&metrics));
+        move || {
+            if let Some(metrics) = metrics.upgrade() {
+                metrics.set_tasks(runtime.metrics().num_alive_tasks());
             }
         }
     });
@@ -129,7 +141,8 @@ async fn parts(
     let (own, config) = (session.connector.own(), &session.config);
     let recorder = || session.connector.recorder();
     let replica = lease::replica_name();
-    let scopes = session.scopes.iter().map(|aws| aws.scope.clone()).collect();
+    let clouds = session.clouds();
+    let scopes = clouds.iter().map(|cloud| cloud.scope().clone()).collect();
     let clock = Arc::clone(&session.clock);
     Ok(Parts {
         tenure: lease::open(config, own, recorder(), Arc::clone(&clock), replica.clone(), scopes),
@@ -140,11 +153,7 @@ async fn parts(
         clock,
         metrics: Arc::clone(&session.metrics),
         state: Arc::clone(state),
-        clouds: session
-            .scopes
-            .iter()
-            .map(|aws| Arc::new(session.cloud(aws)) as Arc<dyn Cloud>)
-            .collect(),
+        clouds,
         queues: queues.clone(),
         pause: match config.safety.pause.ssm_parameter.clone() {
             None => Arc::new(NoSwitch),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::Selection;
 use crate::aws::{Aws, CallCounts, CallObserver, Connector, Recorder};
 use crate::clock::{Clock, SystemClock};
-use crate::cloud::AwsCloud;
+use crate::cloud::{AwsCloud, Cloud, Door, LateCloud};
 use crate::collect::{Collector, Memory, Progress, Unwatched};
 use crate::config::{self, Config, Loaded};
 use crate::judge::{Judged, judge};
@@ -37,6 +37,12 @@ pub(super) fn block_on(command: impl Future<Output = Result<u8, Failure>>) -> Re
     // than parsing it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(command)
+}
+
+/// Runs the operator. Two threads: while one judges a fleet, the other one hears of an event.
+pub(super) fn block_on_two(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(2).enable_all().build()?.block_on(command)
 }
 
 /// Prints JSON to standard output.
@@ -69,7 +75,9 @@ pub struct Session {
     /// The configuration in force.
     pub config: Arc<Config>,
     /// What all clients share.
-    pub connector: Connector,
+    pub connector: Arc<Connector>,
+    /// The regions that were asked for on the command line.
+    pub regions: Vec<String>,
     /// Every account and region that could be entered.
     pub scopes: Vec<Aws>,
     /// Those that could not.
@@ -140,7 +148,8 @@ impl Session {
         let (memory, clock) = (Arc::new(Memory::default()), Arc::new(SystemClock));
         Ok(Self {
             config: Arc::new(config),
-            connector,
+            connector: Arc::new(connector),
+            regions: regions.to_vec(),
             scopes,
             unreachable,
             counts,
@@ -158,6 +167,28 @@ impl Session {
             config: Arc::clone(&self.config),
             memory: Arc::clone(&self.memory),
         }
+    }
+
+    /// Every account and region of the configuration: those that could not be entered are tried again.
+    #[must_use]
+    pub fn clouds(&self) -> Vec<Arc<dyn Cloud>> {
+        let mut clouds: Vec<Arc<dyn Cloud>> = vec![];
+        for aws in &self.scopes {
+            clouds.push(Arc::new(self.cloud(aws)));
+        }
+        for why in &self.unreachable {
+            let door = Arc::new(Door {
+                connector: Arc::clone(&self.connector),
+                config: Arc::clone(&self.config),
+                memory: Arc::clone(&self.memory),
+                name: why.resource.clone(),
+                regions: self.regions.clone(),
+            });
+            for scope in self.connector.scopes_of(&self.config, &door.name, &door.regions) {
+                clouds.push(Arc::new(LateCloud::new(Arc::clone(&door), scope, Arc::clone(why))));
+            }
+        }
+        clouds
     }
 
     /// Opens the ledger that is configured.

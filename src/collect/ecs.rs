@@ -9,15 +9,12 @@ use aws_sdk_ecs::types::{
 };
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use futures::stream::{self, StreamExt};
-use jiff::Timestamp;
 
-use super::{Collector, Reuse, instant, pages, tags, task_definition};
+use super::{Collector, instant, pages, tags, task_definition};
 use crate::aws::{Api, Family};
 use crate::model::resources::{Deployment, Service, TaskDefinition};
-use crate::model::snapshot::{ReadError, Seen, Snapshot};
+use crate::model::snapshot::{ReadError, Seen};
 use crate::model::tags::Tags;
-use crate::rules::support::is_durable;
-use crate::rules::wants::view;
 
 pub(super) const GET_RESOURCES: Api = Api {
     service: "tag",
@@ -55,8 +52,6 @@ pub(super) const DESCRIBE_TASKS: Api = Api {
 const SERVICES_A_CALL: usize = 10;
 /// Most tasks that `DescribeTasks` takes.
 pub(super) const TASKS_A_CALL: usize = 100;
-/// How many revisions back a durable one is looked for.
-const REVISIONS_BACK: i32 = 5;
 
 /// What was found of the services.
 pub(super) struct Found {
@@ -76,22 +71,40 @@ type Definitions = BTreeMap<String, Seen<Arc<TaskDefinition>>>;
 
 /// All tagged services and the revisions that they run.
 pub(super) async fn services(c: &Collector<'_>) -> (Found, Definitions) {
-    match discover(c).await {
+    match discover(c, None).await {
         Ok(named) => describe(c, named).await,
-        Err(e) => (
-            Found {
-                found: Err(e),
-                unread: BTreeMap::new(),
-            },
-            Definitions::new(),
-        ),
+        Err(e) => not_found(e),
     }
 }
 
-/// Finds tagged services by the tagging API, 100 a page; where that does not answer, by listing every cluster.
-async fn discover(c: &Collector<'_>) -> Seen<Vec<Named>> {
+/// Services that are known, and every other one of `workload`.
+pub(super) async fn of_workload(c: &Collector<'_>, known: Vec<Named>, workload: &str) -> (Found, Definitions) {
+    match discover(c, Some(workload)).await {
+        Ok(found) => {
+            let mut all: BTreeMap<String, Named> = found.into_iter().map(|n| (n.arn.clone(), n)).collect();
+            all.extend(known.into_iter().map(|n| (n.arn.clone(), n)));
+            describe(c, all.into_values().collect()).await
+        }
+        Err(e) => not_found(e),
+    }
+}
+
+fn not_found(error: Arc<ReadError>) -> (Found, Definitions) {
+    let nothing = Found {
+        found: Err(error),
+        unread: BTreeMap::new(),
+    };
+    (nothing, Definitions::new())
+}
+
+/// Finds tagged services, or those of one workload, by the tagging API, 100 a page; where that does not answer, by listing
+/// every cluster.
+async fn discover(c: &Collector<'_>, workload: Option<&str>) -> Seen<Vec<Named>> {
     let key = format!("{}workload", c.config.tag_prefix);
-    let filter = TagFilter::builder().key(&key).build();
+    let filter = TagFilter::builder()
+        .key(&key)
+        .set_values(workload.map(|w| vec![w.to_owned()]))
+        .build();
     let tagged = pages!(
         c,
         GET_RESOURCES,
@@ -452,61 +465,4 @@ fn deployment(d: SdkDeployment) -> Deployment {
         created_at: d.created_at.as_ref().and_then(instant),
         updated_at: d.updated_at.as_ref().and_then(instant),
     }
-}
-
-/// For each of `running`, the latest earlier revision of its family that is active and durable. A sweep takes what it
-/// found before: earlier revisions are never activated again, and before one is rolled out it is described anew.
-pub(super) async fn durable_revisions(
-    c: &Collector<'_>,
-    snapshot: &Snapshot,
-    running: &BTreeSet<String>,
-    now: Timestamp,
-    reuse: Reuse,
-) -> BTreeMap<String, Arc<TaskDefinition>> {
-    let mut found = BTreeMap::new();
-    for service in snapshot.services.iter().flat_map(|m| m.values()) {
-        let arn = &service.task_definition;
-        let (true, Some(workload)) = (running.contains(arn), service.tags.workload(&c.config.tag_prefix)) else {
-            continue;
-        };
-        let Some((family, revision)) = arn
-            .rsplit_once(':')
-            .and_then(|(f, r)| Some((f, r.parse::<i32>().ok()?)))
-        else {
-            continue;
-        };
-        let key = (arn.clone(), service.fargate);
-        if let (Reuse::Allowed, Some(known)) = (reuse, c.memory.durable_revisions.get(&key, now)) {
-            if let Some(earlier) = known
-                && let Ok(definition) = task_definition::read(c, &earlier).await
-            {
-                found.insert(arn.clone(), definition);
-            }
-            continue;
-        }
-        let w = view(workload, snapshot, c.config, now);
-        let (mut durable, mut all_read) = (None, true);
-        for earlier in (1..revision)
-            .rev()
-            .take(usize::try_from(REVISIONS_BACK).unwrap_or_default())
-        {
-            match task_definition::again(c, &format!("{family}:{earlier}")).await {
-                Ok(definition) if definition.active && is_durable(&w, &definition, service.fargate) => {
-                    durable = Some(definition);
-                    break;
-                }
-                // A revision that is gone or can't be read is none to go back to.
-                Ok(_) => {}
-                Err(e) => all_read &= e.code == "ClientException",
-            }
-        }
-        if all_read {
-            let earlier = durable.as_ref().map(|d| d.arn.clone());
-            c.memory.durable_revisions.put(key, earlier, now);
-        } else {
-            c.memory.durable_revisions.forget(&key);
-        }
-        found.extend(durable.map(|d| (arn.clone(), d)));
-    }
-    found
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{Collector, Reuse, ec2, ecs, migrations, rds, secrets};
 use crate::model::key::{Scope, Subject};
+use crate::model::shared::Shared;
 use crate::model::snapshot::{Seen, Snapshot};
 use crate::rules::wants::view;
 
@@ -14,15 +15,20 @@ use crate::rules::wants::view;
 pub struct Focus {
     /// The workload; absent where only an event's resource is known, whose tag will tell.
     pub workload: Option<String>,
-    instances: BTreeSet<String>,
-    clusters: BTreeSet<String>,
+    /// Identifiers of RDS instances.
+    pub instances: BTreeSet<String>,
+    /// Identifiers of RDS clusters.
+    pub clusters: BTreeSet<String>,
     /// Service ARNs.
-    services: BTreeSet<String>,
-    groups: BTreeSet<String>,
+    pub services: BTreeSet<String>,
+    /// Ids of security groups.
+    pub groups: BTreeSet<String>,
     /// Families that run migrations, by name.
-    families: BTreeSet<String>,
+    pub families: BTreeSet<String>,
     /// A secret that an event named, by ARN or name.
-    secret: Option<String>,
+    pub secret: Option<String>,
+    /// Whether services are looked for that the last sweep did not find: before a path is cut, which one of those may use.
+    pub discovers: bool,
 }
 
 impl Focus {
@@ -99,20 +105,20 @@ impl Focus {
             .collect();
         replace(&mut base.services, &fresh.services, &services);
         base.unread_services.retain(|arn, _| !services.contains(arn));
-        base.unread_services.extend(fresh.unread_services.clone());
+        base.unread_services.take_all(&fresh.unread_services);
         let secrets: BTreeSet<String> = fresh.secrets.iter().flat_map(|m| m.keys().cloned()).collect();
         replace(&mut base.secrets, &fresh.secrets, &secrets);
-        base.task_definitions.extend(fresh.task_definitions.clone());
-        base.lookups.extend(fresh.lookups.clone());
-        base.values.extend(fresh.values.clone());
-        base.guarded.extend(fresh.guarded.clone());
-        base.durable_revisions.extend(fresh.durable_revisions.clone());
-        base.parameters.extend(fresh.parameters.clone());
-        base.policies.extend(fresh.policies.clone());
-        base.access.extend(fresh.access.clone());
-        base.parameter_groups.extend(fresh.parameter_groups.clone());
-        base.rollback_targets.extend(fresh.rollback_targets.clone());
-        base.logs.extend(fresh.logs.clone());
+        base.task_definitions.take_all(&fresh.task_definitions);
+        base.lookups.take_all(&fresh.lookups);
+        base.values.take_all(&fresh.values);
+        base.guarded.take_all(&fresh.guarded);
+        base.durable_revisions.take_all(&fresh.durable_revisions);
+        base.parameters.take_all(&fresh.parameters);
+        base.policies.take_all(&fresh.policies);
+        base.access.take_all(&fresh.access);
+        base.parameter_groups.take_all(&fresh.parameter_groups);
+        base.rollback_targets.take_all(&fresh.rollback_targets);
+        base.logs.take_all(&fresh.logs);
         base.fights.clone_from(&fresh.fights);
         replace(&mut base.migrations, &fresh.migrations, &self.families);
     }
@@ -120,15 +126,21 @@ impl Focus {
 
 impl Collector<'_> {
     /// Reads the parts of `focus` afresh. What belongs to others is taken over from `base`, so that a shared group is
-    /// still known to be shared; with `all_databases`, even that is read afresh.
+    /// still known to be shared; with `all_databases`, even that is read afresh. A list that the sweep behind `base` could not
+    /// read is read now.
     pub async fn look_again(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
         let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
         // Not of AWS but of what was done here: known, not read.
         snapshot.fights.clone_from(&base.fights);
         let ids = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
         let (instances, clusters, groups) = (ids(&focus.instances), ids(&focus.clusters), ids(&focus.groups));
-        let only = |list: &'_ [String]| (!all_databases).then(|| list.to_vec());
-        let (only_instances, only_clusters) = (only(&instances), only(&clusters));
+        // What a list would have named that could not be read is not known: without the list, it would seem not to be there.
+        let unread_databases = base.instances.is_err() || base.clusters.is_err();
+        let all_databases = all_databases || unread_databases;
+        let all_groups = unread_databases || base.services.is_err() || base.security_groups.is_err();
+        let only = |list: &'_ [String], all: bool| (!all).then(|| list.to_vec());
+        let (only_instances, only_clusters) = (only(&instances, all_databases), only(&clusters, all_databases));
+        let only_groups = only(&groups, all_groups);
         let named = focus
             .services
             .iter()
@@ -137,15 +149,21 @@ impl Collector<'_> {
         let (instances, clusters, groups, subnets, (services, definitions), secrets, migrations) = tokio::join!(
             Box::pin(rds::instances(self, only_instances.as_deref())),
             Box::pin(rds::clusters(self, only_clusters.as_deref())),
-            Box::pin(ec2::groups(self, Some(&groups))),
+            Box::pin(ec2::groups(self, only_groups.as_deref())),
             Box::pin(async {
                 // Subnets hardly ever move, and their events ask for a whole sweep.
                 match &base.subnets {
                     Ok(known) => Ok(known.clone()),
-                    Err(_) => ec2::subnets(self).await,
+                    Err(_) => ec2::subnets(self).await.map(Shared::from),
                 }
             }),
-            Box::pin(ecs::describe(self, named)),
+            Box::pin(async {
+                match (&base.services, &focus.workload) {
+                    (Err(_), Some(_)) => ecs::services(self).await,
+                    (Ok(_), Some(workload)) if focus.discovers => ecs::of_workload(self, named, workload).await,
+                    _ => ecs::describe(self, named).await,
+                }
+            }),
             Box::pin(async {
                 // For the owner of something else no secret needs to be known.
                 match (&focus.workload, &focus.secret) {
@@ -155,18 +173,20 @@ impl Collector<'_> {
             }),
             Box::pin(migrations::again(self, &focus.families, &base.migrations)),
         );
-        snapshot.instances = instances.map(|fresh| others(&base.instances, &focus.instances, fresh, all_databases));
-        snapshot.clusters = clusters.map(|fresh| others(&base.clusters, &focus.clusters, fresh, all_databases));
-        snapshot.security_groups = groups.map(|fresh| others(&base.security_groups, &focus.groups, fresh, false));
+        snapshot.instances =
+            instances.map(|fresh| others(&base.instances, &focus.instances, fresh.into(), all_databases));
+        snapshot.clusters = clusters.map(|fresh| others(&base.clusters, &focus.clusters, fresh.into(), all_databases));
+        snapshot.security_groups =
+            groups.map(|fresh| others(&base.security_groups, &focus.groups, fresh.into(), all_groups));
         snapshot.subnets = subnets;
         snapshot.services = services
             .found
-            .map(|fresh| others(&base.services, &focus.services, fresh, false));
-        snapshot.unread_services = services.unread;
+            .map(|fresh| others(&base.services, &focus.services, fresh.into(), false));
+        snapshot.unread_services = services.unread.into();
         // Without their revisions, the references of others are not followed.
-        snapshot.task_definitions = definitions;
-        snapshot.secrets = secrets;
-        snapshot.migrations = migrations.families;
+        snapshot.task_definitions = definitions.into();
+        snapshot.secrets = secrets.map(Shared::from);
+        snapshot.migrations = migrations.families.map(Shared::from);
         snapshot.task_definitions.extend(migrations.definitions);
         if focus.workload.is_none() {
             // Only the owner is asked for.
@@ -184,27 +204,27 @@ impl Collector<'_> {
     }
 }
 
-fn replace<T: Clone>(base: &mut Seen<BTreeMap<String, T>>, fresh: &Seen<BTreeMap<String, T>>, ids: &BTreeSet<String>) {
+fn replace<T>(base: &mut Seen<Shared<String, T>>, fresh: &Seen<Shared<String, T>>, ids: &BTreeSet<String>) {
     let (Ok(base), Ok(fresh)) = (base, fresh) else { return };
     for id in ids {
-        match fresh.get(id) {
-            Some(item) => base.insert(id.clone(), item.clone()),
-            None => base.remove(id),
-        };
+        base.take(id, fresh);
     }
 }
 
 /// What was read, and of what was not asked for, what was known before.
-fn others<T: Clone>(
-    base: &Seen<BTreeMap<String, T>>,
+fn others<T>(
+    base: &Seen<Shared<String, T>>,
     asked: &BTreeSet<String>,
-    mut fresh: BTreeMap<String, T>,
+    fresh: Shared<String, T>,
     complete: bool,
-) -> BTreeMap<String, T> {
-    if let (false, Ok(known)) = (complete, base) {
-        for (id, item) in known.iter().filter(|(id, _)| !asked.contains(*id)) {
-            fresh.entry(id.clone()).or_insert_with(|| item.clone());
-        }
+) -> Shared<String, T> {
+    let (false, Ok(known)) = (complete, base) else {
+        return fresh;
+    };
+    let mut all = known.clone();
+    for id in asked {
+        all.remove(id);
     }
-    fresh
+    all.take_all(&fresh);
+    all
 }

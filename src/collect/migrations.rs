@@ -11,6 +11,7 @@ use super::ecs::{DESCRIBE_TASKS, GET_RESOURCES, LIST_TASKS, TASKS_A_CALL, is_of}
 use super::{Collector, ec2, instant, pages, tags, task_definition};
 use crate::aws::is_absent;
 use crate::model::resources::{MigrationFamily, TaskDefinition, TaskRun};
+use crate::model::shared::Shared;
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::Tags;
 
@@ -157,7 +158,7 @@ fn is_gone(error: &ReadError) -> bool {
 pub(super) async fn again(
     c: &Collector<'_>,
     names: &BTreeSet<String>,
-    known: &Seen<BTreeMap<String, MigrationFamily>>,
+    known: &Seen<Shared<String, MigrationFamily>>,
 ) -> Found {
     let mut found = Found::new(Ok(BTreeMap::new()));
     if !is_judged(c) {

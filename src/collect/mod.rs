@@ -17,6 +17,7 @@ mod parameters;
 mod policies;
 mod rds;
 mod resource_policy;
+mod revisions;
 pub mod secret_value;
 mod secrets;
 mod task_definition;
@@ -29,6 +30,7 @@ use jiff::Timestamp;
 use crate::aws::Aws;
 use crate::config::Config;
 use crate::model::resources::MigrationFamily;
+use crate::model::shared::Shared;
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::Tags;
 use crate::rules::wants::wants;
@@ -86,15 +88,15 @@ impl Collector<'_> {
             Box::pin(secrets::list(self, None)),
             Box::pin(migrations::discover(self)),
         );
-        snapshot.instances = instances;
-        snapshot.clusters = clusters;
-        snapshot.security_groups = groups;
-        snapshot.subnets = subnets;
-        snapshot.services = services.found;
-        snapshot.unread_services = services.unread;
-        snapshot.task_definitions = definitions;
-        snapshot.secrets = secrets;
-        snapshot.migrations = migrations.families;
+        snapshot.instances = instances.map(Shared::from);
+        snapshot.clusters = clusters.map(Shared::from);
+        snapshot.security_groups = groups.map(Shared::from);
+        snapshot.subnets = subnets.map(Shared::from);
+        snapshot.services = services.found.map(Shared::from);
+        snapshot.unread_services = services.unread.into();
+        snapshot.task_definitions = definitions.into();
+        snapshot.secrets = secrets.map(Shared::from);
+        snapshot.migrations = migrations.families.map(Shared::from);
         snapshot.task_definitions.extend(migrations.definitions);
         Box::pin(migrations::runs(self, &mut snapshot)).await;
         Box::pin(self.finish(snapshot, now, Reuse::Allowed)).await
@@ -107,7 +109,13 @@ impl Collector<'_> {
         let wants = wants(&snapshot, self.config, now);
         let (guarded, earlier, parameter_groups, rollbacks, logs, policies, access) = tokio::join!(
             Box::pin(ec2::guarded(self, &wants.guarded)),
-            Box::pin(ecs::durable_revisions(self, &snapshot, &wants.earlier, now, reuse)),
+            Box::pin(revisions::durable_revisions(
+                self,
+                &snapshot,
+                &wants.earlier,
+                now,
+                reuse
+            )),
             Box::pin(parameter_groups::read(self, &wants.parameter_groups)),
             Box::pin(deployments::rollback_targets(
                 self,
@@ -120,16 +128,16 @@ impl Collector<'_> {
             Box::pin(policies::read(self, &snapshot, &wants.policies, now, reuse)),
             Box::pin(access::read(self, &snapshot, &wants.access, now, reuse)),
         );
-        snapshot.guarded = guarded;
-        snapshot.durable_revisions = earlier;
-        snapshot.parameter_groups = parameter_groups;
-        snapshot.rollback_targets = rollbacks.targets;
+        snapshot.guarded = guarded.into();
+        snapshot.durable_revisions = earlier.into();
+        snapshot.parameter_groups = parameter_groups.into();
+        snapshot.rollback_targets = rollbacks.targets.into();
         for definition in rollbacks.definitions {
             snapshot.task_definitions.insert(definition.arn.clone(), Ok(definition));
         }
-        snapshot.logs = logs;
-        snapshot.policies = policies;
-        snapshot.access = access;
+        snapshot.logs = logs.into();
+        snapshot.policies = policies.into();
+        snapshot.access = access.into();
         snapshot.errors = errors(&snapshot);
         snapshot
     }

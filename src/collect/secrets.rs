@@ -15,6 +15,7 @@ use crate::config::Inspect;
 use crate::model::connection::SecretShape;
 use crate::model::key::Scope;
 use crate::model::resources::{Rotation, Secret};
+use crate::model::shared::Shared;
 use crate::model::snapshot::{Lookup, Seen, Snapshot, Value, ValueKey};
 use crate::model::tags::Tags;
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
@@ -123,7 +124,7 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot, now: Time
             ValueFrom::Parameter(_) => {}
         }
     }
-    snapshot.parameters = Box::pin(parameters::read(c, parameters)).await;
+    snapshot.parameters = Box::pin(parameters::read(c, parameters)).await.into();
     look_up(c, snapshot, &references).await;
     let (current, pinned) = values_wanted(snapshot, &references);
     if c.config.secrets.inspect != Inspect::Value {
@@ -148,7 +149,7 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot, now: Time
         remember(c, snapshot, &read, now);
         known.insert(read.key, read.value);
     }
-    snapshot.values = known;
+    snapshot.values = known.into();
 }
 
 /// What tells that a value is still the one that was read: when its secret was last changed in any way, and the id of
@@ -238,8 +239,10 @@ async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[Secre
             Ok(None) => Ok(Lookup::Missing),
             Ok(Some(secret)) => {
                 let found = secret.arn.clone();
-                if let Ok(all) = &mut snapshot.secrets {
-                    all.entry(found.clone()).or_insert(secret);
+                if let Ok(all) = &mut snapshot.secrets
+                    && !all.contains_key(&found)
+                {
+                    all.insert(found.clone(), secret);
                 }
                 Ok(Lookup::Found(found))
             }
@@ -249,7 +252,7 @@ async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[Secre
 }
 
 /// The listed secret that a reference leads to: by its whole ARN, or by an ARN that lacks only the suffix.
-fn listed_as(all: &BTreeMap<String, Secret>, reference: &SecretRef, scope: &Scope) -> Option<String> {
+fn listed_as(all: &Shared<String, Secret>, reference: &SecretRef, scope: &Scope) -> Option<String> {
     if all.contains_key(&reference.arn) {
         return Some(reference.arn.clone());
     }

@@ -93,6 +93,8 @@ impl Queues {
             let options = QueueOptions {
                 // A scope whose calls all time out leaves workers to the others.
                 max_running_per_lane: (scopes > 1).then(|| (controller.workers() * 3 / 4).max(1)),
+                // What a sweep asks for leaves workers to what just happened.
+                max_running_sweeps: (controller != Controller::Sweep).then(|| controller.workers() * 3 / 4),
                 min_interval: DEBOUNCE,
                 ..QueueOptions::default()
             };

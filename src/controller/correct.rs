@@ -12,10 +12,13 @@ use super::queue::Priority;
 use super::reconcile::{Requeue, workload_key};
 use super::shard::Shard;
 use crate::act::{Actor, Ended, Guard, Look, Progress, Stepped};
-use crate::ledger::Attempt;
+use crate::ledger::{Attempt, LedgerError};
 use crate::model::finding::Finding;
 use crate::model::key::Scope;
 use crate::plan::PlannedAction;
+
+/// How soon the ledger is tried again where a correction waits for it.
+const SAVE_AGAIN: Duration = Duration::from_secs(10);
 
 /// What the bus is told.
 pub(super) enum News {
@@ -41,6 +44,10 @@ impl Guard for Operator {
             .ok_or_else(|| format!("waits: another process looks after {scope}"))?;
         tenure.check(scope, token).await.map_err(|e| format!("waits: {e}"))?;
         Ok(token)
+    }
+
+    fn token(&self, scope: &Scope) -> Option<u64> {
+        self.parts.tenure.token(scope)
     }
 }
 
@@ -82,6 +89,7 @@ impl Operator {
             let Some(base) = shard.snapshot() else { return };
             let stepped = Box::pin(actor.begin(&base, fresh.take(), &action)).await;
             drop(base);
+            shard.keep_unsaved(stepped.unsaved);
             match (stepped.attempt, stepped.progress, stepped.look) {
                 (Some(attempt), progress, _) => {
                     // What was read before the call is no longer how things are.
@@ -112,12 +120,33 @@ impl Operator {
             attempt: Some(attempt),
             progress,
             look,
+            unsaved,
         } = Box::pin(actor.advance(&base, attempt)).await
         else {
             return;
         };
         drop(base);
+        shard.keep_unsaved(unsaved);
         self.stepped(shard, actor, attempt, progress, look, requeue).await;
+    }
+
+    /// Writes down the ends of attempts that could not be written down when they came: whoever reads the ledger would take
+    /// those attempts up again.
+    pub(super) async fn save_again(&self, shard: &Shard) {
+        for mut attempt in shard.unsaved() {
+            let Some(token) = self.parts.tenure.token(shard.scope()) else {
+                return;
+            };
+            attempt.fence = attempt.fence.max(token);
+            match self.parts.ledger.put(&attempt).await {
+                Err(LedgerError::Unusable(why)) => {
+                    tracing::debug!(attempt = attempt.id, why, "still not written down");
+                    return;
+                }
+                // Another process has taken it over, or it is written.
+                Ok(()) | Err(LedgerError::Fenced { .. }) => shard.saved(&attempt.id),
+            }
+        }
     }
 
     /// Takes over how far an attempt has come; what shows at once is seen at once. The last look at the workload, if
@@ -135,6 +164,7 @@ impl Operator {
             && let Some(base) = shard.snapshot()
         {
             let next = Box::pin(actor.advance(&base, attempt.clone())).await;
+            shard.keep_unsaved(next.unsaved);
             (progress, look) = (next.progress, next.look);
             attempt = next.attempt.unwrap_or(attempt);
         }
@@ -165,6 +195,13 @@ impl Operator {
 
     fn gate(&self, shard: &Shard, action: &PlannedAction) -> Result<(), Shut> {
         let config = &self.parts.config;
+        let target = action.action.target();
+        if shard.unsaved().iter().any(|a| a.action.action.target() == target) {
+            return Err(Shut {
+                why: "waits: how an earlier correction of it ended can't be written to the ledger (see the log)".into(),
+                after: Some(SAVE_AGAIN),
+            });
+        }
         match shard.past().as_mut() {
             Some(past) => past.pass(action, &config.safety, config.sweep.interval, self.parts.clock.now()),
             None => Err(Shut {

@@ -124,6 +124,7 @@ impl Past {
         let mut begun: Vec<Duration> = self
             .attempts
             .values()
+            .filter(|a| a.outcome != Some(Ended::Refused))
             .map(|a| age(a.begun_at, now))
             .filter(|passed| *passed < interval)
             .collect();
@@ -197,4 +198,127 @@ fn took_effect(attempt: &Attempt) -> bool {
 
 fn age(then: Timestamp, now: Timestamp) -> Duration {
     now.duration_since(then).max(jiff::SignedDuration::ZERO).unsigned_abs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::finding::{Kind, ResourceRef};
+    use crate::model::key::Scope;
+    use crate::model::policy::{Risk, Severity};
+    use crate::model::remediation::Action;
+    use crate::model::resources::IngressRule;
+
+    const INTERVAL: Duration = Duration::from_mins(5);
+
+    fn at(minutes: i64) -> Timestamp {
+        let start: Timestamp = "2026-11-21T08:00:00Z".parse().expect("an instant");
+        start + jiff::SignedDuration::from_mins(minutes)
+    }
+
+    fn planned(action: Action) -> PlannedAction {
+        let scope = Scope {
+            account: "123456789012".into(),
+            region: "us-east-1".into(),
+        };
+        PlannedAction {
+            id: crate::plan::action_id(&scope, &action),
+            workload: "shop".into(),
+            rules: vec!["rds-public-access".into()],
+            findings: vec!["f".into()],
+            severity: Severity::Critical,
+            resource: ResourceRef::new(Kind::RdsDbInstance, "shop-db", "arn:shop-db", &scope),
+            change: action.describe(),
+            risk: Risk::Brief,
+            preconditions: vec![],
+            calls: action.calls(),
+            action,
+            scope,
+        }
+    }
+
+    fn close(instance: &str) -> PlannedAction {
+        let instance = instance.to_owned();
+        planned(Action::ClosePublicAccess { instance })
+    }
+
+    fn revoke(id: &str) -> PlannedAction {
+        let rule: IngressRule = crate::rules::testing::ingress(id, "0.0.0.0/0");
+        planned(Action::RevokeIngress {
+            group: "sg-1".into(),
+            rule,
+        })
+    }
+
+    fn ended(action: PlannedAction, minutes: i64, outcome: Option<Ended>) -> Attempt {
+        let mut attempt = Attempt::new(action, "r", 0, at(minutes));
+        attempt.outcome = outcome;
+        attempt
+    }
+
+    fn why(past: &mut Past, action: &PlannedAction, minutes: i64) -> (String, Option<u64>) {
+        let shut = past
+            .pass(action, &Safety::default(), INTERVAL, at(minutes))
+            .expect_err("shut");
+        (shut.why, shut.after.map(|d| d.as_secs() / 60))
+    }
+
+    #[test]
+    fn the_cooldown_ends_by_itself() {
+        let mut past = Past::new(vec![ended(close("shop-db"), 0, Some(Ended::Failed))]);
+        let (told, after) = why(&mut past, &close("shop-db"), 4);
+        assert!(told.contains("safety.cooldown"), "{told}");
+        assert_eq!(after, Some(6));
+        assert_eq!(
+            past.pass(&close("till-db"), &Safety::default(), INTERVAL, at(4)),
+            Ok(())
+        );
+        assert_eq!(
+            past.pass(&close("shop-db"), &Safety::default(), INTERVAL, at(10)),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn one_correction_of_a_target_at_a_time() {
+        let mut past = Past::new(vec![ended(close("shop-db"), 0, None)]);
+        assert!(why(&mut past, &close("shop-db"), 60).0.contains("is under way"));
+    }
+
+    #[test]
+    fn a_rule_made_anew_is_the_same_fight() {
+        let done = |n: i64| ended(revoke(&format!("sgr-{n}")), n * 20, Some(Ended::Verified));
+        let mut past = Past::new(vec![done(0), done(1), done(2)]);
+        let (told, after) = why(&mut past, &revoke("sgr-9"), 60);
+        assert!(told.contains("given up: carried out 3 times"), "{told}");
+        assert_eq!(after, Some(23 * 60), "until the first of the three is a day old");
+        let fights = past.fights(&Safety::default(), at(60));
+        assert_eq!((fights.len(), fights[0].times, fights[0].since), (1, 3, at(0)));
+        // Calls that failed changed nothing: nobody undid them.
+        let failed = |n: i64| ended(revoke("sgr-1"), n * 20, Some(Ended::Failed));
+        let mut past = Past::new(vec![failed(0), failed(1), failed(2)]);
+        assert_eq!(
+            past.pass(&revoke("sgr-1"), &Safety::default(), INTERVAL, at(60)),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn the_budget_holds_over_any_interval_and_over_a_restart() {
+        let safety = Safety {
+            max_actions_per_sweep: 2,
+            ..Safety::default()
+        };
+        let mut past = Past::new(vec![ended(close("a"), 0, Some(Ended::Verified))]);
+        assert_eq!(past.pass(&close("b"), &safety, INTERVAL, at(2)), Ok(()));
+        let shut = past.pass(&close("c"), &safety, INTERVAL, at(2)).expect_err("spent");
+        assert!(shut.why.contains("max_actions_per_sweep is 2"), "{}", shut.why);
+        // What was let through and not begun counts no more.
+        past.not_begun(&close("b"));
+        assert_eq!(past.pass(&close("c"), &safety, INTERVAL, at(2)), Ok(()));
+        past.put(ended(close("c"), 2, None));
+        let shut = past.pass(&close("d"), &safety, INTERVAL, at(3)).expect_err("spent");
+        assert_eq!(shut.after, Some(Duration::from_mins(2)), "when the first is past");
+        assert_eq!(past.pass(&close("d"), &safety, INTERVAL, at(5)), Ok(()));
+    }
 }

@@ -217,11 +217,12 @@ impl Operator {
             .max(self.parts.config.sweep.interval);
         let now = self.parts.clock.now();
         let since = now.checked_sub(keep).unwrap_or(jiff::Timestamp::MIN);
+        let era = shard.era();
         let attempts = self.parts.ledger.attempts(scope, since).await;
         let open = self.parts.ledger.open_findings(scope).await;
         match (attempts, open) {
             (Ok(attempts), Ok(open)) => {
-                shard.remember(Past::new(attempts), open);
+                shard.remember(Past::new(attempts), open, era);
                 Ok(())
             }
             (Err(e), _) | (_, Err(e)) => Err(e.to_string()),

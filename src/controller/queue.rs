@@ -285,6 +285,7 @@ impl<K: Laned> WorkQueue<K> {
             match next {
                 Some(at) => {
                     tokio::select! {
+                        biased;
                         () = notified => {}
                         () = tokio::time::sleep_until(at) => {}
                     }

@@ -102,6 +102,7 @@ impl Operator {
         if let Err(why) = self.recall(shard).await {
             tracing::error!(%scope, why, "nothing is corrected here until the ledger can be read");
         }
+        self.save_again(shard).await;
         let before = shard.cloud.sweep_calls();
         let mut snapshot = shard.cloud.sweep(now).await;
         let calls = shard.cloud.sweep_calls().saturating_sub(before);
@@ -235,6 +236,7 @@ impl Operator {
             if let Err(why) = self.recall(shard).await {
                 tracing::debug!(why, "nothing is corrected until the ledger can be read");
             }
+            self.save_again(shard).await;
             for attempt in shard.open_attempts(workload) {
                 self.advance(shard, &actor, attempt, &mut requeue).await;
             }
@@ -244,7 +246,7 @@ impl Operator {
             // Lost to another process meanwhile.
             return Ok(());
         };
-        let mut look = actor.look(&base, workload, Some(about), false).await;
+        let mut look = actor.look(&base, workload, Some(about)).await;
         drop(base);
         self.take_in(shard, &mut look).await;
         let passing = look

@@ -1,6 +1,7 @@
 //! What is known of one scope between two looks at it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -23,10 +24,14 @@ pub(super) struct Shard {
     /// Held while the whole scope is being read, so that two sweeps never run at once.
     pub sweeping: tokio::sync::Mutex<()>,
     known: Mutex<Known>,
+    /// Changed under the lock of what is known.
+    era: AtomicU64,
     /// What was done here; absent until the ledger was read.
     past: Mutex<Option<Past>>,
     /// Findings that opened or were resolved and are not in the ledger yet.
     unwritten: Mutex<Vec<Sighting>>,
+    /// Attempts that have ended, while the ledger may hold them as open, by id.
+    unsaved: Mutex<BTreeMap<String, Attempt>>,
     workloads: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -96,8 +101,10 @@ impl Shard {
             cloud,
             sweeping: tokio::sync::Mutex::default(),
             known: Mutex::default(),
+            era: AtomicU64::default(),
             past: Mutex::default(),
             unwritten: Mutex::default(),
+            unsaved: Mutex::default(),
             workloads: Mutex::default(),
         }
     }
@@ -106,9 +113,20 @@ impl Shard {
         self.cloud.scope()
     }
 
-    /// Takes over what the ledger remembers.
-    pub fn remember(&self, past: Past, open: Vec<Sighting>) {
+    /// How often everything was forgotten.
+    pub fn era(&self) -> u64 {
+        self.era.load(Ordering::Acquire)
+    }
+
+    /// Takes over what the ledger remembered in `era`. What is known already is kept: it has the corrections since.
+    pub fn remember(&self, past: Past, open: Vec<Sighting>, era: u64) {
         let mut known = self.known();
+        let mut kept = lock(&self.past);
+        if kept.is_some() || self.era() != era {
+            return;
+        }
+        *kept = Some(past);
+        drop(kept);
         for sighting in open {
             known.first_seen.insert(
                 (sighting.workload.clone(), sighting.finding.clone()),
@@ -118,15 +136,32 @@ impl Shard {
                 .remembered
                 .insert((sighting.workload.clone(), sighting.finding.clone()), sighting);
         }
-        drop(known);
-        *lock(&self.past) = Some(past);
     }
 
     /// Forgets everything: another process looks after the scope now.
     pub fn forget(&self) {
-        *self.known() = Known::default();
+        let mut known = self.known();
+        *known = Known::default();
         *lock(&self.past) = None;
+        self.era.fetch_add(1, Ordering::AcqRel);
+        drop(known);
         lock(&self.unwritten).clear();
+        lock(&self.unsaved).clear();
+    }
+
+    /// Keeps an attempt whose end could not be written down.
+    pub fn keep_unsaved(&self, unsaved: Option<Attempt>) {
+        lock(&self.unsaved).extend(unsaved.map(|a| (a.id.clone(), a)));
+    }
+
+    /// Attempts whose ends could not be written down.
+    pub fn unsaved(&self) -> Vec<Attempt> {
+        lock(&self.unsaved).values().cloned().collect()
+    }
+
+    /// The end of an attempt was written down after all.
+    pub fn saved(&self, id: &str) {
+        lock(&self.unsaved).remove(id);
     }
 
     /// What was done here, if the ledger was read.

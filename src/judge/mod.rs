@@ -5,11 +5,12 @@ mod fleet;
 mod horizon;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
+use crate::model::finding::{Finding, Kind, Passed, Remediation, ResourceRef, Verdict, finding_id};
 use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
@@ -79,6 +80,8 @@ pub fn sort(findings: &mut [Finding]) {
 
 fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged) {
     let first = judged.findings.len();
+    let name: Arc<str> = workload.name.into();
+    let mut resources: Vec<Arc<ResourceRef>> = vec![];
     let mut related = vec![];
     let mut tally = Tally::default();
     for rule in REGISTRY {
@@ -102,8 +105,8 @@ fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged)
             if matches!(judgement.outcome, Outcome::Pass) {
                 judged.passed.push(Passed {
                     rule: meta.id,
-                    workload: workload.name.to_owned(),
-                    resource: judgement.resource,
+                    workload: Arc::clone(&name),
+                    resource: shared(&mut resources, judgement.resource),
                 });
                 continue;
             }
@@ -125,6 +128,16 @@ fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged)
     }
     judged.tallies.insert(workload.name.to_owned(), tally);
     causes::link(&mut judged.findings[first..], &related);
+}
+
+/// The one of `known` that says the same, or else `resource`, to be known from now on.
+fn shared(known: &mut Vec<Arc<ResourceRef>>, resource: ResourceRef) -> Arc<ResourceRef> {
+    if let Some(same) = known.iter().find(|r| ***r == resource) {
+        return Arc::clone(same);
+    }
+    let resource = Arc::new(resource);
+    known.push(Arc::clone(&resource));
+    resource
 }
 
 /// The finding, and whether a tag restrains its correction. `None` for a pass.

@@ -1,5 +1,7 @@
 //! Verdicts and what is said about them.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -169,15 +171,16 @@ pub struct Finding {
     pub caused_by: Option<String>,
 }
 
-/// The outcome for one rule and one resource, where the invariant holds.
+/// The outcome for one rule and one resource, where the invariant holds. There are dozens for each workload: names are
+/// shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
     /// The rule's id.
     pub rule: &'static str,
     /// The workload.
-    pub workload: String,
+    pub workload: Arc<str>,
     /// The resource.
-    pub resource: ResourceRef,
+    pub resource: Arc<ResourceRef>,
 }
 
 /// The stable id of a finding: 16 hexadecimal digits of SHA-256 over rule and resource.

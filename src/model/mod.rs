@@ -7,6 +7,7 @@ pub mod policy;
 mod purpose;
 pub mod remediation;
 pub mod resources;
+pub mod shared;
 pub mod snapshot;
 pub mod tags;
 pub mod value_from;

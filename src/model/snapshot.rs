@@ -1,6 +1,6 @@
 //! All that was read of one scope. A part that could not be read holds the error in its place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use super::resources::{
     Access, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, Secret, SecurityGroup, Service,
     Subnet, TaskDefinition,
 };
+use super::shared::Shared;
 use super::value_from::Selector;
 
 /// A call that failed, told so that a person can mend it.
@@ -80,45 +81,45 @@ pub struct Snapshot {
     /// When reading began: no fact is older.
     pub started_at: Timestamp,
     /// RDS instances by identifier, tagged or not: an untagged one may share a group with a tagged one.
-    pub instances: Seen<BTreeMap<String, DbInstance>>,
+    pub instances: Seen<Shared<String, DbInstance>>,
     /// RDS clusters by identifier.
-    pub clusters: Seen<BTreeMap<String, DbCluster>>,
+    pub clusters: Seen<Shared<String, DbCluster>>,
     /// Tagged services by ARN.
-    pub services: Seen<BTreeMap<String, Service>>,
+    pub services: Seen<Shared<String, Service>>,
     /// Tagged services that could not be described, by ARN, with the workload that their tag names.
-    pub unread_services: BTreeMap<String, (String, Arc<ReadError>)>,
+    pub unread_services: Shared<String, (String, Arc<ReadError>)>,
     /// Revisions that services run, by ARN.
-    pub task_definitions: BTreeMap<String, Seen<Arc<TaskDefinition>>>,
+    pub task_definitions: Shared<String, Seen<Arc<TaskDefinition>>>,
     /// Earlier revisions that would keep data, by ARN of the running one that does not.
-    pub durable_revisions: BTreeMap<String, Arc<TaskDefinition>>,
+    pub durable_revisions: Shared<String, Arc<TaskDefinition>>,
     /// Security groups by id.
-    pub security_groups: Seen<BTreeMap<String, SecurityGroup>>,
+    pub security_groups: Seen<Shared<String, SecurityGroup>>,
     /// What groups with an offending rule guard.
-    pub guarded: BTreeMap<String, Seen<Guarded>>,
+    pub guarded: Shared<String, Seen<Guarded>>,
     /// Subnets by id.
-    pub subnets: Seen<BTreeMap<String, Subnet>>,
+    pub subnets: Seen<Shared<String, Subnet>>,
     /// Tagged and referenced secrets by full ARN.
-    pub secrets: Seen<BTreeMap<String, Secret>>,
+    pub secrets: Seen<Shared<String, Secret>>,
     /// References as written (without selector) and where they lead.
-    pub lookups: BTreeMap<String, Seen<Lookup>>,
+    pub lookups: Shared<String, Seen<Lookup>>,
     /// Values by secret and version.
-    pub values: BTreeMap<ValueKey, Seen<Value>>,
+    pub values: Shared<ValueKey, Seen<Value>>,
     /// Parameters of Parameter Store that containers refer to, by the reference as written; `None`: there is none such.
-    pub parameters: BTreeMap<String, Seen<Option<Value>>>,
+    pub parameters: Shared<String, Seen<Option<Value>>>,
     /// Who, besides the secret's own account, the resource policy of a secret lets in: principals as written, by the
     /// secret's full ARN. Empty for one without a policy, or with one that names nobody else.
-    pub policies: BTreeMap<String, Seen<Vec<String>>>,
+    pub policies: Shared<String, Seen<Vec<String>>>,
     /// Whether a role may read what a container refers to: by role ARN and ARN of the secret or parameter. Under `*`,
     /// whether it may do what ECS Exec needs.
-    pub access: BTreeMap<(String, String), Seen<Access>>,
+    pub access: Shared<(String, String), Seen<Access>>,
     /// Parameter groups by whether they are clusters' and by name. AWS's own (`default.*`) are not read.
-    pub parameter_groups: BTreeMap<(bool, String), Seen<ParameterGroup>>,
+    pub parameter_groups: Shared<(bool, String), Seen<ParameterGroup>>,
     /// For services by ARN: revisions that a rollback would choose, the likeliest first, the running one left out.
-    pub rollback_targets: BTreeMap<String, Seen<Vec<String>>>,
+    pub rollback_targets: Shared<String, Seen<Vec<String>>>,
     /// What the logs of services say, by the service's ARN.
-    pub logs: BTreeMap<String, Seen<LogEvidence>>,
+    pub logs: Shared<String, Seen<LogEvidence>>,
     /// Families that run schema migrations, by name.
-    pub migrations: Seen<BTreeMap<String, MigrationFamily>>,
+    pub migrations: Seen<Shared<String, MigrationFamily>>,
     /// Corrections that something keeps undoing; known to `run` alone.
     pub fights: Vec<Fight>,
     /// Every failed read, for the report.
@@ -132,27 +133,43 @@ impl Snapshot {
         Self {
             scope,
             started_at,
-            instances: Ok(BTreeMap::new()),
-            clusters: Ok(BTreeMap::new()),
-            services: Ok(BTreeMap::new()),
-            unread_services: BTreeMap::new(),
-            task_definitions: BTreeMap::new(),
-            durable_revisions: BTreeMap::new(),
-            security_groups: Ok(BTreeMap::new()),
-            guarded: BTreeMap::new(),
-            subnets: Ok(BTreeMap::new()),
-            secrets: Ok(BTreeMap::new()),
-            lookups: BTreeMap::new(),
-            values: BTreeMap::new(),
-            parameters: BTreeMap::new(),
-            policies: BTreeMap::new(),
-            access: BTreeMap::new(),
-            parameter_groups: BTreeMap::new(),
-            rollback_targets: BTreeMap::new(),
-            logs: BTreeMap::new(),
-            migrations: Ok(BTreeMap::new()),
+            instances: Ok(Shared::new()),
+            clusters: Ok(Shared::new()),
+            services: Ok(Shared::new()),
+            unread_services: Shared::new(),
+            task_definitions: Shared::new(),
+            durable_revisions: Shared::new(),
+            security_groups: Ok(Shared::new()),
+            guarded: Shared::new(),
+            subnets: Ok(Shared::new()),
+            secrets: Ok(Shared::new()),
+            lookups: Shared::new(),
+            values: Shared::new(),
+            parameters: Shared::new(),
+            policies: Shared::new(),
+            access: Shared::new(),
+            parameter_groups: Shared::new(),
+            rollback_targets: Shared::new(),
+            logs: Shared::new(),
+            migrations: Ok(Shared::new()),
             fights: vec![],
             errors: BTreeSet::new(),
+        }
+    }
+
+    /// A scope of which nothing could be read.
+    #[must_use]
+    pub fn unread(scope: Scope, started_at: Timestamp, error: &Arc<ReadError>) -> Self {
+        Self {
+            instances: Err(Arc::clone(error)),
+            clusters: Err(Arc::clone(error)),
+            services: Err(Arc::clone(error)),
+            security_groups: Err(Arc::clone(error)),
+            subnets: Err(Arc::clone(error)),
+            secrets: Err(Arc::clone(error)),
+            migrations: Err(Arc::clone(error)),
+            errors: BTreeSet::from([Arc::clone(error)]),
+            ..Self::empty(scope, started_at)
         }
     }
 
@@ -162,7 +179,7 @@ impl Snapshot {
         let (Ok(families), Ok(before)) = (&mut self.migrations, &before.migrations) else {
             return;
         };
-        for (name, family) in families {
+        for (name, family) in families.iter_mut() {
             let Some(known) = before.get(name).and_then(|f| f.last_run.as_ref()) else {
                 continue;
             };
@@ -194,7 +211,7 @@ mod tests {
             last_run: run,
             ..MigrationFamily::default()
         };
-        s.migrations = Ok(BTreeMap::from([("shop-migrate".to_owned(), family)]));
+        s.migrations = Ok(Shared::from([("shop-migrate".to_owned(), family)]));
         s
     }
 
@@ -215,6 +232,7 @@ mod tests {
             .remove("shop-migrate")
             .expect("there")
             .last_run
+            .clone()
     }
 
     #[test]
@@ -242,7 +260,7 @@ mod tests {
     #[test]
     fn a_family_that_is_gone_stays_gone() {
         let mut s = snapshot(None);
-        s.migrations = Ok(BTreeMap::new());
+        s.migrations = Ok(Shared::new());
         s.keep_runs_of(&snapshot(Some(run("task/1", 1, &[]))));
         assert!(s.migrations.expect("read").is_empty());
     }

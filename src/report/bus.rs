@@ -2,6 +2,9 @@
 //!
 //! Events have the source `holdfast` and the detail types `Holdfast Finding` (`detail.state` is `opened` or
 //! `resolved`, `detail.finding` as in the JSON report) and `Holdfast Action` (`detail.outcome` and `detail.action`).
+//! `docs/events.md` and `docs/events.schema.json` describe them.
+
+mod size;
 
 use std::time::Duration;
 
@@ -12,9 +15,8 @@ use serde_json::{Value, json};
 use crate::model::finding::Finding;
 use crate::plan::PlannedAction;
 
-/// Most entries of one `PutEvents`.
-/// <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>
-const BATCH: usize = 10;
+/// The version of what events hold; as of reports, a field more does not raise it.
+const SCHEMA: u32 = 1;
 /// How often entries are offered at most that the bus did not take in a call that succeeded.
 const TRIES: u32 = 3;
 /// The pause before they are offered again; it doubles.
@@ -38,7 +40,7 @@ impl Bus {
             self.entry(
                 "Holdfast Finding",
                 &f.resource.arn,
-                &json!({"state": state, "finding": f}),
+                &json!({"schema_version": SCHEMA, "state": state, "finding": f}),
             )
         };
         let entries = opened
@@ -51,25 +53,26 @@ impl Bus {
 
     /// Announces what became of a correction.
     pub async fn action(&self, action: &PlannedAction, outcome: &str, detail: &str) {
-        let body = json!({"outcome": outcome, "detail": detail, "action": action});
+        let body = json!({"schema_version": SCHEMA, "outcome": outcome, "detail": detail, "action": action});
         self.put(vec![self.entry("Holdfast Action", &action.resource.arn, &body)])
             .await;
     }
 
     fn entry(&self, detail_type: &str, resource: &str, detail: &Value) -> PutEventsRequestEntry {
-        PutEventsRequestEntry::builder()
+        let bare = PutEventsRequestEntry::builder()
             .source("holdfast")
             .detail_type(detail_type)
             .resources(resource)
-            .detail(detail.to_string())
-            .event_bus_name(&self.name)
+            .event_bus_name(&self.name);
+        let around = size::of(&bare.clone().build());
+        bare.detail(size::fit(detail, size::LARGEST.saturating_sub(around)))
             .build()
     }
 
     /// Sends entries in batches. Telling is best effort: what can't be told is logged, and nothing waits for it long.
     async fn put(&self, entries: Vec<PutEventsRequestEntry>) {
-        for batch in entries.chunks(BATCH) {
-            let (lost, why) = offer(batch.to_vec(), |left| self.send(left)).await;
+        for batch in size::batches(entries, size::of) {
+            let (lost, why) = offer(batch, |left| self.send(left)).await;
             if lost > 0 {
                 tracing::warn!(
                     bus = self.name,

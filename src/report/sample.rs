@@ -194,8 +194,8 @@ pub(crate) fn report() -> Report {
         .iter()
         .map(|workload| Passed {
             rule: "rds-short-backup-retention",
-            workload: (*workload).to_owned(),
-            resource: database.clone(),
+            workload: (*workload).into(),
+            resource: Arc::new(database.clone()),
         })
         .collect();
     let s = &mut report.summary;

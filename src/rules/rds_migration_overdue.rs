@@ -74,7 +74,7 @@ fn judge_lapsed(w: &Workload<'_>, database: &DatabaseView<'_>, resource: Resourc
         Ok(groups) => groups,
         // The flag alone is enough to fail; without it, the groups would have decided.
         Err(e) if open.is_empty() => return Judgement::unknown(resource, database.tags, e),
-        Err(_) => &std::collections::BTreeMap::new(),
+        Err(_) => &crate::model::shared::Shared::new(),
     };
     let port = database.port.unwrap_or(DEFAULT_PORT);
     let left: Vec<(&SecurityGroup, Vec<&IngressRule>)> = database

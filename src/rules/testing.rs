@@ -17,6 +17,7 @@ use crate::model::resources::{
     Access, Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, LogEvidence, LogTarget, Rotation,
     Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition,
 };
+use crate::model::shared::Shared;
 use crate::model::snapshot::{Guarded, Lookup, ReadError, Seen, Snapshot, Value};
 use crate::model::tags::Tags;
 use crate::model::value_from::Selector;
@@ -106,7 +107,7 @@ pub(crate) fn denied(operation: &str) -> Arc<ReadError> {
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "what a snapshot holds is Seen")]
-fn found<T>(items: Vec<(&str, T)>) -> Seen<BTreeMap<String, T>> {
+fn found<T>(items: Vec<(&str, T)>) -> Seen<Shared<String, T>> {
     Ok(items.into_iter().map(|(id, item)| (id.to_owned(), item)).collect())
 }
 
@@ -355,11 +356,11 @@ pub(crate) fn cluster(s: &mut Snapshot) -> &mut DbCluster {
         tags: shop(&[]),
         ..DbCluster::default()
     };
-    s.clusters
-        .as_mut()
-        .expect("read")
-        .entry("fleet".into())
-        .or_insert(cluster)
+    let all = s.clusters.as_mut().expect("read");
+    if !all.contains_key("fleet") {
+        all.insert("fleet".into(), cluster);
+    }
+    all.get_mut("fleet").expect("there")
 }
 
 /// The verdicts on a snapshot.

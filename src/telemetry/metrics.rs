@@ -34,6 +34,9 @@ const SWEEP_SECONDS: &[f64] = &[
     0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0,
 ];
 /// From the event's own time: `EventBridge` takes about a second, `CloudTrail` minutes, a queue outage hours.
+const HANDLING_SECONDS: &[f64] = &[
+    0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+];
 const LAG_SECONDS: &[f64] = &[
     0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0,
 ];
@@ -98,6 +101,8 @@ pub struct Metrics {
     queue_oldest: GaugeVec,
     events: IntCounterVec,
     event_lag: Histogram,
+    event_handling: Histogram,
+    tasks: IntGauge,
     actions: IntCounterVec,
     time_to_correct: HistogramVec,
     requests: IntCounterVec,
@@ -153,6 +158,13 @@ impl Metrics {
                 "From an event's own time until what it named was judged.",
             )
             .buckets(LAG_SECONDS.to_vec()),
+        )?)?;
+        let event_handling = make.add(Histogram::with_opts(
+            HistogramOpts::new(
+                "holdfast_event_handling_seconds",
+                "From the receipt of a message until all that it named was judged, and corrected where that was due.",
+            )
+            .buckets(HANDLING_SECONDS.to_vec()),
         )?)?;
         let metrics = Self {
             scoped: Mutex::new(scoped),
@@ -215,6 +227,8 @@ impl Metrics {
                 &["source", "detail_type", "result"],
             )?,
             event_lag,
+            event_handling,
+            tasks: make.int_gauge("holdfast_runtime_tasks", "Asynchronous tasks alive in this process.")?,
             actions: make.counter(
                 "holdfast_actions_total",
                 "Corrections, by outcome (applied, verified, failed, refused, reverted).",
@@ -294,6 +308,16 @@ impl Metrics {
     /// From the event's own time until all that it named was judged. Negative lags (clock skew) count as none.
     pub fn event_lag(&self, seconds: f64) {
         self.event_lag.observe(seconds.max(0.0));
+    }
+
+    /// From the receipt of a message until it was handled.
+    pub fn event_handled(&self, seconds: f64) {
+        self.event_handling.observe(seconds);
+    }
+
+    /// Tasks alive now.
+    pub fn set_tasks(&self, alive: usize) {
+        self.tasks.set(clamp(alive));
     }
 
     /// Counts one correction; `outcome` is `applied`, `verified`, `failed`, `refused` or `reverted`.

@@ -118,6 +118,7 @@ struct Parked {
 struct InFlight {
     handle: String,
     event_time: Option<Timestamp>,
+    received: Instant,
     /// When its visibility timeout was last started.
     since: Instant,
 }
@@ -279,6 +280,7 @@ impl Loop {
             InFlight {
                 handle: message.receipt_handle,
                 event_time,
+                received: Instant::now(),
                 since: Instant::now(),
             },
         );
@@ -348,6 +350,9 @@ impl Loop {
                     let lag = self.parts.clock.now().duration_since(time);
                     self.parts.metrics.event_lag(lag.as_secs_f64());
                 }
+                self.parts
+                    .metrics
+                    .event_handled(message.received.elapsed().as_secs_f64());
                 self.to_delete.push(message.handle);
             }
             Ended::Abandoned if is_stopping => self.to_release.push(message.handle),

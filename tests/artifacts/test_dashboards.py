@@ -25,6 +25,7 @@ MAY_BE_EMPTY = {
 NOT_SEEN_HERE = {
     ("holdfast_actions_total", "outcome", "failed"): "an emulator's calls take effect",
     ("holdfast_actions_total", "outcome", "reverted"): "told only once the operator has seen its correction undone",
+    ("holdfast_actions_total", "outcome", "refused"): "nothing changes between a plan and its action",
     ("holdfast_findings", "verdict", "unknown"): "everything in this world can be read",
     ("holdfast_findings", "verdict", "waived"): "nothing in this world is waived",
 }

@@ -3,13 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::on_both;
+use crate::operator::Operator;
 use crate::stage::{Kind, Stage, list, text};
 use crate::world::World;
 
-on_both!(every_call_is_granted_and_every_grant_is_used);
+on_both!(
+    every_call_is_granted_and_every_grant_is_used,
+    what_the_operator_calls_for_itself_is_granted_on_what_it_names,
+);
 
 /// Granted, but not called in these runs: what for, or which cases see the call.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -134,4 +138,97 @@ fn every_call_is_granted_and_every_grant_is_used(kind: Kind) {
     let excused = |a: &String| ELSEWHERE.iter().any(|(action, _)| a == action);
     let idle: Vec<&String> = enforce.difference(&seen).filter(|a| !excused(a)).collect();
     assert!(idle.is_empty(), "{kind:?}: granted and never used here: {idle:?}");
+}
+
+/// Calls that have no permission of their own, and the permissions that they need in its place.
+const PARTS: &[(&str, &[&str])] = &[
+    (
+        "dynamodb:TransactWriteItems",
+        &["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+    ),
+    ("sqs:DeleteMessageBatch", &["sqs:DeleteMessage"]),
+    ("sqs:ChangeMessageVisibilityBatch", &["sqs:ChangeMessageVisibility"]),
+];
+
+/// Which calls are about the operator's own things.
+const OWN: &[&str] = &["sqs:", "events:", "dynamodb:", "ssm:GetParameter"];
+
+/// Granted to the operator, but not called in this run.
+const OWN_ELSEWHERE: &[(&str, &str)] = &[
+    ("dynamodb:BatchWriteItem", "leases: a mailbox that is emptied"),
+    ("sqs:ChangeMessageVisibility", "operator: a message that takes long"),
+];
+
+fn what_the_operator_calls_for_itself_is_granted_on_what_it_names(kind: Kind) {
+    let mut world = World::new();
+    world.stack("shop", json!({"db": {"public": true}}));
+    world.patch(json!({"queues": {"signals": {}}}));
+    let mut stage = Stage::new(kind, &world);
+    let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+    let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+    // Two, since transactions and other writes of one table get mixed up: lies::Lie::TransactionsMix.
+    for table in ["memory", "shares"] {
+        let keys = json!({"TableName": table, "BillingMode": "PAY_PER_REQUEST", "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
+                          "AttributeDefinitions": [attribute("pk"), attribute("sk")]});
+        stage.call("dynamodb", "create_table", keys);
+    }
+    stage.call("events", "create_event_bus", json!({"Name": "security"}));
+    let switch = json!({"Name": "/holdfast/pause", "Value": "false", "Type": "String"});
+    stage.call("ssm", "put_parameter", switch);
+    let queue = stage.id("queues", "signals");
+    stage.about(&["rds-public-access"]);
+    stage.configure(&format!(
+        "mode: enforce\nevents: {{queue_url: \"{queue}\"}}\nsafety: {{pause: {{ssm_parameter: /holdfast/pause}}, max_failing_percent: 100}}\n\
+         report_to: {{event_bus: security}}\nledger: {{kind: dynamodb, table: memory}}\nlease: {{kind: dynamodb, table: shares}}\n"
+    ));
+    let answer = stage.holdfast(&["--region", "us-east-1", "iam-policy", "--for", "operator"]);
+    let policy: Value = serde_json::from_str(&answer.stdout).unwrap_or_else(|e| panic!("{e}: {answer:?}"));
+    let mut granted = BTreeSet::new();
+    for statement in list(&policy, "Statement") {
+        let resource = text(&statement["Resource"]);
+        assert!(
+            ["signals", "security", "memory", "shares", "holdfast/pause"]
+                .iter()
+                .any(|n| resource.ends_with(n)),
+            "bound to what the configuration names: {statement}"
+        );
+        granted.extend(list(statement, "Action").iter().map(text));
+    }
+    let of = |bearer: &str| text(&stage.holdfast(&["iam-policy", "--for", bearer]).stdout.into());
+    assert!(!of("target").contains("dynamodb:") && of("all").contains("dynamodb:PutItem"));
+
+    let gateway = stage.gateway(&[]);
+    let operator = Operator::start_at(&gateway.endpoint, &stage, &[]);
+    operator.until("a correction that is proved and told", || {
+        operator.metric("holdfast_actions_total", &["outcome=\"verified\""]) >= 1.0
+            && gateway.calls().iter().filter(|c| *c == "events:PutEvents").count() >= 3
+    });
+    crate::operator::send(&mut stage, "{\"source\": \"somebody\", \"detail-type\": \"Something\"}");
+    operator.until("an event that is none of ours is deleted", || {
+        gateway.calls().iter().any(|c| c == "sqs:DeleteMessageBatch")
+    });
+    assert_eq!(operator.stop(), 0);
+    let mut seen = BTreeSet::new();
+    for call in made(gateway.calls())
+        .into_iter()
+        .filter(|c| OWN.iter().any(|own| c.starts_with(own)))
+    {
+        match PARTS.iter().find(|(whole, _)| *whole == call) {
+            // Not each of them need be in every transaction, but each is there for one.
+            Some((_, parts)) => seen.extend(parts.iter().map(|p| (*p).to_owned())),
+            None if call == "ssm:GetParameters" => {}
+            None => drop(seen.insert(call)),
+        }
+    }
+    let more: Vec<&String> = seen.difference(&granted).collect();
+    assert!(
+        more.is_empty(),
+        "it calls for itself what its policy does not grant: {more:?}"
+    );
+    let excused = |a: &String| OWN_ELSEWHERE.iter().any(|(action, _)| a == action);
+    let idle: Vec<&String> = granted.difference(&seen).filter(|a| !excused(a)).collect();
+    assert!(
+        idle.is_empty(),
+        "{kind:?}: granted to the operator and never used: {idle:?}"
+    );
 }

@@ -52,8 +52,8 @@ impl<'a> Reading<'a, '_> {
             // In which zones AWS puts two members nobody knows before; a single one is in one.
             cluster.multi_az = cluster.members.len() > 1 && self.world == World::Best;
         }
-        self.snapshot.instances = Ok(instances);
-        self.snapshot.clusters = Ok(clusters);
+        self.snapshot.instances = Ok(instances.into());
+        self.snapshot.clusters = Ok(clusters.into());
         for (of_cluster, kind) in [
             (false, "aws_db_parameter_group"),
             (true, "aws_rds_cluster_parameter_group"),

@@ -73,7 +73,7 @@ impl<'a> Reading<'a, '_> {
         for (arn, subject) in subjects {
             self.names(&arn, subject);
         }
-        self.snapshot.security_groups = Ok(groups);
+        self.snapshot.security_groups = Ok(groups.into());
         self.subnets();
     }
 
@@ -240,7 +240,7 @@ impl<'a> Reading<'a, '_> {
             };
             found.insert(subnet.id.clone(), subnet);
         }
-        self.snapshot.subnets = Ok(found);
+        self.snapshot.subnets = Ok(found.into());
     }
 
     /// A VPC's own table is named by `default_route_table_id`, an attribute of the VPC.

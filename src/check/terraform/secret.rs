@@ -60,7 +60,7 @@ impl<'a> Reading<'a, '_> {
                 .values
                 .insert((arn.clone(), Selector::default()), Ok(value));
         }
-        self.snapshot.secrets = Ok(secrets);
+        self.snapshot.secrets = Ok(secrets.into());
     }
 
     fn secret(&mut self, r: &Resource<'a>) -> Secret {

@@ -33,7 +33,7 @@ impl<'a> Reading<'a, '_> {
             let service = self.service(r, arn);
             services.insert(service.arn.clone(), service);
         }
-        self.snapshot.services = Ok(services);
+        self.snapshot.services = Ok(services.into());
         run
     }
 
@@ -52,7 +52,7 @@ impl<'a> Reading<'a, '_> {
             self.names(&service.arn, Subject::of_definition(&r.address));
             services.insert(service.arn.clone(), service);
         }
-        self.snapshot.services = Ok(services);
+        self.snapshot.services = Ok(services.into());
     }
 
     /// Reads a task definition into the snapshot and returns the ARN that stands for it.

@@ -1,11 +1,11 @@
 //! Whether the network lets a service reach a database.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::model::resources::{IngressRule, SecurityGroup, Service, Source, Subnet};
+use crate::model::shared::Shared;
 use crate::model::snapshot::{ReadError, Seen};
 use crate::rules::Workload;
 use crate::rules::workload::DatabaseView;
@@ -29,8 +29,8 @@ struct Path<'a> {
     database: &'a DatabaseView<'a>,
     port: u16,
     account: &'a str,
-    groups: &'a BTreeMap<String, SecurityGroup>,
-    subnets: &'a Seen<BTreeMap<String, Subnet>>,
+    groups: &'a Shared<String, SecurityGroup>,
+    subnets: &'a Seen<Shared<String, Subnet>>,
 }
 
 /// Whether `service`, which has an awsvpc network, reaches `database` on `port`. Only the database's side is looked at:

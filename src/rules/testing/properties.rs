@@ -8,6 +8,7 @@ use super::{clean, judged, judged_by, rules_with, service};
 use crate::model::finding::Verdict;
 use crate::model::remediation::{Action, Database, DatabaseSetting, ServiceSetting};
 use crate::model::resources::{DbInstance, SecretVariable, TaskDefinition};
+use crate::model::shared::Shared;
 use crate::model::snapshot::Snapshot;
 
 fn instance<'a>(s: &'a mut Snapshot, id: &str) -> &'a mut DbInstance {
@@ -178,7 +179,7 @@ fn going_back_keeps_the_data() {
         ..super::running(&mut s).clone()
     };
     super::web(&mut s).secrets.clear();
-    s.secrets = Ok(std::collections::BTreeMap::new());
+    s.secrets = Ok(Shared::new());
     s.durable_revisions.insert(super::REVISION.into(), Arc::new(durable));
     let found = judged(&s);
     let finding = found

@@ -3,12 +3,11 @@
 mod changes;
 mod remedies;
 
-use std::collections::BTreeMap;
-
 use super::super::{HOST, REVISION, ago, cluster, connection, db, denied, guard, holds, ingress, service, tags, web};
 use super::{Area, Case, Change};
 use crate::model::connection::SecretShape;
 use crate::model::resources::{DbInstance, PlainDatabase, Source};
+use crate::model::shared::Shared;
 use changes::{
     ELSEWHERE, TWO, add_subnet, apart, in_days, leads_to, lets_in_only, migrating, minutes_ago, multi_az_cluster, net,
     own_group, parameter, plain_url, replica, second, secret, status, subnet, unread_value, version,
@@ -111,7 +110,7 @@ const FAILING: &[Case] = &[
     ("everybody refers to another", |s| leads_to(s, ELSEWHERE, 72), &[ABANDONED]),
     ("a plain URL to another", |s| plain_url(s, ELSEWHERE), &[ABANDONED]),
     ("a parameter that leads to another", |s| parameter(s, ELSEWHERE), &[ABANDONED]),
-    ("no service", |s| s.services = Ok(BTreeMap::new()), &[ABANDONED]),
+    ("no service", |s| s.services = Ok(Shared::new()), &[ABANDONED]),
     ("a cluster that nobody refers to", |s| { cluster(s); web(s).secrets.clear(); }, &[ABANDONED]),
     ("stopped, and nobody refers to it", |s| { status(s, "stopped"); web(s).secrets.clear(); }, &[DOWN, ABANDONED]),
     // Off by default.
@@ -161,7 +160,7 @@ const PASSING: &[(&str, Change)] = &[
     ("the service's subnet", |s| lets_in_only(s, "10.0.1.0/24")),
     ("the whole VPC", |s| lets_in_only(s, "10.0.0.0/16")),
     ("two rules for two subnets", |s| { add_subnet(s, "subnet-2", "vpc-1", "10.0.2.0/24", &[]); service(s).subnets.push("subnet-2".into()); lets_in_only(s, "10.0.1.0/24"); guard(s).ingress.push(ingress("sgr-2", "10.0.2.0/24")); }),
-    ("the world, without subnets", |s| { s.subnets = Ok(BTreeMap::new()); db(s).subnets.clear(); lets_in_only(s, "0.0.0.0/0"); }),
+    ("the world, without subnets", |s| { s.subnets = Ok(Shared::new()); db(s).subnets.clear(); lets_in_only(s, "0.0.0.0/0"); }),
     ("IPv6 to a dual-stack database", |s| { db(s).dual_stack = true; subnet(s).cidrs.push(net("2001:db8:1::/64")); lets_in_only(s, "2001:db8:1::/64"); }),
     ("a second guard", |s| { db(s).security_groups.push("sg-two".into()); let mut two = guard(s).clone(); two.id = "sg-two".into(); guard(s).ingress.clear(); s.security_groups.as_mut().expect("read").insert("sg-two".into(), two); }),
     ("the second of the service's groups", |s| { service(s).security_groups = vec!["sg-x".into(), "sg-app".into()]; }),

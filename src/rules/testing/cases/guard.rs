@@ -5,6 +5,7 @@ use super::{Area, Case, Change};
 use crate::model::connection::SecretShape;
 use crate::model::finding::{Kind, ResourceRef};
 use crate::model::resources::Fight;
+use crate::model::shared::Shared;
 use crate::model::snapshot::Snapshot;
 
 const REVERTED: &str = "correction-reverted";
@@ -32,7 +33,7 @@ fn fight(s: &mut Snapshot, workload: &str, principals: &[&str]) {
 }
 
 fn without_database(s: &mut Snapshot) {
-    s.instances = Ok(std::collections::BTreeMap::new());
+    s.instances = Ok(Shared::new());
 }
 
 #[rustfmt::skip]
@@ -67,7 +68,7 @@ const PASSING: &[(&str, Change)] = &[
     ("a waiver renewed beside the old one", |s| waive(s, "rds-public-access@2026-01-01T00:00:00Z rds-public-access@2027-01-01T00:00:00Z", Some("x"))),
     ("a reason without a waiver", |s| db(s).tags = shop(&[("waive-reason", "x")])),
     ("another's fight", |s| fight(s, "bank", &[])),
-    ("no database and no service", |s| { without_database(s); s.services = Ok(std::collections::BTreeMap::new()); }),
+    ("no database and no service", |s| { without_database(s); s.services = Ok(Shared::new()); }),
     ("a cluster alone", |s| { cluster(s).members.clear(); db(s).cluster = None; }),
     ("the service's own group untagged", |s| { s.security_groups.as_mut().expect("read").get_mut("sg-app").expect("there").tags = tags(&[]); }),
     ("a stranger's database elsewhere", |s| {
@@ -87,7 +88,7 @@ const UNKNOWN: &[Case] = &[
     ("groups", |s| s.security_groups = Err(denied("DescribeSecurityGroups")), &[WAIVER, UNTAGGED]),
     ("services", |s| s.services = Err(denied("DescribeServices")), &[WAIVER, UNTAGGED, WITHOUT]),
     ("one service", |s| {
-        s.services = Ok(std::collections::BTreeMap::new());
+        s.services = Ok(Shared::new());
         s.unread_services.insert(SERVICE.into(), ("shop".into(), denied("DescribeServices")));
     }, &[WAIVER, UNTAGGED]),
 ];

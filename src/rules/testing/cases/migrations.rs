@@ -7,6 +7,7 @@ use super::super::{REVISION, SECRET, clean, denied, judged_by, now, running, ser
 use super::{Area, Change};
 use crate::model::finding::Verdict;
 use crate::model::resources::{Container, MigrationFamily, TaskDefinition, TaskRun};
+use crate::model::shared::Shared;
 use crate::model::snapshot::Snapshot;
 
 const FAILED: &str = "migration-failed";
@@ -53,11 +54,11 @@ fn migrates(s: &mut Snapshot) {
         last_run: Some(run),
         unread: None,
     };
-    s.migrations = Ok(BTreeMap::from([(FAMILY.to_owned(), family)]));
+    s.migrations = Ok([(FAMILY.to_owned(), family)].into());
 }
 
 fn family(s: &mut Snapshot) -> &mut MigrationFamily {
-    if s.migrations.as_ref().is_ok_and(BTreeMap::is_empty) {
+    if s.migrations.as_ref().is_ok_and(Shared::is_empty) {
         migrates(s);
     }
     s.migrations.as_mut().expect("read").get_mut(FAMILY).expect("there")
@@ -181,10 +182,10 @@ fn told() {
         "migrate".into(),
         "OutOfMemoryError: Container killed due to memory usage".into(),
     );
-    s.services = Ok(BTreeMap::new());
-    s.instances = Ok(BTreeMap::new());
-    s.secrets = Ok(BTreeMap::new());
-    s.security_groups = Ok(BTreeMap::new());
+    s.services = Ok(Shared::new());
+    s.instances = Ok(Shared::new());
+    s.secrets = Ok(Shared::new());
+    s.security_groups = Ok(Shared::new());
     let judged = judged_by(&s, &[FAILED, DRIFT]);
     let [finding] = judged.findings.as_slice() else {
         panic!("{:#?}", judged.findings);

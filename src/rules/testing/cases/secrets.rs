@@ -12,6 +12,7 @@ use super::super::{
 use super::{Area, Change};
 use crate::model::connection::{Connection, ConnectionForm, Fault, SecretShape};
 use crate::model::resources::{Access, Container, PlainDatabase, Rotation, Secret, SecretVariable};
+use crate::model::shared::Shared;
 use crate::model::snapshot::{Snapshot, Value};
 use crate::model::value_from::Selector;
 
@@ -230,7 +231,7 @@ const PASSING: &[(&str, Change)] = &[
     ("a good parameter", |s| parameter(s, Some(SecretShape::Plain(good())))),
     ("a good parameter by ARN", |s| {
         parameter(s, Some(SecretShape::Plain(good())));
-        let held = s.parameters.remove(PARAMETER).expect("there");
+        let held = Arc::unwrap_or_clone(s.parameters.remove(PARAMETER).expect("there"));
         web(s).secrets[0].value_from = PARAMETER_ARN.into();
         s.parameters.insert(PARAMETER_ARN.into(), held);
     }),
@@ -265,7 +266,7 @@ fn unread(s: &mut Snapshot) {
 
 /// As `secrets.inspect: off` leaves it.
 fn off(s: &mut Snapshot) {
-    s.secrets = Ok(BTreeMap::new());
+    s.secrets = Ok(Shared::new());
     s.lookups.clear();
     s.values.clear();
     s.policies.clear();

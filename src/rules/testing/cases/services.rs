@@ -7,6 +7,7 @@ use super::super::{
 };
 use super::{Area, Change};
 use crate::model::resources::{Access, Deployment, LogEvidence, LogMatch, PlainDatabase, TaskDefinition};
+use crate::model::shared::Shared;
 use crate::model::snapshot::Snapshot;
 
 const BUILTIN: &str = "ecs-builtin-database";
@@ -94,7 +95,7 @@ const FAILING: &[(&str, Change, &[&str])] = &[
         service(s).assign_public_ip = true;
         db(s).tags = shop(&[("phase", "migrating"), ("migration-until", "2026-11-21T11:59:59Z")]);
     }, &[PUBLIC]),
-    ("public tasks without a database", |s| { service(s).assign_public_ip = true; s.instances = Ok(std::collections::BTreeMap::new()); }, &[PUBLIC]),
+    ("public tasks without a database", |s| { service(s).assign_public_ip = true; s.instances = Ok(Shared::new()); }, &[PUBLIC]),
     ("an address that changes", |s| { service(s).assign_public_ip = true; service(s).load_balanced = false; }, &[PUBLIC, BALANCER]),
     ("no way in", |s| service(s).exec_enabled = false, &[EXEC_OFF]),
     ("a role without ssmmessages", |s| role(s, Access::Denied { missing: vec!["ssmmessages:OpenDataChannel".into()] }), &[EXEC_OFF]),
@@ -140,7 +141,7 @@ const UNKNOWN: &[(&str, Change, &[&str])] = &[
     ("services", |s| s.services = Err(denied("DescribeServices")), &[BUILTIN, ROLLBACK, PROTECTION, FAILED, PUBLIC, BALANCER, EXEC_OFF]),
     ("one service", |s| {
         let gone = s.services.as_mut().expect("read").remove(SERVICE).expect("there");
-        s.unread_services.insert(gone.arn, ("shop".into(), denied("DescribeServices")));
+        s.unread_services.insert(gone.arn.clone(), ("shop".into(), denied("DescribeServices")));
     }, &[BUILTIN, ROLLBACK, PROTECTION, FAILED, PUBLIC, BALANCER, EXEC_OFF]),
     ("the revision", |s| { s.task_definitions.insert(REVISION.into(), Err(denied("DescribeTaskDefinition"))); }, &[BUILTIN, ROLLBACK, EXEC_OFF]),
     ("the log", |s| { s.logs.insert(SERVICE.into(), Err(denied("FilterLogEvents"))); }, &[BUILTIN]),

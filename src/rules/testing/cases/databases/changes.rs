@@ -81,11 +81,9 @@ pub(super) fn replica(s: &mut Snapshot) -> &mut DbInstance {
     copy.backup_retention_days = 0;
     copy.restorable_until = None;
     copy.endpoint.as_mut().expect("there").host = TWO.into();
-    s.instances
-        .as_mut()
-        .expect("read")
-        .entry("shop-copy".into())
-        .or_insert(copy)
+    let all = s.instances.as_mut().expect("read");
+    all.insert("shop-copy".into(), copy);
+    all.get_mut("shop-copy").expect("there")
 }
 
 /// Makes the cluster a Multi-AZ DB cluster.
