@@ -195,7 +195,7 @@ fn timers(kind: Kind) {
         let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
         at.round(jiff::Unit::Second).expect("an instant")
     };
-    let (window, waiver) = (in_seconds(14), in_seconds(16));
+    let (window, waiver) = (in_seconds(18), in_seconds(20));
     let tag = |stage: &mut Stage, id: &str, tags: serde_json::Value| {
         let arn = format!("arn:aws:rds:us-east-1:123456789012:db:{id}");
         stage.call(
