@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/holdfast/target
 # `make simulate SEEDS=n` runs so many seeds, `make simulate SEED=n` one with its whole trace.
 SEEDS ?= 100000
 
-.PHONY: help demo test simulate bench peers build fmt lint docs
+.PHONY: help demo test simulate bench soak peers build fmt lint docs
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
@@ -20,6 +20,9 @@ simulate: ## the operator against a simulated AWS: SEEDS=n of them, or SEED=n al
 
 bench: ## calls, time, CPU and memory of a sweep; reaction to an event
 	bench/run.sh
+
+soak: ## twenty minutes at 2,000 workloads: memory, tasks, queue, latency (after make bench, which builds the binary)
+	$${HOLDFAST_VENV:-$$HOME/.cache/holdfast/venv}/bin/python bench/soak.py --check --holdfast $(CARGO_TARGET_DIR)/release/holdfast
 
 peers: build ## Holdfast beside Cloud Custodian and Prowler; installs them
 	tests/peers/run.sh

@@ -185,7 +185,8 @@ impl Actor<'_> {
     }
 
     async fn overdue(&self, attempt: &mut Attempt, r: &Rollout, after: &str, last: &str) -> Progress {
-        let passed = age(attempt.begun_at, self.clock.now());
+        // Since the service was given the revision: a process may have been gone for long before.
+        let passed = age(attempt.step_at, self.clock.now());
         if passed < self.patience.settle {
             return Progress::Waits(self.pace(passed), last.to_owned());
         }
