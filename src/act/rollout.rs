@@ -84,6 +84,12 @@ impl Actor<'_> {
             let Action::RollBack { to, .. } = &attempt.action.action else {
                 return Err(Progress::Ended(Ended::Failed, "this is no rollout".into()));
             };
+            if !fresh {
+                // The service is given its revision only after the next step was written down. Whether that is still
+                // wanted, and allowed, a new attempt decides.
+                let why = "not begun: the process that was about to do it stopped before";
+                return Err(Progress::Ended(Ended::Refused, why.into()));
+            }
             return Ok(to.clone());
         };
         let (base, changes) = (base.clone(), changes.clone());

@@ -58,6 +58,7 @@ pub struct Operator {
     round: Mutex<Round>,
     /// Something changed since it was published.
     news: AtomicBool,
+    publishing: Mutex<()>,
     /// To whoever puts announcements on the bus.
     to_bus: Option<mpsc::Sender<News>>,
     announcements: Mutex<Option<(Bus, mpsc::Receiver<News>)>>,
@@ -124,6 +125,7 @@ impl Operator {
             actions: Mutex::default(),
             round: Mutex::default(),
             news: AtomicBool::new(true),
+            publishing: Mutex::default(),
             to_bus,
             announcements: Mutex::new(announcements),
         }
@@ -278,6 +280,8 @@ impl Operator {
     /// Publishes what is known to the HTTP server, if it has changed. Encoding a fleet takes longer than judging a
     /// workload, so it is done when somebody asks.
     pub fn publish(&self) {
+        // Whoever asks meanwhile waits for what is being encoded.
+        let _one_at_a_time = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.news.swap(false, Ordering::Relaxed) {
             self.encode();
         }
