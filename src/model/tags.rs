@@ -17,7 +17,10 @@ impl Tags {
     /// The value of `{prefix}{name}`.
     #[must_use]
     pub fn get(&self, prefix: &str, name: &str) -> Option<&str> {
-        self.0.get(&format!("{prefix}{name}")).map(String::as_str)
+        // A resource has few tags, and this is asked often: a key made for a look-up would cost more.
+        let mut tags = self.0.iter();
+        let (_, value) = tags.find(|(key, _)| key.strip_prefix(prefix) == Some(name))?;
+        Some(value)
     }
 
     /// The workload that the resource belongs to. An empty value is no workload.

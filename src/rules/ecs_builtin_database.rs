@@ -93,7 +93,7 @@ fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinitio
     };
     let failure = builtin(service, evidence).or_else(|| unconnected(w, service, definition, evidence));
     Some(match failure {
-        None => Judgement::pass(resource, &service.tags),
+        None => Judgement::pass(resource),
         Some(failure) => Judgement::fail(resource, &service.tags, failure).relating(secrets(w, definition)),
     })
 }

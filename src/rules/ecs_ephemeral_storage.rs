@@ -50,7 +50,7 @@ impl Rule for EcsEphemeralStorage {
         each_running(w, |service, definition| {
             let resource = w.service_ref(service);
             Some(if is_durable(w, definition, service.fargate) {
-                Judgement::pass(resource, &service.tags)
+                Judgement::pass(resource)
             } else {
                 Judgement::fail(resource, &service.tags, failure(w, service, definition))
             })

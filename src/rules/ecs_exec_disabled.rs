@@ -63,7 +63,7 @@ impl Rule for EcsExecDisabled {
                 Err(e) => Err(e),
             };
             Some(match role {
-                Ok(None) if service.exec_enabled => Judgement::pass(resource, &service.tags),
+                Ok(None) if service.exec_enabled => Judgement::pass(resource),
                 Err(e) if service.exec_enabled => Judgement::unknown(resource, &service.tags, &e),
                 role => {
                     let lack = role.as_ref().ok().and_then(Option::as_ref);

@@ -57,7 +57,7 @@ impl Rule for EcsFailedDeployment {
                 (None, Some(e)) if primary.rollout_state.as_deref() == Some("COMPLETED") => {
                     Judgement::unknown(resource, &service.tags, e)
                 }
-                (None, _) => Judgement::pass(resource, &service.tags),
+                (None, _) => Judgement::pass(resource),
             })
         })
     }

@@ -62,7 +62,7 @@ impl Rule for EcsMissingDatabaseSecret {
         each_running(w, |service, definition| {
             let resource = w.service_ref(service);
             Some(if database_variables(w, definition).next().is_some() {
-                Judgement::pass(resource, &service.tags)
+                Judgement::pass(resource)
             } else {
                 Judgement::fail(resource, &service.tags, failure(w, service, definition))
             })

@@ -47,7 +47,7 @@ impl Rule for EcsNoLoadBalancer {
             }
             let resource = w.service_ref(service);
             if service.load_balanced {
-                return Some(Judgement::pass(resource, &service.tags));
+                return Some(Judgement::pass(resource));
             }
             let name = format!("{}/{}", service.cluster, service.name);
             let failure = Failure {

@@ -52,7 +52,7 @@ impl Rule for EcsNoRolloutProtection {
             }
             let resource = w.service_ref(service);
             Some(if service.circuit_breaker && service.circuit_breaker_rollback {
-                Judgement::pass(resource, &service.tags)
+                Judgement::pass(resource)
             } else {
                 Judgement::fail(resource, &service.tags, failure(w, service))
             })

@@ -88,7 +88,7 @@ fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinitio
     let resource = w.service_ref(service);
     let found = plain_variables(definition);
     if found.is_empty() {
-        return Judgement::pass(resource, &service.tags);
+        return Judgement::pass(resource);
     }
     let kind = |p: &Plain<'_>| match p.url {
         Some(_) => "a postgres URL with its password",

@@ -64,7 +64,7 @@ impl Rule for EcsPublicTask {
                     Judgement::fail(resource, &service.tags, failure).in_phase(*phase)
                 }
                 Err(e) if service.assign_public_ip => Judgement::unknown(resource, &service.tags, e),
-                _ => Judgement::pass(resource, &service.tags),
+                _ => Judgement::pass(resource),
             })
         })
     }

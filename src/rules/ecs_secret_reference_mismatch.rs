@@ -95,7 +95,7 @@ fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinitio
         return None;
     }
     Some(match (mismatches.as_slice(), unknown) {
-        ([], None) => Judgement::pass(resource, &service.tags),
+        ([], None) => Judgement::pass(resource),
         ([], Some(e)) => Judgement::unknown(resource, &service.tags, &e),
         (found, _) => Judgement::fail(resource, &service.tags, failure(w, service, definition, found)),
     })

@@ -116,7 +116,7 @@ fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinitio
         (true, Some(e)) => Judgement::unknown(resource, &service.tags, &e),
         // Every reference leads to nothing: `ecs-secret-reference-mismatch` speaks of that.
         (true, None) if needed.is_empty() => return None,
-        (true, None) => Judgement::pass(resource, &service.tags),
+        (true, None) => Judgement::pass(resource),
     };
     Some(judgement.relating(needed))
 }

@@ -76,7 +76,7 @@ fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinitio
     }
     Some(match unsafe_targets(w, service) {
         Err(e) => Judgement::unknown(resource, &service.tags, &e),
-        Ok(targets) if targets.is_empty() => Judgement::pass(resource, &service.tags),
+        Ok(targets) if targets.is_empty() => Judgement::pass(resource),
         Ok(targets) => Judgement::fail(resource, &service.tags, failure(w, service, &targets)),
     })
 }

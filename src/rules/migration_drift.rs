@@ -84,7 +84,7 @@ fn judge_family(w: &Workload<'_>, family: &MigrationFamily) -> Option<Judgement>
         let missing = family.unread.as_ref().or_else(|| run?.unread_groups.as_ref());
         return Some(match missing {
             Some(e) => unknown(e)?,
-            None => Judgement::pass(resource, &family.tags),
+            None => Judgement::pass(resource),
         });
     }
     Some(Judgement::fail(

@@ -67,7 +67,7 @@ fn judge_family(w: &Workload<'_>, family: &MigrationFamily) -> Option<Judgement>
     }
     let run = family.last_run.as_ref()?;
     Some(match why_failed(w, run) {
-        None => Judgement::pass(resource, &family.tags),
+        None => Judgement::pass(resource),
         Some(why) => Judgement::fail(resource, &family.tags, failure(run, &why)).relating(secrets(w, run)),
     })
 }

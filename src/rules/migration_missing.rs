@@ -47,7 +47,7 @@ impl Rule for MigrationMissing {
         let resource = ResourceRef::workload(w.name, &w.snapshot.scope);
         let none = Tags::default();
         if !families.is_empty() {
-            return vec![Judgement::pass(resource, &none)];
+            return vec![Judgement::pass(resource)];
         }
         let failure = Failure {
             severity: None,

@@ -58,7 +58,7 @@ impl Rule for RdsMigrationOverdue {
 fn judge_one(w: &Workload<'_>, database: &DatabaseView<'_>) -> Judgement {
     let resource = database.resource(w);
     match database.phase.lapsed {
-        None => Judgement::pass(resource, database.tags),
+        None => Judgement::pass(resource),
         Some(lapse) => judge_lapsed(w, database, resource, lapse),
     }
 }
@@ -91,7 +91,7 @@ fn judge_lapsed(w: &Workload<'_>, database: &DatabaseView<'_>, resource: Resourc
         .filter(|(_, rules): &(_, Vec<_>)| !rules.is_empty())
         .collect();
     if open.is_empty() && left.is_empty() {
-        return Judgement::pass(resource, database.tags);
+        return Judgement::pass(resource);
     }
     let mut evidence = vec![window_evidence(w, lapse)];
     let mut still = vec![];

@@ -109,7 +109,7 @@ fn judge_group(w: &Workload<'_>, group: &SecurityGroup, databases: &[&DatabaseVi
     let resource = w.group_ref(group);
     let (offending, undetermined) = offending(w, group, databases);
     let mut judgement = match (offending.as_slice(), undetermined.then(|| w.services_error()).flatten()) {
-        ([], None) => Judgement::pass(resource, &group.tags),
+        ([], None) => Judgement::pass(resource),
         ([], Some(error)) => Judgement::unknown(resource, &group.tags, &error),
         (rules, _) => Judgement::fail(resource, &group.tags, failure(w, group, databases, rules)),
     };

@@ -68,7 +68,7 @@ impl Rule for RdsPublicAccess {
                 ));
                 Judgement::fail(resource, &cluster.tags, failure(&cluster.id, remedy)).in_phase(reading)
             } else {
-                Judgement::pass(resource, &cluster.tags)
+                Judgement::pass(resource)
             });
         }
         let judged_above = |id: &Option<String>| {
@@ -85,7 +85,7 @@ impl Rule for RdsPublicAccess {
                     .in_phase(reading)
                     .relating(above.map(|c| c.arn.clone()))
             } else {
-                Judgement::pass(resource, &instance.tags)
+                Judgement::pass(resource)
             });
         }
         out

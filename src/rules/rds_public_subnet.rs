@@ -76,7 +76,7 @@ fn judge_one(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<Judgement>
     }
     let resource = database.resource(w);
     if database.phase.phase.is_migrating() {
-        return Some(Judgement::pass(resource, database.tags));
+        return Some(Judgement::pass(resource));
     }
     let subnets = match &w.snapshot.subnets {
         Ok(subnets) => subnets,
@@ -88,7 +88,7 @@ fn judge_one(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<Judgement>
         .collect();
     let missing = listed.iter().find(|id| !subnets.contains_key(**id));
     Some(match (public.as_slice(), missing) {
-        ([], None) => Judgement::pass(resource, database.tags),
+        ([], None) => Judgement::pass(resource),
         ([], Some(missing)) => Judgement::unknown(resource, database.tags, &not_found(missing)),
         (public, _) => Judgement::fail(resource, database.tags, failure(database, public)).in_phase(database.phase),
     })

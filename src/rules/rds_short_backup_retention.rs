@@ -92,7 +92,7 @@ impl Judged<'_> {
     fn against(self, w: &Workload<'_>, resource: crate::model::finding::ResourceRef) -> Judgement {
         let wanted = i32::try_from(w.params.backup_retention_days).unwrap_or(i32::MAX);
         if self.days >= wanted {
-            return Judgement::pass(resource, self.tags);
+            return Judgement::pass(resource);
         }
         let id = self.id;
         let message = if self.days == 0 {

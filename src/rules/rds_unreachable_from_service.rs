@@ -166,7 +166,7 @@ fn judge_one(w: &Workload<'_>, path: &Paths<'_>) -> Option<Judgement> {
     let mut judgement = match (path.cut_off.as_slice(), &path.unclear) {
         ([], Some(e)) => Judgement::unknown(resource, database.tags, e),
         ([], None) if !path.looked => return None,
-        ([], None) => Judgement::pass(resource, database.tags),
+        ([], None) => Judgement::pass(resource),
         _ => Judgement::fail(resource, database.tags, failure(w, path)).in_phase(database.phase),
     };
     judgement.tags.extend(guards(w, database).map(|g| g.tags.clone()));

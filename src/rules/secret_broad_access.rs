@@ -73,7 +73,7 @@ impl Rule for SecretBroadAccess {
 fn judge_secret(w: &Workload<'_>, secret: &Secret) -> Judgement {
     let resource = w.secret_ref(secret);
     let strangers = match w.snapshot.policies.get(&secret.arn) {
-        Some(Ok(strangers)) if strangers.is_empty() => return Judgement::pass(resource, &secret.tags),
+        Some(Ok(strangers)) if strangers.is_empty() => return Judgement::pass(resource),
         Some(Ok(strangers)) => strangers,
         Some(Err(e)) => return Judgement::unknown(resource, &secret.tags, e),
         None => return Judgement::unknown(resource, &secret.tags, &not_read(secret)),

@@ -128,7 +128,7 @@ fn not_looked_up(target: &SecretRef) -> Arc<ReadError> {
 fn judge_secret(w: &Workload<'_>, secret: &Secret, services: &[&Service]) -> Judgement {
     let resource = w.secret_ref(secret);
     let Some(at) = secret.deleted_at else {
-        return Judgement::pass(resource, &secret.tags);
+        return Judgement::pass(resource);
     };
     let names: Vec<String> = services.iter().map(|s| format!("{}/{}", s.cluster, s.name)).collect();
     let names = names.join(", ");

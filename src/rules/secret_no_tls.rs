@@ -105,7 +105,7 @@ fn judge_holder(holder: &Holder<'_>, databases: &[DatabaseView<'_>]) -> Option<J
         return None;
     }
     if found.is_empty() {
-        return Some(Judgement::pass(holder.resource.clone(), holder.tags));
+        return Some(Judgement::pass(holder.resource.clone()));
     }
     let told: Vec<&str> = found.iter().map(|(told, _)| told.as_str()).collect();
     let told = told.join("; ");

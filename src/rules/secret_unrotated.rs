@@ -78,7 +78,7 @@ fn judge_secret(w: &Workload<'_>, secret: &Secret) -> Judgement {
         .last
         .map_or_else(|| "never".to_owned(), |at| at.to_string());
     let what = match (secret.rotation.enabled, late) {
-        (true, false) => return Judgement::pass(resource, &secret.tags),
+        (true, false) => return Judgement::pass(resource),
         (false, _) => format!("is not rotated by itself (rotated last: {last})"),
         (true, true) => format!("was not rotated for longer than {age} (rotated last: {last})"),
     };

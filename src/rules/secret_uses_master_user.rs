@@ -81,7 +81,7 @@ fn judge_holder(w: &Workload<'_>, holder: &Holder<'_>, databases: &[DatabaseView
         return None;
     }
     if found.is_empty() {
-        return Some(Judgement::pass(holder.resource.clone(), holder.tags));
+        return Some(Judgement::pass(holder.resource.clone()));
     }
     let told: Vec<&str> = found.iter().map(|(told, ..)| told.as_str()).collect();
     let told = told.join("; ");

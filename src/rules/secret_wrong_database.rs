@@ -105,7 +105,7 @@ fn judge_holder(w: &Workload<'_>, holder: &Holder<'_>, databases: &[DatabaseView
         return Some(Judgement::unknown(resource, holder.tags, &Arc::new(error)));
     }
     if astray.is_empty() {
-        return Some(Judgement::pass(resource, holder.tags));
+        return Some(Judgement::pass(resource));
     }
     let told: Vec<&str> = astray.iter().map(|(told, ..)| told.as_str()).collect();
     let told = told.join("; ");

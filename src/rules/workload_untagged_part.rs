@@ -168,7 +168,7 @@ fn strays(w: &Workload<'_>, host: &str, parts: &mut Parts) {
 fn judgement(w: &Workload<'_>, resource: ResourceRef, tags: &Tags) -> Judgement {
     let own = tags.workload(w.prefix);
     if own == Some(w.name) {
-        return Judgement::pass(resource, tags);
+        return Judgement::pass(resource);
     }
     let key = format!("{}workload", w.prefix);
     let belongs = own.map_or("is not tagged".to_owned(), |other| {

@@ -55,7 +55,7 @@ impl Rule for WorkloadWithoutDatabase {
         let resource = ResourceRef::workload(w.name, &w.snapshot.scope);
         match w.databases() {
             Err(e) => w.unknown(&e),
-            Ok(found) if !found.is_empty() => vec![Judgement::pass(resource, &Tags::default())],
+            Ok(found) if !found.is_empty() => vec![Judgement::pass(resource)],
             Ok(_) => {
                 let names: Vec<String> = services.iter().map(|s| format!("{}/{}", s.cluster, s.name)).collect();
                 let failure = Failure {

@@ -128,7 +128,7 @@ impl<'a> Whole<'a> {
     /// The invariant holds.
     #[must_use]
     pub fn pass(&self, w: &Workload<'_>) -> Judgement {
-        Judgement::pass(self.resource(w), self.tags())
+        Judgement::pass(self.resource(w))
     }
 
     /// It does not.
