@@ -4,6 +4,7 @@
 //! move time themselves.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,6 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 pub trait Clock: Send + Sync {
     /// The current instant, UTC.
     fn now(&self) -> Timestamp;
+}
+
+/// How long it is from `then` to `now`: nothing, if the clock of whoever wrote `then` is ahead.
+#[must_use]
+pub fn passed(then: Timestamp, now: Timestamp) -> Duration {
+    now.duration_since(then).max(SignedDuration::ZERO).unsigned_abs()
 }
 
 /// The machine's own clock.

@@ -12,10 +12,9 @@ mod service;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, passed};
 use crate::cloud::{Cloud, Write};
 use crate::collect::{Collector, Focus};
 use crate::config::Config;
@@ -238,13 +237,7 @@ impl Actor<'_> {
             Action::RollOut { .. } | Action::RollBack { .. } => self.roll(&mut attempt, true).await,
             _ => self.first_call(&mut attempt).await,
         };
-        let saved = self.note(&mut attempt, &progress).await;
-        Stepped {
-            unsaved: (!saved).then(|| attempt.clone()),
-            attempt: Some(attempt),
-            progress,
-            look: Some(look),
-        }
+        self.stepped(attempt, progress, Some(look)).await
     }
 
     /// Takes an attempt further, whoever began it.
@@ -259,6 +252,11 @@ impl Actor<'_> {
                 other => (other, None),
             },
         };
+        self.stepped(attempt, progress, look).await
+    }
+
+    /// What became of a step, written down.
+    async fn stepped(&self, mut attempt: Attempt, progress: Progress, look: Option<Look>) -> Stepped {
         let saved = self.note(&mut attempt, &progress).await;
         Stepped {
             unsaved: (!saved).then(|| attempt.clone()),
@@ -346,7 +344,7 @@ impl Actor<'_> {
 
     /// How long a read may still be older than the call that was made last.
     fn doubt_left(&self, attempt: &Attempt) -> Option<Duration> {
-        let passed = age(attempt.step_at, self.clock.now());
+        let passed = passed(attempt.step_at, self.clock.now());
         self.patience.doubt.checked_sub(passed).filter(|left| !left.is_zero())
     }
 
@@ -380,7 +378,7 @@ impl Actor<'_> {
 
     /// Waits for what AWS carries out, or gives up.
     fn wait(&self, attempt: &Attempt, why: &str) -> Progress {
-        let passed = age(attempt.begun_at, self.clock.now());
+        let passed = passed(attempt.begun_at, self.clock.now());
         if passed >= self.patience.settle {
             let detail = format!("AWS accepted the change, but after {} s {why}", passed.as_secs());
             return Progress::Ended(Ended::Applied, detail);
@@ -493,8 +491,4 @@ fn why_not(planned: &PlannedAction, fresh: &Plan, judged: &Judged) -> String {
         return "not done: it is no longer needed".into();
     }
     "not done: what it was planned on has changed since; plan again".into()
-}
-
-fn age(then: Timestamp, now: Timestamp) -> Duration {
-    now.duration_since(then).max(jiff::SignedDuration::ZERO).unsigned_abs()
 }

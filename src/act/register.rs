@@ -8,15 +8,10 @@ use aws_sdk_ecs::types::{Secret, Tag, TaskDefinition, TaskDefinitionField};
 use aws_smithy_types::retry::RetryConfig;
 
 use crate::aws::{Api, Family, is_throttled};
-use crate::collect::Collector;
+use crate::collect::{Collector, DESCRIBE_TASK_DEFINITION};
 use crate::model::remediation::SecretChange;
 use crate::model::snapshot::Seen;
 
-const DESCRIBE: Api = Api {
-    service: "ecs",
-    operation: "DescribeTaskDefinition",
-    family: Family::EcsDefinitions,
-};
 const REGISTER: Api = Api {
     service: "ecs",
     operation: "RegisterTaskDefinition",
@@ -73,7 +68,7 @@ pub(super) async fn register(
         .describe_task_definition()
         .task_definition(base)
         .include(TaskDefinitionField::Tags);
-    let answer = c.aws.call(DESCRIBE, base, request.send()).await?;
+    let answer = c.aws.call(DESCRIBE_TASK_DEFINITION, base, request.send()).await?;
     let missing = |what: &str| {
         c.aws.error(
             REGISTER,

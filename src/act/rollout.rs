@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Actor, Ended, Progress, age};
+use super::{Actor, Ended, Progress};
 use crate::aws::is_uncertain;
+use crate::clock::passed;
 use crate::cloud::Write;
 use crate::ledger::{Attempt, Step};
 use crate::model::remediation::{Action, revision_name};
@@ -192,7 +193,7 @@ impl Actor<'_> {
 
     async fn overdue(&self, attempt: &mut Attempt, r: &Rollout, after: &str, last: &str) -> Progress {
         // Since the service was given the revision: a process may have been gone for long before.
-        let passed = age(attempt.step_at, self.clock.now());
+        let passed = passed(attempt.step_at, self.clock.now());
         if passed < self.patience.settle {
             return Progress::Waits(self.pace(passed), last.to_owned());
         }
@@ -234,7 +235,7 @@ impl Actor<'_> {
             },
             Err(e) => e.message.clone(),
         };
-        let passed = age(attempt.begun_at, self.clock.now()).saturating_sub(self.patience.settle);
+        let passed = passed(attempt.begun_at, self.clock.now()).saturating_sub(self.patience.settle);
         if passed >= self.patience.retreat.min(self.patience.settle * 4) {
             let before = revision_name(&r.before);
             let detail = format!(
@@ -276,7 +277,7 @@ impl Actor<'_> {
 
     /// Something outside does not let the attempt go on: later, but not for ever.
     fn again(&self, attempt: &Attempt, why: String) -> Progress {
-        let passed = age(attempt.begun_at, self.clock.now());
+        let passed = passed(attempt.begun_at, self.clock.now());
         if passed > self.patience.retreat {
             return Progress::Ended(Ended::Failed, why);
         }

@@ -3,7 +3,7 @@
 use aws_sdk_ecs::types::{DeploymentCircuitBreaker, DeploymentConfiguration, Service};
 
 use crate::aws::{Api, Family};
-use crate::collect::Collector;
+use crate::collect::{Collector, DESCRIBE_SERVICES};
 use crate::model::remediation::ServiceSetting;
 use crate::model::snapshot::Seen;
 
@@ -11,11 +11,6 @@ pub(super) const UPDATE: Api = Api {
     service: "ecs",
     operation: "UpdateService",
     family: Family::EcsUpdate,
-};
-const SERVICES: Api = Api {
-    service: "ecs",
-    operation: "DescribeServices",
-    family: Family::EcsServices,
 };
 const DEREGISTER: Api = Api {
     service: "ecs",
@@ -59,11 +54,11 @@ pub(super) async fn update(c: &Collector<'_>, cluster: &str, service: &str, revi
 async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Seen<Service> {
     let place = format!("{cluster}/{service}");
     let request = c.aws.ecs.describe_services().cluster(cluster).services(service);
-    let answer = c.aws.call(SERVICES, &place, request.send()).await?;
+    let answer = c.aws.call(DESCRIBE_SERVICES, &place, request.send()).await?;
     let first = answer.services.unwrap_or_default().into_iter().next();
     first.ok_or_else(|| {
         c.aws.error(
-            SERVICES,
+            DESCRIBE_SERVICES,
             &place,
             "MISSING",
             format!("{place} is gone; nothing was changed"),

@@ -12,6 +12,7 @@ use super::plan::{gaps, plan_of};
 use super::session::{Swept, print};
 use super::{Failure, Selection, Session, exit};
 use crate::act::{Actor, Ended, Patience, Unguarded};
+use crate::clock::passed;
 use crate::cloud::AwsCloud;
 use crate::config::parse_duration;
 use crate::ledger::{Attempt, Ledger, LedgerError};
@@ -237,7 +238,7 @@ impl Doer<'_> {
             let cloud = self.session.cloud(&place.aws);
             let left = self.ledger.attempts(&place.snapshot.scope, now).await?;
             for attempt in left.into_iter().filter(Attempt::is_open) {
-                let silent = now.duration_since(attempt.updated_at).unsigned_abs();
+                let silent = passed(attempt.updated_at, now);
                 let selected = selection.workloads.is_empty() || selection.workloads.contains(&attempt.action.workload);
                 if !selected || silent < GONE_AFTER {
                     continue;

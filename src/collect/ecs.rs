@@ -31,7 +31,7 @@ const LIST_SERVICES: Api = Api {
     operation: "ListServices",
     family: Family::EcsServices,
 };
-const DESCRIBE_SERVICES: Api = Api {
+pub(crate) const DESCRIBE_SERVICES: Api = Api {
     service: "ecs",
     operation: "DescribeServices",
     family: Family::EcsServices,

@@ -36,10 +36,11 @@ use crate::model::tags::Tags;
 use crate::rules::wants::wants;
 pub use alarms::alarms;
 pub use backups::backups;
+pub(crate) use ecs::DESCRIBE_SERVICES;
 pub use focus::Focus;
 pub use log_tail::LogTail;
 pub use memory::Memory;
-pub(crate) use task_definition::plain_environment;
+pub(crate) use task_definition::{DESCRIBE as DESCRIBE_TASK_DEFINITION, plain_environment};
 
 /// Learns how far a sweep has come.
 pub trait Progress: Send + Sync {

@@ -16,7 +16,7 @@ use crate::model::resources::{
 };
 use crate::model::snapshot::Seen;
 
-pub(super) const DESCRIBE: Api = Api {
+pub(crate) const DESCRIBE: Api = Api {
     service: "ecs",
     operation: "DescribeTaskDefinition",
     family: Family::EcsDefinitions,

@@ -12,6 +12,7 @@ use super::queue::Priority;
 use super::reconcile::{Requeue, workload_key};
 use super::shard::Shard;
 use crate::act::{Actor, Ended, Guard, Look, Progress, Stepped};
+use crate::clock::passed;
 use crate::ledger::{Attempt, LedgerError};
 use crate::model::finding::Finding;
 use crate::model::key::Scope;
@@ -180,7 +181,7 @@ impl Operator {
                 let first_seen = shard.first_seen(&attempt.action.workload, &attempt.action.findings);
                 self.told(&attempt.action, ended, &detail);
                 if let (Ended::Verified, Some(since)) = (ended, first_seen) {
-                    let took = self.parts.clock.now().duration_since(since).as_secs_f64().max(0.0);
+                    let took = passed(since, self.parts.clock.now()).as_secs_f64();
                     let rules = attempt.action.rules.iter();
                     rules.for_each(|rule| self.parts.metrics.time_to_correct(rule, took));
                 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::clock::passed;
 use crate::config::settings::Safety;
 use crate::ledger::{Attempt, Ended};
 use crate::model::resources::Fight;
@@ -54,7 +55,8 @@ impl Past {
     /// Forgets what no gate asks about any more.
     pub fn forget(&mut self, safety: &Safety, interval: Duration, now: Timestamp) {
         let keep = safety.fight_window.max(safety.cooldown).max(interval);
-        self.attempts.retain(|_, a| a.is_open() || age(a.begun_at, now) < keep);
+        self.attempts
+            .retain(|_, a| a.is_open() || passed(a.begun_at, now) < keep);
     }
 
     /// Attempts of a workload that are under way, in the order in which they were begun.
@@ -90,7 +92,7 @@ impl Past {
             .filter(|a| a.action.action.purpose() == purpose && a.outcome != Some(Ended::Refused))
             .collect();
         if let Some(last) = same.iter().map(|a| a.updated_at.max(a.begun_at)).max() {
-            let left = safety.cooldown.saturating_sub(age(last, now));
+            let left = safety.cooldown.saturating_sub(passed(last, now));
             if !left.is_zero() {
                 let seconds = left.as_secs();
                 let why = format!("waits: corrected less than safety.cooldown ago; {seconds} s left");
@@ -125,7 +127,7 @@ impl Past {
             .attempts
             .values()
             .filter(|a| a.outcome != Some(Ended::Refused))
-            .map(|a| age(a.begun_at, now))
+            .map(|a| passed(a.begun_at, now))
             .filter(|passed| *passed < interval)
             .collect();
         begun.sort();
@@ -152,7 +154,7 @@ impl Past {
         for attempt in self
             .attempts
             .values()
-            .filter(|a| took_effect(a) && age(a.begun_at, now) < safety.fight_window)
+            .filter(|a| took_effect(a) && passed(a.begun_at, now) < safety.fight_window)
         {
             let purpose = attempt.action.action.purpose();
             if !self.given_up.contains(&purpose) {
@@ -179,7 +181,7 @@ fn lasting(same: &[&Attempt], safety: &Safety, now: Timestamp) -> Option<(usize,
     let mut ages: Vec<Duration> = same
         .iter()
         .filter(|a| took_effect(a))
-        .map(|a| age(a.begun_at, now))
+        .map(|a| passed(a.begun_at, now))
         .filter(|passed| *passed < safety.fight_window)
         .collect();
     ages.sort();
@@ -194,10 +196,6 @@ fn took_effect(attempt: &Attempt) -> bool {
         attempt.outcome,
         Some(Ended::Verified | Ended::Applied | Ended::Reverted)
     )
-}
-
-fn age(then: Timestamp, now: Timestamp) -> Duration {
-    now.duration_since(then).max(jiff::SignedDuration::ZERO).unsigned_abs()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::owners::owners;
 use super::queue::Priority;
 use super::shard::{Changes, Shard};
 use crate::act::Look;
+use crate::clock::passed;
 use crate::collect::Focus;
 use crate::judge::{judge, next_changes};
 use crate::model::key::{Key, Scope, Subject};
@@ -176,7 +177,7 @@ impl Operator {
         timers: BTreeMap<String, jiff::Timestamp>,
     ) {
         for (workload, at) in timers {
-            self.look_after(shard, &workload, until(self.parts.clock.now(), at));
+            self.look_after(shard, &workload, passed(self.parts.clock.now(), at));
         }
         if self.parts.mode != Mode::Enforce {
             return;
@@ -257,12 +258,12 @@ impl Operator {
             .map(ToString::to_string);
         let now = self.parts.clock.now();
         if let Some(at) = next_changes(&look.snapshot, &self.parts.config, now).remove(workload) {
-            requeue.after(until(now, at));
+            requeue.after(passed(now, at));
         }
         if is_enforcing {
             let waits = look.plan.held.iter().any(|h| h.workload == workload);
             if let (true, Now::Shut(Some(at))) = (waits, windows::at(&self.parts.config.safety.change_windows, now)) {
-                requeue.after(until(now, at));
+                requeue.after(passed(now, at));
             }
             self.correct(shard, &actor, look, workload, &mut requeue).await;
         }
@@ -343,11 +344,6 @@ pub(super) fn workload_key(shard: &Shard, workload: &str) -> Key {
         scope: shard.scope().clone(),
         subject: Subject::Workload(workload.to_owned()),
     }
-}
-
-/// From now until then, at least nothing.
-fn until(now: jiff::Timestamp, at: jiff::Timestamp) -> Duration {
-    at.duration_since(now).max(jiff::SignedDuration::ZERO).unsigned_abs()
 }
 
 fn millis(since: Instant) -> u64 {

@@ -193,7 +193,7 @@ impl Shard {
     }
 
     /// How much of the scope fails each rule, with `judged` counted in.
-    pub fn fleet(&self, judged: &Judged) -> BTreeMap<String, (usize, usize)> {
+    pub fn fleet(&self, judged: &Judged) -> BTreeMap<&'static str, (usize, usize)> {
         let mut known = self.known();
         known.fleet.update(judged, false);
         known.fleet.failing()

@@ -17,7 +17,7 @@ pub struct Tally {
 #[derive(Debug, Clone, Default)]
 pub struct Fleet {
     tallies: BTreeMap<String, Tally>,
-    sums: BTreeMap<String, (usize, usize)>,
+    sums: BTreeMap<&'static str, (usize, usize)>,
 }
 
 impl Fleet {
@@ -37,18 +37,18 @@ impl Fleet {
 
     fn count(&mut self, tally: &Tally, change: impl Fn(usize) -> usize) {
         for rule in &tally.judged {
-            let sums = self.sums.entry((*rule).to_owned()).or_default();
+            let sums = self.sums.entry(rule).or_default();
             sums.0 = change(sums.0);
         }
         for rule in &tally.failed {
-            let sums = self.sums.entry((*rule).to_owned()).or_default();
+            let sums = self.sums.entry(rule).or_default();
             sums.1 = change(sums.1);
         }
     }
 
     /// For each rule, how many workloads it judged, and how many of them failed.
     #[must_use]
-    pub fn failing(&self) -> BTreeMap<String, (usize, usize)> {
+    pub fn failing(&self) -> BTreeMap<&'static str, (usize, usize)> {
         self.sums.clone()
     }
 }

@@ -15,7 +15,7 @@ use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
 use crate::rules::wants::Viewer;
-use crate::rules::{Judgement, Meta, Outcome, REGISTRY, Remedy, Workload};
+use crate::rules::{Judgement, Meta, Outcome, REGISTRY, Remedy, Rule, Workload};
 pub use fleet::{Fleet, Tally};
 pub use horizon::next_changes;
 
@@ -34,7 +34,7 @@ pub struct Judged {
     /// Tagged resources by kind.
     pub resources: BTreeMap<Kind, usize>,
     /// For each rule, in how many workloads it judged something, and in how many it failed.
-    pub failing: BTreeMap<String, (usize, usize)>,
+    pub failing: BTreeMap<&'static str, (usize, usize)>,
     /// The same by workload.
     pub tallies: BTreeMap<String, Tally>,
     /// Findings, by id and workload, on whose resources a tag lowers the mode to `audit`.
@@ -63,8 +63,9 @@ pub fn judge(snapshot: &Snapshot, config: &Config, now: Timestamp, only: Option<
         ..Judged::default()
     };
     let viewer = Viewer::new(snapshot, config, now);
+    let active = active(config);
     for name in &names {
-        judge_workload(&viewer.view(name), config, &mut judged);
+        judge_workload(&viewer.view(name), &active, &mut judged);
     }
     judged.workloads = names;
     sort(&mut judged.findings);
@@ -78,22 +79,44 @@ pub fn sort(findings: &mut [Finding]) {
     });
 }
 
-fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged) {
+/// A rule that is judged, and what the configuration says of it.
+struct Active {
+    rule: &'static dyn Rule,
+    meta: &'static Meta,
+    severity: Option<Severity>,
+    corrects: bool,
+}
+
+fn active(config: &Config) -> Vec<Active> {
+    let metas = REGISTRY.iter().map(|rule| (*rule, rule.meta()));
+    let judged = metas.filter(|(_, meta)| config.judges(meta));
+    judged
+        .map(|(rule, meta)| Active {
+            rule,
+            meta,
+            severity: config.rule(meta.id).severity,
+            corrects: config.corrects(meta),
+        })
+        .collect()
+}
+
+fn judge_workload(workload: &Workload<'_>, active: &[Active], judged: &mut Judged) {
     let first = judged.findings.len();
     let name: Arc<str> = workload.name.into();
     let mut resources: Vec<Arc<ResourceRef>> = vec![];
     let mut related = vec![];
     let mut tally = Tally::default();
-    for rule in REGISTRY {
-        let meta = rule.meta();
-        let settings = config.rule(meta.id);
-        if !config.judges(meta) {
-            continue;
-        }
+    for Active {
+        rule,
+        meta,
+        severity,
+        corrects,
+    } in active
+    {
         let judgements = rule.judge(workload);
         let failed = judgements.iter().any(|j| matches!(j.outcome, Outcome::Fail(_)));
         if !judgements.is_empty() {
-            let (all, failing) = judged.failing.entry(meta.id.to_owned()).or_default();
+            let (all, failing) = judged.failing.entry(meta.id).or_default();
             *all += 1;
             *failing += usize::from(failed);
             tally.judged.push(meta.id);
@@ -111,10 +134,8 @@ fn judge_workload(workload: &Workload<'_>, config: &Config, judged: &mut Judged)
                 continue;
             }
             let rests_on = std::mem::take(&mut judgement.related);
-            if let Some((mut finding, restrained)) = finding(workload, meta, settings.severity, judgement) {
-                if !config.corrects(meta)
-                    && let Some(r) = finding.remediation.as_mut().filter(|r| !r.actions.is_empty())
-                {
+            if let Some((mut finding, restrained)) = finding(workload, meta, *severity, judgement) {
+                if !corrects && let Some(r) = finding.remediation.as_mut().filter(|r| !r.actions.is_empty()) {
                     let only = || format!("it is corrected only where rules.{}.correct is true", meta.id);
                     r.blocked_by.get_or_insert_with(only);
                 }

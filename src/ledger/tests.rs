@@ -13,7 +13,7 @@ use crate::model::remediation::Action;
 use crate::plan::PlannedAction;
 
 #[path = "suite.rs"]
-mod suite;
+pub(super) mod suite;
 
 macro_rules! on_memory_and_sqlite {
     ($($case:ident),+ $(,)?) => {

@@ -11,7 +11,7 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::finding::ResourceRef;
+use crate::ledger::tests::suite;
 
 /// Answers in turn what it was given, then `{}`; keeps what it was asked.
 #[derive(Debug, Clone, Default)]
@@ -56,23 +56,11 @@ impl Wire {
 }
 
 fn scope() -> Scope {
-    Scope {
-        account: "123456789012".into(),
-        region: "us-east-1".into(),
-    }
+    suite::scope("us-east-1")
 }
 
 fn sighting(finding: &str) -> Sighting {
-    Sighting {
-        scope: scope(),
-        workload: "shop".into(),
-        finding: finding.into(),
-        rule: "rds-public-access".into(),
-        resource: ResourceRef::workload("shop", &scope()),
-        message: "m".into(),
-        first_seen: Timestamp::UNIX_EPOCH,
-        resolved_at: None,
-    }
+    suite::sighting(&scope(), "shop", finding, 0)
 }
 
 fn cancelled(codes: &[&str]) -> (u16, Value) {

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::{SqliteLedger, schema};
+use crate::ledger::tests::suite;
 use crate::ledger::{Attempt, Ended, Ledger as _, LedgerError, Sighting};
-use crate::model::finding::ResourceRef;
 use crate::model::key::Scope;
 
 fn now() -> Timestamp {
@@ -17,23 +17,16 @@ fn now() -> Timestamp {
 }
 
 fn scope() -> Scope {
-    Scope {
-        account: "123456789012".into(),
-        region: "us-east-1".into(),
-    }
+    suite::scope("us-east-1")
 }
 
 fn sighting(finding: &str, first_seen: &str, resolved_at: Option<&str>) -> Sighting {
     let at = |text: &str| text.parse().expect("an instant");
     Sighting {
-        scope: scope(),
-        workload: "shop".into(),
-        finding: finding.into(),
-        rule: "rds-public-access".into(),
-        resource: ResourceRef::workload("shop", &scope()),
         message: "m".repeat(3000),
         first_seen: at(first_seen),
         resolved_at: resolved_at.map(at),
+        ..suite::sighting(&scope(), "shop", finding, 0)
     }
 }
 
