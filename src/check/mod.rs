@@ -17,7 +17,6 @@ mod terraform;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -192,7 +191,7 @@ fn definition_case(
     let references = found.revision.containers.iter().flat_map(|c| &c.secrets);
     let partial: Vec<(String, Secret)> = references
         .filter_map(|s| match crate::model::value_from::parse(&s.value_from) {
-            crate::model::value_from::ValueFrom::Secret(target) => Some((target.arn.clone(), partial_arn(&target)?)),
+            crate::model::value_from::ValueFrom::Secret(target) => Some((target.arn.to_owned(), partial_arn(&target)?)),
             crate::model::value_from::ValueFrom::Parameter(_) => None,
         })
         .collect();
@@ -217,11 +216,11 @@ fn definition_case(
 }
 
 /// The secret that a reference means whose ARN lacks the suffix: that much can be told without asking for it.
-fn partial_arn(target: &SecretRef) -> Option<Secret> {
-    if without_suffix(&target.resource).is_some() {
+fn partial_arn(target: &SecretRef<'_>) -> Option<Secret> {
+    if without_suffix(target.resource).is_some() {
         return None;
     }
-    Some(secret(format!("{}-XXXXXX", target.arn), target.resource.clone()))
+    Some(secret(format!("{}-XXXXXX", target.arn), target.resource.to_owned()))
 }
 
 /// A secret of which no more is known.
@@ -263,7 +262,7 @@ fn present(path: &str, case: Case, mut judged: Judged, rules: BTreeMap<String, B
         retell(finding);
     }
     for passed in &mut judged.passed {
-        rename(path, &subjects, Arc::make_mut(&mut passed.resource));
+        rename(path, &subjects, &mut passed.resource);
     }
     for finding in &mut judged.findings {
         finding.caused_by = finding.caused_by.take().and_then(|id| ids.get(&id).cloned());
@@ -334,6 +333,7 @@ fn merge(whole: &mut Checked, more: Checked) {
     whole.judged.findings.extend(more.judged.findings);
     crate::judge::sort(&mut whole.judged.findings);
     whole.judged.passed.extend(more.judged.passed);
+    whole.judged.passes += more.judged.passes;
     whole.judged.workloads.extend(more.judged.workloads);
     for (kind, n) in more.judged.resources {
         *whole.judged.resources.entry(kind).or_default() += n;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, UNREADABLE};
 use crate::config::Config;
-use crate::judge::{Judged, judge};
+use crate::judge::{Judged, judge, judge_naming_passes};
 use crate::model::finding::{Finding, Verdict};
 use crate::rules::REGISTRY;
 
@@ -67,7 +67,7 @@ fn answerable(config: &Config, definitions_only: bool) -> Config {
 pub(super) fn verdicts(best: &Case, worst: &Case, config: &Config, now: jiff::Timestamp) -> (Judged, Unchecked) {
     let config = answerable(config, best.definitions_only);
     let at_best = judge(&best.snapshot, &config, now, None);
-    let mut judged = judge(&worst.snapshot, &config, now, None);
+    let mut judged = judge_naming_passes(&worst.snapshot, &config, now, None);
     let mut unchecked = Unchecked::new();
     let key = |f: &Finding| (f.id.clone(), f.workload.clone());
     let certain: BTreeMap<_, Finding> = at_best.findings.into_iter().map(|f| (key(&f), f)).collect();

@@ -82,11 +82,11 @@ fn final_backup(list: &List<'_>, database: &DatabaseView<'_>) -> Item {
         .w
         .services()
         .unwrap_or_default()
-        .into_iter()
+        .iter()
         .filter_map(|s| s.deployments.first())
         .filter_map(|d| d.updated_at.or(d.created_at))
         .max();
-    let command = match &database.database {
+    let command = match database.whole.database() {
         Database::Instance(id) => {
             format!("aws rds create-db-snapshot --db-instance-identifier {id} --db-snapshot-identifier {id}-migrated")
         }
@@ -96,7 +96,7 @@ fn final_backup(list: &List<'_>, database: &DatabaseView<'_>) -> Item {
     };
     let newest = list.extras.backups.as_ref().map(|all| {
         all.iter()
-            .find(|b| b.manual && b.database == database.database && b.status == "available")
+            .find(|b| b.manual && b.database == database.whole.database() && b.status == "available")
     });
     let answer = match (newest, deployed) {
         (Err(e), _) => Answer::unread(e),
@@ -202,7 +202,7 @@ fn leftovers(list: &List<'_>, databases: &[DatabaseView<'_>]) -> Item {
 fn rollback(list: &List<'_>) -> Vec<Item> {
     let services = list.w.services().unwrap_or_default();
     services
-        .into_iter()
+        .iter()
         .map(|s| {
             let id = format!("{}/{}", s.cluster, s.name);
             let title = format!("A rollback of {id} keeps the data");

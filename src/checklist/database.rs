@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::{Answer, Item, List, Verdict};
 use crate::diagnose::{arns, condition};
-use crate::model::remediation::Database;
 use crate::model::resources::{DbCluster, DbInstance};
 use crate::model::tags::Phase;
+use crate::rules::support::Whole;
 use crate::rules::workload::DatabaseView;
 
 /// One database with the facts that an instance has for itself and a cluster for its members.
@@ -17,15 +17,10 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    fn of(list: &List<'a>, database: &DatabaseView<'a>) -> Self {
-        let cluster = match &database.database {
-            Database::Instance(_) => None,
-            Database::Cluster(id) => list
-                .w
-                .clusters_with_members()
-                .unwrap_or_default()
-                .into_iter()
-                .find(|c| c.id == *id),
+    fn of(database: &DatabaseView<'a>) -> Self {
+        let cluster = match database.whole {
+            Whole::Instance(_) => None,
+            Whole::Cluster(cluster) => Some(cluster),
         };
         Self {
             cluster,
@@ -103,10 +98,10 @@ impl<'a> Facts<'a> {
 
 /// A backup exists.
 pub(super) fn backup(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Item> {
-    let facts = Facts::of(list, database);
+    let facts = Facts::of(database);
     let newest = list.extras.backups.as_ref().map(|all| {
         all.iter()
-            .find(|b| b.database == database.database && b.status == "available")
+            .find(|b| b.database == database.whole.database() && b.status == "available")
     });
     let answer = match (facts.restorable_until(), newest) {
         (Some(until), newest) => {
@@ -139,7 +134,7 @@ pub(super) fn backup(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Item> 
 
 /// It is deployed as specified.
 pub(super) fn specified(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Item> {
-    let facts = Facts::of(list, database);
+    let facts = Facts::of(database);
     let id = database.id;
     let told = |rule: &str| list.told(rule, &facts.arns);
     let item = |name, title: String, answer| list.item("database", name, id, title, answer);
@@ -237,7 +232,7 @@ fn private(list: &List<'_>, facts: &Facts<'_>) -> Answer {
 
 /// The window of the migration is closed, and so is what it allowed.
 pub(super) fn window(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Item> {
-    let facts = Facts::of(list, database);
+    let facts = Facts::of(database);
     let id = database.id;
     let open = match database.phase.phase {
         Phase::Migrating { until } => Some(until),

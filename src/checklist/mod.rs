@@ -20,6 +20,7 @@ use crate::model::finding::{Finding, Verdict as RuleVerdict};
 use crate::model::resources::{Alarm, Backup};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::rules::Workload;
+use crate::rules::support::Whole;
 use crate::rules::wants::view;
 use crate::rules::workload::DatabaseView;
 
@@ -323,10 +324,8 @@ impl<'a> List<'a> {
 
     /// The databases that data was migrated to: replicas hold nothing of their own.
     fn databases(&self) -> Seen<Vec<DatabaseView<'a>>> {
-        let all = self.w.databases()?;
-        let instances = self.w.instances()?;
-        let replica = |d: &DatabaseView<'_>| instances.iter().any(|i| i.id == d.id && i.replica_of.is_some());
-        Ok(all.into_iter().filter(|d| !replica(d)).collect())
+        let replica = |d: &DatabaseView<'_>| matches!(d.whole, Whole::Instance(i) if i.replica_of.is_some());
+        Ok(self.w.databases()?.iter().filter(|d| !replica(d)).cloned().collect())
     }
 
     fn no_database(&self) -> Item {

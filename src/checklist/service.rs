@@ -62,7 +62,8 @@ fn hop(list: &List<'_>, way: &Way, section: &'static str, id: &'static str, titl
 fn service<'a>(list: &List<'a>, way: &Way) -> Option<&'a Service> {
     let services = list.w.services().ok()?;
     services
-        .into_iter()
+        .iter()
+        .copied()
         .find(|s| format!("{}/{}", s.cluster, s.name) == way.service)
 }
 
@@ -233,7 +234,7 @@ fn outlives(list: &List<'_>, way: &Way) -> Answer {
 /// Whether a database variable of a revision leads to `database`.
 fn leads_to(list: &List<'_>, definition: &TaskDefinition, database: &str) -> bool {
     let databases = list.databases().unwrap_or_default();
-    let one: Vec<DatabaseView<'_>> = databases.into_iter().filter(|d| d.id == database).collect();
+    let one: Vec<DatabaseView<'_>> = databases.iter().filter(|d| d.id == database).cloned().collect();
     let home = |c: &Connection| c.is_well_formed() && leads(c, &one) == Leads::Home;
     database_variables(list.w, definition).any(|(_, variable)| {
         let ValueFrom::Secret(target) = value_from::parse(&variable.value_from) else {

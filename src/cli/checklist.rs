@@ -64,8 +64,8 @@ pub(super) async fn run(mut session: Session, args: &ChecklistArgs) -> Result<u8
         let databases: Vec<Database> = w
             .databases()
             .unwrap_or_default()
-            .into_iter()
-            .map(|d| d.database)
+            .iter()
+            .map(|d| d.whole.database())
             .collect();
         let (backups, alarms) = tokio::join!(Box::pin(backups(&collector, &databases)), Box::pin(alarms(&collector)));
         let extras = Extras { backups, alarms };

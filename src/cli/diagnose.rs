@@ -147,7 +147,7 @@ pub(super) async fn read(
     session.config = Arc::new(config.clone());
     let mut read = vec![];
     for Swept { aws, snapshot, judged } in swept? {
-        if !judged.workloads.contains(workload) {
+        if !judged.workloads.contains_key(workload) {
             continue;
         }
         let now = session.clock.now();

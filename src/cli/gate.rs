@@ -101,7 +101,10 @@ fn verdict(session: &Session, args: &GateArgs, swept: &Swept) -> GateVerdict {
 /// Reads the workload, and nothing else, again: what a migration changes while it runs may open or shut the gate too.
 async fn look_again(session: &Session, args: &GateArgs, swept: &mut [Swept]) {
     let only = Some(BTreeSet::from([args.workload.clone()]));
-    for place in swept.iter_mut().filter(|s| s.judged.workloads.contains(&args.workload)) {
+    for place in swept
+        .iter_mut()
+        .filter(|s| s.judged.workloads.contains_key(&args.workload))
+    {
         let now = session.clock.now();
         let focus = Focus::of(&place.snapshot, &session.config, &args.workload, now);
         let collector = collector(session, &place.aws);

@@ -184,7 +184,7 @@ impl Cli {
                 self.endpoint_url.as_deref(),
                 self.regions.first().map(String::as_str),
             )),
-            Command::Run(args) => session::block_on_two(async { run::run(self.session().await?, args).await }),
+            Command::Run(args) => session::block_on(async { run::run(self.session().await?, args).await }),
         }
     }
 

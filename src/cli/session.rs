@@ -14,7 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::cloud::{AwsCloud, Cloud, Door, LateCloud};
 use crate::collect::{Collector, Memory, Progress, Unwatched};
 use crate::config::{self, Config, Loaded};
-use crate::judge::{Judged, judge};
+use crate::judge::{Judged, judge_naming_passes};
 use crate::ledger::Ledger;
 use crate::model::snapshot::{ReadError, Snapshot};
 use crate::report::Report;
@@ -34,15 +34,10 @@ impl<E: std::error::Error> From<E> for Failure {
 /// Runs a command that needs the network.
 pub(super) fn block_on(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
     // One thread: a sweep waits on the network most of the time, and handing each answer to another thread costs more
-    // than parsing it.
+    // than parsing it. To judge thousands of workloads takes so few milliseconds that an event can wait for it, and what
+    // one thread has freed another one of glibc's would not use again.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(command)
-}
-
-/// Runs the operator. Two threads: while one judges a fleet, the other one hears of an event.
-pub(super) fn block_on_two(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.worker_threads(2).enable_all().build()?.block_on(command)
 }
 
 /// Prints JSON to standard output.
@@ -217,7 +212,7 @@ impl Session {
                     progress,
                 };
                 let snapshot = collector.sweep(self.clock.now()).await;
-                let judged = judge(&snapshot, &self.config, self.clock.now(), only.as_ref());
+                let judged = judge_naming_passes(&snapshot, &self.config, self.clock.now(), only.as_ref());
                 Swept {
                     aws: aws.clone(),
                     snapshot,
@@ -239,7 +234,7 @@ impl Session {
         if let Some(missing) = only
             .iter()
             .flatten()
-            .find(|w| !swept.iter().any(|s| s.judged.workloads.contains(*w)))
+            .find(|w| !swept.iter().any(|s| s.judged.workloads.contains_key(*w)))
         {
             let prefix = &self.config.tag_prefix;
             return Err(Failure(format!(

@@ -45,7 +45,7 @@ impl Focus {
             focus.clusters.extend(instance.cluster.clone());
             focus.groups.extend(instance.security_groups.iter().cloned());
         }
-        for cluster in w.clusters_with_members().unwrap_or_default() {
+        for cluster in w.clusters().unwrap_or_default() {
             focus.clusters.insert(cluster.id.clone());
             focus.instances.extend(cluster.members.iter().cloned());
             focus.groups.extend(cluster.security_groups.iter().cloned());
@@ -55,10 +55,10 @@ impl Focus {
             focus.groups.extend(service.security_groups.iter().cloned());
         }
         let families = w.migrations().unwrap_or_default();
-        focus.families.extend(families.into_iter().map(|f| f.family.clone()));
+        focus.families.extend(families.iter().map(|f| f.family.clone()));
         focus
             .services
-            .extend(w.unread_services().map(|(arn, _)| arn.to_owned()));
+            .extend(w.unread_services().iter().map(|(arn, _)| (*arn).to_owned()));
         focus
     }
 

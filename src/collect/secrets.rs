@@ -115,11 +115,12 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot, now: Time
         return;
     }
     let (mut references, mut parameters) = (vec![], BTreeSet::new());
-    for reference in references_of(c, snapshot) {
-        match value_from::parse(&reference) {
+    let written = references_of(c, snapshot);
+    for reference in &written {
+        match value_from::parse(reference) {
             ValueFrom::Secret(target) => references.push(target),
-            ValueFrom::Parameter(name) if value_from::is_parameter(&name) => {
-                parameters.insert(name);
+            ValueFrom::Parameter(name) if value_from::is_parameter(name) => {
+                parameters.insert(name.to_owned());
             }
             ValueFrom::Parameter(_) => {}
         }
@@ -210,8 +211,8 @@ fn references_of(c: &Collector<'_>, snapshot: &Snapshot) -> BTreeSet<String> {
 }
 
 /// Finds where references lead: in the list of tagged secrets, else by asking.
-async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[SecretRef]) {
-    let mut unlisted: BTreeMap<&str, &SecretRef> = BTreeMap::new();
+async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[SecretRef<'_>]) {
+    let mut unlisted: BTreeSet<String> = BTreeSet::new();
     for reference in references {
         match snapshot
             .secrets
@@ -220,16 +221,20 @@ async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[Secre
             .and_then(|all| listed_as(all, reference, &c.aws.scope))
         {
             Some(arn) => {
-                snapshot.lookups.insert(reference.arn.clone(), Ok(Lookup::Found(arn)));
+                snapshot
+                    .lookups
+                    .insert(reference.arn.to_owned(), Ok(Lookup::Found(arn)));
             }
             None => {
-                unlisted.insert(&reference.arn, reference);
+                unlisted.insert(reference.arn.to_owned());
             }
         }
     }
-    let unlisted: Vec<SecretRef> = unlisted.into_values().cloned().collect();
     let asked = stream::iter(unlisted)
-        .map(|reference| async move { (reference.arn.clone(), describe(c, &reference).await) })
+        .map(|arn| async move {
+            let found = describe(c, &arn).await;
+            (arn, found)
+        })
         .buffer_unordered(c.limit())
         .collect::<Vec<_>>()
         .await;
@@ -252,9 +257,9 @@ async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[Secre
 }
 
 /// The listed secret that a reference leads to: by its whole ARN, or by an ARN that lacks only the suffix.
-fn listed_as(all: &Shared<String, Secret>, reference: &SecretRef, scope: &Scope) -> Option<String> {
-    if all.contains_key(&reference.arn) {
-        return Some(reference.arn.clone());
+fn listed_as(all: &Shared<String, Secret>, reference: &SecretRef<'_>, scope: &Scope) -> Option<String> {
+    if all.contains_key(reference.arn) {
+        return Some(reference.arn.to_owned());
     }
     let here = reference.region == scope.region && reference.account == scope.account;
     all.values()
@@ -268,10 +273,13 @@ pub(super) async fn by_id(c: &Collector<'_>, id: &str) -> Option<Secret> {
 }
 
 /// One secret by the ARN that a reference gives, in the region that the ARN names.
-async fn describe(c: &Collector<'_>, reference: &SecretRef) -> Seen<Option<Secret>> {
-    let found = describe_id(c, &reference.arn, &reference.region).await?;
+async fn describe(c: &Collector<'_>, arn: &str) -> Seen<Option<Secret>> {
+    let ValueFrom::Secret(SecretRef { region, resource, .. }) = value_from::parse(arn) else {
+        return Ok(None);
+    };
+    let found = describe_id(c, arn, region).await?;
     // Asked for a partial ARN, an emulator may answer with any secret whose ARN begins so.
-    Ok(found.filter(|s| s.arn == reference.arn || s.name == reference.resource))
+    Ok(found.filter(|s| s.arn == arn || s.name == resource))
 }
 
 async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Seen<Option<Secret>> {
@@ -313,12 +321,12 @@ async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Seen<Option<S
 
 /// The current values that count (tagged or referred to) and the versions that references pin. Of a secret that is
 /// scheduled for deletion AWS hands out no value.
-fn values_wanted(snapshot: &Snapshot, references: &[SecretRef]) -> (Vec<String>, Vec<ValueKey>) {
+fn values_wanted(snapshot: &Snapshot, references: &[SecretRef<'_>]) -> (Vec<String>, Vec<ValueKey>) {
     let all = || snapshot.secrets.iter().flat_map(|m| m.values());
     let mut current: BTreeSet<String> = all().map(|s| s.arn.clone()).collect();
     let mut pinned: BTreeSet<ValueKey> = BTreeSet::new();
     for reference in references {
-        if let Some(Ok(Lookup::Found(arn))) = snapshot.lookups.get(&reference.arn) {
+        if let Some(Ok(Lookup::Found(arn))) = snapshot.lookups.get(reference.arn) {
             current.insert(arn.clone());
             if reference.selector.pins() {
                 pinned.insert((

@@ -82,13 +82,13 @@ pub(super) fn owners(snapshot: &Snapshot, config: &Config, subject: &Subject) ->
                     let ValueFrom::Secret(target) = value_from::parse(&s.value_from) else {
                         return false;
                     };
-                    let led = match snapshot.lookups.get(&target.arn) {
+                    let led = match snapshot.lookups.get(target.arn) {
                         Some(Ok(Lookup::Found(arn))) => arns.contains(arn.as_str()),
                         _ => false,
                     };
                     led || target.arn == *id
                         || target.resource == *id
-                        || value_from::without_suffix(&target.resource) == Some(id)
+                        || value_from::without_suffix(target.resource) == Some(id)
                 });
                 if refers {
                     own(&service.tags);

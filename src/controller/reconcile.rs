@@ -122,7 +122,7 @@ impl Operator {
             return Ok(());
         }
         let changes = shard.swept(snapshot, &judged);
-        shard.set_plan(&judged.workloads, &plan);
+        shard.set_plan(&judged, &plan);
         if let Some(past) = shard.past().as_mut() {
             past.forget(&config.safety, config.sweep.interval, now);
         }
@@ -279,7 +279,7 @@ impl Operator {
         let now = self.parts.clock.now();
         look.plan = plan(shard.scope(), &look.judged, &self.parts.config, now);
         let changes = shard.looked(&look.snapshot, &look.focus, &look.judged);
-        shard.set_plan(&look.judged.workloads, &look.plan);
+        shard.set_plan(&look.judged, &look.plan);
         self.announce(shard, changes, false).await;
     }
 

@@ -44,6 +44,7 @@ struct Known {
     first_seen: BTreeMap<(String, String), Timestamp>,
     /// Findings that were open when the ledger was read and have not been judged again since.
     remembered: BTreeMap<(String, String), Sighting>,
+    /// What is planned, for each workload for which anything is.
     plans: BTreeMap<String, Plan>,
     fleet: Fleet,
 }
@@ -239,9 +240,10 @@ impl Shard {
         known.snapshot = Some(Arc::new(snapshot));
         known.fleet.update(judged, true);
         known.resources.clone_from(&judged.resources);
-        let all: BTreeSet<String> = known.judged.union(&judged.workloads).cloned().collect();
+        let now: BTreeSet<String> = judged.workloads.keys().cloned().collect();
+        let all = known.judged.union(&now).cloned().collect();
         let changes = known.replace(&all, judged);
-        known.judged.clone_from(&judged.workloads);
+        known.judged = now;
         changes
     }
 
@@ -253,19 +255,25 @@ impl Shard {
             focus.absorb(&mut merged, snapshot);
             known.snapshot = Some(Arc::new(merged));
         }
-        known.judged.extend(judged.workloads.iter().cloned());
-        known.replace(&judged.workloads, judged)
+        let looked: BTreeSet<String> = judged.workloads.keys().cloned().collect();
+        known.judged.extend(looked.iter().cloned());
+        known.replace(&looked, judged)
     }
 
-    pub fn set_plan(&self, workloads: &BTreeSet<String>, plan: &Plan) {
+    /// Takes over what is planned for the workloads of `judged`.
+    pub fn set_plan(&self, judged: &Judged, plan: &Plan) {
         let mut known = self.known();
-        for workload in workloads {
-            let mut own = Plan::empty(plan.made_at);
-            own.actions
-                .extend(plan.actions.iter().filter(|a| a.workload == *workload).cloned());
-            own.held
-                .extend(plan.held.iter().filter(|h| h.workload == *workload).cloned());
-            known.plans.insert(workload.clone(), own);
+        for workload in judged.workloads.keys() {
+            known.plans.remove(workload);
+        }
+        let new = || Plan::empty(plan.made_at);
+        for action in &plan.actions {
+            let own = known.plans.entry(action.workload.clone()).or_insert_with(new);
+            own.actions.push(action.clone());
+        }
+        for held in &plan.held {
+            let own = known.plans.entry(held.workload.clone()).or_insert_with(new);
+            own.held.push(held.clone());
         }
     }
 

@@ -34,7 +34,7 @@ pub(super) fn database(t: &mut Trail<'_>) -> Found {
     }
     let Some(connection) = t.connection else {
         // What the secret holds is unknown; where there is one database, the rest of the way can still be walked.
-        if let [only] = all.as_slice() {
+        if let [only] = all {
             t.database = Some(only.clone());
         }
         return Found::not_reached("where the secret leads is unknown, since its value is");
@@ -42,7 +42,7 @@ pub(super) fn database(t: &mut Trail<'_>) -> Found {
     if let Some(told) = t.told(&["secret-wrong-database"], &[t.holder()]) {
         return told;
     }
-    match leads(connection, &all) {
+    match leads(connection, all) {
         Leads::Unclear(why) => Found::unknown(why),
         // The rule above speaks of it.
         Leads::Astray(field, observed, expected) => {

@@ -289,7 +289,7 @@ fn walk_all(
     match w.services() {
         Err(e) => ways.push(without_service(workload, &trail::unread(&e))),
         Ok(services) => {
-            for service in services.into_iter().filter(|s| wanted(&id(s))) {
+            for service in services.iter().copied().filter(|s| wanted(&id(s))) {
                 ways.extend(ways_of(snapshot, &config, &w, service, until));
                 aids.extend(aids::of(&w, service));
             }

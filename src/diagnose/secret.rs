@@ -38,7 +38,7 @@ pub(super) fn variable(t: &mut Trail<'_>) -> Found {
 pub(super) fn secret(t: &mut Trail<'_>) -> Found {
     let target = match t.reference() {
         None => return Found::not_reached("there is no variable to follow"),
-        Some(ValueFrom::Parameter(name)) => return parameter(t, &name),
+        Some(ValueFrom::Parameter(name)) => return parameter(t, name),
         Some(ValueFrom::Secret(target)) => target,
     };
     let resolved = resolve(t.w, &target);
@@ -60,7 +60,7 @@ pub(super) fn secret(t: &mut Trail<'_>) -> Found {
     }
 }
 
-fn fits(secret: &Secret, target: &SecretRef) -> Found {
+fn fits(secret: &Secret, target: &SecretRef<'_>) -> Found {
     let s = &target.selector;
     let what = match (&s.json_key, s.pins()) {
         (Some(key), false) => format!("the key `{key}` of the secret {}", secret.name),
@@ -101,8 +101,8 @@ pub(super) fn url(t: &mut Trail<'_>) -> Found {
     let (name, key, found) = match t.reference() {
         None => return Found::not_reached("there is no variable to follow"),
         Some(ValueFrom::Parameter(name)) => {
-            let found = parameter_shape(t.w, &name);
-            (name, None, found)
+            let found = parameter_shape(t.w, name);
+            (name.to_owned(), None, found)
         }
         Some(ValueFrom::Secret(target)) => {
             let Some(secret) = t.secret else {

@@ -188,7 +188,7 @@ impl<'a> Trail<'a> {
     }
 
     /// The reference of the variable, taken apart.
-    pub fn reference(&self) -> Option<ValueFrom> {
+    pub fn reference(&self) -> Option<ValueFrom<'a>> {
         self.variable.map(|(_, v)| value_from::parse(&v.value_from))
     }
 
@@ -202,8 +202,8 @@ impl<'a> Trail<'a> {
     pub fn secret_name(&self) -> Option<String> {
         match (self.secret, self.reference()?) {
             (Some(secret), _) => Some(secret.name.clone()),
-            (None, ValueFrom::Secret(target)) => Some(target.resource),
-            (None, ValueFrom::Parameter(name)) => Some(name),
+            (None, ValueFrom::Secret(target)) => Some(target.resource.to_owned()),
+            (None, ValueFrom::Parameter(name)) => Some(name.to_owned()),
         }
     }
 
@@ -214,7 +214,7 @@ impl<'a> Trail<'a> {
                 arn: secret.arn.clone(),
                 selector: target.selector,
             }),
-            (_, ValueFrom::Parameter(name)) => Some(Source::Parameter(name)),
+            (_, ValueFrom::Parameter(name)) => Some(Source::Parameter(name.to_owned())),
             _ => None,
         }
     }

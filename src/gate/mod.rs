@@ -62,7 +62,7 @@ pub fn decide(snapshot: &Snapshot, judged: &Judged, asked: &Asked<'_>, config: &
         workload: view(asked.workload, snapshot, config, now),
         judged,
         asked,
-        present: judged.workloads.contains(asked.workload),
+        present: judged.workloads.contains_key(asked.workload),
         shut: vec![],
         wait: vec![],
         unknown: vec![],
@@ -135,7 +135,7 @@ impl View<'_> {
 
     fn migrations(&mut self) {
         let (asked, prefix) = (self.asked, self.workload.prefix);
-        let mut ours = match self.workload.migrations() {
+        let families = match self.workload.migrations() {
             Err(e) if self.present => {
                 self.unknown.push(format!("the migrations are unknown: {e}"));
                 return;
@@ -143,7 +143,8 @@ impl View<'_> {
             Err(_) => return,
             Ok(families) => families,
         };
-        ours.retain(|f| asked.family.is_none_or(|name| f.family == name));
+        let asked_for = |f: &&&MigrationFamily| asked.family.is_none_or(|name| f.family == name);
+        let ours: Vec<&MigrationFamily> = families.iter().filter(asked_for).copied().collect();
         if ours.is_empty() && self.present {
             let tags = format!("{prefix}role=migration and {prefix}workload={}", asked.workload);
             if let Some(name) = asked.family {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::config::Config;
+use crate::judge::Tally;
 use crate::model::resources::{Container, TaskDefinition};
 use crate::model::tags::Tags;
 use crate::rules::testing::{clean, denied, now};
@@ -101,7 +102,7 @@ impl Case {
     fn decide(&self) -> GateVerdict {
         let judged = Judged {
             findings: self.findings.clone(),
-            workloads: BTreeSet::from(["shop".to_owned()]),
+            workloads: BTreeMap::from([("shop".to_owned(), Tally::default())]),
             ..Judged::default()
         };
         let asked = Asked {

@@ -1,11 +1,13 @@
 //! Root causes: one broken thing is one problem, however many rules it breaks.
 
+use std::borrow::Cow;
+
 use crate::model::finding::{Finding, Kind, Verdict};
 use crate::rules::find;
 
 /// Notes on each failure of one workload the failure that explains it. `related` holds, for each finding, the ARNs of the
 /// other resources that it rests on. What is waived explains nothing: someone accepted the cause, not what follows.
-pub(super) fn link(findings: &mut [Finding], related: &[Vec<String>]) {
+pub(super) fn link(findings: &mut [Finding], related: &[Vec<Cow<'_, str>>]) {
     let causes: Vec<Option<String>> = findings
         .iter()
         .zip(related)
@@ -16,7 +18,7 @@ pub(super) fn link(findings: &mut [Finding], related: &[Vec<String>]) {
     }
 }
 
-fn cause<'a>(effect: &Finding, related: &[String], all: &'a [Finding]) -> Option<&'a Finding> {
+fn cause<'a>(effect: &Finding, related: &[Cow<'_, str>], all: &'a [Finding]) -> Option<&'a Finding> {
     if effect.verdict != Verdict::Fail {
         return None;
     }
@@ -25,7 +27,7 @@ fn cause<'a>(effect: &Finding, related: &[String], all: &'a [Finding]) -> Option
         cause.verdict == Verdict::Fail
             && (cause.resource.arn == effect.resource.arn
                 || cause.resource.kind == Kind::Workload
-                || related.contains(&cause.resource.arn))
+                || related.iter().any(|arn| *arn == cause.resource.arn))
     };
     rules
         .iter()

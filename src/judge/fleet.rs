@@ -3,21 +3,61 @@
 use std::collections::BTreeMap;
 
 use super::Judged;
+use crate::rules::REGISTRY;
+
+/// Some of the rules, by their places in the registry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RuleSet(u64);
+
+impl RuleSet {
+    /// Takes in the rule at place `rank` of the registry.
+    pub(super) fn insert(&mut self, rank: usize) {
+        const { assert!(REGISTRY.len() <= u64::BITS as usize, "a bit for each rule") };
+        self.0 |= 1 << rank;
+    }
+
+    fn ranks(self) -> impl Iterator<Item = usize> {
+        (0..REGISTRY.len()).filter(move |rank| self.0 & (1 << rank) != 0)
+    }
+}
+
+impl FromIterator<&'static str> for RuleSet {
+    /// The rules of these ids; an id that no rule has is left out.
+    fn from_iter<I: IntoIterator<Item = &'static str>>(ids: I) -> Self {
+        let mut set = Self::default();
+        for id in ids {
+            if let Some(rank) = REGISTRY.iter().position(|r| r.meta().id == id) {
+                set.insert(rank);
+            }
+        }
+        set
+    }
+}
 
 /// The rules that one workload was judged by, and those that it failed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Ids of rules that judged something.
-    pub judged: Vec<&'static str>,
-    /// Ids of those that failed.
-    pub failed: Vec<&'static str>,
+    /// Rules that judged something.
+    pub judged: RuleSet,
+    /// Those that failed.
+    pub failed: RuleSet,
 }
 
 /// The tallies of every workload of a scope, kept up to date workload by workload.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Fleet {
     tallies: BTreeMap<String, Tally>,
-    sums: BTreeMap<&'static str, (usize, usize)>,
+    /// By place in the registry: how many workloads were judged, and how many failed.
+    sums: [(usize, usize); REGISTRY.len()],
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self {
+            tallies: BTreeMap::new(),
+            sums: [(0, 0); REGISTRY.len()],
+        }
+    }
 }
 
 impl Fleet {
@@ -26,30 +66,33 @@ impl Fleet {
         if all {
             *self = Self::default();
         }
-        for workload in &judged.workloads {
-            let tally = judged.tallies.get(workload).cloned().unwrap_or_default();
-            if let Some(old) = self.tallies.insert(workload.clone(), tally.clone()) {
+        for (workload, tally) in &judged.workloads {
+            if let Some(old) = self.tallies.insert(workload.clone(), *tally) {
                 self.count(&old, |n| n.saturating_sub(1));
             }
-            self.count(&tally, |n| n + 1);
+            self.add(tally);
         }
+    }
+
+    /// Counts a workload in.
+    pub(super) fn add(&mut self, tally: &Tally) {
+        self.count(tally, |n| n + 1);
     }
 
     fn count(&mut self, tally: &Tally, change: impl Fn(usize) -> usize) {
-        for rule in &tally.judged {
-            let sums = self.sums.entry(rule).or_default();
-            sums.0 = change(sums.0);
+        for rank in tally.judged.ranks() {
+            self.sums[rank].0 = change(self.sums[rank].0);
         }
-        for rule in &tally.failed {
-            let sums = self.sums.entry(rule).or_default();
-            sums.1 = change(sums.1);
+        for rank in tally.failed.ranks() {
+            self.sums[rank].1 = change(self.sums[rank].1);
         }
     }
 
-    /// For each rule, how many workloads it judged, and how many of them failed.
+    /// For each rule that judged something, how many workloads it judged, and how many of them failed.
     #[must_use]
     pub fn failing(&self) -> BTreeMap<&'static str, (usize, usize)> {
-        self.sums.clone()
+        let sums = REGISTRY.iter().map(|rule| rule.meta().id).zip(self.sums);
+        sums.filter(|(_, (judged, _))| *judged > 0).collect()
     }
 }
 
@@ -59,12 +102,11 @@ mod tests {
 
     fn judged(workload: &str, failed: &[&'static str]) -> Judged {
         let tally = Tally {
-            judged: vec!["rds-public-access", "rds-single-az"],
-            failed: failed.to_vec(),
+            judged: ["rds-public-access", "rds-single-az"].into_iter().collect(),
+            failed: failed.iter().copied().collect(),
         };
         Judged {
-            workloads: std::iter::once(workload.to_owned()).collect(),
-            tallies: BTreeMap::from([(workload.to_owned(), tally)]),
+            workloads: BTreeMap::from([(workload.to_owned(), tally)]),
             ..Judged::default()
         }
     }
@@ -80,5 +122,6 @@ mod tests {
         assert_eq!(fleet.failing()["rds-single-az"], (2, 0));
         fleet.update(&judged("b", &[]), true);
         assert_eq!(fleet.failing()["rds-single-az"], (1, 0));
+        assert_eq!(fleet.failing().get("rds-abandoned"), None, "it judged nothing");
     }
 }

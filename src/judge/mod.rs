@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::model::finding::{Finding, Kind, Passed, Remediation, ResourceRef, Verdict, finding_id};
+use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
 use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
@@ -27,47 +27,67 @@ pub const UNKNOWN_WORKLOADS: &str = "*";
 pub struct Judged {
     /// Verdicts other than pass, sorted: severity, workload, rule, resource.
     pub findings: Vec<Finding>,
-    /// Verdicts that are a pass, in the order in which they were given.
+    /// How many verdicts are a pass.
+    pub passes: usize,
+    /// Those passes, in the order in which they were given, if they were asked for ([`judge_naming_passes`]).
     pub passed: Vec<Passed>,
-    /// Workloads judged.
-    pub workloads: BTreeSet<String>,
+    /// Workloads judged, with the rules that judged them.
+    pub workloads: BTreeMap<String, Tally>,
     /// Tagged resources by kind.
     pub resources: BTreeMap<Kind, usize>,
     /// For each rule, in how many workloads it judged something, and in how many it failed.
     pub failing: BTreeMap<&'static str, (usize, usize)>,
-    /// The same by workload.
-    pub tallies: BTreeMap<String, Tally>,
     /// Findings, by id and workload, on whose resources a tag lowers the mode to `audit`.
     pub restrained: BTreeSet<(String, String)>,
 }
 
-/// Judges `snapshot` at `now`: all of its workloads, or those of `only`.
+/// Judges `snapshot` at `now`: all of its workloads, or those of `only`. Passes are counted.
 #[must_use]
 pub fn judge(snapshot: &Snapshot, config: &Config, now: Timestamp, only: Option<&BTreeSet<String>>) -> Judged {
-    let mut names = workload_names(snapshot, &config.tag_prefix);
+    judge_as(snapshot, config, now, only, false)
+}
+
+/// The same, with every pass named: there are dozens for each workload, and only a report that lists them needs them.
+#[must_use]
+pub fn judge_naming_passes(
+    snapshot: &Snapshot,
+    config: &Config,
+    now: Timestamp,
+    only: Option<&BTreeSet<String>>,
+) -> Judged {
+    judge_as(snapshot, config, now, only, true)
+}
+
+fn judge_as(
+    snapshot: &Snapshot,
+    config: &Config,
+    now: Timestamp,
+    only: Option<&BTreeSet<String>>,
+    name_passes: bool,
+) -> Judged {
+    let viewer = Viewer::new(snapshot, config, now, only);
     let blind = snapshot.instances.is_err()
         || snapshot.clusters.is_err()
         || snapshot.services.is_err()
         || snapshot.secrets.is_err();
-    match only {
-        // What is asked for and can't be seen is unknown, not absent, while something that might name it is unread.
-        Some(only) if blind => names.clone_from(only),
-        Some(only) => names.retain(|n| only.contains(n)),
-        None if blind && names.is_empty() => {
-            names.insert(UNKNOWN_WORKLOADS.to_owned());
-        }
-        None => {}
-    }
-    let mut judged = Judged {
-        resources: count_resources(snapshot, config, &names),
-        ..Judged::default()
+    let mut bench = Bench {
+        active: active(config),
+        fleet: Fleet::default(),
+        name_passes,
+        judged: Judged {
+            resources: viewer.index().counts.clone(),
+            ..Judged::default()
+        },
     };
-    let viewer = Viewer::new(snapshot, config, now);
-    let active = active(config);
-    for name in &names {
-        judge_workload(&viewer.view(name), &active, &mut judged);
-    }
-    judged.workloads = names;
+    let workloads = match only {
+        // What is asked for and can't be seen is unknown, not absent, while something that might name it is unread.
+        Some(only) if blind => only.iter().map(|name| bench.judge(&viewer.view(name))).collect(),
+        None if blind && viewer.index().names.is_empty() => vec![bench.judge(&viewer.view(UNKNOWN_WORKLOADS))],
+        _ => viewer.all().map(|workload| bench.judge(&workload)).collect(),
+    };
+    let mut judged = bench.judged;
+    judged.workloads = workloads.into_iter().collect();
+    judged.failing = bench.fleet.failing();
     sort(&mut judged.findings);
     judged
 }
@@ -81,6 +101,8 @@ pub fn sort(findings: &mut [Finding]) {
 
 /// A rule that is judged, and what the configuration says of it.
 struct Active {
+    /// Its place in the registry.
+    rank: usize,
     rule: &'static dyn Rule,
     meta: &'static Meta,
     severity: Option<Severity>,
@@ -88,10 +110,11 @@ struct Active {
 }
 
 fn active(config: &Config) -> Vec<Active> {
-    let metas = REGISTRY.iter().map(|rule| (*rule, rule.meta()));
-    let judged = metas.filter(|(_, meta)| config.judges(meta));
-    judged
-        .map(|(rule, meta)| Active {
+    let all = REGISTRY.iter().enumerate();
+    all.map(|(rank, rule)| (rank, *rule, rule.meta()))
+        .filter(|(_, _, meta)| config.judges(meta))
+        .map(|(rank, rule, meta)| Active {
+            rank,
             rule,
             meta,
             severity: config.rule(meta.id).severity,
@@ -100,71 +123,75 @@ fn active(config: &Config) -> Vec<Active> {
         .collect()
 }
 
-fn judge_workload(workload: &Workload<'_>, active: &[Active], judged: &mut Judged) {
-    let first = judged.findings.len();
-    let name: Arc<str> = workload.name.into();
-    let mut resources: Vec<Arc<ResourceRef>> = vec![];
-    let mut related = vec![];
-    let mut tally = Tally::default();
-    for Active {
-        rule,
-        meta,
-        severity,
-        corrects,
-    } in active
-    {
-        let judgements = rule.judge(workload);
-        let failed = judgements.iter().any(|j| matches!(j.outcome, Outcome::Fail(_)));
-        if !judgements.is_empty() {
-            let (all, failing) = judged.failing.entry(meta.id).or_default();
-            *all += 1;
-            *failing += usize::from(failed);
-            tally.judged.push(meta.id);
-            if failed {
-                tally.failed.push(meta.id);
-            }
-        }
-        for mut judgement in judgements {
-            if matches!(judgement.outcome, Outcome::Pass) {
-                judged.passed.push(Passed {
-                    rule: meta.id,
-                    workload: Arc::clone(&name),
-                    resource: shared(&mut resources, judgement.resource),
-                });
+/// Where one workload after the other is judged.
+struct Bench {
+    active: Vec<Active>,
+    fleet: Fleet,
+    name_passes: bool,
+    judged: Judged,
+}
+
+impl Bench {
+    fn judge(&mut self, workload: &Workload<'_>) -> (String, Tally) {
+        workload.fetch();
+        let judged = &mut self.judged;
+        let first = judged.findings.len();
+        let name: Option<Arc<str>> = self.name_passes.then(|| workload.name.into());
+        let mut related = vec![];
+        let mut tally = Tally::default();
+        for active in &self.active {
+            let judgements = active.rule.judge(workload);
+            if judgements.is_empty() {
                 continue;
             }
-            let rests_on = std::mem::take(&mut judgement.related);
-            if let Some((mut finding, restrained)) = finding(workload, meta, *severity, judgement) {
-                if !corrects && let Some(r) = finding.remediation.as_mut().filter(|r| !r.actions.is_empty()) {
-                    let only = || format!("it is corrected only where rules.{}.correct is true", meta.id);
-                    r.blocked_by.get_or_insert_with(only);
+            tally.judged.insert(active.rank);
+            for mut judgement in judgements {
+                match judgement.outcome {
+                    Outcome::Pass => {
+                        judged.passes += 1;
+                        judged.passed.extend(name.as_ref().map(|name| Passed {
+                            rule: active.meta.id,
+                            workload: Arc::clone(name),
+                            resource: judgement.subject.named(&workload.snapshot.scope),
+                        }));
+                        continue;
+                    }
+                    Outcome::Fail(_) => tally.failed.insert(active.rank),
+                    Outcome::Unknown(_) => {}
                 }
-                if restrained {
-                    judged.restrained.insert((finding.id.clone(), finding.workload.clone()));
-                }
-                judged.findings.push(finding);
-                related.push(rests_on);
+                related.push(std::mem::take(&mut judgement.related));
+                judged
+                    .findings
+                    .push(active.tell(workload, judgement, &mut judged.restrained));
             }
         }
+        self.fleet.add(&tally);
+        causes::link(&mut judged.findings[first..], &related);
+        (workload.name.to_owned(), tally)
     }
-    judged.tallies.insert(workload.name.to_owned(), tally);
-    causes::link(&mut judged.findings[first..], &related);
 }
 
-/// The one of `known` that says the same, or else `resource`, to be known from now on.
-fn shared(known: &mut Vec<Arc<ResourceRef>>, resource: ResourceRef) -> Arc<ResourceRef> {
-    if let Some(same) = known.iter().find(|r| ***r == resource) {
-        return Arc::clone(same);
+impl Active {
+    /// The finding that a judgement other than a pass makes.
+    fn tell(&self, w: &Workload<'_>, j: Judgement<'_>, restrained: &mut BTreeSet<(String, String)>) -> Finding {
+        let by_tag = j.tags.iter().any(|t| t.mode(w.prefix) == Some(Mode::Audit));
+        let mut finding = finding(w, self.meta, self.severity, j);
+        if !self.corrects
+            && let Some(r) = finding.remediation.as_mut().filter(|r| !r.actions.is_empty())
+        {
+            let only = || format!("it is corrected only where rules.{}.correct is true", self.meta.id);
+            r.blocked_by.get_or_insert_with(only);
+        }
+        if by_tag {
+            restrained.insert((finding.id.clone(), finding.workload.clone()));
+        }
+        finding
     }
-    let resource = Arc::new(resource);
-    known.push(Arc::clone(&resource));
-    resource
 }
 
-/// The finding, and whether a tag restrains its correction. `None` for a pass.
-fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: Judgement) -> Option<(Finding, bool)> {
-    let id = finding_id(meta.id, &j.resource);
-    let restrained = j.tags.iter().any(|t| t.mode(w.prefix) == Some(Mode::Audit));
+fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: Judgement<'_>) -> Finding {
+    let resource = j.subject.named(&w.snapshot.scope);
+    let id = finding_id(meta.id, &resource);
     let mut found = Finding {
         id,
         rule: meta.id.to_owned(),
@@ -172,7 +199,7 @@ fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: Judgeme
         verdict: Verdict::Unknown,
         workload: w.name.to_owned(),
         phase: j.phase.to_owned(),
-        resource: j.resource,
+        resource,
         message: String::new(),
         evidence: vec![],
         observed_at: w.snapshot.started_at,
@@ -183,7 +210,7 @@ fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: Judgeme
         caused_by: None,
     };
     match j.outcome {
-        Outcome::Pass => return None,
+        Outcome::Pass => {}
         Outcome::Unknown(error) => {
             found.message = format!("{} can't be judged: {error}", found.resource.id);
             found.evidence = vec![crate::model::finding::Evidence::new(
@@ -205,17 +232,17 @@ fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: Judgeme
             found.remediation = Some(remediation(failure.remedy));
         }
     }
-    Some((found, restrained))
+    found
 }
 
 /// The waiver that covers a judgement: on the resource itself, or on everything else that it concerns.
-fn waiver(tags: &[Tags], w: &Workload<'_>, rule: &str) -> Option<Waiver> {
+fn waiver(tags: &[&Tags], w: &Workload<'_>, rule: &str) -> Option<Waiver> {
     let of = |t: &Tags| t.waiver(w.prefix, rule, w.now);
     let (first, rest) = tags.split_first()?;
     if let Some(waiver) = of(first) {
         return Some(waiver);
     }
-    let all: Option<Vec<Waiver>> = rest.iter().map(of).collect();
+    let all: Option<Vec<Waiver>> = rest.iter().map(|t| of(t)).collect();
     all?.into_iter().min_by_key(|w| w.until)
 }
 
@@ -239,61 +266,42 @@ fn remediation(remedy: Remedy) -> Remediation {
     }
 }
 
-fn tags_of(snapshot: &Snapshot) -> impl Iterator<Item = (Kind, &Tags)> {
-    let instances = snapshot
-        .instances
-        .iter()
-        .flat_map(|m| m.values())
-        .map(|r| (Kind::RdsDbInstance, &r.tags));
-    let clusters = snapshot
-        .clusters
-        .iter()
-        .flat_map(|m| m.values())
-        .map(|r| (Kind::RdsDbCluster, &r.tags));
-    let services = snapshot
-        .services
-        .iter()
-        .flat_map(|m| m.values())
-        .map(|r| (Kind::EcsService, &r.tags));
-    let secrets = snapshot
-        .secrets
-        .iter()
-        .flat_map(|m| m.values())
-        .map(|r| (Kind::SecretsmanagerSecret, &r.tags));
-    let groups = snapshot
-        .security_groups
-        .iter()
-        .flat_map(|m| m.values())
-        .map(|r| (Kind::Ec2SecurityGroup, &r.tags));
-    let migrations = snapshot
-        .migrations
-        .iter()
-        .flat_map(|m| m.values())
-        .map(|r| (Kind::EcsTaskDefinition, &r.tags));
-    instances
-        .chain(clusters)
-        .chain(services)
-        .chain(secrets)
-        .chain(groups)
-        .chain(migrations)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::testing::{clean, db, now};
 
-/// The workloads that anything in the snapshot is tagged for.
-#[must_use]
-pub fn workload_names(snapshot: &Snapshot, prefix: &str) -> BTreeSet<String> {
-    tags_of(snapshot)
-        .filter_map(|(_, tags)| tags.workload(prefix))
-        .chain(snapshot.unread_services.values().map(|(w, _)| w.as_str()))
-        .map(str::to_owned)
-        .collect()
-}
-
-fn count_resources(snapshot: &Snapshot, config: &Config, names: &BTreeSet<String>) -> BTreeMap<Kind, usize> {
-    let mut counts = BTreeMap::new();
-    for (kind, tags) in tags_of(snapshot) {
-        if tags.workload(&config.tag_prefix).is_some_and(|w| names.contains(w)) {
-            *counts.entry(kind).or_default() += 1;
-        }
+    #[test]
+    fn passes_are_counted_or_named_and_findings_are_the_same() {
+        let mut s = clean();
+        db(&mut s).publicly_accessible = true;
+        let config = Config::default();
+        let counted = judge(&s, &config, now(), None);
+        let named = judge_naming_passes(&s, &config, now(), None);
+        assert!(counted.passed.is_empty() && counted.passes > 20);
+        assert_eq!(named.passed.len(), counted.passes);
+        assert_eq!(named.findings, counted.findings);
+        assert_eq!(named.workloads, counted.workloads);
+        let failed = counted.failing["rds-public-access"];
+        assert_eq!(failed, (1, 1));
     }
-    counts
+
+    #[test]
+    fn who_is_asked_for_alone_is_judged_as_among_all() {
+        let s = clean();
+        let config = Config::default();
+        let all = judge_naming_passes(&s, &config, now(), None);
+        let only = all.workloads.keys().take(1).cloned().collect();
+        let one = judge_naming_passes(&s, &config, now(), Some(&only));
+        assert_eq!(one.workloads.len(), 1);
+        let own = |j: &Judged| {
+            j.passed
+                .iter()
+                .filter(|p| only.contains(&*p.workload))
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(own(&one), own(&all));
+        assert_eq!(one.passed.len(), own(&one).len());
+    }
 }

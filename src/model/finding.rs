@@ -171,8 +171,7 @@ pub struct Finding {
     pub caused_by: Option<String>,
 }
 
-/// The outcome for one rule and one resource, where the invariant holds. There are dozens for each workload: names are
-/// shared.
+/// The outcome for one rule and one resource, where the invariant holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
     /// The rule's id.
@@ -180,7 +179,7 @@ pub struct Passed {
     /// The workload.
     pub workload: Arc<str>,
     /// The resource.
-    pub resource: Arc<ResourceRef>,
+    pub resource: ResourceRef,
 }
 
 /// The stable id of a finding: 16 hexadecimal digits of SHA-256 over rule and resource.

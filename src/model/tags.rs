@@ -9,11 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::policy::Mode;
 
 /// All tags of one resource, as AWS returned them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Hash)]
 #[serde(transparent)]
 pub struct Tags(pub BTreeMap<String, String>);
 
 impl Tags {
+    /// The tags of what has none.
+    pub const NONE: &Self = &Self(BTreeMap::new());
+
     /// The value of `{prefix}{name}`.
     #[must_use]
     pub fn get(&self, prefix: &str, name: &str) -> Option<&str> {

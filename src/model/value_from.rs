@@ -8,24 +8,24 @@ use super::key::Scope;
 
 /// A parsed reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ValueFrom {
+pub enum ValueFrom<'a> {
     /// A secret in Secrets Manager.
-    Secret(SecretRef),
+    Secret(SecretRef<'a>),
     /// A parameter, by ARN or name. ECS reads every reference that is no ARN as a parameter's name.
-    Parameter(String),
+    Parameter(&'a str),
 }
 
 /// A reference to a secret, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SecretRef {
+pub struct SecretRef<'a> {
     /// The ARN without the selector, as written: perhaps without its suffix.
-    pub arn: String,
+    pub arn: &'a str,
     /// Region in the ARN.
-    pub region: String,
+    pub region: &'a str,
     /// Account in the ARN.
-    pub account: String,
+    pub account: &'a str,
     /// What follows `secret:`, up to the selector.
-    pub resource: String,
+    pub resource: &'a str,
     /// JSON key, stage, version id.
     pub selector: Selector,
 }
@@ -51,34 +51,31 @@ impl Selector {
 
 /// Takes a `valueFrom` apart. Never fails: what is no Secrets Manager ARN is a parameter to ECS.
 #[must_use]
-pub fn parse(text: &str) -> ValueFrom {
-    let fields: Vec<&str> = text.split(':').collect();
-    let [
-        arn,
-        partition,
-        "secretsmanager",
+pub fn parse(text: &str) -> ValueFrom<'_> {
+    parse_secret(text).map_or(ValueFrom::Parameter(text), ValueFrom::Secret)
+}
+
+fn parse_secret(text: &str) -> Option<SecretRef<'_>> {
+    let mut fields = text.splitn(8, ':');
+    let mut next = || fields.next();
+    let (Some("arn"), Some(_partition), Some("secretsmanager")) = (next(), next(), next()) else {
+        return None;
+    };
+    let (region, account, Some("secret"), resource) = (next()?, next()?, next(), next()?) else {
+        return None;
+    };
+    let selector = next();
+    let mut selected = selector.into_iter().flat_map(|s| s.split(':'));
+    let mut field = || selected.next().filter(|s| !s.is_empty()).map(str::to_owned);
+    Some(SecretRef {
+        arn: selector.map_or(text, |s| &text[..text.len() - s.len() - 1]),
         region,
         account,
-        "secret",
         resource,
-        rest @ ..,
-    ] = fields.as_slice()
-    else {
-        return ValueFrom::Parameter(text.to_owned());
-    };
-    if *arn != "arn" {
-        return ValueFrom::Parameter(text.to_owned());
-    }
-    let field = |i: usize| rest.get(i).filter(|s| !s.is_empty()).map(|s| (*s).to_owned());
-    ValueFrom::Secret(SecretRef {
-        arn: format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{resource}"),
-        region: (*region).to_owned(),
-        account: (*account).to_owned(),
-        resource: (*resource).to_owned(),
         selector: Selector {
-            json_key: field(0),
-            stage: field(1),
-            version: field(2),
+            json_key: field(),
+            stage: field(),
+            version: field(),
         },
     })
 }
@@ -136,12 +133,15 @@ mod tests {
         };
         assert_eq!(whole.selector, Selector::default());
         assert_eq!(whole.arn, base);
-        let ValueFrom::Secret(keyed) = parse(&format!("{base}:url::")) else {
+        let text = format!("{base}:url::");
+        let ValueFrom::Secret(keyed) = parse(&text) else {
             panic!("a secret")
         };
         assert_eq!(keyed.selector.json_key.as_deref(), Some("url"));
-        assert_eq!(write(&keyed.arn, &keyed.selector), format!("{base}:url::"));
-        let ValueFrom::Secret(staged) = parse(&format!("{base}::AWSPREVIOUS:")) else {
+        assert_eq!(write(keyed.arn, &keyed.selector), format!("{base}:url::"));
+        assert_eq!(keyed.arn, base);
+        let text = format!("{base}::AWSPREVIOUS:");
+        let ValueFrom::Secret(staged) = parse(&text) else {
             panic!("a secret")
         };
         assert!(staged.selector.pins() && staged.selector.json_key.is_none());
@@ -151,8 +151,11 @@ mod tests {
             "arn:aws:ssm:us-east-1:123456789012:parameter/coder",
             "",
             ":::",
+            ":::::::::::",
+            "arn:aws:secretsmanager:us-east-1:123456789012:secret",
+            "arn:aws:secretsmanager:us-east-1:123456789012:other:x",
         ] {
-            assert_eq!(parse(parameter), ValueFrom::Parameter(parameter.to_owned()));
+            assert_eq!(parse(parameter), ValueFrom::Parameter(parameter));
         }
         assert!(is_parameter("coder-url") && is_parameter("arn:aws:ssm:us-east-1:123456789012:parameter/coder"));
         assert!(!is_parameter("arn:aws:s3:::coder"));

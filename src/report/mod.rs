@@ -153,11 +153,11 @@ impl Report {
         self.scope.regions.insert(region);
         self.scope.workloads += judged
             .workloads
-            .iter()
+            .keys()
             .filter(|w| *w != crate::judge::UNKNOWN_WORKLOADS)
             .count();
         self.scope.resources += judged.resources.values().sum::<usize>();
-        self.summary.pass += judged.passed.len();
+        self.summary.pass += judged.passes;
         self.passed.extend(judged.passed);
         for finding in &judged.findings {
             match finding.verdict {

@@ -195,7 +195,7 @@ pub(crate) fn report() -> Report {
         .map(|workload| Passed {
             rule: "rds-short-backup-retention",
             workload: (*workload).into(),
-            resource: Arc::new(database.clone()),
+            resource: database.clone(),
         })
         .collect();
     let s = &mut report.summary;

@@ -1,4 +1,4 @@
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Fight;
@@ -36,10 +36,10 @@ impl Rule for CorrectionReverted {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         let fights = w.snapshot.fights.iter().filter(|f| f.workload == w.name);
         fights
-            .map(|f| Judgement::fail(f.resource.clone(), &Tags::default(), failure(f)))
+            .map(|f| Judgement::fail(Subject::Named(&f.resource), Tags::NONE, failure(f)))
             .collect()
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::support::{database_variables, each_running, resolve};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::Datastore;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
@@ -64,7 +64,7 @@ impl Rule for EcsBuiltinDatabase {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         if w.params.datastore != Datastore::Postgres {
             return vec![];
         }
@@ -80,31 +80,31 @@ pub(super) fn is_concerned(w: &Workload<'_>, service: &Service, definition: &Tas
         && !(w.params.builtin_database_patterns.is_empty() && w.params.database_log_pattern.is_none())
 }
 
-fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Option<Judgement> {
-    let resource = w.service_ref(service);
+fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<Judgement<'a>> {
+    let subject = Subject::Service(service);
     if !is_concerned(w, service, definition) {
         let asked = w.params.database_log_pattern.is_some();
-        return asked.then(|| Judgement::unknown(resource, &service.tags, &no_log(service)));
+        return asked.then(|| Judgement::unknown(subject, &service.tags, &no_log(service)));
     }
     let evidence = match w.snapshot.logs.get(&service.arn) {
         Some(Ok(evidence)) => evidence,
-        Some(Err(e)) => return Some(Judgement::unknown(resource, &service.tags, e)),
-        None => return Some(Judgement::unknown(resource, &service.tags, &not_read(service))),
+        Some(Err(e)) => return Some(Judgement::unknown(subject, &service.tags, e)),
+        None => return Some(Judgement::unknown(subject, &service.tags, &not_read(service))),
     };
     let failure = builtin(service, evidence).or_else(|| unconnected(w, service, definition, evidence));
     Some(match failure {
-        None => Judgement::pass(resource),
-        Some(failure) => Judgement::fail(resource, &service.tags, failure).relating(secrets(w, definition)),
+        None => Judgement::pass(subject),
+        Some(failure) => Judgement::fail(subject, &service.tags, failure).relating(secrets(w, definition)),
     })
 }
 
 /// The secrets behind the database variables: one of them may be the cause.
-fn secrets(w: &Workload<'_>, definition: &TaskDefinition) -> Vec<String> {
+fn secrets<'a>(w: &Workload<'a>, definition: &TaskDefinition) -> Vec<&'a str> {
     let targets = database_variables(w, definition).filter_map(|(_, v)| match value_from::parse(&v.value_from) {
         ValueFrom::Secret(target) => resolve(w, &target).ok().flatten(),
         ValueFrom::Parameter(_) => None,
     });
-    targets.map(|s| s.arn.clone()).collect()
+    targets.map(|s| s.arn.as_str()).collect()
 }
 
 fn builtin(service: &Service, evidence: &LogEvidence) -> Option<Failure> {

@@ -1,7 +1,7 @@
 use super::ecs_missing_database_secret::{ROLLOUT_WRITES, add_secret};
 use super::secret_malformed_url::SECRET_READS;
 use super::support::{each_running, is_durable, rollout_refusal};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::Datastore;
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -46,13 +46,13 @@ impl Rule for EcsEphemeralStorage {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_running(w, |service, definition| {
-            let resource = w.service_ref(service);
+            let subject = Subject::Service(service);
             Some(if is_durable(w, definition, service.fargate) {
-                Judgement::pass(resource)
+                Judgement::pass(subject)
             } else {
-                Judgement::fail(resource, &service.tags, failure(w, service, definition))
+                Judgement::fail(subject, &service.tags, failure(w, service, definition))
             })
         })
     }

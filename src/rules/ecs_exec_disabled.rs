@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::support::{each_service, rollout_refusal};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::{Action, ServiceSetting, revision_name};
@@ -55,19 +55,19 @@ impl Rule for EcsExecDisabled {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_service(w, |service| {
-            let resource = w.service_ref(service);
+            let subject = Subject::Service(service);
             let role = match w.running(service) {
                 Ok(definition) => role(w, definition),
                 Err(e) => Err(e),
             };
             Some(match role {
-                Ok(None) if service.exec_enabled => Judgement::pass(resource),
-                Err(e) if service.exec_enabled => Judgement::unknown(resource, &service.tags, &e),
+                Ok(None) if service.exec_enabled => Judgement::pass(subject),
+                Err(e) if service.exec_enabled => Judgement::unknown(subject, &service.tags, &e),
                 role => {
                     let lack = role.as_ref().ok().and_then(Option::as_ref);
-                    Judgement::fail(resource, &service.tags, failure(w, service, lack))
+                    Judgement::fail(subject, &service.tags, failure(w, service, lack))
                 }
             })
         })

@@ -1,5 +1,5 @@
 use super::support::each_service;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::remediation::revision_name;
@@ -48,22 +48,26 @@ impl Rule for EcsFailedDeployment {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_service(w, |service| {
             let primary = service.deployments.first()?;
-            let resource = w.service_ref(service);
+            let subject = Subject::Service(service);
             Some(match (failure(w, service, primary), &service.unread_tasks) {
-                (Some(failure), _) => Judgement::fail(resource, &service.tags, failure),
+                (Some(failure), _) => Judgement::fail(subject, &service.tags, failure),
                 (None, Some(e)) if primary.rollout_state.as_deref() == Some("COMPLETED") => {
-                    Judgement::unknown(resource, &service.tags, e)
+                    Judgement::unknown(subject, &service.tags, e)
                 }
-                (None, _) => Judgement::pass(resource),
+                (None, _) => Judgement::pass(subject),
             })
         })
     }
 }
 
 fn failure(w: &Workload<'_>, service: &Service, primary: &Deployment) -> Option<Failure> {
+    let state = primary.rollout_state.as_deref();
+    if state == Some("COMPLETED") && left_behind(service).is_empty() {
+        return None;
+    }
     let name = format!("{}/{}", service.cluster, service.name);
     let revision = revision_name(&primary.task_definition);
     let reason = primary
@@ -71,7 +75,6 @@ fn failure(w: &Workload<'_>, service: &Service, primary: &Deployment) -> Option<
         .as_ref()
         .map(|r| format!(" (ECS says: {})", r.trim_end_matches('.')))
         .unwrap_or_default();
-    let state = primary.rollout_state.as_deref();
     let message = match state {
         Some("FAILED") => format!("the deployment of {revision} to {name} failed{reason}"),
         Some("IN_PROGRESS") => {
@@ -84,16 +87,10 @@ fn failure(w: &Workload<'_>, service: &Service, primary: &Deployment) -> Option<
                 primary.running_count, primary.desired_count, primary.failed_tasks
             )
         }
-        Some("COMPLETED") => {
-            let left = left_behind(service);
-            if left.is_empty() {
-                return None;
-            }
-            format!(
-                "{name} runs {revision} since its deployment completed, but tasks of {} still run beside it",
-                left.join(", ")
-            )
-        }
+        Some("COMPLETED") => format!(
+            "{name} runs {revision} since its deployment completed, but tasks of {} still run beside it",
+            left_behind(service).join(", ")
+        ),
         _ => return None,
     };
     let mut evidence = vec![

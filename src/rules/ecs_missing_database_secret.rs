@@ -1,6 +1,6 @@
 use super::secret_malformed_url::SECRET_READS;
 use super::support::{database_variables, each_running, no_execution_role, references, right_reference, roll_out};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::Datastore;
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -55,16 +55,16 @@ impl Rule for EcsMissingDatabaseSecret {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         if w.params.datastore != Datastore::Postgres {
             return vec![];
         }
         each_running(w, |service, definition| {
-            let resource = w.service_ref(service);
+            let subject = Subject::Service(service);
             Some(if database_variables(w, definition).next().is_some() {
-                Judgement::pass(resource)
+                Judgement::pass(subject)
             } else {
-                Judgement::fail(resource, &service.tags, failure(w, service, definition))
+                Judgement::fail(subject, &service.tags, failure(w, service, definition))
             })
         })
     }

@@ -1,5 +1,5 @@
 use super::support::each_service;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 
@@ -40,14 +40,14 @@ impl Rule for EcsNoLoadBalancer {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_service(w, |service| {
             if !service.assign_public_ip {
                 return None;
             }
-            let resource = w.service_ref(service);
+            let subject = Subject::Service(service);
             if service.load_balanced {
-                return Some(Judgement::pass(resource));
+                return Some(Judgement::pass(subject));
             }
             let name = format!("{}/{}", service.cluster, service.name);
             let failure = Failure {
@@ -56,7 +56,7 @@ impl Rule for EcsNoLoadBalancer {
                 evidence: vec![Evidence::new("loadBalancers", Vec::<String>::new(), "one")],
                 remedy: Remedy::manual(format!("put a load balancer in front of {name}")),
             };
-            Some(Judgement::fail(resource, &service.tags, failure))
+            Some(Judgement::fail(subject, &service.tags, failure))
         })
     }
 }

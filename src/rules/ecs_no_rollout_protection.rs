@@ -1,5 +1,5 @@
 use super::support::{each_service, rollout_refusal};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::{Action, ServiceSetting};
@@ -45,16 +45,16 @@ impl Rule for EcsNoRolloutProtection {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_service(w, |service| {
             if service.deployment_controller != "ECS" {
                 return None;
             }
-            let resource = w.service_ref(service);
+            let subject = Subject::Service(service);
             Some(if service.circuit_breaker && service.circuit_breaker_rollback {
-                Judgement::pass(resource)
+                Judgement::pass(subject)
             } else {
-                Judgement::fail(resource, &service.tags, failure(w, service))
+                Judgement::fail(subject, &service.tags, failure(w, service))
             })
         })
     }

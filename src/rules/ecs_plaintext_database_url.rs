@@ -1,7 +1,7 @@
 use super::ecs_missing_database_secret::ROLLOUT_WRITES;
 use super::secret_malformed_url::SECRET_READS;
 use super::support::{each_running, right_connection, roll_out};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::connection::Connection;
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -49,7 +49,7 @@ impl Rule for EcsPlaintextDatabaseUrl {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_running(w, |service, definition| Some(judge_service(w, service, definition)))
     }
 }
@@ -84,11 +84,11 @@ fn plain_variables(definition: &TaskDefinition) -> Vec<Plain<'_>> {
     found
 }
 
-fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Judgement {
-    let resource = w.service_ref(service);
+fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Judgement<'a> {
+    let subject = Subject::Service(service);
     let found = plain_variables(definition);
     if found.is_empty() {
-        return Judgement::pass(resource);
+        return Judgement::pass(subject);
     }
     let kind = |p: &Plain<'_>| match p.url {
         Some(_) => "a postgres URL with its password",
@@ -116,7 +116,7 @@ fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinitio
             .collect(),
         remedy: remedy(w, service, &found),
     };
-    Judgement::fail(resource, &service.tags, failure)
+    Judgement::fail(subject, &service.tags, failure)
 }
 
 fn remedy(w: &Workload<'_>, service: &Service, found: &[Plain<'_>]) -> Remedy {

@@ -1,5 +1,5 @@
 use super::support::each_service;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::snapshot::Seen;
@@ -46,10 +46,10 @@ impl Rule for EcsPublicTask {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         let phase = phase(w);
         each_service(w, |service| {
-            let resource = w.service_ref(service);
+            let subject = Subject::Service(service);
             Some(match &phase {
                 Ok(phase) if service.assign_public_ip && !phase.phase.is_migrating() => {
                     let name = format!("{}/{}", service.cluster, service.name);
@@ -61,10 +61,10 @@ impl Rule for EcsPublicTask {
                             "give the subnets of {name} a private way out, then deploy it with assignPublicIp=DISABLED"
                         )),
                     };
-                    Judgement::fail(resource, &service.tags, failure).in_phase(*phase)
+                    Judgement::fail(subject, &service.tags, failure).in_phase(*phase)
                 }
-                Err(e) if service.assign_public_ip => Judgement::unknown(resource, &service.tags, e),
-                _ => Judgement::pass(resource),
+                Err(e) if service.assign_public_ip => Judgement::unknown(subject, &service.tags, e),
+                _ => Judgement::pass(subject),
             })
         })
     }

@@ -5,7 +5,7 @@ use super::secret_malformed_url::SECRET_READS;
 use super::support::{
     Leads, database_variables, each_running, leads, parameter, resolve, right_reference, roll_out, shape, usable_keys,
 };
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -54,7 +54,7 @@ impl Rule for EcsSecretReferenceMismatch {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_running(w, |service, definition| judge_service(w, service, definition))
     }
 }
@@ -69,15 +69,15 @@ struct Mismatch {
     right: Result<String, String>,
 }
 
-fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Option<Judgement> {
-    let resource = w.service_ref(service);
+fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<Judgement<'a>> {
+    let subject = Subject::Service(service);
     let mut mismatches = vec![];
     let mut unknown: Option<Arc<ReadError>> = None;
     let mut judged = false;
     for (container, variable) in database_variables(w, definition) {
         judged = true;
         let found = match value_from::parse(&variable.value_from) {
-            ValueFrom::Parameter(name) => judge_parameter(w, &name),
+            ValueFrom::Parameter(name) => judge_parameter(w, name),
             ValueFrom::Secret(target) => judge_secret(w, &target),
         };
         match found {
@@ -95,9 +95,9 @@ fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinitio
         return None;
     }
     Some(match (mismatches.as_slice(), unknown) {
-        ([], None) => Judgement::pass(resource),
-        ([], Some(e)) => Judgement::unknown(resource, &service.tags, &e),
-        (found, _) => Judgement::fail(resource, &service.tags, failure(w, service, definition, found)),
+        ([], None) => Judgement::pass(subject),
+        ([], Some(e)) => Judgement::unknown(subject, &service.tags, &e),
+        (found, _) => Judgement::fail(subject, &service.tags, failure(w, service, definition, found)),
     })
 }
 
@@ -136,7 +136,7 @@ fn judge_missing_parameter(w: &Workload<'_>, name: &str) -> (String, Result<Stri
     (why, right_reference(w))
 }
 
-fn judge_secret(w: &Workload<'_>, target: &SecretRef) -> Seen<Wrong> {
+fn judge_secret(w: &Workload<'_>, target: &SecretRef<'_>) -> Seen<Wrong> {
     let Some(secret) = resolve(w, target)? else {
         return Ok(Some(judge_missing(w, target)));
     };
@@ -208,12 +208,12 @@ fn partial(secret: &Secret) -> String {
 }
 
 /// A reference to nothing: perhaps the secret was made anew, and its suffix changed.
-fn judge_missing(w: &Workload<'_>, target: &SecretRef) -> (String, Result<String, String>) {
-    let name = value_from::without_suffix(&target.resource).unwrap_or(&target.resource);
+fn judge_missing(w: &Workload<'_>, target: &SecretRef<'_>) -> (String, Result<String, String>) {
+    let name = value_from::without_suffix(target.resource).unwrap_or(target.resource);
     let here = target.region == w.snapshot.scope.region && target.account == w.snapshot.scope.account;
     let named = |name: &str| w.snapshot.secrets.as_ref().ok()?.values().find(|s| s.name == name);
     // A name may itself end like a suffix, so the whole of it is tried first.
-    let namesake = named(&target.resource).or_else(|| named(name));
+    let namesake = named(target.resource).or_else(|| named(name));
     let why = match (namesake, here) {
         (Some(s), true) if s.name == target.resource => partial(s),
         (Some(s), true) => {
@@ -241,11 +241,11 @@ fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<Stri
     let found = shape(w, secret, &Selector::default())
         .map_err(|e| format!("the value of {} is unknown: {e}", secret.name))?
         .ok_or_else(|| format!("{} has no current version", secret.name))?;
-    let keys = usable_keys(found, &databases);
+    let keys = usable_keys(found, databases);
     let key = match keys.as_slice() {
         several if several.contains(&asked.json_key) => asked.json_key.clone(),
         [one] => one.clone(),
-        [] => return Err(unusable(found, &secret.name, &databases)),
+        [] => return Err(unusable(found, &secret.name, databases)),
         _ => {
             return Err(format!(
                 "several keys of {} would be right, and Holdfast does not choose",

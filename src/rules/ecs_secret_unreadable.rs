@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -5,7 +6,7 @@ use serde_json::json;
 
 use super::secret_malformed_url::SECRET_READS;
 use super::support::{database_variables, each_running, no_execution_role, readable_as};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::remediation::revision_name;
@@ -72,15 +73,15 @@ impl Rule for EcsSecretUnreadable {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_running(w, |service, definition| judge_service(w, service, definition))
     }
 }
 
-fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Option<Judgement> {
-    let resource = w.service_ref(service);
+fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &'a TaskDefinition) -> Option<Judgement<'a>> {
+    let subject = Subject::Service(service);
     let mut unknown: Option<Arc<ReadError>> = None;
-    let mut needed: BTreeSet<String> = BTreeSet::new();
+    let mut needed: BTreeSet<Cow<'a, str>> = BTreeSet::new();
     let mut judged = false;
     for (_, variable) in database_variables(w, definition) {
         judged = true;
@@ -94,12 +95,12 @@ fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinitio
     }
     let Some(role) = &definition.execution_role else {
         let failure = no_role(service, definition);
-        return Some(Judgement::fail(resource, &service.tags, failure));
+        return Some(Judgement::fail(subject, &service.tags, failure));
     };
     let mut missing: BTreeSet<&str> = BTreeSet::new();
     let mut absent = false;
     for arn in &needed {
-        match w.snapshot.access.get(&(role.clone(), arn.clone())) {
+        match w.snapshot.access.get(&(role.clone(), arn.to_string())) {
             Some(Ok(Access::Allowed)) => {}
             Some(Ok(Access::Denied { missing: actions })) => missing.extend(actions.iter().map(String::as_str)),
             Some(Ok(Access::NoRole)) => absent = true,
@@ -109,14 +110,14 @@ fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinitio
     }
     if absent {
         let failure = unknown_role(service, definition, role);
-        return Some(Judgement::fail(resource, &service.tags, failure).relating(needed));
+        return Some(Judgement::fail(subject, &service.tags, failure).relating(needed));
     }
     let judgement = match (missing.is_empty(), unknown) {
-        (false, _) => Judgement::fail(resource, &service.tags, denied(service, definition, role, &missing)),
-        (true, Some(e)) => Judgement::unknown(resource, &service.tags, &e),
+        (false, _) => Judgement::fail(subject, &service.tags, denied(service, definition, role, &missing)),
+        (true, Some(e)) => Judgement::unknown(subject, &service.tags, &e),
         // Every reference leads to nothing: `ecs-secret-reference-mismatch` speaks of that.
         (true, None) if needed.is_empty() => return None,
-        (true, None) => Judgement::pass(resource),
+        (true, None) => Judgement::pass(subject),
     };
     Some(judgement.relating(needed))
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::support::{each_running, loses_data, untagged};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::{Action, revision_name};
@@ -57,7 +57,7 @@ impl Rule for EcsUnsafeRollback {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_running(w, |service, definition| judge_service(w, service, definition))
     }
 }
@@ -69,15 +69,15 @@ pub(super) fn is_concerned(w: &Workload<'_>, service: &Service, definition: &Tas
         && loses_data(w, definition, service.fargate).is_none()
 }
 
-fn judge_service(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Option<Judgement> {
-    let resource = w.service_ref(service);
+fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<Judgement<'a>> {
+    let subject = Subject::Service(service);
     if !is_concerned(w, service, definition) {
         return None;
     }
     Some(match unsafe_targets(w, service) {
-        Err(e) => Judgement::unknown(resource, &service.tags, &e),
-        Ok(targets) if targets.is_empty() => Judgement::pass(resource),
-        Ok(targets) => Judgement::fail(resource, &service.tags, failure(w, service, &targets)),
+        Err(e) => Judgement::unknown(subject, &service.tags, &e),
+        Ok(targets) if targets.is_empty() => Judgement::pass(subject),
+        Ok(targets) => Judgement::fail(subject, &service.tags, failure(w, service, &targets)),
     })
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::support::database_variables;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::remediation::revision_name;
@@ -56,17 +56,17 @@ impl Rule for MigrationDrift {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         match w.migrations() {
             Err(e) => w.unknown(&e),
-            Ok(families) => families.into_iter().filter_map(|f| judge_family(w, f)).collect(),
+            Ok(families) => families.iter().copied().filter_map(|f| judge_family(w, f)).collect(),
         }
     }
 }
 
-fn judge_family(w: &Workload<'_>, family: &MigrationFamily) -> Option<Judgement> {
-    let resource = w.revision_ref(&family.revision);
-    let unknown = |e: &Arc<ReadError>| Some(Judgement::unknown(resource.clone(), &family.tags, e));
+fn judge_family<'a>(w: &Workload<'a>, family: &'a MigrationFamily) -> Option<Judgement<'a>> {
+    let subject = Subject::Revision(&family.revision);
+    let unknown = |e: &Arc<ReadError>| Some(Judgement::unknown(subject, &family.tags, e));
     let services = match services(w) {
         Ok(services) if services.is_empty() => return None,
         Ok(services) => services,
@@ -84,11 +84,11 @@ fn judge_family(w: &Workload<'_>, family: &MigrationFamily) -> Option<Judgement>
         let missing = family.unread.as_ref().or_else(|| run?.unread_groups.as_ref());
         return Some(match missing {
             Some(e) => unknown(e)?,
-            None => Judgement::pass(resource),
+            None => Judgement::pass(subject),
         });
     }
     Some(Judgement::fail(
-        resource,
+        subject,
         &family.tags,
         failure(definition, &services, differences),
     ))
@@ -101,7 +101,7 @@ fn services<'a>(w: &Workload<'a>) -> Seen<Vec<Running<'a>>> {
     if let Some(e) = w.services_error() {
         return Err(e);
     }
-    w.services()?.into_iter().map(|s| Ok((s, w.running(s)?))).collect()
+    w.services()?.iter().copied().map(|s| Ok((s, w.running(s)?))).collect()
 }
 
 /// The revision that was run last, else the newest one.
@@ -171,9 +171,9 @@ fn sources<'a>(w: &'a Workload<'_>, definition: &'a TaskDefinition) -> Vec<Sourc
         .map(|written| match value_from::parse(written) {
             ValueFrom::Secret(target) => Source {
                 written,
-                arn: match w.snapshot.lookups.get(&target.arn) {
+                arn: match w.snapshot.lookups.get(target.arn) {
                     Some(Ok(Lookup::Found(arn))) => arn.clone(),
-                    _ => target.arn,
+                    _ => target.arn.to_owned(),
                 },
                 // What is pinned to the current version is not pinned.
                 stage: target.selector.stage.filter(|s| s != "AWSCURRENT"),
@@ -185,7 +185,7 @@ fn sources<'a>(w: &'a Workload<'_>, definition: &'a TaskDefinition) -> Vec<Sourc
                 arn: name
                     .rsplit(":parameter")
                     .next()
-                    .unwrap_or(&name)
+                    .unwrap_or(name)
                     .trim_start_matches('/')
                     .to_owned(),
                 stage: None,

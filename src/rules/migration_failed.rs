@@ -1,5 +1,5 @@
 use super::support::{database_variables, resolve};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::remediation::revision_name;
@@ -52,23 +52,23 @@ impl Rule for MigrationFailed {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         match w.migrations() {
             Err(e) => w.unknown(&e),
-            Ok(families) => families.into_iter().filter_map(|f| judge_family(w, f)).collect(),
+            Ok(families) => families.iter().copied().filter_map(|f| judge_family(w, f)).collect(),
         }
     }
 }
 
-fn judge_family(w: &Workload<'_>, family: &MigrationFamily) -> Option<Judgement> {
-    let resource = w.revision_ref(&family.revision);
+fn judge_family<'a>(w: &Workload<'a>, family: &'a MigrationFamily) -> Option<Judgement<'a>> {
+    let subject = Subject::Revision(&family.revision);
     if let Some(e) = &family.unread {
-        return Some(Judgement::unknown(resource, &family.tags, e));
+        return Some(Judgement::unknown(subject, &family.tags, e));
     }
     let run = family.last_run.as_ref()?;
     Some(match why_failed(w, run) {
-        None => Judgement::pass(resource),
-        Some(why) => Judgement::fail(resource, &family.tags, failure(run, &why)).relating(secrets(w, run)),
+        None => Judgement::pass(subject),
+        Some(why) => Judgement::fail(subject, &family.tags, failure(run, &why)).relating(secrets(w, run)),
     })
 }
 
@@ -79,7 +79,12 @@ fn secrets(w: &Workload<'_>, run: &TaskRun) -> Vec<String> {
     };
     let targets = database_variables(w, definition).filter_map(|(_, v)| match value_from::parse(&v.value_from) {
         // It is not looked up unless a service refers to it too.
-        ValueFrom::Secret(target) => Some(resolve(w, &target).ok().flatten().map_or(target.arn, |s| s.arn.clone())),
+        ValueFrom::Secret(target) => Some(
+            resolve(w, &target)
+                .ok()
+                .flatten()
+                .map_or(target.arn.to_owned(), |s| s.arn.clone()),
+        ),
         ValueFrom::Parameter(_) => None,
     });
     targets.collect()
@@ -128,7 +133,7 @@ pub fn why_failed(w: &Workload<'_>, run: &TaskRun) -> Option<String> {
 }
 
 /// The containers that the task ends with; all of them where its revision is not known.
-fn essential<'a>(w: &Workload<'a>, run: &'a TaskRun) -> Vec<&'a str> {
+fn essential<'r>(w: &'r Workload<'_>, run: &'r TaskRun) -> Vec<&'r str> {
     match w.snapshot.task_definitions.get(&run.task_definition) {
         Some(Ok(definition)) => {
             let essential = definition.containers.iter().filter(|c| c.essential);

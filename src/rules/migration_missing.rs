@@ -1,5 +1,5 @@
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::model::finding::{Evidence, ResourceRef};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::tags::Tags;
 
@@ -36,7 +36,7 @@ impl Rule for MigrationMissing {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         if !w.params.migrations_required {
             return vec![];
         }
@@ -44,10 +44,9 @@ impl Rule for MigrationMissing {
             Ok(families) => families,
             Err(e) => return w.unknown(&e),
         };
-        let resource = ResourceRef::workload(w.name, &w.snapshot.scope);
-        let none = Tags::default();
+        let subject = Subject::Workload(w.name);
         if !families.is_empty() {
-            return vec![Judgement::pass(resource)];
+            return vec![Judgement::pass(subject)];
         }
         let failure = Failure {
             severity: None,
@@ -65,11 +64,8 @@ impl Rule for MigrationMissing {
                 w.prefix, w.name
             )),
         };
-        let mut judgement = Judgement::fail(resource, &none, failure);
         // A workload has no tags of its own: a waiver stands on all of its services.
-        judgement
-            .tags
-            .extend(w.services().unwrap_or_default().into_iter().map(|s| s.tags.clone()));
-        vec![judgement]
+        let tags = w.services().unwrap_or_default().iter().map(|s| &s.tags);
+        vec![Judgement::fail(subject, Tags::NONE, failure).bearing(tags)]
     }
 }

@@ -16,6 +16,7 @@ mod ecs_public_task;
 mod ecs_secret_reference_mismatch;
 mod ecs_secret_unreadable;
 mod ecs_unsafe_rollback;
+pub mod index;
 mod migration_drift;
 mod migration_failed;
 mod migration_missing;
@@ -44,23 +45,27 @@ mod secret_no_tls;
 mod secret_unrotated;
 mod secret_uses_master_user;
 mod secret_wrong_database;
+mod subject;
 pub mod support;
 #[cfg(test)]
 pub(crate) mod testing;
 mod waiver_invalid;
 pub mod wants;
+mod warm;
 pub mod workload;
 mod workload_untagged_part;
 mod workload_without_database;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::model::finding::{Evidence, ResourceRef};
+use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::Action;
 use crate::model::snapshot::ReadError;
 use crate::model::tags::Tags;
 pub use migration_failed::why_failed;
+pub use subject::Subject;
 pub use workload::Workload;
 
 /// What is known about a rule without running it.
@@ -116,24 +121,24 @@ pub trait Rule: Sync {
     /// What is known without running it.
     fn meta(&self) -> &'static Meta;
     /// Judges one workload. Resources that the rule does not apply to are left out.
-    fn judge(&self, workload: &Workload<'_>) -> Vec<Judgement>;
+    fn judge<'a>(&self, workload: &Workload<'a>) -> Vec<Judgement<'a>>;
 }
 
 /// What a rule says about one resource.
 #[derive(Debug, Clone)]
-pub struct Judgement {
+pub struct Judgement<'a> {
     /// The resource.
-    pub resource: ResourceRef,
+    pub subject: Subject<'a>,
     /// What the rule found.
     pub outcome: Outcome,
     /// Tags of the resource, and of others that a person would put a waiver or a mode on. A mode on any of them
     /// restrains; a waiver must be on the first or on all of the rest.
-    pub tags: Vec<Tags>,
+    pub tags: Vec<&'a Tags>,
     /// `migrating` or `migrated`.
     pub phase: &'static str,
     /// ARNs of other resources that it rests on: where one of them fails a rule that can cause this one, that is the
     /// root.
-    pub related: Vec<String>,
+    pub related: Vec<Cow<'a, str>>,
 }
 
 /// The outcome for one resource.

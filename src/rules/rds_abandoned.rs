@@ -1,3 +1,4 @@
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,7 +9,6 @@ use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::format_duration;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
-use crate::model::remediation::Database;
 use crate::model::resources::Service;
 use crate::model::snapshot::ReadError;
 
@@ -73,24 +73,41 @@ impl Rule for RdsAbandoned {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         let (wholes, views) = match (wholes(w), w.databases()) {
             (Ok(wholes), Ok(views)) => (wholes, views),
             (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
         };
-        let used: Vec<Used<'_>> = w
-            .services()
-            .unwrap_or_default()
-            .into_iter()
-            .map(|service| Used {
-                service,
-                uses: uses(w, service),
-            })
-            .collect();
+        let settled = |whole: &Whole<'a>| {
+            let is_old = whole.created_at().is_some_and(|at| at <= since(w));
+            is_old && !whole.phase(w).phase.is_migrating()
+        };
+        let used = OnceCell::new();
         let own = wholes.iter().filter(|whole| whole.replica_of().is_none());
-        own.map(|whole| judge_one(w, whole, &hosts(whole, &wholes, &views), &used))
-            .collect()
+        own.map(|whole| {
+            if !settled(whole) {
+                return whole.pass();
+            }
+            let used = used.get_or_init(|| all_uses(w));
+            judge_one(w, whole, &hosts(whole, wholes, views), used)
+        })
+        .collect()
     }
+}
+
+/// A database that was of use after this is not abandoned.
+fn since(w: &Workload<'_>) -> Timestamp {
+    w.now - w.params.abandoned_after
+}
+
+fn all_uses<'a>(w: &Workload<'a>) -> Vec<Used<'a>> {
+    let services = w.services().unwrap_or_default().iter().copied();
+    services
+        .map(|service| Used {
+            service,
+            uses: uses(w, service),
+        })
+        .collect()
 }
 
 /// A service, and what its running revision says.
@@ -106,20 +123,19 @@ fn hosts<'a>(whole: &Whole<'_>, wholes: &[Whole<'_>], views: &[DatabaseView<'a>]
         // In the same region AWS names an instance by its identifier, a cluster by its ARN.
         source.is_some_and(|s| s == whole.id() || s.ends_with(&format!(":{}", whole.id())))
     });
-    let family: Vec<Database> = std::iter::once(whole).chain(copies).map(Whole::database).collect();
+    let family: Vec<&str> = std::iter::once(whole).chain(copies).map(Whole::arn).collect();
     views
         .iter()
-        .filter(|v| family.contains(&v.database))
+        .filter(|v| family.contains(&v.arn))
         .flat_map(|v| v.hosts.iter().copied())
         .collect()
 }
 
-fn judge_one(w: &Workload<'_>, whole: &Whole<'_>, hosts: &[&str], used: &[Used<'_>]) -> Judgement {
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>, hosts: &[&str], used: &[Used<'a>]) -> Judgement<'a> {
     let leads = |u: &&Used<'_>| u.uses.as_ref().is_ok_and(|uses| uses.names_one_of(hosts));
-    let before = w.now - w.params.abandoned_after;
-    let is_old = |at: Option<Timestamp>| at.is_some_and(|at| at <= before);
-    if used.iter().any(|u| leads(&u)) || !is_old(whole.created_at()) || whole.phase(w).phase.is_migrating() {
-        return whole.pass(w);
+    let before = since(w);
+    if used.iter().any(|u| leads(&u)) {
+        return whole.pass();
     }
     let moved_lately = used.iter().any(|u| {
         let deployed = u.service.deployments.first().and_then(|d| d.created_at);
@@ -127,7 +143,7 @@ fn judge_one(w: &Workload<'_>, whole: &Whole<'_>, hosts: &[&str], used: &[Used<'
         deployed.is_some_and(|at| at > before) || secrets.filter_map(|s| s.changed_at).any(|at| at > before)
     });
     if moved_lately {
-        return whole.pass(w);
+        return whole.pass();
     }
     let doubt = used.iter().find_map(|u| match &u.uses {
         Err(e) => Some(Arc::clone(e)),
@@ -137,8 +153,7 @@ fn judge_one(w: &Workload<'_>, whole: &Whole<'_>, hosts: &[&str], used: &[Used<'
         return whole.unknown(w, &e);
     }
     let secrets = used.iter().flat_map(|u| u.uses.iter()).flat_map(|uses| &uses.secrets);
-    let related = used.iter().map(|u| u.service.arn.clone());
-    let related: Vec<String> = related.chain(secrets.map(|s| s.arn.clone())).collect();
+    let related = used.iter().map(|u| &u.service.arn).chain(secrets.map(|s| &s.arn));
     whole.fail(w, failure(w, whole, hosts, used)).relating(related)
 }
 

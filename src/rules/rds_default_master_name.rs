@@ -44,7 +44,7 @@ impl Rule for RdsDefaultMasterName {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_whole(w, |whole| {
             let own = whole.replica_of().is_none();
             own.then(|| judge_one(w, whole)).flatten()
@@ -52,13 +52,13 @@ impl Rule for RdsDefaultMasterName {
     }
 }
 
-fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Option<Judgement> {
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Option<Judgement<'a>> {
     let name = match whole {
         Whole::Instance(i) => i.master_user.as_deref()?,
         Whole::Cluster(c) => c.master_user.as_deref()?,
     };
     if !DEFAULTS.contains(&name) {
-        return Some(whole.pass(w));
+        return Some(whole.pass());
     }
     let id = whole.id();
     Some(whole.fail(

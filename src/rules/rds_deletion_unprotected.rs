@@ -44,18 +44,18 @@ impl Rule for RdsDeletionUnprotected {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_whole(w, |whole| Some(judge_one(w, whole)))
     }
 }
 
-fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Judgement {
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
     let protected = match whole {
         Whole::Instance(i) => i.deletion_protection,
         Whole::Cluster(c) => c.deletion_protection,
     };
     if protected {
-        return whole.pass(w);
+        return whole.pass();
     }
     let id = whole.id();
     let summary = format!("set DeletionProtection=true on {id}");

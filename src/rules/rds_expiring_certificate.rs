@@ -1,5 +1,5 @@
 use super::support::DATABASE_READS;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::DbInstance;
@@ -40,19 +40,19 @@ impl Rule for RdsExpiringCertificate {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         match w.instances() {
             Err(e) => w.unknown(&e),
-            Ok(instances) => instances.into_iter().filter_map(|i| judge_one(w, i)).collect(),
+            Ok(instances) => instances.iter().copied().filter_map(|i| judge_one(w, i)).collect(),
         }
     }
 }
 
-fn judge_one(w: &Workload<'_>, i: &DbInstance) -> Option<Judgement> {
+fn judge_one<'a>(w: &Workload<'a>, i: &'a DbInstance) -> Option<Judgement<'a>> {
     let until = i.certificate_until?;
-    let resource = w.instance_ref(i);
+    let subject = Subject::Instance(i);
     if until > w.now + w.params.certificate_notice {
-        return Some(Judgement::pass(resource));
+        return Some(Judgement::pass(subject));
     }
     let ended = until <= w.now;
     let message = if ended {
@@ -75,5 +75,5 @@ fn judge_one(w: &Workload<'_>, i: &DbInstance) -> Option<Judgement> {
             i.id
         )),
     };
-    Some(Judgement::fail(resource, &i.tags, failure).in_phase(w.instance_phase(i)))
+    Some(Judgement::fail(subject, &i.tags, failure).in_phase(w.instance_phase(i)))
 }

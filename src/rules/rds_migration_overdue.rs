@@ -1,7 +1,7 @@
 use super::support::{DEFAULT_PORT, close_public_access, is_allowed, revoke};
 use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::model::finding::{Evidence, ResourceRef};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{DbInstance, IngressRule, SecurityGroup};
 use crate::model::tags::Lapse;
@@ -47,7 +47,7 @@ impl Rule for RdsMigrationOverdue {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         match w.databases() {
             Err(e) => w.unknown(&e),
             Ok(databases) => databases.iter().map(|d| judge_one(w, d)).collect(),
@@ -55,15 +55,20 @@ impl Rule for RdsMigrationOverdue {
     }
 }
 
-fn judge_one(w: &Workload<'_>, database: &DatabaseView<'_>) -> Judgement {
-    let resource = database.resource(w);
+fn judge_one<'a>(w: &Workload<'a>, database: &DatabaseView<'a>) -> Judgement<'a> {
+    let subject = database.subject();
     match database.phase.lapsed {
-        None => Judgement::pass(resource),
-        Some(lapse) => judge_lapsed(w, database, resource, lapse),
+        None => Judgement::pass(subject),
+        Some(lapse) => judge_lapsed(w, database, subject, lapse),
     }
 }
 
-fn judge_lapsed(w: &Workload<'_>, database: &DatabaseView<'_>, resource: ResourceRef, lapse: Lapse) -> Judgement {
+fn judge_lapsed<'a>(
+    w: &Workload<'a>,
+    database: &DatabaseView<'a>,
+    subject: Subject<'a>,
+    lapse: Lapse,
+) -> Judgement<'a> {
     let open: Vec<&DbInstance> = database
         .members
         .iter()
@@ -73,7 +78,7 @@ fn judge_lapsed(w: &Workload<'_>, database: &DatabaseView<'_>, resource: Resourc
     let groups = match &w.snapshot.security_groups {
         Ok(groups) => groups,
         // The flag alone is enough to fail; without it, the groups would have decided.
-        Err(e) if open.is_empty() => return Judgement::unknown(resource, database.tags, e),
+        Err(e) if open.is_empty() => return Judgement::unknown(subject, database.tags, e),
         Err(_) => &crate::model::shared::Shared::new(),
     };
     let port = database.port.unwrap_or(DEFAULT_PORT);
@@ -91,7 +96,7 @@ fn judge_lapsed(w: &Workload<'_>, database: &DatabaseView<'_>, resource: Resourc
         .filter(|(_, rules): &(_, Vec<_>)| !rules.is_empty())
         .collect();
     if open.is_empty() && left.is_empty() {
-        return Judgement::pass(resource);
+        return Judgement::pass(subject);
     }
     let mut evidence = vec![window_evidence(w, lapse)];
     let mut still = vec![];
@@ -132,7 +137,7 @@ fn judge_lapsed(w: &Workload<'_>, database: &DatabaseView<'_>, resource: Resourc
         refused: remedies.into_iter().find_map(|r| r.refused),
     };
     let mut judgement = Judgement::fail(
-        resource,
+        subject,
         database.tags,
         Failure {
             severity: None,

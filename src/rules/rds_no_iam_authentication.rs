@@ -38,18 +38,18 @@ impl Rule for RdsNoIamAuthentication {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_whole(w, |whole| Some(judge_one(w, whole)))
     }
 }
 
-fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Judgement {
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
     let enabled = match whole {
         Whole::Instance(i) => i.iam_authentication,
         Whole::Cluster(c) => c.iam_authentication,
     };
     if enabled {
-        return whole.pass(w);
+        return whole.pass();
     }
     whole.fail(
         w,

@@ -47,8 +47,8 @@ impl Rule for RdsNoMinorUpgrades {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        let (instances, clusters) = match (w.instances(), w.clusters_with_members()) {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        let (instances, clusters) = match (w.instances(), w.clusters()) {
             (Ok(instances), Ok(clusters)) => (instances, clusters),
             (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
         };
@@ -75,9 +75,9 @@ fn is_aurora(cluster: &DbCluster) -> bool {
     cluster.engine.starts_with("aurora")
 }
 
-fn judge_one(w: &Workload<'_>, whole: &Whole<'_>, on: bool) -> Judgement {
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>, on: bool) -> Judgement<'a> {
     if on {
-        return whole.pass(w);
+        return whole.pass();
     }
     let id = whole.id();
     let summary = format!("set AutoMinorVersionUpgrade=true on {id}");

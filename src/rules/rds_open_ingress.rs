@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::support::{DEFAULT_PORT, is_allowed, revoke};
 use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Rule, Workload};
+use super::{Failure, Judgement, Meta, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{IngressRule, SecurityGroup};
@@ -58,13 +58,13 @@ impl Rule for RdsOpenIngress {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         let databases = match w.databases() {
             Ok(databases) => databases,
             Err(e) => return w.unknown(&e),
         };
         let mut guarded: BTreeMap<&str, Vec<&DatabaseView<'_>>> = BTreeMap::new();
-        for database in &databases {
+        for database in databases {
             for id in database.security_groups {
                 guarded.entry(id).or_default().push(database);
             }
@@ -105,19 +105,19 @@ pub fn offending<'g>(
     (offending, undetermined)
 }
 
-fn judge_group(w: &Workload<'_>, group: &SecurityGroup, databases: &[&DatabaseView<'_>]) -> Judgement {
-    let resource = w.group_ref(group);
+fn judge_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&DatabaseView<'a>]) -> Judgement<'a> {
+    let subject = Subject::Group(group);
     let (offending, undetermined) = offending(w, group, databases);
     let mut judgement = match (offending.as_slice(), undetermined.then(|| w.services_error()).flatten()) {
-        ([], None) => Judgement::pass(resource),
-        ([], Some(error)) => Judgement::unknown(resource, &group.tags, &error),
-        (rules, _) => Judgement::fail(resource, &group.tags, failure(w, group, databases, rules)),
+        ([], None) => Judgement::pass(subject),
+        ([], Some(error)) => Judgement::unknown(subject, &group.tags, &error),
+        (rules, _) => Judgement::fail(subject, &group.tags, failure(w, group, databases, rules)),
     };
     // A person may waive or restrain the correction at the database as well as at its group.
-    judgement.tags.extend(databases.iter().map(|d| d.tags.clone()));
+    judgement = judgement.bearing(databases.iter().map(|d| d.tags));
     // A window lets in single addresses: what else is open is no consequence of one that nobody closed.
     if offending.iter().all(|r| r.is_single_address()) {
-        judgement.related.extend(databases.iter().map(|d| d.arn.to_owned()));
+        judgement = judgement.relating(databases.iter().map(|d| d.arn));
     }
     if databases.iter().all(|d| d.phase.phase.is_migrating()) {
         judgement.phase = "migrating";

@@ -1,5 +1,5 @@
 use super::support::close_public_access;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 
@@ -49,26 +49,26 @@ impl Rule for RdsPublicAccess {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        let (instances, clusters) = match (w.instances(), w.clusters_with_members()) {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        let (instances, clusters) = match (w.instances(), w.clusters()) {
             (Ok(instances), Ok(clusters)) => (instances, clusters),
             (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
         };
         let mut out = vec![];
-        for cluster in clusters.iter().filter(|c| !c.engine.starts_with("aurora")) {
+        for &cluster in clusters.iter().filter(|c| !c.engine.starts_with("aurora")) {
             let Some(public) = cluster.publicly_accessible else {
                 continue;
             };
-            let (reading, resource) = (w.phase(&cluster.tags), w.cluster_ref(cluster));
+            let (reading, subject) = (w.phase(&cluster.tags), Subject::Cluster(cluster));
             out.push(if public && !reading.phase.is_migrating() {
                 let remedy = Remedy::manual(format!(
                     "AWS can't clear the flag of a Multi-AZ DB cluster: restore a snapshot of {} as a private one, \
                      and switch over",
                     cluster.id
                 ));
-                Judgement::fail(resource, &cluster.tags, failure(&cluster.id, remedy)).in_phase(reading)
+                Judgement::fail(subject, &cluster.tags, failure(&cluster.id, remedy)).in_phase(reading)
             } else {
-                Judgement::pass(resource)
+                Judgement::pass(subject)
             });
         }
         let judged_above = |id: &Option<String>| {
@@ -76,16 +76,16 @@ impl Rule for RdsPublicAccess {
                 .iter()
                 .any(|c| id.as_deref() == Some(&c.id) && !c.engine.starts_with("aurora"))
         };
-        for instance in instances.iter().filter(|i| !judged_above(&i.cluster)) {
-            let (reading, resource) = (w.instance_phase(instance), w.instance_ref(instance));
+        for &instance in instances.iter().filter(|i| !judged_above(&i.cluster)) {
+            let (reading, subject) = (w.instance_phase(instance), Subject::Instance(instance));
             out.push(if instance.publicly_accessible && !reading.phase.is_migrating() {
                 let failure = failure(&instance.id, close_public_access(w, instance));
                 let above = clusters.iter().filter(|c| instance.cluster.as_deref() == Some(&c.id));
-                Judgement::fail(resource, &instance.tags, failure)
+                Judgement::fail(subject, &instance.tags, failure)
                     .in_phase(reading)
-                    .relating(above.map(|c| c.arn.clone()))
+                    .relating(above.map(|c| &c.arn))
             } else {
-                Judgement::pass(resource)
+                Judgement::pass(subject)
             });
         }
         out

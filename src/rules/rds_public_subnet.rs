@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::workload::DatabaseView;
@@ -56,7 +55,7 @@ impl Rule for RdsPublicSubnet {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         match w.databases() {
             Err(e) => w.unknown(&e),
             Ok(databases) => databases.iter().filter_map(|d| judge_one(w, d)).collect(),
@@ -64,8 +63,8 @@ impl Rule for RdsPublicSubnet {
     }
 }
 
-fn judge_one(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<Judgement> {
-    let listed: BTreeSet<&str> = database
+fn judge_one<'a>(w: &Workload<'a>, database: &DatabaseView<'a>) -> Option<Judgement<'a>> {
+    let mut listed: Vec<&str> = database
         .members
         .iter()
         .flat_map(|i| &i.subnets)
@@ -74,13 +73,15 @@ fn judge_one(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<Judgement>
     if listed.is_empty() {
         return None;
     }
-    let resource = database.resource(w);
+    listed.sort_unstable();
+    listed.dedup();
+    let subject = database.subject();
     if database.phase.phase.is_migrating() {
-        return Some(Judgement::pass(resource));
+        return Some(Judgement::pass(subject));
     }
     let subnets = match &w.snapshot.subnets {
         Ok(subnets) => subnets,
-        Err(e) => return Some(Judgement::unknown(resource, database.tags, e)),
+        Err(e) => return Some(Judgement::unknown(subject, database.tags, e)),
     };
     let public: Vec<(&str, &str)> = listed
         .iter()
@@ -88,9 +89,9 @@ fn judge_one(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<Judgement>
         .collect();
     let missing = listed.iter().find(|id| !subnets.contains_key(**id));
     Some(match (public.as_slice(), missing) {
-        ([], None) => Judgement::pass(resource),
-        ([], Some(missing)) => Judgement::unknown(resource, database.tags, &not_found(missing)),
-        (public, _) => Judgement::fail(resource, database.tags, failure(database, public)).in_phase(database.phase),
+        ([], None) => Judgement::pass(subject),
+        ([], Some(missing)) => Judgement::unknown(subject, database.tags, &not_found(missing)),
+        (public, _) => Judgement::fail(subject, database.tags, failure(database, public)).in_phase(database.phase),
     })
 }
 

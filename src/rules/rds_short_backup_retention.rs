@@ -1,11 +1,10 @@
 use std::collections::BTreeMap;
 
-use super::support::{not_available, untagged};
+use super::support::{Whole, each_whole, not_available, untagged};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{Action, Database};
-use crate::model::tags::Tags;
+use crate::model::remediation::Action;
 
 /// `rds-short-backup-retention`
 pub struct RdsShortBackupRetention;
@@ -45,101 +44,60 @@ impl Rule for RdsShortBackupRetention {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        let (instances, clusters) = match (w.instances(), w.clusters_with_members()) {
-            (Ok(instances), Ok(clusters)) => (instances, clusters),
-            (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
-        };
-        let clusters = clusters.into_iter().filter(|c| c.replica_of.is_none()).map(|c| {
-            let judged = Judged {
-                database: Database::Cluster(c.id.clone()),
-                id: &c.id,
-                status: &c.status,
-                days: c.backup_retention_days,
-                pending: &c.pending,
-                tags: &c.tags,
-            };
-            judged.against(w, w.cluster_ref(c)).in_phase(w.phase(&c.tags))
-        });
-        let instances = instances
-            .into_iter()
-            .filter(|i| i.cluster.is_none() && i.replica_of.is_none())
-            .map(|i| {
-                let judged = Judged {
-                    database: Database::Instance(i.id.clone()),
-                    id: &i.id,
-                    status: &i.status,
-                    days: i.backup_retention_days,
-                    pending: &i.pending,
-                    tags: &i.tags,
-                };
-                judged.against(w, w.instance_ref(i)).in_phase(w.instance_phase(i))
-            });
-        clusters.chain(instances).collect()
-    }
-}
-
-struct Judged<'a> {
-    database: Database,
-    id: &'a str,
-    status: &'a str,
-    days: i32,
-    pending: &'a BTreeMap<String, String>,
-    tags: &'a Tags,
-}
-
-impl Judged<'_> {
-    fn against(self, w: &Workload<'_>, resource: crate::model::finding::ResourceRef) -> Judgement {
-        let wanted = i32::try_from(w.params.backup_retention_days).unwrap_or(i32::MAX);
-        if self.days >= wanted {
-            return Judgement::pass(resource);
-        }
-        let id = self.id;
-        let message = if self.days == 0 {
-            format!("{id} has no automated backups; {wanted} days are wanted")
-        } else {
-            format!("{id} keeps backups for {}; {wanted} days are wanted", days(self.days))
-        };
-        let refused = untagged(w, id, self.tags).or_else(|| self.waits());
-        let remedy = Remedy {
-            summary: format!("set BackupRetentionPeriod={wanted} on {id}"),
-            actions: vec![Action::RaiseRetention {
-                database: self.database,
-                from: self.days,
-                to: wanted,
-            }],
-            refused,
-        };
-        let evidence = vec![Evidence::new(
-            "BackupRetentionPeriod",
-            self.days,
-            format!(">= {wanted}"),
-        )];
-        Judgement::fail(
-            resource,
-            self.tags,
-            Failure {
-                severity: None,
-                message,
-                evidence,
-                remedy,
-            },
-        )
-    }
-
-    fn waits(&self) -> Option<String> {
-        if let Some(why) = not_available(self.id, self.status) {
-            return Some(why);
-        }
-        let pending: Vec<&str> = self.pending.keys().map(String::as_str).collect();
-        (!pending.is_empty()).then(|| {
-            format!(
-                "waits: {} has changes pending ({}) that ApplyImmediately would carry out too",
-                self.id,
-                pending.join(", ")
-            )
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_whole(w, |whole| {
+            let own = whole.replica_of().is_none();
+            own.then(|| judge_one(w, whole))
         })
     }
+}
+
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
+    let wanted = i32::try_from(w.params.backup_retention_days).unwrap_or(i32::MAX);
+    let (kept, pending) = match whole {
+        Whole::Instance(i) => (i.backup_retention_days, &i.pending),
+        Whole::Cluster(c) => (c.backup_retention_days, &c.pending),
+    };
+    if kept >= wanted {
+        return whole.pass();
+    }
+    let id = whole.id();
+    let message = if kept == 0 {
+        format!("{id} has no automated backups; {wanted} days are wanted")
+    } else {
+        format!("{id} keeps backups for {}; {wanted} days are wanted", days(kept))
+    };
+    let remedy = Remedy {
+        summary: format!("set BackupRetentionPeriod={wanted} on {id}"),
+        actions: vec![Action::RaiseRetention {
+            database: whole.database(),
+            from: kept,
+            to: wanted,
+        }],
+        refused: untagged(w, id, whole.tags())
+            .or_else(|| not_available(id, whole.status()))
+            .or_else(|| would_apply(id, pending)),
+    };
+    whole.fail(
+        w,
+        Failure {
+            severity: None,
+            message,
+            evidence: vec![Evidence::new("BackupRetentionPeriod", kept, format!(">= {wanted}"))],
+            remedy,
+        },
+    )
+}
+
+/// Why the correction waits for changes that it would carry out as well, if there are any.
+fn would_apply(id: &str, pending: &BTreeMap<String, String>) -> Option<String> {
+    let fields: Vec<&str> = pending.keys().map(String::as_str).collect();
+    (!fields.is_empty()).then(|| {
+        format!(
+            "waits: {id} has changes pending ({}) that ApplyImmediately would carry out too",
+            fields.join(", ")
+        )
+    })
 }
 
 fn days(n: i32) -> String {

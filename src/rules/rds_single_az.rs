@@ -38,7 +38,7 @@ impl Rule for RdsSingleAz {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_whole(w, |whole| {
             let own = whole.replica_of().is_none();
             own.then(|| judge_one(w, whole))
@@ -46,13 +46,13 @@ impl Rule for RdsSingleAz {
     }
 }
 
-fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Judgement {
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
     let (multi_az, remedy) = match whole {
         Whole::Instance(i) => (i.multi_az, format!("give it a standby: {} --multi-az", whole.modify())),
         Whole::Cluster(c) => (c.multi_az, format!("add a member of {} in another zone", c.id)),
     };
     if multi_az {
-        return whole.pass(w);
+        return whole.pass();
     }
     whole.fail(
         w,

@@ -48,7 +48,7 @@ impl Rule for RdsStaleRestorePoint {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_whole(w, |whole| judge_one(w, whole))
     }
 }
@@ -74,7 +74,7 @@ fn is_resting(status: &str) -> bool {
     )
 }
 
-fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Option<Judgement> {
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Option<Judgement<'a>> {
     let (days, until) = match whole {
         Whole::Instance(i) => (i.backup_retention_days, i.restorable_until),
         Whole::Cluster(c) => (c.backup_retention_days, c.restorable_until),
@@ -85,16 +85,15 @@ fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Option<Judgement> {
     let id = whole.id();
     // What was read then is measured by then: a later look at the same facts must not make them stale.
     let now = w.snapshot.started_at;
-    let age = format_duration(w.params.restore_point_age);
     let message = match until {
-        Some(until) if until + w.params.restore_point_age >= now => return Some(whole.pass(w)),
+        Some(until) if until + w.params.restore_point_age >= now => return Some(whole.pass()),
         Some(until) => format!("{id} can be restored to {until} and no further: since then nothing is backed up"),
         None if whole
             .created_at()
             .is_none_or(|at| now.duration_since(at) < FIRST_BACKUP)
             || whole.status() == "backing-up" =>
         {
-            return Some(whole.pass(w));
+            return Some(whole.pass());
         }
         None => format!("{id} can't be restored to any instant, though backups are on: there is no backup yet"),
     };
@@ -106,7 +105,7 @@ fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Option<Judgement> {
             evidence: vec![Evidence::new(
                 "LatestRestorableTime",
                 until.map(|t| t.to_string()),
-                format!("less than {age} before {now}"),
+                format!("less than {} before {now}", format_duration(w.params.restore_point_age)),
             )],
             remedy: Remedy::manual(format!(
                 "take a snapshot of {id} now, then see its events for why automated backups stand still"

@@ -45,7 +45,7 @@ impl Rule for RdsStorageCeiling {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_whole(w, |whole| match whole {
             // What a being-created instance was given may not be known yet.
             Whole::Instance(i) if i.allocated_storage > 0 => Some(judge_one(w, i)),
@@ -54,7 +54,7 @@ impl Rule for RdsStorageCeiling {
     }
 }
 
-fn judge_one(w: &Workload<'_>, i: &DbInstance) -> Judgement {
+fn judge_one<'a>(w: &Workload<'a>, i: &'a DbInstance) -> Judgement<'a> {
     let whole = Whole::Instance(i);
     let allocated = i64::from(i.allocated_storage);
     let wanted = (allocated * i64::from(w.params.storage_headroom)).min(LARGEST);
@@ -63,7 +63,7 @@ fn judge_one(w: &Workload<'_>, i: &DbInstance) -> Judgement {
     // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
     let least = allocated + (allocated + 9) / 10;
     if least > LARGEST || ceiling.is_some_and(|c| c >= wanted) {
-        return whole.pass(w);
+        return whole.pass();
     }
     let to = wanted.max(least);
     let message = match ceiling {

@@ -45,8 +45,8 @@ impl Rule for RdsUnavailable {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
-        let (instances, clusters) = match (w.instances(), w.clusters_with_members()) {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        let (instances, clusters) = match (w.instances(), w.clusters()) {
             (Ok(instances), Ok(clusters)) => (instances, clusters),
             (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
         };
@@ -81,10 +81,10 @@ fn is_broken(status: &str) -> bool {
         || status.starts_with("inaccessible-encryption-credentials")
 }
 
-fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Judgement {
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
     let (id, status) = (whole.id(), whole.status());
     if !is_broken(status) {
-        return whole.pass(w);
+        return whole.pass();
     }
     whole.fail(
         w,

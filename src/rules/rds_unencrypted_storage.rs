@@ -51,18 +51,18 @@ impl Rule for RdsUnencryptedStorage {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_whole(w, |whole| Some(judge_one(w, whole)))
     }
 }
 
-fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Judgement {
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
     let encrypted = match whole {
         Whole::Instance(i) => i.storage_encrypted,
         Whole::Cluster(c) => c.storage_encrypted,
     };
     if encrypted {
-        return whole.pass(w);
+        return whole.pass();
     }
     let id = whole.id();
     let remedy = match whole.replica_of() {

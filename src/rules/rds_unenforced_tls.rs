@@ -61,7 +61,7 @@ impl Rule for RdsUnenforcedTls {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_whole(w, |whole| judge_one(w, whole))
     }
 }
@@ -104,7 +104,7 @@ fn enforced_by_default(whole: &Whole<'_>) -> Option<bool> {
     Some(major >= since)
 }
 
-fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Option<Judgement> {
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Option<Judgement<'a>> {
     let (of_cluster, name) = deciding(whole)?;
     let group = if is_default(name) {
         None
@@ -133,11 +133,11 @@ fn judge_one(w: &Workload<'_>, whole: &Whole<'_>) -> Option<Judgement> {
         }
     };
     if enforced {
-        return Some(whole.pass(w));
+        return Some(whole.pass());
     }
     let mut judgement = whole.fail(w, failure(w, whole, name, group, set));
     // A mode or waiver may stand on the group that would be changed, too.
-    judgement.tags.extend(group.map(|g| g.tags.clone()));
+    judgement.tags.extend(group.map(|g| &g.tags));
     Some(judgement)
 }
 

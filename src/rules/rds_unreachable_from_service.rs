@@ -73,7 +73,7 @@ impl Rule for RdsUnreachableFromService {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         match paths(w) {
             Err(e) => w.unknown(&e),
             Ok(paths) => paths.iter().filter_map(|p| judge_one(w, p)).collect(),
@@ -82,8 +82,8 @@ impl Rule for RdsUnreachableFromService {
 }
 
 /// A database, and the services that should reach it and don't.
-struct Paths<'a> {
-    database: DatabaseView<'a>,
+struct Paths<'w, 'a> {
+    database: &'w DatabaseView<'a>,
     port: u16,
     /// Whether any service was looked at.
     looked: bool,
@@ -91,10 +91,10 @@ struct Paths<'a> {
     unclear: Option<Arc<ReadError>>,
 }
 
-fn paths<'a>(w: &Workload<'a>) -> Seen<Vec<Paths<'a>>> {
-    let databases = w.databases()?.into_iter();
+fn paths<'w, 'a>(w: &'w Workload<'a>) -> Seen<Vec<Paths<'w, 'a>>> {
+    let databases = w.databases()?.iter();
     // One that is being created has no port yet.
-    let mut paths: Vec<Paths<'a>> = databases
+    let mut paths: Vec<Paths<'w, 'a>> = databases
         .filter(|d| !d.security_groups.is_empty())
         .filter_map(|database| {
             Some(Paths {
@@ -106,7 +106,7 @@ fn paths<'a>(w: &Workload<'a>) -> Seen<Vec<Paths<'a>>> {
             })
         })
         .collect();
-    for service in w.services().unwrap_or_default() {
+    for &service in w.services().unwrap_or_default() {
         if !service.security_groups.is_empty() {
             look(w, service, &mut paths)?;
         }
@@ -115,11 +115,17 @@ fn paths<'a>(w: &Workload<'a>) -> Seen<Vec<Paths<'a>>> {
 }
 
 /// Notes what of `paths` the service needs and lacks.
-fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'a>]) -> Seen<()> {
+fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>]) -> Seen<()> {
     let reached: Vec<Reach> = paths
         .iter()
-        .map(|p| reach(w, service, &p.database, p.port))
+        .map(|p| reach(w, service, p.database, p.port))
         .collect::<Seen<_>>()?;
+    if reached.iter().all(|r| matches!(r, Reach::Open)) {
+        for path in paths {
+            path.looked = true;
+        }
+        return Ok(());
+    }
     let (uses, doubt) = match uses(w, service) {
         Ok(uses) => {
             let doubt = uses.doubt();
@@ -132,7 +138,7 @@ fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'a>]) -> 
         .iter()
         .flat_map(|c| &c.hosts)
         .any(|h| h.host.contains(".proxy-"));
-    let named: Vec<bool> = paths.iter().map(|p| uses.lead_to(&p.database)).collect();
+    let named: Vec<bool> = paths.iter().map(|p| uses.lead_to(p.database)).collect();
     let names_one = named.contains(&true);
     let reaches_one = reached.iter().any(|r| matches!(r, Reach::Open));
     for ((path, reach), named) in paths.iter_mut().zip(reached).zip(named) {
@@ -155,22 +161,22 @@ fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'a>]) -> 
     Ok(())
 }
 
-impl Paths<'_> {
+impl Paths<'_, '_> {
     fn miss(&mut self, error: Arc<ReadError>) {
         self.unclear.get_or_insert(error);
     }
 }
 
-fn judge_one(w: &Workload<'_>, path: &Paths<'_>) -> Option<Judgement> {
-    let (database, resource) = (&path.database, path.database.resource(w));
+fn judge_one<'a>(w: &Workload<'a>, path: &Paths<'_, 'a>) -> Option<Judgement<'a>> {
+    let (database, subject) = (path.database, path.database.subject());
     let mut judgement = match (path.cut_off.as_slice(), &path.unclear) {
-        ([], Some(e)) => Judgement::unknown(resource, database.tags, e),
+        ([], Some(e)) => Judgement::unknown(subject, database.tags, e),
         ([], None) if !path.looked => return None,
-        ([], None) => Judgement::pass(resource),
-        _ => Judgement::fail(resource, database.tags, failure(w, path)).in_phase(database.phase),
+        ([], None) => Judgement::pass(subject),
+        _ => Judgement::fail(subject, database.tags, failure(w, path)).in_phase(database.phase),
     };
-    judgement.tags.extend(guards(w, database).map(|g| g.tags.clone()));
-    judgement.tags.extend(path.cut_off.iter().map(|(s, _)| s.tags.clone()));
+    judgement.tags.extend(guards(w, database).map(|g| &g.tags));
+    judgement.tags.extend(path.cut_off.iter().map(|(s, _)| &s.tags));
     Some(judgement.relating(path.cut_off.iter().map(|(s, _)| s.arn.clone())))
 }
 
@@ -178,7 +184,7 @@ fn name(service: &Service) -> String {
     format!("{}/{}", service.cluster, service.name)
 }
 
-fn failure(w: &Workload<'_>, path: &Paths<'_>) -> Failure {
+fn failure(w: &Workload<'_>, path: &Paths<'_, '_>) -> Failure {
     let (id, port) = (path.database.id, path.port);
     let why = |reach: &Reach| match reach {
         Reach::NoRule(why) | Reach::NoRoute(why) => why.clone(),
@@ -220,17 +226,17 @@ pub fn to_open(w: &Workload<'_>) -> Vec<String> {
         .iter()
         .filter(|p| p.cut_off.iter().any(|(_, r)| matches!(r, Reach::NoRule(_))));
     failing
-        .filter_map(|p| guard(w, &p.database))
+        .filter_map(|p| guard(w, p.database))
         .map(|g| g.id.clone())
         .collect()
 }
 
-fn remedy(w: &Workload<'_>, path: &Paths<'_>) -> Remedy {
+fn remedy(w: &Workload<'_>, path: &Paths<'_, '_>) -> Remedy {
     let (id, port) = (path.database.id, path.port);
     let (mut actions, mut todo, mut refused) = (vec![], vec![], None);
     for (service, reach) in &path.cut_off {
         let name = name(service);
-        let (Reach::NoRule(_), Some(guard)) = (reach, guard(w, &path.database)) else {
+        let (Reach::NoRule(_), Some(guard)) = (reach, guard(w, path.database)) else {
             todo.push(format!(
                 "connect the VPCs of {name} and {id}, with routes both ways, then allow its addresses"
             ));

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::support::each_holder;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Secret;
@@ -62,7 +62,7 @@ impl Rule for SecretBroadAccess {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_holder(w, |holder| {
             let secret = holder.secret.filter(|s| s.deleted_at.is_none())?;
             Some(judge_secret(w, secret))
@@ -70,13 +70,13 @@ impl Rule for SecretBroadAccess {
     }
 }
 
-fn judge_secret(w: &Workload<'_>, secret: &Secret) -> Judgement {
-    let resource = w.secret_ref(secret);
+fn judge_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> Judgement<'a> {
+    let subject = Subject::Secret(secret);
     let strangers = match w.snapshot.policies.get(&secret.arn) {
-        Some(Ok(strangers)) if strangers.is_empty() => return Judgement::pass(resource),
+        Some(Ok(strangers)) if strangers.is_empty() => return Judgement::pass(subject),
         Some(Ok(strangers)) => strangers,
-        Some(Err(e)) => return Judgement::unknown(resource, &secret.tags, e),
-        None => return Judgement::unknown(resource, &secret.tags, &not_read(secret)),
+        Some(Err(e)) => return Judgement::unknown(subject, &secret.tags, e),
+        None => return Judgement::unknown(subject, &secret.tags, &not_read(secret)),
     };
     let account = secret.arn.split(':').nth(4).unwrap_or_default();
     let failure = Failure {
@@ -102,7 +102,7 @@ fn judge_secret(w: &Workload<'_>, secret: &Secret) -> Judgement {
             ),
         }),
     };
-    Judgement::fail(resource, &secret.tags, failure)
+    Judgement::fail(subject, &secret.tags, failure)
 }
 
 fn not_read(secret: &Secret) -> Arc<ReadError> {

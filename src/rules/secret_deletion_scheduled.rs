@@ -1,8 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::support::untagged;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::Action;
@@ -56,10 +55,10 @@ impl Rule for SecretDeletionScheduled {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         let (used, error) = used(w);
-        let judge = |(secret, services): &(&Secret, Vec<&Service>)| judge_secret(w, secret, services);
-        let mut out: Vec<Judgement> = used.values().map(judge).collect();
+        let each = used.chunk_by(|(a, _), (b, _)| a.arn == b.arn);
+        let mut out: Vec<Judgement<'a>> = each.filter_map(|used| judge_secret(w, used)).collect();
         if let Some(error) = error {
             out.extend(w.unknown(&error));
         }
@@ -67,17 +66,18 @@ impl Rule for SecretDeletionScheduled {
     }
 }
 
-type Used<'a> = BTreeMap<&'a str, (&'a Secret, Vec<&'a Service>)>;
+/// A secret, and a service that refers to it.
+type Used<'a> = (&'a Secret, &'a Service);
 
-/// Secrets that running revisions refer to, each with the services that do, and the first error that hides one.
-fn used<'a>(w: &Workload<'a>) -> (Used<'a>, Option<Arc<ReadError>>) {
+/// Secrets that running revisions refer to, by ARN and service, and the first error that hides one.
+fn used<'a>(w: &Workload<'a>) -> (Vec<Used<'a>>, Option<Arc<ReadError>>) {
     let mut error = w.services_error();
     let secrets = match &w.snapshot.secrets {
         Ok(secrets) => secrets,
-        Err(e) => return (Used::new(), Some(Arc::clone(e))),
+        Err(e) => return (vec![], Some(Arc::clone(e))),
     };
-    let mut used = Used::new();
-    for service in w.services().unwrap_or_default() {
+    let mut used = vec![];
+    for &service in w.services().unwrap_or_default() {
         let definition = match w.running(service) {
             Ok(definition) => definition,
             Err(e) => {
@@ -85,52 +85,52 @@ fn used<'a>(w: &Workload<'a>) -> (Used<'a>, Option<Arc<ReadError>>) {
                 continue;
             }
         };
-        let mut seen = BTreeSet::new();
         for variable in definition.containers.iter().flat_map(|c| &c.secrets) {
             let ValueFrom::Secret(target) = value_from::parse(&variable.value_from) else {
                 continue;
             };
             let of_database = w.params.secret_env.contains(&variable.name);
-            let arn = match w.snapshot.lookups.get(&target.arn) {
-                Some(Ok(Lookup::Found(arn))) => arn,
+            let arn = match w.snapshot.lookups.get(target.arn) {
+                Some(Ok(Lookup::Found(arn))) => arn.as_str(),
                 Some(Ok(Lookup::Missing)) => continue,
                 Some(Err(e)) => {
                     error = error.or_else(|| Some(Arc::clone(e)));
                     continue;
                 }
                 // What is not a database's is not looked up: it is known only if it is tagged.
-                None if !of_database || secrets.contains_key(&target.arn) => &target.arn,
+                None if !of_database || secrets.contains_key(target.arn) => target.arn,
                 None => {
                     error = error.or_else(|| Some(not_looked_up(&target)));
                     continue;
                 }
             };
-            if let Some(secret) = secrets.get(arn)
-                && seen.insert(&secret.arn)
-            {
-                used.entry(&secret.arn).or_insert((secret, vec![])).1.push(service);
-            }
+            used.extend(w.secret(arn).map(|secret| (secret, service)));
         }
     }
+    let key = |(secret, service): &Used<'a>| (secret.arn.as_str(), service.arn.as_str());
+    used.sort_by_key(key);
+    used.dedup_by_key(|used| key(used));
     (used, error)
 }
 
-fn not_looked_up(target: &SecretRef) -> Arc<ReadError> {
+fn not_looked_up(target: &SecretRef<'_>) -> Arc<ReadError> {
     Arc::new(ReadError {
         service: "secretsmanager".into(),
         operation: "DescribeSecret".into(),
-        resource: target.arn.clone(),
+        resource: target.arn.to_owned(),
         code: "NotRead".into(),
         message: "the secret was not looked up; `secrets.inspect: off` forbids it".into(),
     })
 }
 
-fn judge_secret(w: &Workload<'_>, secret: &Secret, services: &[&Service]) -> Judgement {
-    let resource = w.secret_ref(secret);
+fn judge_secret<'a>(w: &Workload<'a>, used: &[Used<'a>]) -> Option<Judgement<'a>> {
+    let (secret, _) = *used.first()?;
+    let subject = Subject::Secret(secret);
     let Some(at) = secret.deleted_at else {
-        return Judgement::pass(resource);
+        return Some(Judgement::pass(subject));
     };
-    let names: Vec<String> = services.iter().map(|s| format!("{}/{}", s.cluster, s.name)).collect();
+    let services = || used.iter().map(|(_, service)| *service);
+    let names: Vec<String> = services().map(|s| format!("{}/{}", s.cluster, s.name)).collect();
     let names = names.join(", ");
     let failure = Failure {
         severity: None,
@@ -142,7 +142,7 @@ fn judge_secret(w: &Workload<'_>, secret: &Secret, services: &[&Service]) -> Jud
         evidence: vec![Evidence::new("DeletedDate", at.to_string(), "absent")],
         remedy: remedy(w, secret),
     };
-    Judgement::fail(resource, &secret.tags, failure).relating(services.iter().map(|s| s.arn.clone()))
+    Some(Judgement::fail(subject, &secret.tags, failure).relating(services().map(|s| &s.arn)))
 }
 
 fn remedy(w: &Workload<'_>, secret: &Secret) -> Remedy {

@@ -64,18 +64,18 @@ impl Rule for SecretMalformedUrl {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_holder(w, judge_holder)
     }
 }
 
-fn judge_holder(holder: &Holder<'_>) -> Option<Judgement> {
-    let resource = holder.resource.clone();
+fn judge_holder<'a>(holder: &Holder<'a>) -> Option<Judgement<'a>> {
+    let subject = holder.subject;
     let mut faults: BTreeSet<String> = BTreeSet::new();
     let mut judged = false;
     for held in &holder.values {
         let shape = match &held.shape {
-            Err(e) => return Some(Judgement::unknown(resource, holder.tags, e)),
+            Err(e) => return Some(Judgement::unknown(subject, holder.tags, e)),
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
@@ -104,7 +104,7 @@ fn judge_holder(holder: &Holder<'_>) -> Option<Judgement> {
         return None;
     }
     if faults.is_empty() {
-        return Some(Judgement::pass(resource));
+        return Some(Judgement::pass(subject));
     }
     let list: Vec<String> = faults.into_iter().collect();
     let told = list.join("; ");
@@ -114,11 +114,11 @@ fn judge_holder(holder: &Holder<'_>) -> Option<Judgement> {
             Some(secret) => format!("the database secret {} is malformed: {told}", secret.name),
             None => format!(
                 "{} gets a malformed connection from Parameter Store: {told}",
-                resource.id
+                subject.id()
             ),
         },
         evidence: vec![Evidence::new(holder.field(), list, "a well-formed connection string")],
         remedy: Remedy::manual(holder.rewrite("(user and password percent-encoded)")),
     };
-    Some(Judgement::fail(resource, holder.tags, failure))
+    Some(Judgement::fail(subject, holder.tags, failure))
 }

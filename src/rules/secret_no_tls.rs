@@ -48,7 +48,7 @@ impl Rule for SecretNoTls {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         let (holders, mut error) = holders(w);
         // Whether a secret that nobody refers to is right for the database can't be told without databases.
         let (databases, blind) = match w.databases() {
@@ -57,13 +57,13 @@ impl Rule for SecretNoTls {
                 if holders.iter().any(|s| !s.referenced) {
                     error = error.or(Some(e));
                 }
-                (vec![], true)
+                (&[][..], true)
             }
         };
         let mut out: Vec<Judgement> = holders
             .iter()
             .filter(|s| s.referenced || !blind)
-            .filter_map(|holder| judge_holder(holder, &databases))
+            .filter_map(|holder| judge_holder(holder, databases))
             .collect();
         if let Some(error) = error {
             out.extend(w.unknown(&error));
@@ -72,12 +72,12 @@ impl Rule for SecretNoTls {
     }
 }
 
-fn judge_holder(holder: &Holder<'_>, databases: &[DatabaseView<'_>]) -> Option<Judgement> {
+fn judge_holder<'a>(holder: &Holder<'a>, databases: &[DatabaseView<'a>]) -> Option<Judgement<'a>> {
     let mut judged = false;
     let mut found: Vec<(String, String)> = vec![];
     for held in &holder.values {
         let shape = match &held.shape {
-            Err(e) => return Some(Judgement::unknown(holder.resource.clone(), holder.tags, e)),
+            Err(e) => return Some(Judgement::unknown(holder.subject, holder.tags, e)),
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
@@ -105,7 +105,7 @@ fn judge_holder(holder: &Holder<'_>, databases: &[DatabaseView<'_>]) -> Option<J
         return None;
     }
     if found.is_empty() {
-        return Some(Judgement::pass(holder.resource.clone()));
+        return Some(Judgement::pass(holder.subject));
     }
     let told: Vec<&str> = found.iter().map(|(told, _)| told.as_str()).collect();
     let told = told.join("; ");
@@ -115,7 +115,7 @@ fn judge_holder(holder: &Holder<'_>, databases: &[DatabaseView<'_>]) -> Option<J
             Some(secret) => format!("the secret {} does not insist on TLS: {told}", secret.name),
             None => format!(
                 "{} gets a connection from Parameter Store that does not insist on TLS: {told}",
-                holder.resource.id
+                holder.subject.id()
             ),
         },
         evidence: found
@@ -124,5 +124,5 @@ fn judge_holder(holder: &Holder<'_>, databases: &[DatabaseView<'_>]) -> Option<J
             .collect(),
         remedy: Remedy::manual(holder.rewrite("with sslmode=require")),
     };
-    Some(Judgement::fail(holder.resource.clone(), holder.tags, failure))
+    Some(Judgement::fail(holder.subject, holder.tags, failure))
 }

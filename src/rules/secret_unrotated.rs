@@ -1,5 +1,5 @@
 use super::support::each_holder;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::format_duration;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
@@ -58,7 +58,7 @@ impl Rule for SecretUnrotated {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_holder(w, |holder| {
             let own = |s: &&Secret| s.deleted_at.is_none() && s.primary_region.is_none();
             Some(judge_secret(w, holder.secret.filter(own)?))
@@ -66,8 +66,8 @@ impl Rule for SecretUnrotated {
     }
 }
 
-fn judge_secret(w: &Workload<'_>, secret: &Secret) -> Judgement {
-    let resource = w.secret_ref(secret);
+fn judge_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> Judgement<'a> {
+    let subject = Subject::Secret(secret);
     let age = format_duration(w.params.rotation_age);
     let late = secret
         .rotation
@@ -78,7 +78,7 @@ fn judge_secret(w: &Workload<'_>, secret: &Secret) -> Judgement {
         .last
         .map_or_else(|| "never".to_owned(), |at| at.to_string());
     let what = match (secret.rotation.enabled, late) {
-        (true, false) => return Judgement::pass(resource),
+        (true, false) => return Judgement::pass(subject),
         (false, _) => format!("is not rotated by itself (rotated last: {last})"),
         (true, true) => format!("was not rotated for longer than {age} (rotated last: {last})"),
     };
@@ -94,5 +94,5 @@ fn judge_secret(w: &Workload<'_>, secret: &Secret) -> Judgement {
             secret.name
         )),
     };
-    Judgement::fail(resource, &secret.tags, failure)
+    Judgement::fail(subject, &secret.tags, failure)
 }

@@ -5,7 +5,6 @@ use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::model::connection::Connection;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
-use crate::model::remediation::Database;
 
 /// `secret-uses-master-user`
 pub struct SecretUsesMasterUser;
@@ -44,28 +43,28 @@ impl Rule for SecretUsesMasterUser {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         let databases = match w.databases() {
             Err(e) => return w.unknown(&e),
             // With no database there is no master user.
-            Ok(databases) if databases.is_empty() => return vec![],
+            Ok([]) => return vec![],
             Ok(databases) => databases,
         };
-        each_holder(w, |holder| judge_holder(w, holder, &databases))
+        each_holder(w, |holder| judge_holder(holder, databases))
     }
 }
 
-fn judge_holder(w: &Workload<'_>, holder: &Holder<'_>, databases: &[DatabaseView<'_>]) -> Option<Judgement> {
+fn judge_holder<'a>(holder: &Holder<'a>, databases: &[DatabaseView<'a>]) -> Option<Judgement<'a>> {
     let mut judged = false;
     let mut found: Vec<(String, &str, &str)> = vec![];
     for held in &holder.values {
         let shape = match &held.shape {
-            Err(e) => return Some(Judgement::unknown(holder.resource.clone(), holder.tags, e)),
+            Err(e) => return Some(Judgement::unknown(holder.subject, holder.tags, e)),
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
         for (_, connection) in in_use(holder, held, shape, databases) {
-            let (Some(user), Some((database, master))) = (&connection.user, master_of(w, connection, databases)) else {
+            let (Some(user), Some((database, master))) = (&connection.user, master_of(connection, databases)) else {
                 continue;
             };
             judged = true;
@@ -81,7 +80,7 @@ fn judge_holder(w: &Workload<'_>, holder: &Holder<'_>, databases: &[DatabaseView
         return None;
     }
     if found.is_empty() {
-        return Some(Judgement::pass(holder.resource.clone()));
+        return Some(Judgement::pass(holder.subject));
     }
     let told: Vec<&str> = found.iter().map(|(told, ..)| told.as_str()).collect();
     let told = told.join("; ");
@@ -94,7 +93,7 @@ fn judge_holder(w: &Workload<'_>, holder: &Holder<'_>, databases: &[DatabaseView
             ),
             None => format!(
                 "{} gets more rights than an application needs from Parameter Store: {told}",
-                holder.resource.id
+                holder.subject.id()
             ),
         },
         evidence: found
@@ -108,21 +107,13 @@ fn judge_holder(w: &Workload<'_>, holder: &Holder<'_>, databases: &[DatabaseView
             holder.rewrite("with it")
         )),
     };
-    Some(Judgement::fail(holder.resource.clone(), holder.tags, failure))
+    Some(Judgement::fail(holder.subject, holder.tags, failure))
 }
 
 /// The database that a connection leads to, with its master user.
-fn master_of<'d>(
-    w: &Workload<'d>,
-    connection: &Connection,
-    databases: &[DatabaseView<'d>],
-) -> Option<(&'d str, &'d str)> {
+fn master_of<'d>(connection: &Connection, databases: &[DatabaseView<'d>]) -> Option<(&'d str, &'d str)> {
     let home = databases
         .iter()
         .find(|d| leads(connection, std::slice::from_ref(d)) == Leads::Home)?;
-    let master = match &home.database {
-        Database::Instance(id) => w.snapshot.instances.as_ref().ok()?.get(id)?.master_user.as_deref(),
-        Database::Cluster(id) => w.snapshot.clusters.as_ref().ok()?.get(id)?.master_user.as_deref(),
-    };
-    Some((home.id, master?))
+    Some((home.id, home.whole.master_user()?))
 }

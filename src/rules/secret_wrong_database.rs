@@ -47,28 +47,28 @@ impl Rule for SecretWrongDatabase {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         let databases = match w.databases() {
             Err(e) => return w.unknown(&e),
             // With no database there is nothing to compare with.
-            Ok(databases) if databases.is_empty() => return vec![],
+            Ok([]) => return vec![],
             Ok(databases) => databases,
         };
-        each_holder(w, |holder| judge_holder(w, holder, &databases))
+        each_holder(w, |holder| judge_holder(w, holder, databases))
     }
 }
 
 /// One thing that leads elsewhere: what is told of it, the field, observed, expected.
 type Astray = (String, &'static str, String, String);
 
-fn judge_holder(w: &Workload<'_>, holder: &Holder<'_>, databases: &[DatabaseView<'_>]) -> Option<Judgement> {
-    let resource = holder.resource.clone();
+fn judge_holder<'a>(w: &Workload<'a>, holder: &Holder<'a>, databases: &[DatabaseView<'a>]) -> Option<Judgement<'a>> {
+    let subject = holder.subject;
     let mut judged = false;
     let mut astray: Vec<Astray> = vec![];
     let mut unclear = None;
     for held in &holder.values {
         let shape = match &held.shape {
-            Err(e) => return Some(Judgement::unknown(resource, holder.tags, e)),
+            Err(e) => return Some(Judgement::unknown(subject, holder.tags, e)),
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
@@ -102,10 +102,10 @@ fn judge_holder(w: &Workload<'_>, holder: &Holder<'_>, databases: &[DatabaseView
             code: "NotComparable".into(),
             message: format!("where {name} leads is unknown: {why}"),
         };
-        return Some(Judgement::unknown(resource, holder.tags, &Arc::new(error)));
+        return Some(Judgement::unknown(subject, holder.tags, &Arc::new(error)));
     }
     if astray.is_empty() {
-        return Some(Judgement::pass(resource));
+        return Some(Judgement::pass(subject));
     }
     let told: Vec<&str> = astray.iter().map(|(told, ..)| told.as_str()).collect();
     let told = told.join("; ");
@@ -118,11 +118,12 @@ fn judge_holder(w: &Workload<'_>, holder: &Holder<'_>, databases: &[DatabaseView
             ),
             None => format!(
                 "{} gets a connection from Parameter Store that does not lead to the database of {}: {told}",
-                resource.id, w.name
+                subject.id(),
+                w.name
             ),
         },
         evidence: astray.into_iter().map(|(_, f, o, e)| Evidence::new(f, o, e)).collect(),
         remedy: Remedy::manual(holder.rewrite("with the right endpoint and database name")),
     };
-    Some(Judgement::fail(resource, holder.tags, failure))
+    Some(Judgement::fail(subject, holder.tags, failure))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::{Config, Migrations, WorkloadOverrides};
-use crate::judge::{Judged, judge};
+use crate::judge::{Judged, judge_naming_passes};
 use crate::model::connection::{Connection, ConnectionForm, Fault, HostPort, SecretShape};
 use crate::model::finding::Verdict;
 use crate::model::key::Scope;
@@ -317,7 +317,7 @@ pub(crate) fn refer(s: &mut Snapshot, value_from: &str, leads_to: Option<&str>) 
     }
     if let crate::model::value_from::ValueFrom::Secret(target) = crate::model::value_from::parse(value_from) {
         let lookup = leads_to.map_or(Lookup::Missing, |arn| Lookup::Found(arn.into()));
-        s.lookups.insert(target.arn, Ok(lookup));
+        s.lookups.insert(target.arn.to_owned(), Ok(lookup));
         if target.selector.pins() {
             let version = Selector {
                 json_key: None,
@@ -365,7 +365,7 @@ pub(crate) fn cluster(s: &mut Snapshot) -> &mut DbCluster {
 
 /// The verdicts on a snapshot.
 pub(crate) fn judged(s: &Snapshot) -> Judged {
-    judge(s, &Config::default(), now(), None)
+    judge_naming_passes(s, &Config::default(), now(), None)
 }
 
 /// A workload of which more is asked: see [`judged_by`].
@@ -405,7 +405,7 @@ pub(crate) fn judged_by(s: &Snapshot, rules: &[&str]) -> Judged {
         settings.enabled = Some(rules.contains(&id));
         settings.correct = Some(true);
     }
-    judge(s, &config, now(), None)
+    judge_naming_passes(s, &config, now(), None)
 }
 
 /// The rules with a finding of this verdict.

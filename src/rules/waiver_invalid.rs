@@ -1,5 +1,5 @@
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::model::finding::{Evidence, ResourceRef};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::tags::{Tags, WaiverFault};
 
@@ -44,29 +44,29 @@ impl Rule for WaiverInvalid {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         let mut out = vec![];
-        let mut look = |resource: ResourceRef, tags: &Tags| out.extend(judgement(w, resource, tags));
-        for i in w.instances().unwrap_or_default() {
-            look(w.instance_ref(i), &i.tags);
+        let mut look = |subject: Subject<'a>, tags: &'a Tags| out.extend(judgement(w, subject, tags));
+        for &i in w.instances().unwrap_or_default() {
+            look(Subject::Instance(i), &i.tags);
         }
-        for c in w.clusters_with_members().unwrap_or_default() {
-            look(w.cluster_ref(c), &c.tags);
+        for &c in w.clusters().unwrap_or_default() {
+            look(Subject::Cluster(c), &c.tags);
         }
-        for s in w.services().unwrap_or_default() {
-            look(w.service_ref(s), &s.tags);
+        for &s in w.services().unwrap_or_default() {
+            look(Subject::Service(s), &s.tags);
         }
-        for s in w.secrets().unwrap_or_default() {
-            look(w.secret_ref(s), &s.tags);
+        for &s in w.secrets().unwrap_or_default() {
+            look(Subject::Secret(s), &s.tags);
         }
-        for g in w.groups().unwrap_or_default() {
-            look(w.group_ref(g), &g.tags);
+        for &g in w.groups().unwrap_or_default() {
+            look(Subject::Group(g), &g.tags);
         }
         // A resource that can't be read can't be waived either: what it hides is told by the rules about it. Only where
         // nothing but the error is known is there something to say here.
         let errors = [
             w.instances().err(),
-            w.clusters_with_members().err(),
+            w.clusters().err(),
             w.services_error(),
             w.secrets().err(),
             w.groups().err(),
@@ -79,16 +79,16 @@ impl Rule for WaiverInvalid {
 }
 
 /// Nothing for a resource that has no waiver at all.
-fn judgement(w: &Workload<'_>, resource: ResourceRef, tags: &Tags) -> Option<Judgement> {
+fn judgement<'a>(w: &Workload<'a>, subject: Subject<'a>, tags: &'a Tags) -> Option<Judgement<'a>> {
     let given = tags.get(w.prefix, "waive")?;
     let faults = tags.waiver_faults(w.prefix, &super::ids(), w.now);
     if faults.is_empty() {
-        return Some(Judgement::pass(resource));
+        return Some(Judgement::pass(subject));
     }
     let told: Vec<String> = faults.iter().map(|f| tell(w, f)).collect();
     let failure = Failure {
         severity: None,
-        message: format!("a waiver on {} does not count: {}", resource.id, told.join("; ")),
+        message: format!("a waiver on {} does not count: {}", subject.id(), told.join("; ")),
         evidence: vec![Evidence::new(
             format!("{}waive", w.prefix),
             given,
@@ -97,10 +97,11 @@ fn judgement(w: &Workload<'_>, resource: ResourceRef, tags: &Tags) -> Option<Jud
         remedy: Remedy::manual(format!(
             "correct what it was for and remove {0}waive from {1}, or write it anew with an instant to come and \
              {0}waive-reason",
-            w.prefix, resource.id
+            w.prefix,
+            subject.id()
         )),
     };
-    Some(Judgement::fail(resource, tags, failure))
+    Some(Judgement::fail(subject, tags, failure))
 }
 
 fn tell(w: &Workload<'_>, fault: &WaiverFault) -> String {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::ecs_exec_disabled::EXEC;
+use super::index::Index;
 use super::rds_open_ingress::offending;
 use super::rds_unenforced_tls::own_groups;
 use super::rds_unreachable_from_service::to_open;
 use super::support::{database_variables, holders, is_durable, readable_as, right_reference};
-use super::workload::{DatabaseView, Index};
+use super::workload::{Answers, DatabaseView};
 use super::{Workload, ecs_builtin_database, ecs_unsafe_rollback};
-use crate::config::Config;
-use crate::judge::workload_names;
+use crate::config::{Config, WorkloadParams};
 use crate::model::remediation::Action;
 use crate::model::snapshot::Snapshot;
 
@@ -40,19 +40,17 @@ pub struct Wants {
 #[must_use]
 pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
     let mut wants = Wants::default();
-    let names = workload_names(snapshot, &config.tag_prefix);
-    let viewer = Viewer::new(snapshot, config, now);
+    let viewer = Viewer::new(snapshot, config, now, None);
     let [rollbacks, logs, exec] =
         ["ecs-unsafe-rollback", "ecs-builtin-database", "ecs-exec-disabled"].map(|rule| config.judges_id(rule));
     let policies = config.judges_id("secret-broad-access");
     // Without the rule its permissions may not be there, so the precondition of rollouts goes with it.
     let access = config.judges_id("ecs-secret-unreadable");
-    for name in &names {
-        let w = viewer.view(name);
+    for w in viewer.all() {
         if policies {
             let open = holders(&w)
                 .0
-                .into_iter()
+                .iter()
                 .filter_map(|s| s.secret)
                 .filter(|s| s.deleted_at.is_none());
             wants.policies.extend(open.map(|s| s.arn.clone()));
@@ -79,7 +77,7 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
         if config.judges_id("rds-unenforced-tls") {
             wants.parameter_groups.extend(own_groups(&w));
         }
-        for service in w.services().unwrap_or_default() {
+        for &service in w.services().unwrap_or_default() {
             let Ok(definition) = w.running(service) else { continue };
             if rollbacks && ecs_unsafe_rollback::is_concerned(&w, service, definition) {
                 wants.rollback_targets.insert(service.arn.clone());
@@ -102,10 +100,10 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
 fn want_access(w: &Workload<'_>, access: &mut BTreeMap<String, BTreeSet<String>>) {
     let mut want = |role: &str, reference: &str| {
         if let Ok(Some(resource)) = readable_as(w, reference) {
-            access.entry(role.to_owned()).or_default().insert(resource);
+            access.entry(role.to_owned()).or_default().insert(resource.into_owned());
         }
     };
-    for service in w.services().unwrap_or_default() {
+    for &service in w.services().unwrap_or_default() {
         let Ok(definition) = w.running(service) else { continue };
         let Some(role) = &definition.execution_role else {
             continue;
@@ -140,7 +138,8 @@ const ROLLING_OUT: &[&dyn super::Rule] = &[
 /// One workload of a snapshot. To look at many, make a [`Viewer`].
 #[must_use]
 pub fn view<'a>(name: &'a str, snapshot: &'a Snapshot, config: &'a Config, now: Timestamp) -> Workload<'a> {
-    Viewer::new(snapshot, config, now).view(name)
+    let only = BTreeSet::from([name.to_owned()]);
+    Viewer::new(snapshot, config, now, Some(&only)).view(name)
 }
 
 /// Looks at one workload after the other.
@@ -149,31 +148,57 @@ pub struct Viewer<'a> {
     config: &'a Config,
     now: Timestamp,
     index: Arc<Index<'a>>,
+    /// Most workloads override nothing, and share what holds for all.
+    defaults: Arc<WorkloadParams>,
 }
 
 impl<'a> Viewer<'a> {
-    /// Reads every tag of the snapshot once.
+    /// Reads every tag of the snapshot once, to look at the workloads of `only`, or at any.
     #[must_use]
-    pub fn new(snapshot: &'a Snapshot, config: &'a Config, now: Timestamp) -> Self {
+    pub fn new(snapshot: &'a Snapshot, config: &'a Config, now: Timestamp, only: Option<&BTreeSet<String>>) -> Self {
         Self {
             snapshot,
             config,
             now,
-            index: Arc::new(Index::new(snapshot, &config.tag_prefix)),
+            index: Arc::new(Index::new(snapshot, &config.tag_prefix, only)),
+            defaults: Arc::new(config.params("")),
         }
     }
 
-    /// One workload.
+    /// What is tagged for whom.
+    #[must_use]
+    pub fn index(&self) -> &Index<'a> {
+        &self.index
+    }
+
+    /// The workloads that anything is tagged for, in order.
+    pub fn all(&self) -> impl Iterator<Item = Workload<'a>> {
+        let names = self.index.names.iter().enumerate();
+        names.map(|(place, name)| self.at(place, name))
+    }
+
+    /// One workload, whether anything is tagged for it or not.
     #[must_use]
     pub fn view(&self, name: &'a str) -> Workload<'a> {
+        self.at(self.index.place(name), name)
+    }
+
+    fn at(&self, place: usize, name: &'a str) -> Workload<'a> {
+        let overridden = self.config.workloads.contains_key(name);
         Workload {
             name,
             snapshot: self.snapshot,
             prefix: &self.config.tag_prefix,
             now: self.now,
             max_window: self.config.migration.max_window,
-            params: self.config.params(name),
+            params: if overridden {
+                Arc::new(self.config.params(name))
+            } else {
+                Arc::clone(&self.defaults)
+            },
             index: Arc::clone(&self.index),
+            place,
+            answers: Answers::default(),
         }
     }
 }

@@ -1,79 +1,21 @@
 //! One workload as the rules see it: the tagged resources of one scope and what they refer to.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Failure, Judgement, Outcome};
+use super::index::Index;
+use super::support::{Holder, Reference, Whole};
+use super::warm::fetch;
+use super::{Failure, Judgement, Outcome, Subject};
 use crate::config::WorkloadParams;
-use crate::model::finding::{Kind, ResourceRef};
-use crate::model::remediation::{Action, Database, revision_name};
+use crate::model::remediation::Action;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::{PhaseReading, Tags};
-
-/// Which tagged resources belong to which workload: made once for a snapshot, so that judging is linear in its size.
-#[derive(Default)]
-pub struct Index<'a> {
-    instances: HashMap<&'a str, Vec<&'a DbInstance>>,
-    /// Instances without a workload's tag, by the cluster that they are members of.
-    untagged_members: HashMap<&'a str, Vec<&'a DbInstance>>,
-    clusters: HashMap<&'a str, Vec<&'a DbCluster>>,
-    services: HashMap<&'a str, Vec<&'a Service>>,
-    secrets: HashMap<&'a str, Vec<&'a Secret>>,
-    groups: HashMap<&'a str, Vec<&'a SecurityGroup>>,
-    migrations: HashMap<&'a str, Vec<&'a MigrationFamily>>,
-}
-
-impl<'a> Index<'a> {
-    /// Reads every tag once. What is being deleted or drained away is left out.
-    #[must_use]
-    pub fn new(snapshot: &'a Snapshot, prefix: &str) -> Self {
-        let mut index = Self::default();
-        let instances = snapshot.instances.iter().flat_map(|m| m.values());
-        for instance in instances.filter(|i| i.status != "deleting") {
-            match (instance.tags.workload(prefix), instance.cluster.as_deref()) {
-                (Some(name), _) => index.instances.entry(name).or_default().push(instance),
-                (None, Some(cluster)) => index.untagged_members.entry(cluster).or_default().push(instance),
-                (None, None) => {}
-            }
-        }
-        let clusters = snapshot.clusters.iter().flat_map(|m| m.values());
-        for cluster in clusters.filter(|c| c.status != "deleting") {
-            if let Some(name) = cluster.tags.workload(prefix) {
-                index.clusters.entry(name).or_default().push(cluster);
-            }
-        }
-        let services = snapshot.services.iter().flat_map(|m| m.values());
-        for service in services.filter(|s| s.status == "ACTIVE") {
-            if let Some(name) = service.tags.workload(prefix) {
-                index.services.entry(name).or_default().push(service);
-            }
-        }
-        for secret in snapshot.secrets.iter().flat_map(|m| m.values()) {
-            if let Some(name) = secret.tags.workload(prefix) {
-                index.secrets.entry(name).or_default().push(secret);
-            }
-        }
-        for group in snapshot.security_groups.iter().flat_map(|m| m.values()) {
-            if let Some(name) = group.tags.workload(prefix) {
-                index.groups.entry(name).or_default().push(group);
-            }
-        }
-        for family in snapshot.migrations.iter().flat_map(|m| m.values()) {
-            if let Some(name) = family.tags.workload(prefix) {
-                index.migrations.entry(name).or_default().push(family);
-            }
-        }
-        index
-    }
-}
-
-fn of<'a, T>(index: &HashMap<&'a str, Vec<&'a T>>, name: &str) -> Vec<&'a T> {
-    index.get(name).cloned().unwrap_or_default()
-}
 
 /// One workload of one scope.
 pub struct Workload<'a> {
@@ -88,68 +30,70 @@ pub struct Workload<'a> {
     /// `migration.max_window` of the configuration.
     pub max_window: Duration,
     /// The workload's parameters.
-    pub params: WorkloadParams,
-    /// Who belongs to whom.
-    pub index: Arc<Index<'a>>,
+    pub params: Arc<WorkloadParams>,
+    /// What is tagged for it, and for others.
+    pub(super) index: Arc<Index<'a>>,
+    /// Its place in the index.
+    pub(super) place: usize,
+    /// What several rules ask.
+    pub(super) answers: Answers<'a>,
+}
+
+/// Answers that cost something and that several rules ask for: each is found once.
+#[derive(Default)]
+pub(super) struct Answers<'a> {
+    /// For each service, what it runs.
+    pub running: OnceCell<Vec<Seen<&'a TaskDefinition>>>,
+    pub databases: OnceCell<Vec<DatabaseView<'a>>>,
+    pub wholes: OnceCell<Vec<Whole<'a>>>,
+    pub references: OnceCell<(Vec<Reference<'a>>, Option<Arc<ReadError>>)>,
+    pub holders: OnceCell<(Vec<Holder<'a>>, Option<Arc<ReadError>>)>,
 }
 
 impl<'a> Workload<'a> {
+    /// Has what judging will look at fetched, in as little time as memory allows.
+    pub fn fetch(&self) {
+        fetch(self.index.instances.of(self.place));
+        fetch(self.index.clusters.of(self.place));
+        fetch(self.index.services.of(self.place));
+        fetch(self.index.secrets.of(self.place));
+        fetch(self.index.groups.of(self.place));
+        let running = self.index.services.of(self.place).iter();
+        fetch(running.filter_map(|s| self.running(s).ok()));
+    }
+
     /// Instances that carry the tag, and members of clusters that do, unless they are being deleted.
     ///
     /// # Errors
     /// What kept the instances or the clusters from being read.
-    pub fn instances(&self) -> Seen<Vec<&'a DbInstance>> {
-        let clusters = self.clusters()?;
-        self.snapshot.instances.as_ref().map_err(Arc::clone)?;
-        let mut found = of(&self.index.instances, self.name);
-        found.extend(clusters.iter().flat_map(|c| of(&self.index.untagged_members, &c.id)));
-        found.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(found)
-    }
-
-    /// Clusters that carry the tag, unless they are being deleted.
-    ///
-    /// # Errors
-    /// What kept the clusters from being read.
-    pub fn clusters(&self) -> Seen<Vec<&'a DbCluster>> {
+    pub fn instances(&self) -> Seen<&[&'a DbInstance]> {
         self.snapshot.clusters.as_ref().map_err(Arc::clone)?;
-        Ok(of(&self.index.clusters, self.name))
+        self.snapshot.instances.as_ref().map_err(Arc::clone)?;
+        Ok(self.index.instances.of(self.place))
     }
 
-    /// Clusters of the workload: those that carry the tag and those with a member that does.
+    /// Clusters of the workload, unless they are being deleted: those that carry the tag and those with a member that does.
     ///
     /// # Errors
     /// What kept the instances or the clusters from being read.
-    pub fn clusters_with_members(&self) -> Seen<Vec<&'a DbCluster>> {
-        let all = self.snapshot.clusters.as_ref().map_err(Arc::clone)?;
-        let mut found = self.clusters()?;
-        let above = self
-            .instances()?
-            .into_iter()
-            .filter_map(|i| all.get(i.cluster.as_deref()?));
-        found.extend(above.filter(|c| c.status != "deleting"));
-        found.sort_by(|a, b| a.id.cmp(&b.id));
-        found.dedup_by(|a, b| a.id == b.id);
-        Ok(found)
+    pub fn clusters(&self) -> Seen<&[&'a DbCluster]> {
+        self.instances()?;
+        Ok(self.index.clusters.of(self.place))
     }
 
     /// Services that carry the tag and are not being drained away.
     ///
     /// # Errors
     /// What kept the services from being read.
-    pub fn services(&self) -> Seen<Vec<&'a Service>> {
+    pub fn services(&self) -> Seen<&[&'a Service]> {
         self.snapshot.services.as_ref().map_err(Arc::clone)?;
-        Ok(of(&self.index.services, self.name))
+        Ok(self.index.services.of(self.place))
     }
 
-    /// Tagged services that could not be described.
-    pub fn unread_services(&self) -> impl Iterator<Item = (&'a str, &'a Arc<ReadError>)> {
-        let (snapshot, name) = (self.snapshot, self.name);
-        snapshot
-            .unread_services
-            .iter()
-            .filter(move |(_, (w, _))| w == name)
-            .map(|(arn, (_, e))| (arn.as_str(), e))
+    /// Services that carry the tag and could not be described: their ARNs, and why.
+    #[must_use]
+    pub fn unread_services(&self) -> &[(&'a str, &'a Arc<ReadError>)] {
+        self.index.unread_services.of(self.place)
     }
 
     /// The first error that keeps services of this workload from being known.
@@ -157,7 +101,7 @@ impl<'a> Workload<'a> {
     pub fn services_error(&self) -> Option<Arc<ReadError>> {
         match &self.snapshot.services {
             Err(e) => Some(Arc::clone(e)),
-            Ok(_) => self.unread_services().next().map(|(_, e)| Arc::clone(e)),
+            Ok(_) => self.unread_services().first().map(|(_, e)| Arc::clone(e)),
         }
     }
 
@@ -165,27 +109,27 @@ impl<'a> Workload<'a> {
     ///
     /// # Errors
     /// What kept the secrets from being listed.
-    pub fn secrets(&self) -> Seen<Vec<&'a Secret>> {
+    pub fn secrets(&self) -> Seen<&[&'a Secret]> {
         self.snapshot.secrets.as_ref().map_err(Arc::clone)?;
-        Ok(of(&self.index.secrets, self.name))
+        Ok(self.index.secrets.of(self.place))
     }
 
     /// Security groups that carry the tag.
     ///
     /// # Errors
     /// What kept the groups from being read.
-    pub fn groups(&self) -> Seen<Vec<&'a SecurityGroup>> {
+    pub fn groups(&self) -> Seen<&[&'a SecurityGroup]> {
         self.snapshot.security_groups.as_ref().map_err(Arc::clone)?;
-        Ok(of(&self.index.groups, self.name))
+        Ok(self.index.groups.of(self.place))
     }
 
     /// Families that run the workload's schema migrations.
     ///
     /// # Errors
     /// What kept the families from being found.
-    pub fn migrations(&self) -> Seen<Vec<&'a MigrationFamily>> {
+    pub fn migrations(&self) -> Seen<&[&'a MigrationFamily]> {
         self.snapshot.migrations.as_ref().map_err(Arc::clone)?;
-        Ok(of(&self.index.migrations, self.name))
+        Ok(self.index.migrations.of(self.place))
     }
 
     /// The revision that a service runs.
@@ -193,6 +137,14 @@ impl<'a> Workload<'a> {
     /// # Errors
     /// What kept it from being read.
     pub fn running(&self, service: &Service) -> Seen<&'a TaskDefinition> {
+        let services = self.index.services.of(self.place);
+        let running = || services.iter().map(|s| self.revision(s)).collect();
+        let own = self.answers.running.get_or_init(running);
+        let known = services.iter().zip(own).find(|(s, _)| std::ptr::eq(**s, service));
+        known.map_or_else(|| self.revision(service), |(_, found)| found.clone())
+    }
+
+    fn revision(&self, service: &Service) -> Seen<&'a TaskDefinition> {
         match self.snapshot.task_definitions.get(&service.task_definition) {
             Some(Ok(found)) => Ok(found),
             Some(Err(e)) => Err(Arc::clone(e)),
@@ -206,12 +158,23 @@ impl<'a> Workload<'a> {
         }
     }
 
+    /// A secret by its ARN, if it was read.
+    #[must_use]
+    pub fn secret(&self, arn: &str) -> Option<&'a Secret> {
+        // Mostly it is one of the workload's own: of those there are few.
+        let own = self.index.secrets.of(self.place).iter().find(|s| s.arn == arn);
+        own.copied().or_else(|| self.snapshot.secrets.as_ref().ok()?.get(arn))
+    }
+
     /// A security group.
     ///
     /// # Errors
     /// What kept the groups from being read.
     pub fn group(&self, id: &str) -> Seen<Option<&'a SecurityGroup>> {
-        Ok(self.snapshot.security_groups.as_ref().map_err(Arc::clone)?.get(id))
+        let all = self.snapshot.security_groups.as_ref().map_err(Arc::clone)?;
+        // Mostly it is one of the workload's own: of those there are few.
+        let own = self.index.groups.of(self.place).iter().find(|g| g.id == id);
+        Ok(own.copied().or_else(|| all.get(id)))
     }
 
     /// The phase of an instance: its own, or that of the cluster it is a member of.
@@ -231,99 +194,50 @@ impl<'a> Workload<'a> {
         tags.phase(self.prefix, self.now, self.max_window)
     }
 
-    /// Names an instance in a finding.
-    #[must_use]
-    pub fn instance_ref(&self, instance: &DbInstance) -> ResourceRef {
-        ResourceRef::new(Kind::RdsDbInstance, &instance.id, &instance.arn, &self.snapshot.scope)
-    }
-
-    /// Names a cluster in a finding.
-    #[must_use]
-    pub fn cluster_ref(&self, cluster: &DbCluster) -> ResourceRef {
-        ResourceRef::new(Kind::RdsDbCluster, &cluster.id, &cluster.arn, &self.snapshot.scope)
-    }
-
-    /// Names a service in a finding.
-    #[must_use]
-    pub fn service_ref(&self, service: &Service) -> ResourceRef {
-        let id = format!("{}/{}", service.cluster, service.name);
-        ResourceRef::new(Kind::EcsService, id, &service.arn, &self.snapshot.scope)
-    }
-
-    /// Names a secret in a finding.
-    #[must_use]
-    pub fn secret_ref(&self, secret: &Secret) -> ResourceRef {
-        ResourceRef::new(
-            Kind::SecretsmanagerSecret,
-            &secret.name,
-            &secret.arn,
-            &self.snapshot.scope,
-        )
-    }
-
-    /// Names a revision of a task definition in a finding.
-    #[must_use]
-    pub fn revision_ref(&self, arn: &str) -> ResourceRef {
-        ResourceRef::new(Kind::EcsTaskDefinition, revision_name(arn), arn, &self.snapshot.scope)
-    }
-
-    /// Names a security group in a finding.
-    #[must_use]
-    pub fn group_ref(&self, group: &SecurityGroup) -> ResourceRef {
-        let scope = &self.snapshot.scope;
-        let arn = scope.arn("ec2", &format!("security-group/{}", group.id));
-        ResourceRef::new(Kind::Ec2SecurityGroup, &group.id, arn, scope)
-    }
-
     /// The workload as a whole, where evidence is missing for all of it.
     #[must_use]
-    pub fn unknown(&self, error: &Arc<ReadError>) -> Vec<Judgement> {
-        vec![Judgement {
-            resource: ResourceRef::workload(self.name, &self.snapshot.scope),
-            outcome: Outcome::Unknown(Arc::clone(error)),
-            tags: vec![],
-            phase: "migrated",
-            related: vec![],
-        }]
+    pub fn unknown(&self, error: &Arc<ReadError>) -> Vec<Judgement<'a>> {
+        let outcome = Outcome::Unknown(Arc::clone(error));
+        vec![Judgement::new(Subject::Workload(self.name), outcome)]
     }
 }
 
-impl Judgement {
-    /// The invariant holds: nothing that a tag could waive or restrain.
-    #[must_use]
-    pub fn pass(resource: ResourceRef) -> Self {
+impl<'a> Judgement<'a> {
+    fn new(subject: Subject<'a>, outcome: Outcome) -> Self {
         Self {
-            resource,
-            outcome: Outcome::Pass,
+            subject,
+            outcome,
             tags: vec![],
             phase: "migrated",
             related: vec![],
         }
+    }
+
+    /// The invariant holds: nothing that a tag could waive or restrain.
+    #[must_use]
+    pub fn pass(subject: Subject<'a>) -> Self {
+        Self::new(subject, Outcome::Pass)
     }
 
     /// It does not.
     #[must_use]
-    pub fn fail(resource: ResourceRef, tags: &Tags, failure: Failure) -> Self {
-        let outcome = Outcome::Fail(Box::new(failure));
-        Self {
-            resource,
-            outcome,
-            tags: vec![tags.clone()],
-            phase: "migrated",
-            related: vec![],
-        }
+    pub fn fail(subject: Subject<'a>, tags: &'a Tags, failure: Failure) -> Self {
+        Self::new(subject, Outcome::Fail(Box::new(failure))).bearing([tags])
     }
 
     /// Evidence is missing.
     #[must_use]
-    pub fn unknown(resource: ResourceRef, tags: &Tags, error: &Arc<ReadError>) -> Self {
-        Self {
-            resource,
-            outcome: Outcome::Unknown(Arc::clone(error)),
-            tags: vec![tags.clone()],
-            phase: "migrated",
-            related: vec![],
+    pub fn unknown(subject: Subject<'a>, tags: &'a Tags, error: &Arc<ReadError>) -> Self {
+        Self::new(subject, Outcome::Unknown(Arc::clone(error))).bearing([tags])
+    }
+
+    /// Notes tags that a person may put a waiver or a mode on. A pass needs none.
+    #[must_use]
+    pub fn bearing(mut self, tags: impl IntoIterator<Item = &'a Tags>) -> Self {
+        if !matches!(self.outcome, Outcome::Pass) {
+            self.tags.extend(tags);
         }
+        self
     }
 
     /// The corrections of a failure; none of any other outcome.
@@ -337,8 +251,10 @@ impl Judgement {
 
     /// Notes another resource that it rests on, by its ARN.
     #[must_use]
-    pub fn relating(mut self, arns: impl IntoIterator<Item = String>) -> Self {
-        self.related.extend(arns);
+    pub fn relating(mut self, arns: impl IntoIterator<Item = impl Into<Cow<'a, str>>>) -> Self {
+        if !matches!(self.outcome, Outcome::Pass) {
+            self.related.extend(arns.into_iter().map(Into::into));
+        }
         self
     }
 
@@ -353,8 +269,8 @@ impl Judgement {
 /// One database of a workload: an instance that stands alone, or a cluster with its members.
 #[derive(Debug, Clone)]
 pub struct DatabaseView<'a> {
-    /// Its identity in calls.
-    pub database: Database,
+    /// The instance or cluster itself.
+    pub whole: Whole<'a>,
     /// Its identifier.
     pub id: &'a str,
     /// Its ARN.
@@ -377,15 +293,11 @@ pub struct DatabaseView<'a> {
     pub tags: &'a Tags,
 }
 
-impl DatabaseView<'_> {
-    /// Names it in a finding.
+impl<'a> DatabaseView<'a> {
+    /// Itself, for a judgement.
     #[must_use]
-    pub fn resource(&self, w: &Workload<'_>) -> ResourceRef {
-        let kind = match self.database {
-            Database::Instance(_) => Kind::RdsDbInstance,
-            Database::Cluster(_) => Kind::RdsDbCluster,
-        };
-        ResourceRef::new(kind, self.id, self.arn, &w.snapshot.scope)
+    pub fn subject(&self) -> Subject<'a> {
+        self.whole.subject()
     }
 
     /// Whether it has IPv6 addresses.
@@ -400,9 +312,12 @@ impl<'a> Workload<'a> {
     ///
     /// # Errors
     /// What kept the instances or the clusters from being read.
-    pub fn databases(&self) -> Seen<Vec<DatabaseView<'a>>> {
-        let instances = self.instances()?;
-        let clusters = self.clusters_with_members()?;
+    pub fn databases(&self) -> Seen<&[DatabaseView<'a>]> {
+        let (instances, clusters) = (self.instances()?, self.clusters()?);
+        Ok(self.answers.databases.get_or_init(|| self.views(instances, clusters)))
+    }
+
+    fn views(&self, instances: &[&'a DbInstance], clusters: &[&'a DbCluster]) -> Vec<DatabaseView<'a>> {
         let mut views: Vec<DatabaseView<'a>> = clusters
             .iter()
             .map(|c| {
@@ -419,7 +334,7 @@ impl<'a> Workload<'a> {
                         .map(|e| e.host.as_str()),
                 );
                 DatabaseView {
-                    database: Database::Cluster(c.id.clone()),
+                    whole: Whole::Cluster(c),
                     id: &c.id,
                     arn: &c.arn,
                     hosts,
@@ -440,7 +355,7 @@ impl<'a> Workload<'a> {
         // A member whose cluster is not in the list stands for itself.
         let alone = |i: &&DbInstance| !clusters.iter().any(|c| i.cluster.as_deref() == Some(&c.id));
         views.extend(instances.iter().copied().filter(alone).map(|i| DatabaseView {
-            database: Database::Instance(i.id.clone()),
+            whole: Whole::Instance(i),
             id: &i.id,
             arn: &i.arn,
             members: vec![i],
@@ -452,6 +367,6 @@ impl<'a> Workload<'a> {
             phase: self.instance_phase(i),
             tags: &i.tags,
         }));
-        Ok(views)
+        views
     }
 }

@@ -1,9 +1,8 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::support::{Leads, connections, holders, leads, references, resolve};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::model::finding::{Evidence, ResourceRef};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::snapshot::ReadError;
 use crate::model::tags::Tags;
@@ -49,16 +48,18 @@ share is best split; otherwise waive this rule on it.
     ..Meta::DEFAULT
 };
 
-/// Parts found so far, by resource, and the first error that hides one.
+/// Parts found so far, each once, and the first error that hides one.
 #[derive(Default)]
-struct Parts {
-    found: BTreeMap<ResourceRef, Tags>,
+struct Parts<'a> {
+    found: Vec<(Subject<'a>, &'a Tags)>,
     error: Option<Arc<ReadError>>,
 }
 
-impl Parts {
-    fn add(&mut self, resource: ResourceRef, tags: &Tags) {
-        self.found.insert(resource, tags.clone());
+impl<'a> Parts<'a> {
+    fn add(&mut self, subject: Subject<'a>, tags: &'a Tags) {
+        if !self.found.iter().any(|(known, _)| *known == subject) {
+            self.found.push((subject, tags));
+        }
     }
 
     fn missed(&mut self, error: Arc<ReadError>) {
@@ -71,7 +72,7 @@ impl Rule for WorkloadUntaggedPart {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         let mut parts = Parts::default();
         databases(w, &mut parts);
         secrets(w, &mut parts);
@@ -79,7 +80,7 @@ impl Rule for WorkloadUntaggedPart {
         let mut out: Vec<Judgement> = parts
             .found
             .into_iter()
-            .map(|(resource, tags)| judgement(w, resource, &tags))
+            .map(|(subject, tags)| judgement(w, subject, tags))
             .collect();
         if let Some(error) = parts.error {
             out.extend(w.unknown(&error));
@@ -88,23 +89,23 @@ impl Rule for WorkloadUntaggedPart {
     }
 }
 
-fn databases(w: &Workload<'_>, parts: &mut Parts) {
-    let (instances, clusters) = match (w.instances(), w.clusters_with_members()) {
+fn databases<'a>(w: &Workload<'a>, parts: &mut Parts<'a>) {
+    let (instances, clusters) = match (w.instances(), w.clusters()) {
         (Ok(instances), Ok(clusters)) => (instances, clusters),
         (Err(e), _) | (_, Err(e)) => return parts.missed(e),
     };
     let mut guards: Vec<&String> = vec![];
     for i in instances {
-        parts.add(w.instance_ref(i), &i.tags);
+        parts.add(Subject::Instance(i), &i.tags);
         guards.extend(&i.security_groups);
     }
     for c in clusters {
-        parts.add(w.cluster_ref(c), &c.tags);
+        parts.add(Subject::Cluster(c), &c.tags);
         guards.extend(&c.security_groups);
     }
     for id in guards {
         match w.group(id) {
-            Ok(Some(group)) => parts.add(w.group_ref(group), &group.tags),
+            Ok(Some(group)) => parts.add(Subject::Group(group), &group.tags),
             // Of another account, or gone since: nothing that a tag could mend.
             Ok(None) => {}
             Err(e) => parts.missed(e),
@@ -112,7 +113,7 @@ fn databases(w: &Workload<'_>, parts: &mut Parts) {
     }
 }
 
-fn secrets(w: &Workload<'_>, parts: &mut Parts) {
+fn secrets<'a>(w: &Workload<'a>, parts: &mut Parts<'a>) {
     let (references, error) = references(w);
     if let Some(error) = error {
         parts.missed(error);
@@ -124,7 +125,7 @@ fn secrets(w: &Workload<'_>, parts: &mut Parts) {
         match resolve(w, target) {
             // A secret of another account is not ours to tag.
             Ok(Some(secret)) if secret.arn.split(':').nth(4) == Some(&w.snapshot.scope.account) => {
-                parts.add(w.secret_ref(secret), &secret.tags);
+                parts.add(Subject::Secret(secret), &secret.tags);
             }
             Ok(_) => {}
             Err(e) => parts.missed(e),
@@ -133,14 +134,14 @@ fn secrets(w: &Workload<'_>, parts: &mut Parts) {
 }
 
 /// Instances and clusters without any workload that a secret of this one leads to, where it leads to none of its own.
-fn led_to(w: &Workload<'_>, parts: &mut Parts) {
+fn led_to<'a>(w: &Workload<'a>, parts: &mut Parts<'a>) {
     let Ok(databases) = w.databases() else { return };
-    for holder in holders(w).0.into_iter().filter(|h| h.referenced) {
+    for holder in holders(w).0.iter().filter(|h| h.referenced) {
         for held in &holder.values {
             // What can't be read here is told by the rules about secrets.
             let Ok(Some(shape)) = held.shape else { continue };
             for (_, connection) in connections(shape, held.key.as_deref(), true) {
-                if leads(connection, &databases) == Leads::Home {
+                if leads(connection, databases) == Leads::Home {
                     continue;
                 }
                 for host in connection.hosts.iter().map(|h| h.host.as_str()) {
@@ -151,24 +152,24 @@ fn led_to(w: &Workload<'_>, parts: &mut Parts) {
     }
 }
 
-fn strays(w: &Workload<'_>, host: &str, parts: &mut Parts) {
+fn strays<'a>(w: &Workload<'a>, host: &str, parts: &mut Parts<'a>) {
     let free = |tags: &Tags| tags.workload(w.prefix).is_none();
     for i in w.snapshot.instances.iter().flat_map(|m| m.values()) {
         if free(&i.tags) && i.endpoint.as_ref().is_some_and(|e| e.host == host) {
-            parts.add(w.instance_ref(i), &i.tags);
+            parts.add(Subject::Instance(i), &i.tags);
         }
     }
     for c in w.snapshot.clusters.iter().flat_map(|m| m.values()) {
         if free(&c.tags) && c.hosts.iter().any(|h| h == host) {
-            parts.add(w.cluster_ref(c), &c.tags);
+            parts.add(Subject::Cluster(c), &c.tags);
         }
     }
 }
 
-fn judgement(w: &Workload<'_>, resource: ResourceRef, tags: &Tags) -> Judgement {
+fn judgement<'a>(w: &Workload<'a>, subject: Subject<'a>, tags: &'a Tags) -> Judgement<'a> {
     let own = tags.workload(w.prefix);
     if own == Some(w.name) {
-        return Judgement::pass(resource);
+        return Judgement::pass(subject);
     }
     let key = format!("{}workload", w.prefix);
     let belongs = own.map_or("is not tagged".to_owned(), |other| {
@@ -178,13 +179,15 @@ fn judgement(w: &Workload<'_>, resource: ResourceRef, tags: &Tags) -> Judgement 
         severity: None,
         message: format!(
             "{} is part of {} but {belongs}, so Holdfast corrects nothing about it",
-            resource.id, w.name
+            subject.id(),
+            w.name
         ),
         evidence: vec![Evidence::new(key.clone(), own, w.name)],
         remedy: Remedy::manual(format!(
             "tag {} {key}={} if it belongs to it alone",
-            resource.id, w.name
+            subject.id(),
+            w.name
         )),
     };
-    Judgement::fail(resource, tags, failure)
+    Judgement::fail(subject, tags, failure)
 }

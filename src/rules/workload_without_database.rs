@@ -1,6 +1,6 @@
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::Datastore;
-use crate::model::finding::{Evidence, ResourceRef};
+use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::tags::Tags;
 
@@ -41,7 +41,7 @@ impl Rule for WorkloadWithoutDatabase {
         &META
     }
 
-    fn judge(&self, w: &Workload<'_>) -> Vec<Judgement> {
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         if w.params.datastore != Datastore::Postgres {
             return vec![];
         }
@@ -49,13 +49,13 @@ impl Rule for WorkloadWithoutDatabase {
             Ok(services) => services,
             Err(e) => return w.unknown(&e),
         };
-        if services.is_empty() && w.unread_services().next().is_none() {
+        if services.is_empty() && w.unread_services().is_empty() {
             return vec![];
         }
-        let resource = ResourceRef::workload(w.name, &w.snapshot.scope);
+        let subject = Subject::Workload(w.name);
         match w.databases() {
             Err(e) => w.unknown(&e),
-            Ok(found) if !found.is_empty() => vec![Judgement::pass(resource)],
+            Ok(found) if !found.is_empty() => vec![Judgement::pass(subject)],
             Ok(_) => {
                 let names: Vec<String> = services.iter().map(|s| format!("{}/{}", s.cluster, s.name)).collect();
                 let failure = Failure {
@@ -73,11 +73,9 @@ impl Rule for WorkloadWithoutDatabase {
                         w.prefix, w.name, w.name
                     )),
                 };
-                let tags: Vec<Tags> = services.iter().map(|s| s.tags.clone()).collect();
-                let mut failed = Judgement::fail(resource, &Tags::default(), failure);
+                let tags = services.iter().map(|s| &s.tags);
                 // A waiver on every one of its services waives it.
-                failed.tags.extend(tags);
-                vec![failed]
+                vec![Judgement::fail(subject, Tags::NONE, failure).bearing(tags)]
             }
         }
     }

@@ -243,5 +243,5 @@ fn look_up(s: &mut Snapshot, reads: &Reads, reference: &str) {
             .find(by)
             .map_or(Lookup::Missing, |arn| Lookup::Found(arn.clone()))
     });
-    s.lookups.insert(target.arn, found);
+    s.lookups.insert(target.arn.to_owned(), found);
 }

@@ -104,7 +104,9 @@ impl<'a> Reading<'a, '_> {
                 Some(arn)
             });
             if let Some(arn) = found {
-                self.snapshot.lookups.insert(target.arn, Ok(Lookup::Found(arn)));
+                self.snapshot
+                    .lookups
+                    .insert(target.arn.to_owned(), Ok(Lookup::Found(arn)));
             }
         }
     }

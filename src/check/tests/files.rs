@@ -56,7 +56,7 @@ fn a_described_definition_is_known_by_its_tags_and_revision() {
     let checked = fixture("described.json", None);
     assert_eq!(told(&checked), Vec::<String>::new(), "what can't be told is no finding");
     assert!(checked.unchecked.rules["ecs-secret-reference-mismatch"].contains("coder:17"));
-    assert!(checked.judged.workloads.contains("coder-prod"));
+    assert!(checked.judged.workloads.contains_key("coder-prod"));
     assert!(checked.snapshot.errors.is_empty());
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::model::tags::Tags;
 
 /// A secret: its description and, where allowed, facts about its value.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub struct Secret {
     /// Full ARN, with the six-character suffix.
     pub arn: String,
@@ -30,7 +30,7 @@ pub struct Secret {
 }
 
 /// How a secret is rotated.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Rotation {
     /// Whether it is rotated by itself.
     pub enabled: bool,

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::untagged;
-use crate::model::finding::ResourceRef;
 use crate::model::remediation::{Action, Database, DatabaseSetting};
 use crate::model::resources::{DbCluster, DbInstance};
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::tags::{PhaseReading, Tags};
-use crate::rules::{Failure, Judgement, Remedy, Workload};
+use crate::rules::{Failure, Judgement, Remedy, Subject, Workload};
 
 /// The IAM actions that judging a database by itself needs.
 pub const DATABASE_READS: &[&str] = &["rds:DescribeDBInstances", "rds:DescribeDBClusters"];
@@ -28,10 +27,13 @@ pub enum Whole<'a> {
 ///
 /// # Errors
 /// What kept the instances or the clusters from being read.
-pub fn wholes<'a>(w: &Workload<'a>) -> Seen<Vec<Whole<'a>>> {
-    let clusters = w.clusters_with_members()?.into_iter().map(Whole::Cluster);
-    let alone = w.instances()?.into_iter().filter(|i| i.cluster.is_none());
-    Ok(clusters.chain(alone.map(Whole::Instance)).collect())
+pub fn wholes<'w, 'a>(w: &'w Workload<'a>) -> Seen<&'w [Whole<'a>]> {
+    let (instances, clusters) = (w.instances()?, w.clusters()?);
+    Ok(w.answers.wholes.get_or_init(|| {
+        let clusters = clusters.iter().copied().map(Whole::Cluster);
+        let alone = instances.iter().copied().filter(|i| i.cluster.is_none());
+        clusters.chain(alone.map(Whole::Instance)).collect()
+    }))
 }
 
 impl<'a> Whole<'a> {
@@ -41,6 +43,24 @@ impl<'a> Whole<'a> {
         match self {
             Self::Instance(i) => &i.id,
             Self::Cluster(c) => &c.id,
+        }
+    }
+
+    /// Its ARN.
+    #[must_use]
+    pub fn arn(&self) -> &'a str {
+        match self {
+            Self::Instance(i) => &i.arn,
+            Self::Cluster(c) => &c.arn,
+        }
+    }
+
+    /// The user that was created with it.
+    #[must_use]
+    pub fn master_user(&self) -> Option<&'a str> {
+        match self {
+            Self::Instance(i) => i.master_user.as_deref(),
+            Self::Cluster(c) => c.master_user.as_deref(),
         }
     }
 
@@ -107,12 +127,12 @@ impl<'a> Whole<'a> {
         }
     }
 
-    /// Names it in a finding.
+    /// Itself, for a judgement.
     #[must_use]
-    pub fn resource(&self, w: &Workload<'_>) -> ResourceRef {
+    pub fn subject(&self) -> Subject<'a> {
         match self {
-            Self::Instance(i) => w.instance_ref(i),
-            Self::Cluster(c) => w.cluster_ref(c),
+            Self::Instance(i) => Subject::Instance(i),
+            Self::Cluster(c) => Subject::Cluster(c),
         }
     }
 
@@ -127,20 +147,20 @@ impl<'a> Whole<'a> {
 
     /// The invariant holds.
     #[must_use]
-    pub fn pass(&self, w: &Workload<'_>) -> Judgement {
-        Judgement::pass(self.resource(w))
+    pub fn pass(&self) -> Judgement<'a> {
+        Judgement::pass(self.subject())
     }
 
     /// It does not.
     #[must_use]
-    pub fn fail(&self, w: &Workload<'_>, failure: Failure) -> Judgement {
-        Judgement::fail(self.resource(w), self.tags(), failure).in_phase(self.phase(w))
+    pub fn fail(&self, w: &Workload<'_>, failure: Failure) -> Judgement<'a> {
+        Judgement::fail(self.subject(), self.tags(), failure).in_phase(self.phase(w))
     }
 
     /// Evidence is missing.
     #[must_use]
-    pub fn unknown(&self, w: &Workload<'_>, error: &Arc<ReadError>) -> Judgement {
-        Judgement::unknown(self.resource(w), self.tags(), error).in_phase(self.phase(w))
+    pub fn unknown(&self, w: &Workload<'_>, error: &Arc<ReadError>) -> Judgement<'a> {
+        Judgement::unknown(self.subject(), self.tags(), error).in_phase(self.phase(w))
     }
 
     /// How the command line names it: `modify-db-instance --db-instance-identifier ID`, or the cluster's.
@@ -176,7 +196,7 @@ pub fn configure(w: &Workload<'_>, whole: &Whole<'_>, setting: DatabaseSetting, 
 
 /// What `judge` says of each database.
 #[must_use]
-pub fn each_whole<'a>(w: &Workload<'a>, judge: impl FnMut(&Whole<'a>) -> Option<Judgement>) -> Vec<Judgement> {
+pub fn each_whole<'a>(w: &Workload<'a>, judge: impl FnMut(&Whole<'a>) -> Option<Judgement<'a>>) -> Vec<Judgement<'a>> {
     match wholes(w) {
         Err(e) => w.unknown(&e),
         Ok(wholes) => wholes.iter().filter_map(judge).collect(),

@@ -1,23 +1,22 @@
 //! Where a workload's database connections are kept, and what running containers use of it: secrets, and the parameters
 //! of Parameter Store that services refer to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::secrets::{Leads, Reference, leads, parameter, references, resolve, shape};
 use crate::model::connection::{Connection, Fault, SecretShape};
-use crate::model::finding::ResourceRef;
 use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::tags::Tags;
 use crate::model::value_from::{self, Selector, ValueFrom};
 use crate::rules::workload::DatabaseView;
-use crate::rules::{Judgement, Workload};
+use crate::rules::{Judgement, Subject, Workload};
 
 /// A secret, or the parameters of one service. Findings know no kind for a parameter, so the service stands for it.
 pub struct Holder<'a> {
     /// The secret, or the service.
-    pub resource: ResourceRef,
+    pub subject: Subject<'a>,
     /// Its tags.
     pub tags: &'a Tags,
     /// The secret; absent for parameters.
@@ -31,7 +30,7 @@ pub struct Holder<'a> {
 /// One value, as it is used.
 pub struct Held<'a> {
     /// Name of the secret or parameter.
-    pub name: String,
+    pub name: &'a str,
     /// The key that is used of a JSON value.
     pub key: Option<String>,
     /// Facts about it; absent: it is not there, of which `ecs-secret-reference-mismatch` speaks.
@@ -42,7 +41,7 @@ impl Holder<'_> {
     /// For messages: the secret's name, or the names of the parameters.
     #[must_use]
     pub fn name(&self) -> String {
-        let names: BTreeSet<&str> = self.values.iter().map(|v| v.name.as_str()).collect();
+        let names: BTreeSet<&str> = self.values.iter().map(|v| v.name).collect();
         match self.secret {
             Some(secret) => secret.name.clone(),
             None => names.into_iter().collect::<Vec<_>>().join(", "),
@@ -78,7 +77,7 @@ impl Holder<'_> {
             None => format!(
                 "write {} anew {how} (aws ssm put-parameter --overwrite), then restart {}",
                 self.name(),
-                self.resource.id
+                self.subject.id()
             ),
         }
     }
@@ -87,85 +86,95 @@ impl Holder<'_> {
 /// The holders of a workload: tagged secrets, secrets that are referred to, and services with parameters. With the first
 /// error that hides one.
 #[must_use]
-pub fn holders<'a>(w: &'a Workload<'a>) -> (Vec<Holder<'a>>, Option<Arc<ReadError>>) {
+pub fn holders<'w, 'a>(w: &'w Workload<'a>) -> (&'w [Holder<'a>], Option<Arc<ReadError>>) {
+    let (found, error) = w.answers.holders.get_or_init(|| find_holders(w));
+    (found, error.clone())
+}
+
+fn find_holders<'a>(w: &Workload<'a>) -> (Vec<Holder<'a>>, Option<Arc<ReadError>>) {
     let (references, mut error) = references(w);
-    let mut secrets: BTreeMap<&str, (&'a Secret, BTreeSet<Selector>)> = BTreeMap::new();
+    let mut secrets: Vec<(&'a Secret, Option<&Selector>)> = vec![];
     match w.secrets() {
         Err(e) => error = error.or(Some(e)),
         // What is thrown away and used by nobody is no longer of interest.
-        Ok(tagged) => secrets.extend(
-            tagged
-                .into_iter()
-                .filter(|s| s.deleted_at.is_none())
-                .map(|s| (s.arn.as_str(), (s, BTreeSet::new()))),
-        ),
+        Ok(tagged) => secrets.extend(tagged.iter().filter(|s| s.deleted_at.is_none()).map(|s| (*s, None))),
     }
-    let mut parameters: BTreeMap<&str, (&'a Service, BTreeSet<String>)> = BTreeMap::new();
+    let mut parameters: Vec<(&'a Service, &'a str)> = vec![];
     for Reference { service, target, .. } in references {
         match target {
-            ValueFrom::Parameter(name) if value_from::is_parameter(&name) => {
-                let of_service = parameters.entry(&service.arn);
-                of_service.or_insert_with(|| (service, BTreeSet::new())).1.insert(name);
-            }
+            ValueFrom::Parameter(name) if value_from::is_parameter(name) => parameters.push((service, name)),
             // `ecs-secret-reference-mismatch` speaks of what is neither, and of what does not exist.
             ValueFrom::Parameter(_) => {}
-            ValueFrom::Secret(target) => match resolve(w, &target) {
+            ValueFrom::Secret(target) => match resolve(w, target) {
                 Err(e) => error = error.or(Some(e)),
                 Ok(None) => {}
-                Ok(Some(secret)) => {
-                    let of_secret = secrets.entry(&secret.arn);
-                    of_secret
-                        .or_insert_with(|| (secret, BTreeSet::new()))
-                        .1
-                        .insert(target.selector);
-                }
+                Ok(Some(secret)) => secrets.push((secret, Some(&target.selector))),
             },
         }
     }
-    let secrets = secrets.into_values().map(|(secret, uses)| of_secret(w, secret, uses));
-    let parameters = parameters.into_values().map(|(service, names)| Holder {
-        resource: w.service_ref(service),
-        tags: &service.tags,
-        secret: None,
-        referenced: true,
-        values: names
-            .into_iter()
-            .map(|name| Held {
-                shape: parameter(w, &name),
-                key: None,
-                name,
-            })
-            .collect(),
-    });
-    (secrets.chain(parameters).collect(), error)
+    secrets.sort_by(|(a, x), (b, y)| (&a.arn, x).cmp(&(&b.arn, y)));
+    secrets.dedup_by(|(a, x), (b, y)| a.arn == b.arn && x == y);
+    parameters.sort_by(|(a, x), (b, y)| (&a.arn, x).cmp(&(&b.arn, y)));
+    parameters.dedup_by(|(a, x), (b, y)| a.arn == b.arn && x == y);
+    let secrets = secrets.chunk_by(|(a, _), (b, _)| a.arn == b.arn);
+    let parameters = parameters.chunk_by(|(a, _), (b, _)| a.arn == b.arn);
+    let held = secrets.filter_map(|used| of_secret(w, used));
+    (
+        held.chain(parameters.filter_map(|used| of_service(w, used))).collect(),
+        error,
+    )
 }
 
 /// What `judge` says of each holder, and that something is unknown where one may be hidden.
 #[must_use]
-pub fn each_holder<'a>(w: &'a Workload<'a>, judge: impl FnMut(&Holder<'a>) -> Option<Judgement>) -> Vec<Judgement> {
+pub fn each_holder<'a>(
+    w: &Workload<'a>,
+    judge: impl FnMut(&Holder<'a>) -> Option<Judgement<'a>>,
+) -> Vec<Judgement<'a>> {
     let (holders, error) = holders(w);
     let mut out: Vec<Judgement> = holders.iter().filter_map(judge).collect();
     out.extend(error.iter().flat_map(|e| w.unknown(e)));
     out
 }
 
-fn of_secret<'a>(w: &Workload<'a>, secret: &'a Secret, mut uses: BTreeSet<Selector>) -> Holder<'a> {
-    let referenced = !uses.is_empty();
+/// A secret with its uses; without any it is held for what it is by itself.
+fn of_secret<'a>(w: &Workload<'a>, used: &[(&'a Secret, Option<&Selector>)]) -> Option<Holder<'a>> {
+    let (secret, _) = *used.first()?;
+    let whole = Selector::default();
+    let mut selectors: Vec<&Selector> = used.iter().filter_map(|(_, selector)| *selector).collect();
+    let referenced = !selectors.is_empty();
     if !referenced {
-        uses.insert(Selector::default());
+        selectors.push(&whole);
     }
-    let held = |selector: Selector| Held {
-        name: secret.name.clone(),
-        shape: shape(w, secret, &selector),
-        key: selector.json_key,
+    let held = |selector: &Selector| Held {
+        name: &secret.name,
+        shape: shape(w, secret, selector),
+        key: selector.json_key.clone(),
     };
-    Holder {
-        resource: w.secret_ref(secret),
+    Some(Holder {
+        subject: Subject::Secret(secret),
         tags: &secret.tags,
         secret: Some(secret),
         referenced,
-        values: uses.into_iter().map(held).collect(),
-    }
+        values: selectors.into_iter().map(held).collect(),
+    })
+}
+
+/// A service with the parameters that it refers to.
+fn of_service<'a>(w: &Workload<'a>, used: &[(&'a Service, &'a str)]) -> Option<Holder<'a>> {
+    let (service, _) = *used.first()?;
+    let held = |name: &'a str| Held {
+        name,
+        shape: parameter(w, name),
+        key: None,
+    };
+    Some(Holder {
+        subject: Subject::Service(service),
+        tags: &service.tags,
+        secret: None,
+        referenced: true,
+        values: used.iter().map(|(_, name)| held(name)).collect(),
+    })
 }
 
 /// The connections of one shape that count: those referred to, or else those meant as one. The key is absent where

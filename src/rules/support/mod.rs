@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::workload::DatabaseView;
-use super::{Judgement, Remedy, Workload};
+use super::{Judgement, Remedy, Subject, Workload};
 use crate::model::remediation::{Action, SecretChange, revision_name};
 use crate::model::resources::{
     Access, DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet, TaskDefinition, VolumeKind,
@@ -239,13 +239,13 @@ pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
         instance: instance.id.clone(),
     }];
     let database = w.databases().map(|all| {
-        all.into_iter()
+        all.iter()
             .find(|d| d.id == instance.id || instance.cluster.as_deref() == Some(d.id))
     });
     let refused = untagged(w, &instance.id, &instance.tags)
         .or_else(|| not_available(&instance.id, &instance.status))
         .or_else(|| match database {
-            Ok(Some(database)) => path_refusal(w, &database),
+            Ok(Some(database)) => path_refusal(w, database),
             Ok(None) => None,
             Err(e) => Some(format!("its cluster is unknown: {e}")),
         });
@@ -287,7 +287,7 @@ fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> 
     };
     changes.iter().find_map(|change| {
         let resource = readable_as(w, &change.after).ok()??;
-        match w.snapshot.access.get(&(role.clone(), resource)) {
+        match w.snapshot.access.get(&(role.clone(), resource.into_owned())) {
             Some(Ok(Access::Denied { missing })) => Some(format!(
                 "{role} may not {}: see ecs-secret-unreadable",
                 missing.join(", nor ")
@@ -384,13 +384,16 @@ pub fn loses_data(w: &Workload<'_>, definition: &TaskDefinition, fargate: bool) 
 
 /// What `judge` says of each service, and that something is unknown where one could not be read.
 #[must_use]
-pub fn each_service<'a>(w: &Workload<'a>, judge: impl FnMut(&'a Service) -> Option<Judgement>) -> Vec<Judgement> {
+pub fn each_service<'a>(
+    w: &Workload<'a>,
+    judge: impl FnMut(&'a Service) -> Option<Judgement<'a>>,
+) -> Vec<Judgement<'a>> {
     let services = match w.services() {
         Ok(services) => services,
         Err(e) => return w.unknown(&e),
     };
-    let mut out: Vec<Judgement> = services.into_iter().filter_map(judge).collect();
-    if let Some((_, error)) = w.unread_services().next() {
+    let mut out: Vec<Judgement<'a>> = services.iter().copied().filter_map(judge).collect();
+    if let Some((_, error)) = w.unread_services().first() {
         out.extend(w.unknown(error));
     }
     out
@@ -400,10 +403,10 @@ pub fn each_service<'a>(w: &Workload<'a>, judge: impl FnMut(&'a Service) -> Opti
 #[must_use]
 pub fn each_running<'a>(
     w: &Workload<'a>,
-    mut judge: impl FnMut(&'a Service, &'a TaskDefinition) -> Option<Judgement>,
-) -> Vec<Judgement> {
+    mut judge: impl FnMut(&'a Service, &'a TaskDefinition) -> Option<Judgement<'a>>,
+) -> Vec<Judgement<'a>> {
     each_service(w, |service| match w.running(service) {
-        Err(e) => Some(Judgement::unknown(w.service_ref(service), &service.tags, &e)),
+        Err(e) => Some(Judgement::unknown(Subject::Service(service), &service.tags, &e)),
         Ok(definition) => judge(service, definition),
     })
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::model::resources::{IngressRule, SecurityGroup, Service, Source, Subnet};
-use crate::model::shared::Shared;
 use crate::model::snapshot::{ReadError, Seen};
 use crate::rules::Workload;
 use crate::rules::workload::DatabaseView;
@@ -24,13 +23,11 @@ pub enum Reach {
 }
 
 /// What is compared.
-struct Path<'a> {
+struct Path<'w, 'a> {
+    w: &'w Workload<'a>,
     service: &'a Service,
-    database: &'a DatabaseView<'a>,
+    database: &'w DatabaseView<'a>,
     port: u16,
-    account: &'a str,
-    groups: &'a Shared<String, SecurityGroup>,
-    subnets: &'a Seen<Shared<String, Subnet>>,
 }
 
 /// Whether `service`, which has an awsvpc network, reaches `database` on `port`. Only the database's side is looked at:
@@ -38,23 +35,26 @@ struct Path<'a> {
 ///
 /// # Errors
 /// What kept the security groups from being read.
-pub fn reach(w: &Workload<'_>, service: &Service, database: &DatabaseView<'_>, port: u16) -> Seen<Reach> {
+pub fn reach<'a>(w: &Workload<'a>, service: &'a Service, database: &DatabaseView<'a>, port: u16) -> Seen<Reach> {
+    w.groups()?;
     let path = Path {
+        w,
         service,
         database,
         port,
-        account: &w.snapshot.scope.account,
-        groups: w.snapshot.security_groups.as_ref().map_err(Arc::clone)?,
-        subnets: &w.snapshot.subnets,
     };
     Ok(path.reach())
 }
 
-impl Path<'_> {
+impl<'a> Path<'_, 'a> {
+    fn group(&self, id: &str) -> Option<&'a SecurityGroup> {
+        self.w.group(id).ok().flatten()
+    }
+
     fn reach(&self) -> Reach {
         let guards = || self.database.security_groups.iter();
         let rules: Vec<&IngressRule> = guards()
-            .filter_map(|id| self.groups.get(id))
+            .filter_map(|id| self.group(id))
             .flat_map(|g| &g.ingress)
             .filter(|r| r.reaches(self.port))
             .collect();
@@ -80,7 +80,7 @@ impl Path<'_> {
         if let Ok(None) = by_address {
             return Reach::Open;
         }
-        let hidden = guards().find(|id| !self.groups.contains_key(*id));
+        let hidden = guards().find(|id| self.group(id).is_none());
         let unread = rules.iter().find_map(|r| match &r.source {
             Source::PrefixList(list) => Some(list),
             Source::Other(source) => Some(source),
@@ -109,7 +109,8 @@ impl Path<'_> {
     fn is_own_group(&self, rule: &IngressRule) -> bool {
         match &rule.source {
             Source::Group { id, account } => {
-                self.service.security_groups.contains(id) && account.as_deref().is_none_or(|a| a == self.account)
+                self.service.security_groups.contains(id)
+                    && account.as_deref().is_none_or(|a| a == self.w.snapshot.scope.account)
             }
             _ => false,
         }
@@ -156,15 +157,15 @@ impl Path<'_> {
     }
 
     fn subnet(&self, id: &str) -> Result<&Subnet, Arc<ReadError>> {
-        let subnets = self.subnets.as_ref().map_err(Arc::clone)?;
+        let subnets = self.w.snapshot.subnets.as_ref().map_err(Arc::clone)?;
         subnets.get(id).ok_or_else(|| not_read(id))
     }
 
-    fn vpc_of(&self, groups: &[String]) -> Option<&str> {
-        groups.iter().find_map(|id| self.groups.get(id)?.vpc.as_deref())
+    fn vpc_of(&self, groups: &[String]) -> Option<&'a str> {
+        groups.iter().find_map(|id| self.group(id)?.vpc.as_deref())
     }
 
-    fn database_vpc(&self) -> Option<&str> {
+    fn database_vpc(&self) -> Option<&'a str> {
         self.vpc_of(self.database.security_groups).or(self.database.vpc)
     }
 

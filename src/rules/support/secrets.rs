@@ -1,5 +1,6 @@
 //! What several rules ask about secrets: who refers to which, what its value is, where it leads.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::DEFAULT_PORT;
@@ -20,12 +21,12 @@ pub struct Reference<'a> {
     /// The variable.
     pub variable: &'a SecretVariable,
     /// The reference, taken apart.
-    pub target: ValueFrom,
+    pub target: ValueFrom<'a>,
 }
 
 /// The database variables of one revision.
 pub fn database_variables<'a>(
-    w: &'a Workload<'_>,
+    w: &Workload<'_>,
     definition: &'a TaskDefinition,
 ) -> impl Iterator<Item = (&'a str, &'a SecretVariable)> {
     definition
@@ -37,10 +38,15 @@ pub fn database_variables<'a>(
 
 /// Every reference to a database secret that a running revision makes, and the first error that hides one.
 #[must_use]
-pub fn references<'a>(w: &'a Workload<'a>) -> (Vec<Reference<'a>>, Option<Arc<ReadError>>) {
+pub fn references<'w, 'a>(w: &'w Workload<'a>) -> (&'w [Reference<'a>], Option<Arc<ReadError>>) {
+    let (found, error) = w.answers.references.get_or_init(|| find_references(w));
+    (found, error.clone())
+}
+
+fn find_references<'a>(w: &Workload<'a>) -> (Vec<Reference<'a>>, Option<Arc<ReadError>>) {
     let mut error = w.services_error();
     let mut found = vec![];
-    for service in w.services().unwrap_or_default() {
+    for &service in w.services().unwrap_or_default() {
         match w.running(service) {
             Err(e) => error = error.or(Some(e)),
             Ok(definition) => found.extend(
@@ -60,21 +66,21 @@ pub fn references<'a>(w: &'a Workload<'a>) -> (Vec<Reference<'a>>, Option<Arc<Re
 ///
 /// # Errors
 /// What kept it from being looked up.
-pub fn resolve<'a>(w: &Workload<'a>, reference: &SecretRef) -> Seen<Option<&'a Secret>> {
+pub fn resolve<'a>(w: &Workload<'a>, reference: &SecretRef<'_>) -> Seen<Option<&'a Secret>> {
     let not_read = || {
         Arc::new(ReadError {
             service: "secretsmanager".into(),
             operation: "DescribeSecret".into(),
-            resource: reference.arn.clone(),
+            resource: reference.arn.to_owned(),
             code: "NotRead".into(),
             message: "the secret was not looked up; `secrets.inspect: off` forbids it".into(),
         })
     };
-    match w.snapshot.lookups.get(&reference.arn) {
+    match w.snapshot.lookups.get(reference.arn) {
         Some(Ok(Lookup::Missing)) => Ok(None),
         Some(Ok(Lookup::Found(arn))) => {
-            let secrets = w.snapshot.secrets.as_ref().map_err(Arc::clone)?;
-            secrets.get(arn).map(Some).ok_or_else(not_read)
+            w.secrets()?;
+            w.secret(arn).map(Some).ok_or_else(not_read)
         }
         Some(Err(e)) => Err(Arc::clone(e)),
         None => Err(not_read()),
@@ -143,7 +149,7 @@ pub fn parameter<'a>(w: &Workload<'a>, reference: &str) -> Seen<Option<&'a Secre
 ///
 /// # Errors
 /// What kept the secret or parameter from being looked up.
-pub fn readable_as(w: &Workload<'_>, reference: &str) -> Seen<Option<String>> {
+pub fn readable_as<'r, 'a: 'r>(w: &Workload<'a>, reference: &'r str) -> Seen<Option<Cow<'r, str>>> {
     match value_from::parse(reference) {
         ValueFrom::Secret(target) => match resolve(w, &target) {
             // A correction may name a secret that no container refers to yet.
@@ -151,15 +157,15 @@ pub fn readable_as(w: &Workload<'_>, reference: &str) -> Seen<Option<String>> {
                 if w.snapshot
                     .secrets
                     .as_ref()
-                    .is_ok_and(|all| all.contains_key(&target.arn)) =>
+                    .is_ok_and(|all| all.contains_key(target.arn)) =>
             {
-                Ok(Some(target.arn))
+                Ok(Some(target.arn.into()))
             }
-            found => Ok(found?.map(|s| s.arn.clone())),
+            found => Ok(found?.map(|s| s.arn.as_str().into())),
         },
-        ValueFrom::Parameter(name) if value_from::is_parameter(&name) => {
-            let arn = value_from::parameter_arn(&name, &w.snapshot.scope);
-            Ok(parameter(w, &name)?.map(|_| arn))
+        ValueFrom::Parameter(name) if value_from::is_parameter(name) => {
+            let arn = value_from::parameter_arn(name, &w.snapshot.scope);
+            Ok(parameter(w, name)?.map(|_| arn.into()))
         }
         ValueFrom::Parameter(_) => Ok(None),
     }
@@ -249,15 +255,18 @@ pub fn right_connection<'a>(w: &Workload<'a>) -> Result<(String, &'a Connection)
     for secret in secrets.iter().filter(|s| s.deleted_at.is_none()) {
         match shape(w, secret, &Selector::default()) {
             Err(e) => unread.push(e.to_string()),
-            Ok(found) => right.extend(found.into_iter().flat_map(|s| usable(s, &databases)).map(
-                |(key, connection)| {
-                    let selector = Selector {
-                        json_key: key.map(str::to_owned),
-                        ..Selector::default()
-                    };
-                    (value_from::write(&secret.arn, &selector), connection)
-                },
-            )),
+            Ok(found) => right.extend(
+                found
+                    .into_iter()
+                    .flat_map(|s| usable(s, databases))
+                    .map(|(key, connection)| {
+                        let selector = Selector {
+                            json_key: key.map(str::to_owned),
+                            ..Selector::default()
+                        };
+                        (value_from::write(&secret.arn, &selector), connection)
+                    }),
+            ),
         }
     }
     match (right.as_slice(), unread.first()) {

@@ -74,7 +74,7 @@ fn not_known(resource: &str, message: &str) -> Arc<ReadError> {
 ///
 /// # Errors
 /// What kept the revision from being read.
-pub fn uses<'a>(w: &'a Workload<'_>, service: &Service) -> Seen<Uses<'a>> {
+pub fn uses<'a>(w: &Workload<'a>, service: &Service) -> Seen<Uses<'a>> {
     let definition = w.running(service)?;
     let mut found = Uses::default();
     for (_, variable) in database_variables(w, definition) {
@@ -119,7 +119,7 @@ pub fn uses<'a>(w: &'a Workload<'_>, service: &Service) -> Seen<Uses<'a>> {
     Ok(found)
 }
 
-fn parameter<'a>(w: &'a Workload<'_>, name: &str) -> Seen<Option<&'a SecretShape>> {
+fn parameter<'a>(w: &Workload<'a>, name: &str) -> Seen<Option<&'a SecretShape>> {
     match w.snapshot.parameters.get(name) {
         Some(Ok(Some(Value::Shape(shape)))) => Ok(Some(shape)),
         Some(Ok(None)) => Ok(None),
