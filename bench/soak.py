@@ -9,8 +9,8 @@ seconds one database is opened to the public behind its back and CloudTrail's ev
 sample is taken. Emulator, operator and this script share the machine: the times below hold the emulator's time too.
 
 --check: exit 1 if memory or tasks grew (the last quarter's median above 1.1 times the second quarter's), if resident memory
-passed 150 MB for 2,000 workloads, if the queue was not drained at the end, if a database stayed open, if the median event
-took longer than 100 ms, or if the operator did not end cleanly.
+passed 150 MB for 2,000 workloads, if the queue was not drained at the end, if a database stayed open, or if the operator did
+not end cleanly. How long an event takes without the emulator's time, `cargo bench --bench operator` tells.
 """
 
 import argparse
@@ -34,7 +34,6 @@ HERE = Path(__file__).resolve().parent
 SAMPLE_SECONDS = 10
 MOST_MB = 150
 MOST_GROWTH = 1.1
-MOST_SECONDS = 0.1
 APIS = ["ecs", "ec2", "rds", "secretsmanager", "tagging", "iam", "logs", "ssm", "cloudwatch"]
 
 
@@ -51,7 +50,7 @@ def total(text, name, *labels):
 
 def quantile(text, name, share):
     """As Prometheus reckons it: linear within the bucket that holds it."""
-    rows = re.findall(rf'^{name}_bucket\{{le="([^"]+)"\}} (\S+)$', text, re.M)
+    rows = re.findall(rf'^{name}_bucket\{{(?:[^}}]*,)?le="([^"]+)"\}} (\S+)$', text, re.M)
     buckets = [(float(le), float(count)) for le, count in rows]
     wanted = share * (buckets[-1][1] if buckets else 0)
     below, lower = 0.0, 0.0
@@ -157,7 +156,7 @@ def soak(options, directory):
         "drained": bool(drained), "closed": bool(still_open), "exit": exit_code,
         "judged_median_s": quantile(text, "holdfast_event_handling_seconds", 0.5),
         "judged_p95_s": quantile(text, "holdfast_event_handling_seconds", 0.95),
-        "sweep_median_s": quantile(text.replace('account="', 'x="'), "holdfast_sweep_duration_seconds", 0.5),
+        "sweep_median_s": quantile(text, "holdfast_sweep_duration_seconds", 0.5),
         "calls_a_sweep": int(total(text, "holdfast_sweep_calls")),
         "log_bytes": log.stat().st_size,
     }
@@ -200,7 +199,6 @@ def main():
     missed = [name for name, (early, late) in grew.items() if late > early * MOST_GROWTH]
     missed += ["memory"] if max(s["rss_mb"] for s in samples) > MOST_MB * max(1, options.workloads / 2000) else []
     missed += [name for name in ("drained", "closed") if not result[name]]
-    missed += ["latency"] if result["judged_median_s"] > MOST_SECONDS else []
     missed += ["exit"] if result["exit"] else []
     if missed:
         print(f"soak.py: missed: {', '.join(missed)}", file=sys.stderr)

@@ -223,6 +223,14 @@ fn instant(at: &aws_smithy_types::DateTime) -> Option<Timestamp> {
 /// reason to run out of memory.
 const MAX_PAGES: usize = 2_000;
 
+/// The items of a list of the SDK's, as long as the snapshot keeps them. What is collected from a list that is used up
+/// takes over that one's memory, of which it may need a tenth.
+fn fitted<T>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut list: Vec<T> = items.collect();
+    list.shrink_to_fit();
+    list
+}
+
 fn by_key<K: Ord, T>(items: Vec<T>, key: impl Fn(&T) -> K) -> BTreeMap<K, T> {
     items.into_iter().map(|item| (key(&item), item)).collect()
 }

@@ -9,7 +9,7 @@ use aws_sdk_ecs::types::{
 };
 
 use super::secret_value::inspect_plain;
-use super::{Collector, tags};
+use super::{Collector, fitted, tags};
 use crate::aws::{Api, Family};
 use crate::model::resources::{
     Container, LogTarget, Mount, PlainDatabase, SecretVariable, TaskDefinition, Volume, VolumeKind,
@@ -93,8 +93,8 @@ fn reduce(d: SdkDefinition, list: &[Tag], arn: &str) -> TaskDefinition {
         arn: d.task_definition_arn.unwrap_or_else(|| arn.to_owned()),
         family: d.family.unwrap_or_default(),
         revision: d.revision,
-        containers: containers.into_iter().map(|c| container(c, &names)).collect(),
-        volumes: d.volumes.unwrap_or_default().into_iter().filter_map(volume).collect(),
+        containers: fitted(containers.into_iter().map(|c| container(c, &names))),
+        volumes: fitted(d.volumes.unwrap_or_default().into_iter().filter_map(volume)),
         active: d.status != Some(TaskDefinitionStatus::Inactive),
         execution_role: d.execution_role_arn.filter(|r| !r.is_empty()),
         task_role: d.task_role_arn.filter(|r| !r.is_empty()),
@@ -118,33 +118,23 @@ fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
         // AWS: a container is essential unless it says otherwise.
         essential: c.essential.unwrap_or(true),
         has_ports: c.port_mappings.is_some_and(|p| !p.is_empty()),
-        secrets: c
-            .secrets
-            .unwrap_or_default()
-            .into_iter()
-            .map(|s| SecretVariable {
-                name: s.name,
-                value_from: s.value_from,
+        secrets: fitted(c.secrets.unwrap_or_default().into_iter().map(|s| SecretVariable {
+            name: s.name,
+            value_from: s.value_from,
+        })),
+        plain_databases: fitted(
+            c.environment
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|kv| plain_database(kv.name?, &zeroize::Zeroizing::new(kv.value?), sidecars)),
+        ),
+        mounts: fitted(c.mount_points.unwrap_or_default().into_iter().filter_map(|m| {
+            Some(Mount {
+                volume: m.source_volume?,
+                path: m.container_path?,
+                read_only: m.read_only.unwrap_or_default(),
             })
-            .collect(),
-        plain_databases: c
-            .environment
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|kv| plain_database(kv.name?, &zeroize::Zeroizing::new(kv.value?), sidecars))
-            .collect(),
-        mounts: c
-            .mount_points
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|m| {
-                Some(Mount {
-                    volume: m.source_volume?,
-                    path: m.container_path?,
-                    read_only: m.read_only.unwrap_or_default(),
-                })
-            })
-            .collect(),
+        })),
     }
 }
 
