@@ -139,6 +139,8 @@ def configuration(world, directory):
                 "mode": "enforce",
                 "events": {"queue_url": world.queue},
                 "sweep": {"interval": "5s"},
+                # Of its own: what an earlier run of these tests undid would be a fight.
+                "ledger": {"path": str(directory / "holdfast.db")},
                 # One database is all of this fleet, and the test undoes a correction at once.
                 "safety": {"max_failing_percent": 100, "cooldown": "1s"},
             }
