@@ -6,8 +6,8 @@ use std::sync::Arc;
 use holdfast::model::connection::{Connection, ConnectionForm, HostPort, SecretShape};
 use holdfast::model::key::Scope;
 use holdfast::model::resources::{
-    Access, Container, DbInstance, Deployment, Endpoint, IngressRule, Rotation, Secret, SecretVariable, SecurityGroup,
-    Service, Source, Subnet, TaskDefinition,
+    Access, Container, DbInstance, Deployment, Endpoint, IngressRule, Secret, SecretVariable, SecurityGroup, Service,
+    Source, Subnet, TaskDefinition,
 };
 use holdfast::model::snapshot::{Lookup, Snapshot, Value};
 use holdfast::model::tags::Tags;
@@ -158,13 +158,8 @@ impl Names {
         Secret {
             arn: self.secret.clone(),
             name: self.workload.clone(),
-            deleted_at: None,
-            versions: BTreeMap::new(),
-            kms_key: None,
-            changed_at: None,
-            rotation: Rotation::default(),
-            primary_region: None,
             tags: self.tags(),
+            ..Secret::default()
         }
     }
 

@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::judge::Judged;
 use crate::model::finding::{Finding, Kind, ResourceRef, finding_id};
-use crate::model::resources::{Rotation, Secret};
+use crate::model::resources::Secret;
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::Tags;
 use crate::model::value_from::{SecretRef, without_suffix};
@@ -228,13 +228,7 @@ fn secret(arn: String, name: String) -> Secret {
     Secret {
         arn,
         name,
-        deleted_at: None,
-        versions: BTreeMap::new(),
-        kms_key: None,
-        changed_at: None,
-        rotation: Rotation::default(),
-        primary_region: None,
-        tags: Tags::default(),
+        ..Secret::default()
     }
 }
 

@@ -21,19 +21,6 @@ impl RuleSet {
     }
 }
 
-impl FromIterator<&'static str> for RuleSet {
-    /// The rules of these ids; an id that no rule has is left out.
-    fn from_iter<I: IntoIterator<Item = &'static str>>(ids: I) -> Self {
-        let mut set = Self::default();
-        for id in ids {
-            if let Some(rank) = REGISTRY.iter().position(|r| r.meta().id == id) {
-                set.insert(rank);
-            }
-        }
-        set
-    }
-}
-
 /// The rules that one workload was judged by, and those that it failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -100,10 +87,18 @@ impl Fleet {
 mod tests {
     use super::*;
 
-    fn judged(workload: &str, failed: &[&'static str]) -> Judged {
+    fn rules(ids: &[&str]) -> RuleSet {
+        let mut set = RuleSet::default();
+        for id in ids {
+            set.insert(REGISTRY.iter().position(|r| r.meta().id == *id).expect("a rule"));
+        }
+        set
+    }
+
+    fn judged(workload: &str, failed: &[&str]) -> Judged {
         let tally = Tally {
-            judged: ["rds-public-access", "rds-single-az"].into_iter().collect(),
-            failed: failed.iter().copied().collect(),
+            judged: rules(&["rds-public-access", "rds-single-az"]),
+            failed: rules(failed),
         };
         Judged {
             workloads: BTreeMap::from([(workload.to_owned(), tally)]),

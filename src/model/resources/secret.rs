@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::model::tags::Tags;
 
 /// A secret: its description and, where allowed, facts about its value.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct Secret {
     /// Full ARN, with the six-character suffix.
     pub arn: String,
