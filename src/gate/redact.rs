@@ -84,7 +84,9 @@ fn credentials(after: &str, web: bool) -> (String, &str) {
         after.find("://")
     };
     let token = &after[..end.unwrap_or(after.len())];
-    let Some(colon) = token.find(':').filter(|_| !token.starts_with('[')) else {
+    let before_host = |colon: &usize| web || !token[..*colon].contains('@');
+    let colon = token.find(':').filter(|_| !token.starts_with('['));
+    let Some(colon) = colon.filter(before_host) else {
         // A password may itself begin with two slashes, and then the colon before it was taken for a scheme's.
         return match token.rfind('@').filter(|_| !web) {
             Some(at) => (MASK.to_owned(), &after[at..]),
