@@ -8,11 +8,11 @@ use aws_sdk_ecs::types::{
     TaskDefinitionStatus, Volume as SdkVolume,
 };
 
-use super::secret_value::inspect_plain;
 use super::{Collector, fitted, tags};
 use crate::aws::{Api, Family};
+use holdfast_core::connection::environment::{is_password_variable, plain_database};
 use crate::model::resources::{
-    Container, LogTarget, Mount, PlainDatabase, SecretVariable, TaskDefinition, Volume, VolumeKind,
+    Container, LogTarget, Mount, SecretVariable, TaskDefinition, Volume, VolumeKind,
 };
 use crate::model::snapshot::Seen;
 
@@ -138,62 +138,6 @@ fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
     }
 }
 
-/// Variables that PostgreSQL clients and images commonly take a host from.
-const HOST_VARIABLES: &[&str] = &["PGHOST", "DB_HOST", "DATABASE_HOST", "POSTGRES_HOST"];
-
-fn plain_database(variable: String, value: &str, sidecars: &[String]) -> Option<PlainDatabase> {
-    let leaves_the_task = |host: &str| {
-        let host = host.trim_matches(['[', ']']).to_lowercase();
-        let local = host.is_empty()
-            || host == "localhost"
-            || host.starts_with('/')
-            || host
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
-        !local && !sidecars.contains(&host)
-    };
-    if HOST_VARIABLES.contains(&variable.as_str()) {
-        return Some(PlainDatabase {
-            external: leaves_the_task(value),
-            variable,
-            connection: None,
-        });
-    }
-    let scheme = value
-        .trim_start()
-        .split("://")
-        .next()
-        .unwrap_or_default()
-        .to_lowercase();
-    if !matches!(scheme.split('+').next(), Some("postgres" | "postgresql")) || !value.contains("://") {
-        return None;
-    }
-    let connection = inspect_plain(value);
-    let hosts = &connection.hosts;
-    let external = !hosts.is_empty() && hosts.iter().all(|h| leaves_the_task(&h.host));
-    Some(PlainDatabase {
-        variable,
-        external,
-        connection: Some(connection),
-    })
-}
-
-/// Whether a variable of this name holds a database's password: what PostgreSQL's clients and images read, and names
-/// like them.
-fn is_password_variable(name: &str) -> bool {
-    const STEMS: &[&str] = &["PG", "DB", "DATABASE", "POSTGRES", "POSTGRESQL", "RDS"];
-    const ENDS: &[&str] = &["PASSWORD", "_PASSWORD", "PASS", "_PASS", "_PASSWD"];
-    let name = name.to_uppercase();
-    let parts: Vec<&str> = name.split('_').collect();
-    // A prefix such as CODER_ or APP_ may stand before it.
-    (0..parts.len()).any(|n| {
-        let rest = parts[n..].join("_");
-        STEMS
-            .iter()
-            .any(|stem| ENDS.iter().any(|end| rest == format!("{stem}{end}")))
-    })
-}
-
 fn log_target(log: LogConfiguration) -> Option<LogTarget> {
     let options = log.options.unwrap_or_default();
     let option = |key: &str| options.get(key).filter(|v| !v.is_empty()).cloned();
@@ -221,20 +165,4 @@ fn volume(v: SdkVolume) -> Option<Volume> {
         }
     };
     Some(Volume { name: v.name?, kind })
-}
-
-/// What plain environment variables, by name and value, say about databases; and the names of those that hold a
-/// password by itself. For task definitions that come from elsewhere than AWS.
-pub(crate) fn plain_environment(
-    variables: impl Iterator<Item = (String, zeroize::Zeroizing<String>)>,
-    sidecars: &[String],
-) -> (Vec<PlainDatabase>, Vec<String>) {
-    let (mut databases, mut passwords) = (vec![], vec![]);
-    for (name, value) in variables {
-        if !value.is_empty() && is_password_variable(&name) {
-            passwords.push(name.clone());
-        }
-        databases.extend(plain_database(name, &value, sidecars));
-    }
-    (databases, passwords)
 }

@@ -1,0 +1,44 @@
+//! Whether a client takes what was read: the values of the parameters that libpq and `tokio_postgres` check, and the
+//! address of a URL. `src/connect` holds the same strings to `tokio_postgres` itself.
+
+use super::text::decode;
+
+/// Whether a client takes this value of a parameter that it checks.
+/// <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>
+pub(super) fn takes_parameter(key: &str, value: &str) -> bool {
+    match key {
+        "connect_timeout" | "tcp_user_timeout" | "keepalives_idle" | "keepalives_interval" => {
+            value.parse::<i64>().is_ok()
+        }
+        "keepalives" => value.parse::<u64>().is_ok(),
+        "sslnegotiation" => ["postgres", "direct"].contains(&value),
+        "channel_binding" => ["disable", "prefer", "require"].contains(&value),
+        "load_balance_hosts" => ["disable", "random"].contains(&value),
+        _ => true,
+    }
+}
+
+/// Whether a client takes `address`, what stands between the `@` and the `?` of a URL.
+pub(super) fn takes_address(address: &str) -> bool {
+    let (hosts, database) = address.split_once('/').unwrap_or((address, ""));
+    let takes = |host: &str, port: &str| {
+        is_text(host) && decode(port).is_some_and(|p| p.is_empty() || p.split(',').all(|p| p.parse::<u16>().is_ok()))
+    };
+    let takes_host = |chunk: &str| match chunk.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((host, "")) => is_text(host),
+            Some((host, after)) => after.strip_prefix(':').is_some_and(|port| takes(host, port)),
+            None => false,
+        },
+        None => {
+            let (host, port) = chunk.split_once(':').unwrap_or((chunk, ""));
+            takes(host, port)
+        }
+    };
+    (hosts.is_empty() || hosts.split(',').all(takes_host)) && is_text(database)
+}
+
+/// Whether percent-encoded text is UTF-8.
+pub(super) fn is_text(encoded: &str) -> bool {
+    decode(encoded).is_some()
+}

@@ -1,0 +1,15 @@
+//! The pure middle of Holdfast.
+
+pub mod check;
+pub mod checklist;
+pub mod config;
+pub mod connection;
+pub mod diagnose;
+pub mod event;
+pub mod gate;
+pub mod iam_document;
+pub mod iam_policy;
+pub mod judge;
+pub mod model;
+pub mod plan;
+pub mod rules;
