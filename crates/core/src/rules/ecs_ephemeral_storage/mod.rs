@@ -1,0 +1,104 @@
+use super::ecs_missing_database_secret::{ROLLOUT_WRITES, add_secret};
+use super::secret_malformed_url::SECRET_READS;
+use super::support::{each_running, is_durable, rollout_refusal};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::config::Datastore;
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::{Action, revision_name};
+use crate::model::resources::{Service, TaskDefinition};
+
+/// `ecs-ephemeral-storage`
+pub struct EcsEphemeralStorage;
+
+static META: Meta = Meta {
+    id: "ecs-ephemeral-storage",
+    severity: Severity::Critical,
+    enabled: true,
+    summary: "the running revision keeps its data in the container",
+    docs: include_str!("doc.md"),
+    controls: &[],
+    parameters: &["datastore", "secret_env", "data_paths"],
+    reads: SECRET_READS,
+    writes: ROLLOUT_WRITES,
+    risk: Risk::Brief,
+    caused_by: &["ecs-missing-database-secret"],
+    ..Meta::DEFAULT
+};
+
+impl Rule for EcsEphemeralStorage {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_running(w, |service, definition| {
+            let subject = Subject::Service(service);
+            Some(if is_durable(w, definition, service.fargate) {
+                Judgement::pass(subject)
+            } else {
+                Judgement::fail(subject, &service.tags, failure(w, service, definition))
+            })
+        })
+    }
+}
+
+fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Failure {
+    let mounts: Vec<String> = definition
+        .containers
+        .iter()
+        .flat_map(|c| {
+            c.mounts
+                .iter()
+                .map(move |m| format!("{}:{} ({})", c.name, m.path, m.volume))
+        })
+        .collect();
+    let paths = w.params.data_paths.join(", ");
+    let expected = match w.params.datastore {
+        Datastore::Postgres => format!("a database secret, or a durable volume at or above one of {paths}"),
+        Datastore::Volume => format!("a durable volume at or above one of {paths}"),
+    };
+    Failure {
+        severity: None,
+        message: format!(
+            "{}/{} runs {}, which keeps its data in the container: the next deployment loses it",
+            service.cluster,
+            service.name,
+            revision_name(&definition.arn)
+        ),
+        evidence: vec![Evidence::new("mountPoints", mounts, expected)],
+        remedy: remedy(w, service, definition),
+    }
+}
+
+fn remedy(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Remedy {
+    let by_secret = (w.params.datastore == Datastore::Postgres).then(|| add_secret(w, service, definition));
+    if let Some(remedy) = by_secret.as_ref().filter(|r| !r.actions.is_empty()) {
+        return remedy.clone();
+    }
+    // Going back changes the image too, so it is a last resort: only where no secret exists to be added.
+    if let Some(earlier) = w.snapshot.durable_revisions.get(&definition.arn) {
+        let action = Action::RollBack {
+            cluster: service.cluster.clone(),
+            service: service.name.clone(),
+            from: definition.arn.clone(),
+            to: earlier.arn.clone(),
+        };
+        return Remedy {
+            summary: format!(
+                "go back to {}, the last revision that kept its data",
+                revision_name(&earlier.arn)
+            ),
+            actions: vec![action],
+            refused: rollout_refusal(w, service),
+        };
+    }
+    by_secret.unwrap_or_else(|| {
+        Remedy::manual(format!(
+            "mount an EFS volume at {} in the task definition of {}/{}",
+            w.params.data_paths.join(" or "),
+            service.cluster,
+            service.name
+        ))
+    })
+}

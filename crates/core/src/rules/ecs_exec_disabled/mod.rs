@@ -1,0 +1,100 @@
+use std::sync::Arc;
+
+use super::support::{each_service, rollout_refusal};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::{Action, ServiceSetting, revision_name};
+use crate::model::resources::{Access, Service, TaskDefinition};
+use crate::model::snapshot::ReadError;
+
+/// `ecs-exec-disabled`
+pub struct EcsExecDisabled;
+
+/// Stands for the actions of ECS Exec in `Snapshot::access`.
+pub(super) const EXEC: &str = "*";
+
+static META: Meta = Meta {
+    id: "ecs-exec-disabled",
+    severity: Severity::Low,
+    enabled: false,
+    summary: "nobody can get into a service's running containers to rescue data",
+    docs: include_str!("doc.md"),
+    reads: &[
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "ecs:ListClusters",
+        "ecs:ListServices",
+        "iam:SimulatePrincipalPolicy",
+        "tag:GetResources",
+    ],
+    writes: &["ecs:UpdateService"],
+    risk: Risk::Brief,
+    ..Meta::DEFAULT
+};
+
+impl Rule for EcsExecDisabled {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_service(w, |service| {
+            let subject = Subject::Service(service);
+            let role = match w.running(service) {
+                Ok(definition) => role(w, definition),
+                Err(e) => Err(e),
+            };
+            Some(match role {
+                Ok(None) if service.exec_enabled => Judgement::pass(subject),
+                Err(e) if service.exec_enabled => Judgement::unknown(subject, &service.tags, &e),
+                role => {
+                    let lack = role.as_ref().ok().and_then(Option::as_ref);
+                    Judgement::fail(subject, &service.tags, failure(w, service, lack))
+                }
+            })
+        })
+    }
+}
+
+/// What the task role lacks, as far as is known.
+fn role(w: &Workload<'_>, definition: &TaskDefinition) -> Result<Option<String>, Arc<ReadError>> {
+    let Some(role) = &definition.task_role else {
+        return Ok(Some(format!("{} has no task role", revision_name(&definition.arn))));
+    };
+    match w.snapshot.access.get(&(role.clone(), EXEC.to_owned())) {
+        Some(Ok(Access::Denied { missing })) => Ok(Some(format!("its task role {role} lacks {}", missing.join(", ")))),
+        Some(Ok(Access::NoRole)) => Ok(Some(format!("its task role {role} does not exist"))),
+        Some(Err(e)) => Err(Arc::clone(e)),
+        Some(Ok(Access::Allowed)) | None => Ok(None),
+    }
+}
+
+fn failure(w: &Workload<'_>, service: &Service, lack: Option<&String>) -> Failure {
+    let name = format!("{}/{}", service.cluster, service.name);
+    let flag = (!service.exec_enabled).then(|| "enableExecuteCommand is off".to_owned());
+    let told: Vec<String> = flag.into_iter().chain(lack.cloned()).collect();
+    let mut evidence = vec![Evidence::new("enableExecuteCommand", service.exec_enabled, true)];
+    evidence.extend(lack.map(|l| Evidence::new("taskRoleArn", l.clone(), "a role that may use ssmmessages")));
+    let act = vec![Action::SetUpService {
+        cluster: service.cluster.clone(),
+        service: service.name.clone(),
+        setting: ServiceSetting::ExecuteCommand,
+    }];
+    let remedy = match (service.exec_enabled, lack) {
+        (true, _) => Remedy::manual(format!("let the task role of {name} use ssmmessages")),
+        (false, None) => Remedy {
+            summary: format!("set enableExecuteCommand on {name}"),
+            actions: act,
+            refused: rollout_refusal(w, service),
+        },
+        // The switch alone would promise what the role does not keep.
+        (false, Some(lack)) => Remedy::refuse(format!("set enableExecuteCommand on {name}"), act, lack.clone()),
+    };
+    Failure {
+        severity: None,
+        message: format!("nobody can get into the containers of {name}: {}", told.join("; ")),
+        evidence,
+        remedy,
+    }
+}

@@ -1,0 +1,85 @@
+use super::support::{each_service, rollout_refusal};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::{Action, ServiceSetting};
+use crate::model::resources::Service;
+
+/// `ecs-no-rollout-protection`
+pub struct EcsNoRolloutProtection;
+
+static META: Meta = Meta {
+    id: "ecs-no-rollout-protection",
+    severity: Severity::Medium,
+    summary: "a service is deployed without a circuit breaker that rolls back",
+    docs: include_str!("doc.md"),
+    reads: &[
+        "ecs:DescribeServices",
+        "ecs:ListClusters",
+        "ecs:ListServices",
+        "tag:GetResources",
+    ],
+    writes: &["ecs:UpdateService"],
+    risk: Risk::None,
+    ..Meta::DEFAULT
+};
+
+impl Rule for EcsNoRolloutProtection {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_service(w, |service| {
+            if service.deployment_controller != "ECS" {
+                return None;
+            }
+            let subject = Subject::Service(service);
+            Some(if service.circuit_breaker && service.circuit_breaker_rollback {
+                Judgement::pass(subject)
+            } else {
+                Judgement::fail(subject, &service.tags, failure(w, service))
+            })
+        })
+    }
+}
+
+fn failure(w: &Workload<'_>, service: &Service) -> Failure {
+    let name = format!("{}/{}", service.cluster, service.name);
+    let lack = if service.circuit_breaker {
+        "its deployment circuit breaker does not roll back"
+    } else {
+        "its deployment circuit breaker is off"
+    };
+    let alarms = if service.alarm_rollback {
+        " (its alarms roll back, but say nothing of tasks that never start)"
+    } else {
+        ""
+    };
+    let refused = rollout_refusal(w, service).or_else(|| {
+        service
+            .classic_balancer
+            .then(|| format!("{name} is behind a Classic Load Balancer, where ECS offers no circuit breaker"))
+    });
+    Failure {
+        severity: None,
+        message: format!("{name} would keep starting tasks of a revision that fails: {lack}{alarms}"),
+        evidence: vec![
+            Evidence::new("deploymentCircuitBreaker.enable", service.circuit_breaker, true),
+            Evidence::new(
+                "deploymentCircuitBreaker.rollback",
+                service.circuit_breaker_rollback,
+                true,
+            ),
+        ],
+        remedy: Remedy {
+            summary: format!("switch the deployment circuit breaker of {name} on, with rollback"),
+            actions: vec![Action::SetUpService {
+                cluster: service.cluster.clone(),
+                service: service.name.clone(),
+                setting: ServiceSetting::CircuitBreaker,
+            }],
+            refused,
+        },
+    }
+}

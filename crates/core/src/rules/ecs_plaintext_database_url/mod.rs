@@ -1,0 +1,155 @@
+use super::ecs_missing_database_secret::ROLLOUT_WRITES;
+use super::secret_malformed_url::SECRET_READS;
+use super::support::{each_running, right_connection, roll_out};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::model::connection::Connection;
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::{SecretChange, revision_name};
+use crate::model::resources::{Service, TaskDefinition};
+
+/// `ecs-plaintext-database-url`
+pub struct EcsPlaintextDatabaseUrl;
+
+static META: Meta = Meta {
+    id: "ecs-plaintext-database-url",
+    severity: Severity::High,
+    summary: "a container gets a database password as a plain environment variable",
+    docs: include_str!("doc.md"),
+    controls: &["SecurityHub:ECS.8", "Config:ecs-no-environment-secrets"],
+    parameters: &[],
+    reads: SECRET_READS,
+    writes: ROLLOUT_WRITES,
+    risk: Risk::Brief,
+    ..Meta::DEFAULT
+};
+
+impl Rule for EcsPlaintextDatabaseUrl {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_running(w, |service, definition| Some(judge_service(w, service, definition)))
+    }
+}
+
+/// One plain variable with a password.
+struct Plain<'a> {
+    container: &'a str,
+    variable: &'a str,
+    /// What it says of the database, if it is a whole URL and not a password by itself.
+    url: Option<&'a Connection>,
+}
+
+fn plain_variables(definition: &TaskDefinition) -> Vec<Plain<'_>> {
+    let mut found = vec![];
+    for container in &definition.containers {
+        let urls = container.plain_databases.iter().filter_map(|d| {
+            let url = d.connection.as_ref().filter(|c| c.has_password)?;
+            Some((&d.variable, Some(url)))
+        });
+        // A variable by the name of a password may hold a URL: it is told once.
+        let passwords = container.plain_passwords.iter().filter(|name| {
+            let is_url = |d: &&crate::model::resources::PlainDatabase| d.variable == **name && d.connection.is_some();
+            !container.plain_databases.iter().any(|d| is_url(&d))
+        });
+        let all = urls.chain(passwords.map(|name| (name, None)));
+        found.extend(all.map(|(variable, url)| Plain {
+            container: &container.name,
+            variable,
+            url,
+        }));
+    }
+    found
+}
+
+fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Judgement<'a> {
+    let subject = Subject::Service(service);
+    let found = plain_variables(definition);
+    if found.is_empty() {
+        return Judgement::pass(subject);
+    }
+    let kind = |p: &Plain<'_>| match p.url {
+        Some(_) => "a postgres URL with its password",
+        None => "a password",
+    };
+    let told: Vec<String> = found
+        .iter()
+        .map(|p| format!("{} in {} ({})", p.variable, p.container, kind(p)))
+        .collect();
+    let failure = Failure {
+        severity: None,
+        message: format!(
+            "{}/{} runs {}, which gives its containers a database password in plain text: {}",
+            service.cluster,
+            service.name,
+            revision_name(&definition.arn),
+            told.join("; ")
+        ),
+        evidence: found
+            .iter()
+            .map(|p| {
+                let field = format!("containerDefinitions[{}].environment[{}]", p.container, p.variable);
+                Evidence::new(field, kind(p), "a reference to a secret")
+            })
+            .collect(),
+        remedy: remedy(w, service, &found),
+    };
+    Judgement::fail(subject, &service.tags, failure)
+}
+
+fn remedy(w: &Workload<'_>, service: &Service, found: &[Plain<'_>]) -> Remedy {
+    let name = format!("{}/{}", service.cluster, service.name);
+    let by_hand: Vec<&str> = found.iter().filter(|p| p.url.is_none()).map(|p| p.variable).collect();
+    let urls: Vec<(&Plain<'_>, &Connection)> = found.iter().filter_map(|p| p.url.map(|url| (p, url))).collect();
+    let rest = if by_hand.is_empty() {
+        String::new()
+    } else {
+        format!("; take {} from a secret by hand", by_hand.join(", "))
+    };
+    if urls.is_empty() {
+        return Remedy::manual(format!(
+            "put the password into a secret, and let {} of {name} refer to it",
+            by_hand.join(", ")
+        ));
+    }
+    let variables: Vec<&str> = urls.iter().map(|(p, _)| p.variable).collect();
+    let summary = format!(
+        "take {} of {name} from the workload's secret{rest}",
+        variables.join(", ")
+    );
+    match moved(w, &urls) {
+        Ok(changes) => roll_out(w, service, summary, changes),
+        Err(why) => Remedy::refuse(summary, vec![], why),
+    }
+}
+
+/// The changes that move `urls` to the workload's secret, or why an application could tell the difference.
+fn moved(w: &Workload<'_>, urls: &[(&Plain<'_>, &Connection)]) -> Result<Vec<SecretChange>, String> {
+    let (reference, right) = right_connection(w)?;
+    urls.iter()
+        .map(|(plain, url)| {
+            if !url.is_well_formed() {
+                return Err(format!("the plain {} is malformed itself", plain.variable));
+            }
+            let differing = [
+                ("host or port", url.hosts != right.hosts),
+                ("database", url.database != right.database),
+                ("user", url.user != right.user),
+            ];
+            match differing.iter().find(|(_, differs)| *differs) {
+                Some((what, _)) => Err(format!(
+                    "the plain {} and the workload's secret differ in their {what}",
+                    plain.variable
+                )),
+                None => Ok(SecretChange {
+                    container: plain.container.to_owned(),
+                    variable: plain.variable.to_owned(),
+                    before: None,
+                    after: reference.clone(),
+                }),
+            }
+        })
+        .collect()
+}

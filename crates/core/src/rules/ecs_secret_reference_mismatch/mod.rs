@@ -1,0 +1,308 @@
+use std::sync::Arc;
+
+use super::ecs_missing_database_secret::ROLLOUT_WRITES;
+use super::secret_malformed_url::SECRET_READS;
+use super::support::{
+    Leads, database_variables, each_running, leads, parameter, resolve, right_reference, roll_out, shape, usable_keys,
+};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::{SecretChange, revision_name};
+use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
+use crate::model::snapshot::{ReadError, Seen};
+use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
+
+/// `ecs-secret-reference-mismatch`
+pub struct EcsSecretReferenceMismatch;
+
+static META: Meta = Meta {
+    id: "ecs-secret-reference-mismatch",
+    severity: Severity::Critical,
+    enabled: true,
+    summary: "a database variable's `valueFrom` does not fit the secret it refers to",
+    docs: include_str!("doc.md"),
+    controls: &[],
+    parameters: &["secret_env"],
+    reads: SECRET_READS,
+    writes: ROLLOUT_WRITES,
+    risk: Risk::Brief,
+    ..Meta::DEFAULT
+};
+
+impl Rule for EcsSecretReferenceMismatch {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_running(w, |service, definition| judge_service(w, service, definition))
+    }
+}
+
+/// What is wrong with one reference.
+struct Mismatch {
+    container: String,
+    variable: SecretVariable,
+    /// What is wrong with it, told.
+    why: String,
+    /// The reference that would be right, or why there is none.
+    right: Result<String, String>,
+}
+
+fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<Judgement<'a>> {
+    let subject = Subject::Service(service);
+    let mut mismatches = vec![];
+    let mut unknown: Option<Arc<ReadError>> = None;
+    let mut judged = false;
+    for (container, variable) in database_variables(w, definition) {
+        judged = true;
+        let found = match value_from::parse(&variable.value_from) {
+            ValueFrom::Parameter(name) => judge_parameter(w, name),
+            ValueFrom::Secret(target) => judge_secret(w, &target),
+        };
+        match found {
+            Ok(None) => {}
+            Ok(Some((why, right))) => mismatches.push(Mismatch {
+                container: container.to_owned(),
+                variable: variable.clone(),
+                why,
+                right,
+            }),
+            Err(e) => unknown = unknown.or(Some(e)),
+        }
+    }
+    if !judged {
+        return None;
+    }
+    Some(match (mismatches.as_slice(), unknown) {
+        ([], None) => Judgement::pass(subject),
+        ([], Some(e)) => Judgement::unknown(subject, &service.tags, &e),
+        (found, _) => Judgement::fail(subject, &service.tags, failure(w, service, definition, found)),
+    })
+}
+
+type Wrong = Option<(String, Result<String, String>)>;
+
+/// A reference that ECS takes for a parameter's name.
+fn judge_parameter(w: &Workload<'_>, name: &str) -> Seen<Wrong> {
+    if !value_from::is_parameter(name) {
+        let why = "it is an ARN of neither a secret nor a parameter".to_owned();
+        return Ok(Some((why, right_reference(w))));
+    }
+    match parameter(w, name)? {
+        // ECS hands over the whole value: a reference to a parameter has no place for a key.
+        Some(SecretShape::Json { .. }) => {
+            let why = format!("the parameter {name} is JSON, and the variable gets all of it");
+            Ok(Some((why, right_reference(w))))
+        }
+        Some(_) => Ok(None),
+        None => Ok(Some(judge_missing_parameter(w, name))),
+    }
+}
+
+/// A reference to no parameter: perhaps a secret was meant.
+fn judge_missing_parameter(w: &Workload<'_>, name: &str) -> (String, Result<String, String>) {
+    let secrets = w.snapshot.secrets.iter().flat_map(|m| m.values());
+    if let Some(namesake) = secrets.into_iter().find(|s| s.name == name) {
+        let why =
+            format!("it is the name of the secret {name}, but ECS takes a bare name for a Parameter Store parameter");
+        return (why, corrected(w, namesake, &Selector::default()));
+    }
+    let scope = &w.snapshot.scope;
+    let arn = value_from::parameter_arn(name, scope);
+    let mut place = arn.split(':').skip(3);
+    let (region, account) = (place.next().unwrap_or_default(), place.next().unwrap_or_default());
+    let why = format!("the parameter {name} does not exist in region {region} of account {account}");
+    (why, right_reference(w))
+}
+
+fn judge_secret(w: &Workload<'_>, target: &SecretRef<'_>) -> Seen<Wrong> {
+    let Some(secret) = resolve(w, target)? else {
+        return Ok(Some(judge_missing(w, target)));
+    };
+    if secret.arn != target.arn {
+        return Ok(Some((partial(secret), corrected(w, secret, &target.selector))));
+    }
+    let s = &target.selector;
+    let known_version = |version: &str| secret.versions.is_empty() || secret.versions.contains_key(version);
+    if let Some(version) = s.version.as_deref().filter(|v| !known_version(v)) {
+        let why = format!("it pins the version {version}, which {} does not have", secret.name);
+        return Ok(Some((why, corrected(w, secret, s))));
+    }
+    let known_stage =
+        |stage: &String| secret.versions.is_empty() || secret.versions.values().any(|v| v.contains(stage));
+    if let Some(stage) = s.stage.as_ref().filter(|stage| !known_stage(stage)) {
+        let why = format!("it pins the stage {stage}, which {} does not have", secret.name);
+        return Ok(Some((why, corrected(w, secret, s))));
+    }
+    let Some(found) = shape(w, secret, s)? else {
+        let why = format!("it pins a stage or version that {} does not have", secret.name);
+        return Ok(Some((why, corrected(w, secret, s))));
+    };
+    let why = match (found, s.json_key.as_deref()) {
+        (SecretShape::Plain(_), Some(key)) => {
+            format!("it asks for the key `{key}`, but {} is a plain string", secret.name)
+        }
+        (SecretShape::Binary, _) => format!("{} is binary, which ECS can't inject", secret.name),
+        (SecretShape::Json { .. }, None) => {
+            format!(
+                "it asks for no key, but {} is JSON: the variable gets all of it",
+                secret.name
+            )
+        }
+        (SecretShape::Json { keys, .. }, Some(key)) if !keys.contains_key(key) && may_be_there(keys.len(), key) => {
+            return Err(too_large(secret));
+        }
+        (SecretShape::Json { keys, .. }, Some(key)) if !keys.contains_key(key) => {
+            format!("it asks for the key `{key}`, which {} does not have", secret.name)
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some((why, corrected(w, secret, s))))
+}
+
+/// Whether a key that was not kept may be there all the same.
+fn may_be_there(kept: usize, key: &str) -> bool {
+    kept >= MAX_KEYS || key.len() > MAX_KEY
+}
+
+fn too_large(secret: &Secret) -> Arc<ReadError> {
+    Arc::new(ReadError {
+        service: "secretsmanager".into(),
+        operation: "GetSecretValue".into(),
+        resource: secret.name.clone(),
+        code: "TooLarge".into(),
+        message: format!(
+            "of the JSON in {} only {MAX_KEYS} keys of at most {MAX_KEY} bytes are looked at; keep the database's URL in a \
+             secret of its own",
+            secret.name
+        ),
+    })
+}
+
+fn partial(secret: &Secret) -> String {
+    format!(
+        "its ARN is partial: the six-character suffix of {} is missing",
+        secret.name
+    )
+}
+
+/// A reference to nothing: perhaps the secret was made anew, and its suffix changed.
+fn judge_missing(w: &Workload<'_>, target: &SecretRef<'_>) -> (String, Result<String, String>) {
+    let name = value_from::without_suffix(target.resource).unwrap_or(target.resource);
+    let here = target.region == w.snapshot.scope.region && target.account == w.snapshot.scope.account;
+    let named = |name: &str| w.snapshot.secrets.as_ref().ok()?.values().find(|s| s.name == name);
+    // A name may itself end like a suffix, so the whole of it is tried first.
+    let namesake = named(target.resource).or_else(|| named(name));
+    let why = match (namesake, here) {
+        (Some(s), true) if s.name == target.resource => partial(s),
+        (Some(s), true) => {
+            format!("no secret has that ARN; {} exists with another suffix", s.name)
+        }
+        (Some(s), false) => format!(
+            "no secret has that ARN in region {} of account {}; {} exists here",
+            target.region, target.account, s.name
+        ),
+        (None, _) => format!(
+            "the secret {name} does not exist in region {} of account {}",
+            target.region, target.account
+        ),
+    };
+    let right = namesake.map_or_else(|| right_reference(w), |s| corrected(w, s, &target.selector));
+    (why, right)
+}
+
+/// The reference to `secret` that is right: the key that was asked for if it is, else the only one that is.
+fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<String, String> {
+    if secret.deleted_at.is_some() {
+        return Err(format!("{} is scheduled for deletion", secret.name));
+    }
+    let databases = w.databases().map_err(|e| format!("the databases are unknown: {e}"))?;
+    let found = shape(w, secret, &Selector::default())
+        .map_err(|e| format!("the value of {} is unknown: {e}", secret.name))?
+        .ok_or_else(|| format!("{} has no current version", secret.name))?;
+    let keys = usable_keys(found, databases);
+    let key = match keys.as_slice() {
+        several if several.contains(&asked.json_key) => asked.json_key.clone(),
+        [one] => one.clone(),
+        [] => return Err(unusable(found, &secret.name, databases)),
+        _ => {
+            return Err(format!(
+                "several keys of {} would be right, and Holdfast does not choose",
+                secret.name
+            ));
+        }
+    };
+    Ok(value_from::write(
+        &secret.arn,
+        &Selector {
+            json_key: key,
+            ..Selector::default()
+        },
+    ))
+}
+
+fn unusable(shape: &SecretShape, name: &str, databases: &[super::workload::DatabaseView<'_>]) -> String {
+    match shape {
+        SecretShape::Plain(c) if !c.is_well_formed() => {
+            format!("{name} is malformed itself: see secret-malformed-url")
+        }
+        SecretShape::Plain(c) if matches!(leads(c, databases), Leads::Astray(..)) => {
+            format!("{name} does not lead to the workload's database: see secret-wrong-database")
+        }
+        SecretShape::Plain(_) => format!("whether {name} leads to the workload's database can't be told"),
+        _ => format!("{name} holds no well-formed URL to the workload's database under any key"),
+    }
+}
+
+fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition, found: &[Mismatch]) -> Failure {
+    let told: Vec<String> = found
+        .iter()
+        .map(|m| format!("{} in {}: {}", m.variable.name, m.container, m.why))
+        .collect();
+    let summary = format!(
+        "correct the reference in the task definition of {}/{}",
+        service.cluster, service.name
+    );
+    let changes: Result<Vec<SecretChange>, String> = found
+        .iter()
+        .map(|m| {
+            m.right.clone().map(|after| SecretChange {
+                container: m.container.clone(),
+                variable: m.variable.name.clone(),
+                before: Some(m.variable.value_from.clone()),
+                after,
+            })
+        })
+        .collect();
+    Failure {
+        severity: None,
+        message: format!(
+            "{}/{} runs {} with a wrong secret reference: {}",
+            service.cluster,
+            service.name,
+            revision_name(&definition.arn),
+            told.join("; ")
+        ),
+        evidence: found
+            .iter()
+            .map(|m| {
+                let expected = m
+                    .right
+                    .clone()
+                    .unwrap_or_else(|_| "a reference to the workload's secret".into());
+                let field = format!(
+                    "containerDefinitions[{}].secrets[{}].valueFrom",
+                    m.container, m.variable.name
+                );
+                Evidence::new(field, m.variable.value_from.clone(), expected)
+            })
+            .collect(),
+        remedy: match changes {
+            Ok(changes) => roll_out(w, service, summary, changes),
+            Err(why) => Remedy::refuse(summary, vec![], why),
+        },
+    }
+}

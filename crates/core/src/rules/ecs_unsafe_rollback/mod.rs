@@ -1,0 +1,147 @@
+use std::sync::Arc;
+
+use super::support::{each_running, loses_data, untagged};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::{Action, revision_name};
+use crate::model::resources::{Service, TaskDefinition};
+use crate::model::snapshot::{ReadError, Seen};
+
+/// `ecs-unsafe-rollback`
+pub struct EcsUnsafeRollback;
+
+static META: Meta = Meta {
+    id: "ecs-unsafe-rollback",
+    severity: Severity::High,
+    summary: "a revision that a rollback would choose loses what was written since",
+    docs: include_str!("doc.md"),
+    parameters: &["datastore", "secret_env", "data_paths"],
+    reads: &[
+        "ecs:DescribeServiceRevisions",
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "ecs:ListClusters",
+        "ecs:ListServiceDeployments",
+        "ecs:ListServices",
+        "tag:GetResources",
+    ],
+    writes: &["ecs:DeregisterTaskDefinition"],
+    risk: Risk::None,
+    corrects: false,
+    ..Meta::DEFAULT
+};
+
+impl Rule for EcsUnsafeRollback {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_running(w, |service, definition| judge_service(w, service, definition))
+    }
+}
+
+/// Whether a service has something to lose by a rollback, and somewhere to roll back to.
+pub(super) fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> bool {
+    service.deployment_controller == "ECS"
+        && (definition.revision > 1 || service.deployments.len() > 1)
+        && loses_data(w, definition, service.fargate).is_none()
+}
+
+fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<Judgement<'a>> {
+    let subject = Subject::Service(service);
+    if !is_concerned(w, service, definition) {
+        return None;
+    }
+    Some(match unsafe_targets(w, service) {
+        Err(e) => Judgement::unknown(subject, &service.tags, &e),
+        Ok(targets) if targets.is_empty() => Judgement::pass(subject),
+        Ok(targets) => Judgement::fail(subject, &service.tags, failure(w, service, &targets)),
+    })
+}
+
+type Unsafe<'a> = Vec<(&'a TaskDefinition, &'static str)>;
+
+/// Targets of a rollback that would lose data, and how.
+fn unsafe_targets<'a>(w: &Workload<'a>, service: &Service) -> Seen<Unsafe<'a>> {
+    let targets = match w.snapshot.rollback_targets.get(&service.arn) {
+        Some(Ok(targets)) => targets,
+        Some(Err(e)) => return Err(Arc::clone(e)),
+        None => return Err(not_read(&service.arn)),
+    };
+    let mut found = vec![];
+    for arn in targets {
+        let definition = match w.snapshot.task_definitions.get(arn) {
+            Some(Ok(definition)) => definition,
+            Some(Err(e)) => return Err(Arc::clone(e)),
+            None => return Err(not_read(arn)),
+        };
+        if let Some(how) = loses_data(w, definition, service.fargate).filter(|_| definition.active) {
+            found.push((definition.as_ref(), how));
+        }
+    }
+    Ok(found)
+}
+
+fn not_read(resource: &str) -> Arc<ReadError> {
+    Arc::new(ReadError {
+        service: "ecs".into(),
+        operation: "ListServiceDeployments".into(),
+        resource: resource.to_owned(),
+        code: "NotRead".into(),
+        message: "what a rollback would choose was not read; the next sweep reads it".into(),
+    })
+}
+
+fn failure(w: &Workload<'_>, service: &Service, targets: &Unsafe<'_>) -> Failure {
+    let told: Vec<String> = targets
+        .iter()
+        .map(|(d, how)| format!("{}, which {how}", revision_name(&d.arn)))
+        .collect();
+    let names: Vec<&str> = targets.iter().map(|(d, _)| revision_name(&d.arn)).collect();
+    Failure {
+        severity: None,
+        message: format!(
+            "{}/{} would be rolled back to {}: what was written since would be lost",
+            service.cluster,
+            service.name,
+            told.join("; ")
+        ),
+        evidence: targets
+            .iter()
+            .map(|(d, how)| {
+                Evidence::new(
+                    revision_name(&d.arn),
+                    *how,
+                    "a place for its data that outlives the task",
+                )
+            })
+            .collect(),
+        remedy: Remedy {
+            summary: format!("deregister {}", names.join(", ")),
+            actions: targets
+                .iter()
+                .map(|(d, _)| Action::Deregister {
+                    revision: d.arn.clone(),
+                })
+                .collect(),
+            refused: targets.iter().find_map(|(d, _)| refusal(w, d)),
+        },
+    }
+}
+
+/// Why a revision may not be deregistered, if it may not.
+fn refusal(w: &Workload<'_>, definition: &TaskDefinition) -> Option<String> {
+    let name = revision_name(&definition.arn);
+    untagged(w, name, &definition.tags).or_else(|| {
+        let services = w.snapshot.services.iter().flat_map(|m| m.values());
+        let user = services.into_iter().find(|s| {
+            s.task_definition == definition.arn || s.deployments.iter().any(|d| d.task_definition == definition.arn)
+        })?;
+        Some(format!(
+            "waits: {}/{} runs {name}, or a deployment of it does",
+            user.cluster, user.name
+        ))
+    })
+}

@@ -1,0 +1,195 @@
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::support::{Uses, Whole, uses, wholes};
+use super::workload::DatabaseView;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::config::format_duration;
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+use crate::model::resources::Service;
+use crate::model::snapshot::ReadError;
+
+/// `rds-abandoned`
+pub struct RdsAbandoned;
+
+static META: Meta = Meta {
+    id: "rds-abandoned",
+    severity: Severity::Low,
+    summary: "no service of the workload has referred to a database for `abandoned_after`",
+    docs: include_str!("doc.md"),
+    parameters: &["secret_env", "abandoned_after"],
+    reads: READS,
+    caused_by: &["ecs-missing-database-secret", "secret-wrong-database"],
+    ..Meta::DEFAULT
+};
+
+/// Databases, and all that leads from a service to the value of its secret.
+const READS: &[&str] = &[
+    "rds:DescribeDBInstances",
+    "rds:DescribeDBClusters",
+    "ecs:ListClusters",
+    "ecs:ListServices",
+    "ecs:DescribeServices",
+    "ecs:DescribeTaskDefinition",
+    "tag:GetResources",
+    "secretsmanager:ListSecrets",
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:BatchGetSecretValue",
+    "secretsmanager:GetSecretValue",
+];
+
+impl Rule for RdsAbandoned {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        let (wholes, views) = match (wholes(w), w.databases()) {
+            (Ok(wholes), Ok(views)) => (wholes, views),
+            (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
+        };
+        let settled = |whole: &Whole<'a>| {
+            let is_old = whole.created_at().is_some_and(|at| at <= since(w));
+            is_old && !whole.phase(w).phase.is_migrating()
+        };
+        let used = OnceCell::new();
+        let own = wholes.iter().filter(|whole| whole.replica_of().is_none());
+        own.map(|whole| {
+            if !settled(whole) {
+                return whole.pass();
+            }
+            let used = used.get_or_init(|| all_uses(w));
+            judge_one(w, whole, &hosts(whole, wholes, views), used)
+        })
+        .collect()
+    }
+}
+
+/// A database that was of use after this is not abandoned.
+fn since(w: &Workload<'_>) -> Timestamp {
+    w.now - w.params.abandoned_after
+}
+
+fn all_uses<'a>(w: &Workload<'a>) -> Vec<Used<'a>> {
+    let services = w.services().unwrap_or_default().iter().copied();
+    services
+        .map(|service| Used {
+            service,
+            uses: uses(w, service),
+        })
+        .collect()
+}
+
+/// A service, and what its running revision says.
+struct Used<'a> {
+    service: &'a Service,
+    uses: Result<Uses<'a>, Arc<ReadError>>,
+}
+
+/// Host names of a database and of its replicas here.
+fn hosts<'a>(whole: &Whole<'_>, wholes: &[Whole<'_>], views: &[DatabaseView<'a>]) -> Vec<&'a str> {
+    let copies = wholes.iter().filter(|other| {
+        let source = other.replica_of();
+        // In the same region AWS names an instance by its identifier, a cluster by its ARN.
+        source.is_some_and(|s| s == whole.id() || s.ends_with(&format!(":{}", whole.id())))
+    });
+    let family: Vec<&str> = std::iter::once(whole).chain(copies).map(Whole::arn).collect();
+    views
+        .iter()
+        .filter(|v| family.contains(&v.arn))
+        .flat_map(|v| v.hosts.iter().copied())
+        .collect()
+}
+
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>, hosts: &[&str], used: &[Used<'a>]) -> Judgement<'a> {
+    let leads = |u: &&Used<'_>| u.uses.as_ref().is_ok_and(|uses| uses.names_one_of(hosts));
+    let before = since(w);
+    if used.iter().any(|u| leads(&u)) {
+        return whole.pass();
+    }
+    let moved_lately = used.iter().any(|u| {
+        let deployed = u.service.deployments.first().and_then(|d| d.created_at);
+        let secrets = u.uses.iter().flat_map(|uses| &uses.secrets);
+        deployed.is_some_and(|at| at > before) || secrets.filter_map(|s| s.changed_at).any(|at| at > before)
+    });
+    if moved_lately {
+        return whole.pass();
+    }
+    let doubt = used.iter().find_map(|u| match &u.uses {
+        Err(e) => Some(Arc::clone(e)),
+        Ok(uses) => uses.doubt(),
+    });
+    if let Some(e) = w.services_error().or(doubt).or_else(|| undated(used)) {
+        return whole.unknown(w, &e);
+    }
+    let secrets = used.iter().flat_map(|u| u.uses.iter()).flat_map(|uses| &uses.secrets);
+    let related = used.iter().map(|u| &u.service.arn).chain(secrets.map(|s| &s.arn));
+    whole.fail(w, failure(w, whole, hosts, used)).relating(related)
+}
+
+/// A service that another program deploys may have no deployment here, and so no age.
+fn undated(used: &[Used<'_>]) -> Option<Arc<ReadError>> {
+    let u = used
+        .iter()
+        .find(|u| u.service.deployments.first().and_then(|d| d.created_at).is_none())?;
+    Some(Arc::new(ReadError {
+        service: "ecs".into(),
+        operation: "DescribeServices".into(),
+        resource: u.service.arn.clone(),
+        code: "NoDeployment".into(),
+        message: format!("since when {} runs what it runs is not known", u.service.name),
+    }))
+}
+
+fn failure(w: &Workload<'_>, whole: &Whole<'_>, hosts: &[&str], used: &[Used<'_>]) -> Failure {
+    let (id, after) = (whole.id(), format_duration(w.params.abandoned_after));
+    let names: Vec<String> = used
+        .iter()
+        .map(|u| format!("{}/{}", u.service.cluster, u.service.name))
+        .collect();
+    let days = whole.created_at().map_or(0, |at| {
+        w.now.duration_since(at).max(SignedDuration::ZERO).as_hours() / 24
+    });
+    let what = if names.is_empty() {
+        format!(
+            "{id} is {days} days old, and {} has no service that could use it",
+            w.name
+        )
+    } else {
+        format!(
+            "no service of {} has referred to {id} for {after} ({} runs without it)",
+            w.name,
+            names.join(", ")
+        )
+    };
+    let stranger = stranger(w, hosts).map(|s| {
+        let owner = s.tags.workload(w.prefix).unwrap_or_default();
+        format!(
+            "; {}/{} of {owner} uses it: tag it for that workload instead of deleting it",
+            s.cluster, s.name
+        )
+    });
+    Failure {
+        severity: None,
+        message: format!("{what}{}", stranger.unwrap_or_default()),
+        evidence: vec![Evidence::new(
+            "references of services",
+            0,
+            format!("at least one within {after}"),
+        )],
+        remedy: Remedy::manual(format!(
+            "if {} should use {id}, mend its services; else take a final snapshot, then delete it",
+            w.name
+        )),
+    }
+}
+
+/// A service of another workload that leads there.
+fn stranger<'a>(w: &Workload<'a>, hosts: &[&str]) -> Option<&'a Service> {
+    let all = w.snapshot.services.iter().flat_map(|m| m.values());
+    all.filter(|s| s.tags.workload(w.prefix) != Some(w.name))
+        .find(|s| uses(w, s).is_ok_and(|uses| uses.names_one_of(hosts)))
+}

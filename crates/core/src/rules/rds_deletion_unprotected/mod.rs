@@ -1,0 +1,56 @@
+use super::support::{DATABASE_READS, Whole, configure, each_whole};
+use super::{Failure, Judgement, Meta, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::DatabaseSetting;
+
+/// `rds-deletion-unprotected`
+pub struct RdsDeletionUnprotected;
+
+static META: Meta = Meta {
+    id: "rds-deletion-unprotected",
+    severity: Severity::Medium,
+    summary: "one call can delete a database",
+    docs: include_str!("doc.md"),
+    controls: &[
+        "SecurityHub:RDS.7",
+        "SecurityHub:RDS.8",
+        "Config:rds-instance-deletion-protection-enabled",
+        "Config:rds-cluster-deletion-protection-enabled",
+    ],
+    reads: DATABASE_READS,
+    writes: &["rds:ModifyDBInstance", "rds:ModifyDBCluster"],
+    risk: Risk::None,
+    ..Meta::DEFAULT
+};
+
+impl Rule for RdsDeletionUnprotected {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_whole(w, |whole| Some(judge_one(w, whole)))
+    }
+}
+
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
+    let protected = match whole {
+        Whole::Instance(i) => i.deletion_protection,
+        Whole::Cluster(c) => c.deletion_protection,
+    };
+    if protected {
+        return whole.pass();
+    }
+    let id = whole.id();
+    let summary = format!("set DeletionProtection=true on {id}");
+    whole.fail(
+        w,
+        Failure {
+            severity: None,
+            message: format!("{id} can be deleted by one call: deletion protection is off"),
+            evidence: vec![Evidence::new("DeletionProtection", false, true)],
+            remedy: configure(w, whole, DatabaseSetting::DeletionProtection, summary),
+        },
+    )
+}

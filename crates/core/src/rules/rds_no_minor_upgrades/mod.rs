@@ -1,0 +1,77 @@
+use super::support::{DATABASE_READS, Whole, configure};
+use super::{Failure, Judgement, Meta, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::DatabaseSetting;
+use crate::model::resources::{DbCluster, DbInstance};
+
+/// `rds-no-minor-upgrades`
+pub struct RdsNoMinorUpgrades;
+
+static META: Meta = Meta {
+    id: "rds-no-minor-upgrades",
+    severity: Severity::Low,
+    summary: "minor versions are not installed by themselves",
+    docs: include_str!("doc.md"),
+    controls: &[
+        "SecurityHub:RDS.13",
+        "SecurityHub:RDS.35",
+        "CIS-AWS-5.0:2.2.2",
+        "CIS-AWS-6.0:3.2.2",
+        "Config:rds-automatic-minor-version-upgrade-enabled",
+    ],
+    reads: DATABASE_READS,
+    writes: &["rds:ModifyDBInstance", "rds:ModifyDBCluster"],
+    risk: Risk::None,
+    ..Meta::DEFAULT
+};
+
+impl Rule for RdsNoMinorUpgrades {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        let (instances, clusters) = match (w.instances(), w.clusters()) {
+            (Ok(instances), Ok(clusters)) => (instances, clusters),
+            (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
+        };
+        let of_cluster = |i: &DbInstance| clusters.iter().find(|c| i.cluster.as_deref() == Some(&c.id));
+        let judges_itself = |i: &DbInstance| of_cluster(i).is_none_or(|c| is_aurora(c));
+        let of_clusters = clusters.iter().filter_map(|c| {
+            let on = c.auto_minor_upgrade?;
+            // An Aurora cluster repeats what its members say: they are judged for it.
+            let said_below = is_aurora(c)
+                && instances
+                    .iter()
+                    .any(|i| i.cluster.as_deref() == Some(&c.id) && !i.auto_minor_upgrade);
+            (!said_below).then(|| judge_one(w, &Whole::Cluster(c), on))
+        });
+        let of_instances = instances
+            .iter()
+            .filter(|i| judges_itself(i))
+            .map(|i| judge_one(w, &Whole::Instance(i), i.auto_minor_upgrade));
+        of_clusters.chain(of_instances).collect()
+    }
+}
+
+fn is_aurora(cluster: &DbCluster) -> bool {
+    cluster.engine.starts_with("aurora")
+}
+
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>, on: bool) -> Judgement<'a> {
+    if on {
+        return whole.pass();
+    }
+    let id = whole.id();
+    let summary = format!("set AutoMinorVersionUpgrade=true on {id}");
+    whole.fail(
+        w,
+        Failure {
+            severity: None,
+            message: format!("minor versions are not installed on {id} by themselves"),
+            evidence: vec![Evidence::new("AutoMinorVersionUpgrade", false, true)],
+            remedy: configure(w, whole, DatabaseSetting::MinorVersionUpgrades, summary),
+        },
+    )
+}

@@ -1,0 +1,140 @@
+use std::collections::BTreeMap;
+
+use super::support::{DEFAULT_PORT, is_allowed, revoke};
+use super::workload::DatabaseView;
+use super::{Failure, Judgement, Meta, Rule, Subject, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::resources::{IngressRule, SecurityGroup};
+
+/// `rds-open-ingress`
+pub struct RdsOpenIngress;
+
+static META: Meta = Meta {
+    id: "rds-open-ingress",
+    severity: Severity::High,
+    enabled: true,
+    summary: "a security group of the database lets in something other than the workload's services",
+    docs: include_str!("doc.md"),
+    controls: &["SecurityHub:EC2.18", "SecurityHub:EC2.19"],
+    parameters: &["allowed_ingress"],
+    reads: &[
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBClusters",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSecurityGroupRules",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeRouteTables",
+        "ec2:DescribeNetworkInterfaces",
+        "ecs:ListClusters",
+        "ecs:ListServices",
+        "ecs:DescribeServices",
+        "tag:GetResources",
+    ],
+    writes: &["ec2:RevokeSecurityGroupIngress"],
+    risk: Risk::None,
+    caused_by: &["rds-migration-overdue"],
+    ..Meta::DEFAULT
+};
+
+impl Rule for RdsOpenIngress {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        let databases = match w.databases() {
+            Ok(databases) => databases,
+            Err(e) => return w.unknown(&e),
+        };
+        let mut guarded: BTreeMap<&str, Vec<&DatabaseView<'_>>> = BTreeMap::new();
+        for database in databases {
+            for id in database.security_groups {
+                guarded.entry(id).or_default().push(database);
+            }
+        }
+        let mut out = vec![];
+        for (id, databases) in guarded {
+            match w.group(id) {
+                Err(e) => return w.unknown(&e),
+                Ok(None) => {}
+                Ok(Some(group)) => out.push(judge_group(w, group, &databases)),
+            }
+        }
+        out
+    }
+}
+
+/// The rules of `group` that reach a database which they should not, and those for which that can't be told.
+pub fn offending<'g>(
+    w: &Workload<'_>,
+    group: &'g SecurityGroup,
+    databases: &[&DatabaseView<'_>],
+) -> (Vec<&'g IngressRule>, bool) {
+    let mut offending = vec![];
+    let mut undetermined = false;
+    for rule in &group.ingress {
+        let too_much = databases.iter().any(|d| {
+            rule.reaches(d.port.unwrap_or(DEFAULT_PORT)) && !(d.phase.phase.is_migrating() && rule.is_single_address())
+        });
+        if !too_much {
+            continue;
+        }
+        match is_allowed(w, group, rule) {
+            Some(true) => {}
+            Some(false) => offending.push(rule),
+            None => undetermined = true,
+        }
+    }
+    (offending, undetermined)
+}
+
+fn judge_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&DatabaseView<'a>]) -> Judgement<'a> {
+    let subject = Subject::Group(group);
+    let (offending, undetermined) = offending(w, group, databases);
+    let mut judgement = match (offending.as_slice(), undetermined.then(|| w.services_error()).flatten()) {
+        ([], None) => Judgement::pass(subject),
+        ([], Some(error)) => Judgement::unknown(subject, &group.tags, &error),
+        (rules, _) => Judgement::fail(subject, &group.tags, failure(w, group, databases, rules)),
+    };
+    // A person may waive or restrain the correction at the database as well as at its group.
+    judgement = judgement.bearing(databases.iter().map(|d| d.tags));
+    // A window lets in single addresses: what else is open is no consequence of one that nobody closed.
+    if offending.iter().all(|r| r.is_single_address()) {
+        judgement = judgement.relating(databases.iter().map(|d| d.arn));
+    }
+    if databases.iter().all(|d| d.phase.phase.is_migrating()) {
+        judgement.phase = "migrating";
+    }
+    judgement
+}
+
+fn failure(
+    w: &Workload<'_>,
+    group: &SecurityGroup,
+    databases: &[&DatabaseView<'_>],
+    rules: &[&IngressRule],
+) -> Failure {
+    let world = rules.iter().any(|r| r.is_world());
+    let names: Vec<&str> = databases.iter().map(|d| d.id).collect();
+    let sources: Vec<String> = rules.iter().map(|r| r.describe()).collect();
+    Failure {
+        severity: world.then_some(Severity::Critical),
+        message: format!(
+            "{} ({}) lets {} reach the database {}",
+            group.id,
+            if world {
+                "open to the world"
+            } else {
+                "open to others than the workload's services"
+            },
+            sources.join(", "),
+            names.join(", "),
+        ),
+        evidence: rules
+            .iter()
+            .map(|r| Evidence::new(format!("SecurityGroupRules[{}]", r.id), r.describe(), "absent"))
+            .collect(),
+        remedy: revoke(w, group, databases, rules),
+    }
+}

@@ -1,0 +1,89 @@
+use std::collections::BTreeMap;
+
+use super::support::{Whole, each_whole, not_available, untagged};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::Action;
+
+/// `rds-short-backup-retention`
+pub struct RdsShortBackupRetention;
+
+static META: Meta = Meta {
+    id: "rds-short-backup-retention",
+    severity: Severity::High,
+    enabled: true,
+    summary: "automated backups are kept for fewer days than `backup_retention_days`",
+    docs: include_str!("doc.md"),
+    controls: &["SecurityHub:RDS.11", "Config:db-instance-backup-enabled"],
+    parameters: &["backup_retention_days"],
+    reads: &["rds:DescribeDBInstances", "rds:DescribeDBClusters"],
+    writes: &["rds:ModifyDBInstance", "rds:ModifyDBCluster"],
+    risk: Risk::Outage,
+    ..Meta::DEFAULT
+};
+
+impl Rule for RdsShortBackupRetention {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_whole(w, |whole| {
+            let own = whole.replica_of().is_none();
+            own.then(|| judge_one(w, whole))
+        })
+    }
+}
+
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
+    let wanted = i32::try_from(w.params.backup_retention_days).unwrap_or(i32::MAX);
+    let (kept, pending) = match whole {
+        Whole::Instance(i) => (i.backup_retention_days, &i.pending),
+        Whole::Cluster(c) => (c.backup_retention_days, &c.pending),
+    };
+    if kept >= wanted {
+        return whole.pass();
+    }
+    let id = whole.id();
+    let message = if kept == 0 {
+        format!("{id} has no automated backups; {wanted} days are wanted")
+    } else {
+        format!("{id} keeps backups for {}; {wanted} days are wanted", days(kept))
+    };
+    let remedy = Remedy {
+        summary: format!("set BackupRetentionPeriod={wanted} on {id}"),
+        actions: vec![Action::RaiseRetention {
+            database: whole.database(),
+            from: kept,
+            to: wanted,
+        }],
+        refused: untagged(w, id, whole.tags())
+            .or_else(|| not_available(id, whole.status()))
+            .or_else(|| would_apply(id, pending)),
+    };
+    whole.fail(
+        w,
+        Failure {
+            severity: None,
+            message,
+            evidence: vec![Evidence::new("BackupRetentionPeriod", kept, format!(">= {wanted}"))],
+            remedy,
+        },
+    )
+}
+
+/// Why the correction waits for changes that it would carry out as well, if there are any.
+fn would_apply(id: &str, pending: &BTreeMap<String, String>) -> Option<String> {
+    let fields: Vec<&str> = pending.keys().map(String::as_str).collect();
+    (!fields.is_empty()).then(|| {
+        format!(
+            "waits: {id} has changes pending ({}) that ApplyImmediately would carry out too",
+            fields.join(", ")
+        )
+    })
+}
+
+fn days(n: i32) -> String {
+    if n == 1 { "1 day".into() } else { format!("{n} days") }
+}

@@ -1,0 +1,50 @@
+use super::support::{DATABASE_READS, Whole, each_whole};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+
+/// `rds-single-az`
+pub struct RdsSingleAz;
+
+static META: Meta = Meta {
+    id: "rds-single-az",
+    severity: Severity::Low,
+    enabled: false,
+    summary: "a database has no standby in another availability zone",
+    docs: include_str!("doc.md"),
+    controls: &["SecurityHub:RDS.5", "SecurityHub:RDS.15", "Config:rds-multi-az-support"],
+    reads: DATABASE_READS,
+    ..Meta::DEFAULT
+};
+
+impl Rule for RdsSingleAz {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_whole(w, |whole| {
+            let own = whole.replica_of().is_none();
+            own.then(|| judge_one(w, whole))
+        })
+    }
+}
+
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
+    let (multi_az, remedy) = match whole {
+        Whole::Instance(i) => (i.multi_az, format!("give it a standby: {} --multi-az", whole.modify())),
+        Whole::Cluster(c) => (c.multi_az, format!("add a member of {} in another zone", c.id)),
+    };
+    if multi_az {
+        return whole.pass();
+    }
+    whole.fail(
+        w,
+        Failure {
+            severity: None,
+            message: format!("{} has no standby in another availability zone", whole.id()),
+            evidence: vec![Evidence::new("MultiAZ", false, true)],
+            remedy: Remedy::manual(remedy),
+        },
+    )
+}

@@ -1,0 +1,95 @@
+use jiff::SignedDuration;
+
+use super::support::{DATABASE_READS, Whole, each_whole};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::config::format_duration;
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+
+/// `rds-stale-restore-point`
+pub struct RdsStaleRestorePoint;
+
+static META: Meta = Meta {
+    id: "rds-stale-restore-point",
+    severity: Severity::High,
+    summary: "backups are on, but the latest restorable time is older than `restore_point_age`",
+    docs: include_str!("doc.md"),
+    parameters: &["restore_point_age"],
+    reads: DATABASE_READS,
+    caused_by: &["rds-unavailable"],
+    ..Meta::DEFAULT
+};
+
+/// How long a database may have no restorable time at all.
+const FIRST_BACKUP: SignedDuration = SignedDuration::from_hours(24);
+
+impl Rule for RdsStaleRestorePoint {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_whole(w, |whole| judge_one(w, whole))
+    }
+}
+
+/// Whether the server is down in this state, by itself or because somebody wished so, and will be back.
+fn is_resting(status: &str) -> bool {
+    matches!(
+        status,
+        "creating"
+            | "starting"
+            | "stopping"
+            | "stopped"
+            | "rebooting"
+            | "renaming"
+            | "upgrading"
+            | "maintenance"
+            | "migrating"
+            | "promoting"
+            | "failing-over"
+            | "moving-to-vpc"
+            | "converting-to-vpc"
+            | "insufficient-capacity"
+    )
+}
+
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Option<Judgement<'a>> {
+    let (days, until) = match whole {
+        Whole::Instance(i) => (i.backup_retention_days, i.restorable_until),
+        Whole::Cluster(c) => (c.backup_retention_days, c.restorable_until),
+    };
+    if days == 0 || whole.replica_of().is_some() || is_resting(whole.status()) {
+        return None;
+    }
+    let id = whole.id();
+    // What was read then is measured by then: a later look at the same facts must not make them stale.
+    let now = w.snapshot.started_at;
+    let message = match until {
+        Some(until) if until + w.params.restore_point_age >= now => return Some(whole.pass()),
+        Some(until) => format!("{id} can be restored to {until} and no further: since then nothing is backed up"),
+        None if whole
+            .created_at()
+            .is_none_or(|at| now.duration_since(at) < FIRST_BACKUP)
+            || whole.status() == "backing-up" =>
+        {
+            return Some(whole.pass());
+        }
+        None => format!("{id} can't be restored to any instant, though backups are on: there is no backup yet"),
+    };
+    Some(whole.fail(
+        w,
+        Failure {
+            severity: None,
+            message,
+            evidence: vec![Evidence::new(
+                "LatestRestorableTime",
+                until.map(|t| t.to_string()),
+                format!("less than {} before {now}", format_duration(w.params.restore_point_age)),
+            )],
+            remedy: Remedy::manual(format!(
+                "take a snapshot of {id} now, then see its events for why automated backups stand still"
+            )),
+        },
+    ))
+}

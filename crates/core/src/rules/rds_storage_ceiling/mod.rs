@@ -1,0 +1,84 @@
+use super::support::{DATABASE_READS, Whole, configure, each_whole};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::DatabaseSetting;
+use crate::model::resources::DbInstance;
+
+/// `rds-storage-ceiling`
+pub struct RdsStorageCeiling;
+
+static META: Meta = Meta {
+    id: "rds-storage-ceiling",
+    severity: Severity::Low,
+    summary: "the storage of an instance can't grow by itself to `storage_headroom` times what is allocated",
+    docs: include_str!("doc.md"),
+    parameters: &["storage_headroom"],
+    reads: DATABASE_READS,
+    writes: &["rds:ModifyDBInstance"],
+    risk: Risk::None,
+    ..Meta::DEFAULT
+};
+
+/// GiB that a PostgreSQL instance can have.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html>
+const LARGEST: i64 = 65_536;
+
+impl Rule for RdsStorageCeiling {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_whole(w, |whole| match whole {
+            // What a being-created instance was given may not be known yet.
+            Whole::Instance(i) if i.allocated_storage > 0 => Some(judge_one(w, i)),
+            _ => None,
+        })
+    }
+}
+
+fn judge_one<'a>(w: &Workload<'a>, i: &'a DbInstance) -> Judgement<'a> {
+    let whole = Whole::Instance(i);
+    let allocated = i64::from(i.allocated_storage);
+    let wanted = (allocated * i64::from(w.params.storage_headroom)).min(LARGEST);
+    let ceiling = i.max_allocated_storage.map(i64::from);
+    // AWS takes nothing less than a tenth above what is allocated.
+    // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
+    let least = allocated + (allocated + 9) / 10;
+    if least > LARGEST || ceiling.is_some_and(|c| c >= wanted) {
+        return whole.pass();
+    }
+    let to = wanted.max(least);
+    let message = match ceiling {
+        None => format!("the {allocated} GiB of {} do not grow by themselves", i.id),
+        Some(c) => format!(
+            "the {allocated} GiB of {} grow to {c} GiB at most; {wanted} GiB are wanted",
+            i.id
+        ),
+    };
+    let summary = format!("set MaxAllocatedStorage={to} on {}", i.id);
+    let remedy = match i32::try_from(to) {
+        Err(_) => Remedy::manual(summary),
+        Ok(to) => {
+            let from = i.max_allocated_storage;
+            configure(w, &whole, DatabaseSetting::MaxAllocatedStorage { from, to }, summary)
+        }
+    };
+    whole.fail(
+        w,
+        Failure {
+            severity: None,
+            message,
+            evidence: vec![Evidence::new(
+                "MaxAllocatedStorage",
+                ceiling,
+                format!(
+                    ">= {wanted} ({} × AllocatedStorage {allocated})",
+                    w.params.storage_headroom
+                ),
+            )],
+            remedy,
+        },
+    )
+}

@@ -1,0 +1,226 @@
+use std::sync::Arc;
+
+use super::support::{Whole, each_whole, untagged, uses, wholes};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::Action;
+use crate::model::resources::ParameterGroup;
+use crate::model::snapshot::{ReadError, Seen};
+
+/// `rds-unenforced-tls`
+pub struct RdsUnenforcedTls;
+
+static META: Meta = Meta {
+    id: "rds-unenforced-tls",
+    severity: Severity::Medium,
+    summary: "a PostgreSQL database lets clients in without TLS",
+    docs: include_str!("doc.md"),
+    controls: &["SecurityHub:RDS.38"],
+    reads: &[
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBClusters",
+        "rds:DescribeDBParameters",
+        "rds:DescribeDBClusterParameters",
+        "rds:ListTagsForResource",
+    ],
+    writes: &["rds:ModifyDBParameterGroup", "rds:ModifyDBClusterParameterGroup"],
+    risk: Risk::None,
+    ..Meta::DEFAULT
+};
+
+impl Rule for RdsUnenforcedTls {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_whole(w, |whole| judge_one(w, whole))
+    }
+}
+
+/// The parameter group that decides: whether it is one of clusters, and its name. `None` for other engines.
+fn deciding<'a>(whole: &Whole<'a>) -> Option<(bool, &'a str)> {
+    if !matches!(whole.engine(), "postgres" | "aurora-postgresql") {
+        return None;
+    }
+    match whole {
+        // An instance has exactly one.
+        Whole::Instance(i) => i.parameter_groups.first().map(|name| (false, name.as_str())),
+        Whole::Cluster(c) => c.parameter_group.as_deref().map(|name| (true, name)),
+    }
+}
+
+/// Whether AWS made the group: it sets nothing, and can't be changed.
+fn is_default(name: &str) -> bool {
+    name.starts_with("default.")
+}
+
+/// The parameter groups of one's own that decide for a database of the workload: by whether they are clusters', and
+/// by name.
+pub fn own_groups(w: &Workload<'_>) -> Vec<(bool, String)> {
+    let wholes = wholes(w).unwrap_or_default();
+    let deciding = wholes.iter().filter_map(deciding);
+    deciding
+        .filter(|(_, name)| !is_default(name))
+        .map(|(of_cluster, name)| (of_cluster, name.to_owned()))
+        .collect()
+}
+
+/// Whether the engine asks for TLS where no parameter group says otherwise. `None` where the version does not tell.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html>,
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Security.html>
+fn enforced_by_default(whole: &Whole<'_>) -> Option<bool> {
+    let major: u32 = whole.engine_version().split(['.', '-']).next()?.parse().ok()?;
+    let since = if whole.engine().starts_with("aurora") { 17 } else { 15 };
+    Some(major >= since)
+}
+
+fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Option<Judgement<'a>> {
+    let (of_cluster, name) = deciding(whole)?;
+    let group = if is_default(name) {
+        None
+    } else {
+        match read(w, of_cluster, name) {
+            Err(e) => return Some(whole.unknown(w, &e)),
+            Ok(group) => Some(group),
+        }
+    };
+    let set = group.and_then(|g| g.force_ssl.as_deref());
+    let enforced = match (set, enforced_by_default(whole)) {
+        (Some(value), _) => value == "1",
+        (None, Some(default)) => default,
+        (None, None) => {
+            let error = ReadError {
+                service: "rds".into(),
+                operation: "DescribeDBInstances".into(),
+                resource: whole.id().into(),
+                code: "NoVersion".into(),
+                message: format!(
+                    "the version {:?} does not tell what rds.force_ssl is by default",
+                    whole.engine_version()
+                ),
+            };
+            return Some(whole.unknown(w, &Arc::new(error)));
+        }
+    };
+    if enforced {
+        return Some(whole.pass());
+    }
+    let mut judgement = whole.fail(w, failure(w, whole, name, group, set));
+    // A mode or waiver may stand on the group that would be changed, too.
+    judgement.tags.extend(group.map(|g| &g.tags));
+    Some(judgement)
+}
+
+fn read<'a>(w: &Workload<'a>, of_cluster: bool, name: &str) -> Seen<&'a ParameterGroup> {
+    match w.snapshot.parameter_groups.get(&(of_cluster, name.to_owned())) {
+        Some(Ok(group)) => Ok(group),
+        Some(Err(e)) => Err(Arc::clone(e)),
+        None => Err(Arc::new(ReadError {
+            service: "rds".into(),
+            operation: if of_cluster {
+                "DescribeDBClusterParameters".into()
+            } else {
+                "DescribeDBParameters".into()
+            },
+            resource: name.into(),
+            code: "NotRead".into(),
+            message: format!("the parameter group {name} was not read; the next sweep reads it"),
+        })),
+    }
+}
+
+fn failure(
+    w: &Workload<'_>,
+    whole: &Whole<'_>,
+    name: &str,
+    group: Option<&ParameterGroup>,
+    set: Option<&str>,
+) -> Failure {
+    let id = whole.id();
+    let (why, observed) = match set {
+        Some(value) => (
+            format!("its parameter group {name} sets rds.force_ssl to {value}"),
+            value,
+        ),
+        None => (
+            format!(
+                "rds.force_ssl is 0 by default in {} {}, and its parameter group {name} leaves it so",
+                whole.engine(),
+                whole.engine_version()
+            ),
+            "0",
+        ),
+    };
+    Failure {
+        severity: None,
+        message: format!("{id} lets clients in without TLS: {why}"),
+        evidence: vec![Evidence::new(format!("{name}: rds.force_ssl"), observed, "1")],
+        remedy: match group {
+            Some(group) => force(w, group),
+            None => Remedy::manual(format!(
+                "create a parameter group with rds.force_ssl=1, attach it to {id} instead of {name}, and reboot: \
+                 AWS's own groups can't be changed"
+            )),
+        },
+    }
+}
+
+fn force(w: &Workload<'_>, group: &ParameterGroup) -> Remedy {
+    let action = Action::ForceTls {
+        of_cluster: group.of_cluster,
+        group: group.name.clone(),
+    };
+    let refused = untagged(w, &group.name, &group.tags)
+        .or_else(|| match strangers(w, group) {
+            Err(e) => Some(format!("which other databases use {} is unknown: {e}", group.name)),
+            Ok(others) if others.is_empty() => None,
+            Ok(others) => Some(format!(
+                "{} is also the parameter group of {}; give {} one of its own",
+                group.name,
+                others.join(", "),
+                w.name
+            )),
+        })
+        .or_else(|| refuses_tls(w));
+    Remedy {
+        summary: format!("set rds.force_ssl=1 in the parameter group {}", group.name),
+        actions: vec![action],
+        refused,
+    }
+}
+
+/// Databases of others, or of nobody, that the group decides for too.
+fn strangers(w: &Workload<'_>, group: &ParameterGroup) -> Seen<Vec<String>> {
+    let mine: Vec<&str> = wholes(w)?.iter().map(Whole::id).collect();
+    let mut found = vec![];
+    if group.of_cluster {
+        let clusters = w.snapshot.clusters.as_ref().map_err(Arc::clone)?;
+        let using = clusters
+            .values()
+            .filter(|c| c.parameter_group.as_ref() == Some(&group.name));
+        found.extend(using.map(|c| c.id.as_str()).filter(|id| !mine.contains(id)));
+    } else {
+        let instances = w.snapshot.instances.as_ref().map_err(Arc::clone)?;
+        let using = instances.values().filter(|i| i.parameter_groups.contains(&group.name));
+        found.extend(using.map(|i| i.id.as_str()).filter(|id| !mine.contains(id)));
+    }
+    Ok(found.into_iter().map(str::to_owned).collect())
+}
+
+/// Why the workload's own services would be shut out, if they are known to refuse TLS. Where no mode is given, clients
+/// try TLS first.
+fn refuses_tls(w: &Workload<'_>) -> Option<String> {
+    w.services().unwrap_or_default().iter().find_map(|service| {
+        let uses = uses(w, service).ok()?;
+        let plain = |c: &&crate::model::connection::Connection| c.sslmode.as_deref() == Some("disable");
+        uses.connections.iter().any(plain).then(|| {
+            format!(
+                "{}/{} connects with sslmode=disable and would be shut out; change that first",
+                service.cluster, service.name
+            )
+        })
+    })
+}

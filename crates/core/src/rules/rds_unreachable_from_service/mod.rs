@@ -1,0 +1,279 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::support::{Reach, Uses, also_guards, reach, untagged, uses};
+use super::workload::DatabaseView;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::{Risk, Severity};
+use crate::model::remediation::Action;
+use crate::model::resources::{SecurityGroup, Service};
+use crate::model::snapshot::{ReadError, Seen};
+
+/// `rds-unreachable-from-service`
+pub struct RdsUnreachableFromService;
+
+static META: Meta = Meta {
+    id: "rds-unreachable-from-service",
+    severity: Severity::High,
+    summary: "no network path leads from a service of the workload to its database",
+    docs: include_str!("doc.md"),
+    parameters: &["secret_env"],
+    reads: &[
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBClusters",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSecurityGroupRules",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeRouteTables",
+        "ec2:DescribeNetworkInterfaces",
+        "ecs:ListClusters",
+        "ecs:ListServices",
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "tag:GetResources",
+        "secretsmanager:ListSecrets",
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:BatchGetSecretValue",
+        "secretsmanager:GetSecretValue",
+    ],
+    writes: &["ec2:AuthorizeSecurityGroupIngress"],
+    risk: Risk::None,
+    corrects: false,
+    ..Meta::DEFAULT
+};
+
+impl Rule for RdsUnreachableFromService {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        match paths(w) {
+            Err(e) => w.unknown(&e),
+            Ok(paths) => paths.iter().filter_map(|p| judge_one(w, p)).collect(),
+        }
+    }
+}
+
+/// A database, and the services that should reach it and don't.
+struct Paths<'w, 'a> {
+    database: &'w DatabaseView<'a>,
+    port: u16,
+    /// Whether any service was looked at.
+    looked: bool,
+    cut_off: Vec<(&'a Service, Reach)>,
+    unclear: Option<Arc<ReadError>>,
+}
+
+fn paths<'w, 'a>(w: &'w Workload<'a>) -> Seen<Vec<Paths<'w, 'a>>> {
+    let databases = w.databases()?.iter();
+    // One that is being created has no port yet.
+    let mut paths: Vec<Paths<'w, 'a>> = databases
+        .filter(|d| !d.security_groups.is_empty())
+        .filter_map(|database| {
+            Some(Paths {
+                port: database.port?,
+                database,
+                looked: false,
+                cut_off: vec![],
+                unclear: w.services_error(),
+            })
+        })
+        .collect();
+    for &service in w.services().unwrap_or_default() {
+        if !service.security_groups.is_empty() {
+            look(w, service, &mut paths)?;
+        }
+    }
+    Ok(paths)
+}
+
+/// Notes what of `paths` the service needs and lacks.
+fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>]) -> Seen<()> {
+    let reached: Vec<Reach> = paths
+        .iter()
+        .map(|p| reach(w, service, p.database, p.port))
+        .collect::<Seen<_>>()?;
+    if reached.iter().all(|r| matches!(r, Reach::Open)) {
+        for path in paths {
+            path.looked = true;
+        }
+        return Ok(());
+    }
+    let (uses, doubt) = match uses(w, service) {
+        Ok(uses) => {
+            let doubt = uses.doubt();
+            (uses, doubt)
+        }
+        Err(e) => (Uses::default(), Some(e)),
+    };
+    let by_proxy = uses
+        .connections
+        .iter()
+        .flat_map(|c| &c.hosts)
+        .any(|h| h.host.contains(".proxy-"));
+    let named: Vec<bool> = paths.iter().map(|p| uses.lead_to(p.database)).collect();
+    let names_one = named.contains(&true);
+    let reaches_one = reached.iter().any(|r| matches!(r, Reach::Open));
+    for ((path, reach), named) in paths.iter_mut().zip(reached).zip(named) {
+        path.looked = true;
+        let missing = match reach {
+            Reach::Open => continue,
+            Reach::Unclear(e) => Err(e),
+            closed => Ok(closed),
+        };
+        match (missing, &doubt) {
+            (Ok(closed), _) if named => path.cut_off.push((service, closed)),
+            (Err(e), _) if named => path.miss(e),
+            // It says what it uses, and this is not it; or it says nothing, and reaches another.
+            (_, None) if names_one || reaches_one => {}
+            (_, Some(e)) if names_one || reaches_one || by_proxy => path.miss(Arc::clone(e)),
+            (Ok(closed), _) => path.cut_off.push((service, closed)),
+            (Err(e), _) => path.miss(e),
+        }
+    }
+    Ok(())
+}
+
+impl Paths<'_, '_> {
+    fn miss(&mut self, error: Arc<ReadError>) {
+        self.unclear.get_or_insert(error);
+    }
+}
+
+fn judge_one<'a>(w: &Workload<'a>, path: &Paths<'_, 'a>) -> Option<Judgement<'a>> {
+    let (database, subject) = (path.database, path.database.subject());
+    let mut judgement = match (path.cut_off.as_slice(), &path.unclear) {
+        ([], Some(e)) => Judgement::unknown(subject, database.tags, e),
+        ([], None) if !path.looked => return None,
+        ([], None) => Judgement::pass(subject),
+        _ => Judgement::fail(subject, database.tags, failure(w, path)).in_phase(database.phase),
+    };
+    judgement.tags.extend(guards(w, database).map(|g| &g.tags));
+    judgement.tags.extend(path.cut_off.iter().map(|(s, _)| &s.tags));
+    Some(judgement.relating(path.cut_off.iter().map(|(s, _)| s.arn.clone())))
+}
+
+fn name(service: &Service) -> String {
+    format!("{}/{}", service.cluster, service.name)
+}
+
+fn failure(w: &Workload<'_>, path: &Paths<'_, '_>) -> Failure {
+    let (id, port) = (path.database.id, path.port);
+    let why = |reach: &Reach| match reach {
+        Reach::NoRule(why) | Reach::NoRoute(why) => why.clone(),
+        Reach::Open | Reach::Unclear(_) => String::new(),
+    };
+    let told: Vec<String> = path
+        .cut_off
+        .iter()
+        .map(|(s, reach)| format!("{}: {}", name(s), why(reach)))
+        .collect();
+    Failure {
+        severity: None,
+        message: format!("{id} can't be reached by {}", told.join("; by ")),
+        evidence: path
+            .cut_off
+            .iter()
+            .map(|(s, reach)| Evidence::new(format!("path {} → {id}:{port}", name(s)), why(reach), "a path"))
+            .collect(),
+        remedy: remedy(w, path),
+    }
+}
+
+fn guards<'a>(w: &Workload<'a>, database: &DatabaseView<'_>) -> impl Iterator<Item = &'a SecurityGroup> {
+    let groups = w.snapshot.security_groups.as_ref().ok();
+    let ids = database.security_groups.to_vec();
+    ids.into_iter().filter_map(move |id| groups?.get(&id))
+}
+
+/// The database's group that would be opened for a service: tagged, if one is.
+fn guard<'a>(w: &Workload<'a>, database: &DatabaseView<'_>) -> Option<&'a SecurityGroup> {
+    let tagged = |g: &&SecurityGroup| g.tags.workload(w.prefix) == Some(w.name);
+    guards(w, database).find(tagged).or_else(|| guards(w, database).next())
+}
+
+/// Groups that a correction would open: what else they guard must be known first.
+pub fn to_open(w: &Workload<'_>) -> Vec<String> {
+    let paths = paths(w).unwrap_or_default();
+    let failing = paths
+        .iter()
+        .filter(|p| p.cut_off.iter().any(|(_, r)| matches!(r, Reach::NoRule(_))));
+    failing
+        .filter_map(|p| guard(w, p.database))
+        .map(|g| g.id.clone())
+        .collect()
+}
+
+fn remedy(w: &Workload<'_>, path: &Paths<'_, '_>) -> Remedy {
+    let (id, port) = (path.database.id, path.port);
+    let (mut actions, mut todo, mut refused) = (vec![], vec![], None);
+    for (service, reach) in &path.cut_off {
+        let name = name(service);
+        let (Reach::NoRule(_), Some(guard)) = (reach, guard(w, path.database)) else {
+            todo.push(format!(
+                "connect the VPCs of {name} and {id}, with routes both ways, then allow its addresses"
+            ));
+            continue;
+        };
+        if apart(w, service, guard) {
+            todo.push(format!(
+                "allow the addresses of {name} in {}: it comes from another VPC",
+                guard.id
+            ));
+            continue;
+        }
+        let source = own_group(w, service);
+        let group = source.as_ref().map_or_else(|shared| shared.0.clone(), Clone::clone);
+        todo.push(format!("allow tcp {port} from {group} in {}", guard.id));
+        actions.push(Action::AllowIngress {
+            group: guard.id.clone(),
+            source: group,
+            port,
+        });
+        refused = refused
+            .or_else(|| untagged(w, &guard.id, &guard.tags))
+            .or_else(|| match also_guards(w, guard) {
+                Err(e) => Some(format!("what else {} guards is unknown: {e}", guard.id)),
+                Ok(others) if others.is_empty() => None,
+                Ok(others) => Some(format!("{} also guards {}", guard.id, others.join(", "))),
+            })
+            .or_else(|| source.err().map(|shared| shared.1));
+    }
+    let unique: BTreeSet<String> = todo.into_iter().collect();
+    actions.sort();
+    actions.dedup();
+    Remedy {
+        summary: unique.into_iter().collect::<Vec<_>>().join("; "),
+        actions,
+        refused,
+    }
+}
+
+/// Whether the service's groups are of another VPC than `guard`.
+fn apart(w: &Workload<'_>, service: &Service, guard: &SecurityGroup) -> bool {
+    let of = |id: &String| w.group(id).ok().flatten();
+    service
+        .security_groups
+        .iter()
+        .filter_map(of)
+        .any(|g| g.vpc != guard.vpc)
+}
+
+/// The group of a service that stands for it alone; else one that does not, and why it may not be let in.
+fn own_group(w: &Workload<'_>, service: &Service) -> Result<String, (String, String)> {
+    let others = || {
+        let all = w.snapshot.services.iter().flat_map(|m| m.values());
+        all.filter(|s| s.tags.workload(w.prefix) != Some(w.name))
+    };
+    let shared_with = |id: &String| others().find(|s| s.security_groups.contains(id));
+    let groups = &service.security_groups;
+    if let Some(own) = groups.iter().find(|id| shared_with(id).is_none()) {
+        return Ok(own.clone());
+    }
+    let first = groups.first().cloned().unwrap_or_default();
+    let other = shared_with(&first).map(name).unwrap_or_default();
+    let why = format!("{first} is the group of {other} too, which would be let in with it");
+    Err((first, why))
+}

@@ -1,0 +1,93 @@
+use std::sync::Arc;
+
+use super::support::each_holder;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+use crate::model::resources::Secret;
+use crate::model::snapshot::ReadError;
+
+/// `secret-broad-access`
+pub struct SecretBroadAccess;
+
+static META: Meta = Meta {
+    id: "secret-broad-access",
+    severity: Severity::High,
+    summary: "the resource policy of a secret lets in everyone or another account",
+    docs: include_str!("doc.md"),
+    parameters: &["secret_env"],
+    reads: &[
+        "ecs:ListClusters",
+        "ecs:ListServices",
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "ecs:ListTasks",
+        "ecs:DescribeTasks",
+        "tag:GetResources",
+        "secretsmanager:ListSecrets",
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetResourcePolicy",
+    ],
+    ..Meta::DEFAULT
+};
+
+impl Rule for SecretBroadAccess {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        each_holder(w, |holder| {
+            let secret = holder.secret.filter(|s| s.deleted_at.is_none())?;
+            Some(judge_secret(w, secret))
+        })
+    }
+}
+
+fn judge_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> Judgement<'a> {
+    let subject = Subject::Secret(secret);
+    let strangers = match w.snapshot.policies.get(&secret.arn) {
+        Some(Ok(strangers)) if strangers.is_empty() => return Judgement::pass(subject),
+        Some(Ok(strangers)) => strangers,
+        Some(Err(e)) => return Judgement::unknown(subject, &secret.tags, e),
+        None => return Judgement::unknown(subject, &secret.tags, &not_read(secret)),
+    };
+    let account = secret.arn.split(':').nth(4).unwrap_or_default();
+    let failure = Failure {
+        severity: None,
+        message: format!(
+            "the resource policy of the secret {} lets others than account {account} read it: {}",
+            secret.name,
+            strangers.join(", ")
+        ),
+        evidence: vec![Evidence::new(
+            "ResourcePolicy.Statement[].Principal",
+            strangers.clone(),
+            format!("principals of account {account}, or bound by a condition"),
+        )],
+        remedy: Remedy::manual(match &secret.primary_region {
+            None => format!(
+                "take them out of the resource policy of {}, or bind them by a condition",
+                secret.name
+            ),
+            Some(primary) => format!(
+                "take them out of the resource policy of {} in {primary}, of which this is a replica",
+                secret.name
+            ),
+        }),
+    };
+    Judgement::fail(subject, &secret.tags, failure)
+}
+
+fn not_read(secret: &Secret) -> Arc<ReadError> {
+    Arc::new(ReadError {
+        service: "secretsmanager".into(),
+        operation: "GetResourcePolicy".into(),
+        resource: secret.name.clone(),
+        code: "NotRead".into(),
+        message: format!(
+            "the resource policy of {} was not read in this sweep; the next one reads it",
+            secret.name
+        ),
+    })
+}

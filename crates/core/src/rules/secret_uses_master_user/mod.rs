@@ -1,0 +1,100 @@
+use super::secret_malformed_url::SECRET_READS;
+use super::support::{Holder, Leads, each_holder, in_use, leads};
+use super::workload::DatabaseView;
+use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::model::connection::Connection;
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+
+/// `secret-uses-master-user`
+pub struct SecretUsesMasterUser;
+
+static META: Meta = Meta {
+    id: "secret-uses-master-user",
+    severity: Severity::Medium,
+    summary: "a database secret logs in as the database's master user",
+    docs: include_str!("doc.md"),
+    parameters: &["secret_env"],
+    reads: SECRET_READS,
+    ..Meta::DEFAULT
+};
+
+impl Rule for SecretUsesMasterUser {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        let databases = match w.databases() {
+            Err(e) => return w.unknown(&e),
+            // With no database there is no master user.
+            Ok([]) => return vec![],
+            Ok(databases) => databases,
+        };
+        each_holder(w, |holder| judge_holder(holder, databases))
+    }
+}
+
+fn judge_holder<'a>(holder: &Holder<'a>, databases: &[DatabaseView<'a>]) -> Option<Judgement<'a>> {
+    let mut judged = false;
+    let mut found: Vec<(String, &str, &str)> = vec![];
+    for held in &holder.values {
+        let shape = match &held.shape {
+            Err(e) => return Some(Judgement::unknown(holder.subject, holder.tags, e)),
+            Ok(None) => continue,
+            Ok(Some(shape)) => shape,
+        };
+        for (_, connection) in in_use(holder, held, shape, databases) {
+            let (Some(user), Some((database, master))) = (&connection.user, master_of(connection, databases)) else {
+                continue;
+            };
+            judged = true;
+            if user == master {
+                let told = holder.told(held, &format!("it logs in as {user}, the master user of {database}"));
+                if !found.iter().any(|(known, ..)| *known == told) {
+                    found.push((told, database, master));
+                }
+            }
+        }
+    }
+    if !judged {
+        return None;
+    }
+    if found.is_empty() {
+        return Some(Judgement::pass(holder.subject));
+    }
+    let told: Vec<&str> = found.iter().map(|(told, ..)| told.as_str()).collect();
+    let told = told.join("; ");
+    let failure = Failure {
+        severity: None,
+        message: match holder.secret {
+            Some(secret) => format!(
+                "the secret {} has more rights than an application needs: {told}",
+                secret.name
+            ),
+            None => format!(
+                "{} gets more rights than an application needs from Parameter Store: {told}",
+                holder.subject.id()
+            ),
+        },
+        evidence: found
+            .iter()
+            .map(|(_, database, master)| {
+                Evidence::new("user", *master, format!("a user other than the master of {database}"))
+            })
+            .collect(),
+        remedy: Remedy::manual(format!(
+            "make a user for the application in the database, and {}",
+            holder.rewrite("with it")
+        )),
+    };
+    Some(Judgement::fail(holder.subject, holder.tags, failure))
+}
+
+/// The database that a connection leads to, with its master user.
+fn master_of<'d>(connection: &Connection, databases: &[DatabaseView<'d>]) -> Option<(&'d str, &'d str)> {
+    let home = databases
+        .iter()
+        .find(|d| leads(connection, std::slice::from_ref(d)) == Leads::Home)?;
+    Some((home.id, home.whole.master_user()?))
+}

@@ -1,0 +1,176 @@
+use std::sync::Arc;
+
+use super::support::{Leads, connections, holders, leads, references, resolve};
+use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::model::finding::Evidence;
+use crate::model::policy::Severity;
+use crate::model::snapshot::ReadError;
+use crate::model::tags::Tags;
+use crate::model::value_from::ValueFrom;
+
+/// `workload-untagged-part`
+pub struct WorkloadUntaggedPart;
+
+static META: Meta = Meta {
+    id: "workload-untagged-part",
+    severity: Severity::Low,
+    summary: "a resource on the workload's path is not tagged for it, so it can't be corrected",
+    docs: include_str!("doc.md"),
+    reads: &[
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBClusters",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSecurityGroupRules",
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "secretsmanager:ListSecrets",
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetSecretValue",
+        "ssm:GetParameters",
+    ],
+    ..Meta::DEFAULT
+};
+
+/// Parts found so far, each once, and the first error that hides one.
+#[derive(Default)]
+struct Parts<'a> {
+    found: Vec<(Subject<'a>, &'a Tags)>,
+    error: Option<Arc<ReadError>>,
+}
+
+impl<'a> Parts<'a> {
+    fn add(&mut self, subject: Subject<'a>, tags: &'a Tags) {
+        if !self.found.iter().any(|(known, _)| *known == subject) {
+            self.found.push((subject, tags));
+        }
+    }
+
+    fn missed(&mut self, error: Arc<ReadError>) {
+        self.error.get_or_insert(error);
+    }
+}
+
+impl Rule for WorkloadUntaggedPart {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+        let mut parts = Parts::default();
+        databases(w, &mut parts);
+        secrets(w, &mut parts);
+        led_to(w, &mut parts);
+        let mut out: Vec<Judgement> = parts
+            .found
+            .into_iter()
+            .map(|(subject, tags)| judgement(w, subject, tags))
+            .collect();
+        if let Some(error) = parts.error {
+            out.extend(w.unknown(&error));
+        }
+        out
+    }
+}
+
+fn databases<'a>(w: &Workload<'a>, parts: &mut Parts<'a>) {
+    let (instances, clusters) = match (w.instances(), w.clusters()) {
+        (Ok(instances), Ok(clusters)) => (instances, clusters),
+        (Err(e), _) | (_, Err(e)) => return parts.missed(e),
+    };
+    let mut guards: Vec<&String> = vec![];
+    for i in instances {
+        parts.add(Subject::Instance(i), &i.tags);
+        guards.extend(&i.security_groups);
+    }
+    for c in clusters {
+        parts.add(Subject::Cluster(c), &c.tags);
+        guards.extend(&c.security_groups);
+    }
+    for id in guards {
+        match w.group(id) {
+            Ok(Some(group)) => parts.add(Subject::Group(group), &group.tags),
+            // Of another account, or gone since: nothing that a tag could mend.
+            Ok(None) => {}
+            Err(e) => parts.missed(e),
+        }
+    }
+}
+
+fn secrets<'a>(w: &Workload<'a>, parts: &mut Parts<'a>) {
+    let (references, error) = references(w);
+    if let Some(error) = error {
+        parts.missed(error);
+    }
+    for reference in references {
+        let ValueFrom::Secret(target) = &reference.target else {
+            continue;
+        };
+        match resolve(w, target) {
+            // A secret of another account is not ours to tag.
+            Ok(Some(secret)) if secret.arn.split(':').nth(4) == Some(&w.snapshot.scope.account) => {
+                parts.add(Subject::Secret(secret), &secret.tags);
+            }
+            Ok(_) => {}
+            Err(e) => parts.missed(e),
+        }
+    }
+}
+
+/// Instances and clusters without any workload that a secret of this one leads to, where it leads to none of its own.
+fn led_to<'a>(w: &Workload<'a>, parts: &mut Parts<'a>) {
+    let Ok(databases) = w.databases() else { return };
+    for holder in holders(w).0.iter().filter(|h| h.referenced) {
+        for held in &holder.values {
+            // What can't be read here is told by the rules about secrets.
+            let Ok(Some(shape)) = held.shape else { continue };
+            for (_, connection) in connections(shape, held.key.as_deref(), true) {
+                if leads(connection, databases) == Leads::Home {
+                    continue;
+                }
+                for host in connection.hosts.iter().map(|h| h.host.as_str()) {
+                    strays(w, host, parts);
+                }
+            }
+        }
+    }
+}
+
+fn strays<'a>(w: &Workload<'a>, host: &str, parts: &mut Parts<'a>) {
+    let free = |tags: &Tags| tags.workload(w.prefix).is_none();
+    for i in w.snapshot.instances.iter().flat_map(|m| m.values()) {
+        if free(&i.tags) && i.endpoint.as_ref().is_some_and(|e| e.host == host) {
+            parts.add(Subject::Instance(i), &i.tags);
+        }
+    }
+    for c in w.snapshot.clusters.iter().flat_map(|m| m.values()) {
+        if free(&c.tags) && c.hosts.iter().any(|h| h == host) {
+            parts.add(Subject::Cluster(c), &c.tags);
+        }
+    }
+}
+
+fn judgement<'a>(w: &Workload<'a>, subject: Subject<'a>, tags: &'a Tags) -> Judgement<'a> {
+    let own = tags.workload(w.prefix);
+    if own == Some(w.name) {
+        return Judgement::pass(subject);
+    }
+    let key = format!("{}workload", w.prefix);
+    let belongs = own.map_or("is not tagged".to_owned(), |other| {
+        format!("is tagged for the workload {other}")
+    });
+    let failure = Failure {
+        severity: None,
+        message: format!(
+            "{} is part of {} but {belongs}, so Holdfast corrects nothing about it",
+            subject.id(),
+            w.name
+        ),
+        evidence: vec![Evidence::new(key.clone(), own, w.name)],
+        remedy: Remedy::manual(format!(
+            "tag {} {key}={} if it belongs to it alone",
+            subject.id(),
+            w.name
+        )),
+    };
+    Judgement::fail(subject, tags, failure)
+}
