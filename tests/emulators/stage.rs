@@ -128,7 +128,10 @@ impl Stage {
 
     /// Judges by every rule that is on by default.
     pub fn about_all(&mut self) {
-        let on = holdfast_core::rules::REGISTRY.iter().map(|r| r.meta()).filter(|m| m.enabled);
+        let on = holdfast_core::rules::REGISTRY
+            .iter()
+            .map(|r| r.meta())
+            .filter(|m| m.enabled);
         self.about(&on.map(|m| m.id).collect::<Vec<_>>());
     }
 
