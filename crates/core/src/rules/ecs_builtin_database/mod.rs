@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::support::{database_variables, each_running, resolve};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::Datastore;
+use crate::facts::{database_variables, each_running, resolve};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{LogEvidence, Service, TaskDefinition};
@@ -21,7 +21,12 @@ static META: Meta = Meta {
     severity: Severity::Critical,
     summary: "a service's log tells of a database inside the container, or of no connection to the workload's",
     docs: include_str!("doc.md"),
-    parameters: &["datastore", "builtin_database_patterns", "database_log_pattern", "secret_env"],
+    parameters: &[
+        "datastore",
+        "builtin_database_patterns",
+        "database_log_pattern",
+        "secret_env",
+    ],
     reads: &[
         "ecs:DescribeServices",
         "ecs:DescribeTaskDefinition",

@@ -1,8 +1,6 @@
-use super::ecs_missing_database_secret::{ROLLOUT_WRITES, add_secret};
-use super::secret_malformed_url::SECRET_READS;
-use super::support::{each_running, is_durable, rollout_refusal};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::Datastore;
+use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, each_running, is_durable, rollout_refusal};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::{Action, revision_name};

@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
-use super::ecs_missing_database_secret::ROLLOUT_WRITES;
-use super::secret_malformed_url::SECRET_READS;
-use super::support::{
-    Leads, database_variables, each_running, leads, parameter, resolve, right_reference, roll_out, shape, usable_keys,
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::{
+    DatabaseView, Leads, ROLLOUT_WRITES, SECRET_READS, database_variables, each_running, leads, parameter, resolve,
+    right_reference, roll_out, shape, usable_keys,
 };
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -244,7 +243,7 @@ fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<Stri
     ))
 }
 
-fn unusable(shape: &SecretShape, name: &str, databases: &[super::workload::DatabaseView<'_>]) -> String {
+fn unusable(shape: &SecretShape, name: &str, databases: &[DatabaseView<'_>]) -> String {
     match shape {
         SecretShape::Plain(c) if !c.is_well_formed() => {
             format!("{name} is malformed itself: see secret-malformed-url")

@@ -3,10 +3,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::support::{Uses, Whole, uses, wholes};
-use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::format_duration;
+use crate::facts::{DatabaseView, Uses, Whole, uses, wholes};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Service;

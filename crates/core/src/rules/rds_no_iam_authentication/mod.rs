@@ -1,5 +1,5 @@
-use super::support::{DATABASE_READS, Whole, each_whole};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{DATABASE_READS, Whole, each_whole};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 
@@ -12,7 +12,11 @@ static META: Meta = Meta {
     enabled: false,
     summary: "IAM identities can't log in to a database",
     docs: include_str!("doc.md"),
-    controls: &["SecurityHub:RDS.10", "SecurityHub:RDS.12", "Config:rds-instance-iam-authentication-enabled"],
+    controls: &[
+        "SecurityHub:RDS.10",
+        "SecurityHub:RDS.12",
+        "Config:rds-instance-iam-authentication-enabled",
+    ],
     reads: DATABASE_READS,
     ..Meta::DEFAULT
 };

@@ -1,5 +1,5 @@
-use super::support::{DATABASE_READS, Whole, configure};
-use super::{Failure, Judgement, Meta, Rule, Workload};
+use super::rule::{Failure, Judgement, Meta, Rule, Workload};
+use crate::facts::{DATABASE_READS, Whole, configure};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::DatabaseSetting;

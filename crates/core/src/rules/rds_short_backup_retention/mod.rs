@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use super::support::{Whole, each_whole, not_available, untagged};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{Whole, each_whole, not_available, untagged};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::Action;

@@ -1,5 +1,5 @@
-use super::support::{DATABASE_READS, Whole, configure, each_whole};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{DATABASE_READS, Whole, configure, each_whole};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::DatabaseSetting;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use super::support::{Whole, each_whole, untagged, uses, wholes};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{Whole, each_whole, untagged, uses, wholes};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::Action;

@@ -1,9 +1,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::support::{Reach, Uses, also_guards, reach, untagged, uses};
-use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{DatabaseView, Reach, Uses, also_guards, reach, untagged, uses};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::Action;

@@ -1,20 +1,21 @@
 //! One workload as the rules see it: the tagged resources of one scope and what they refer to.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::credentials::Holder;
+use super::database::Whole;
 use super::index::Index;
-use super::support::{Holder, Reference, Whole};
+use super::secrets::Reference;
 use super::warm::fetch;
-use super::{Failure, Judgement, Outcome, Subject};
 use crate::config::WorkloadParams;
-use crate::model::remediation::Action;
+use crate::model::judgement::Judgement;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
+use crate::model::subject::Subject;
 use crate::model::tags::{PhaseReading, Tags};
 
 /// One workload of one scope.
@@ -197,72 +198,7 @@ impl<'a> Workload<'a> {
     /// The workload as a whole, where evidence is missing for all of it.
     #[must_use]
     pub fn unknown(&self, error: &Arc<ReadError>) -> Vec<Judgement<'a>> {
-        let outcome = Outcome::Unknown(Arc::clone(error));
-        vec![Judgement::new(Subject::Workload(self.name), outcome)]
-    }
-}
-
-impl<'a> Judgement<'a> {
-    fn new(subject: Subject<'a>, outcome: Outcome) -> Self {
-        Self {
-            subject,
-            outcome,
-            tags: vec![],
-            phase: "migrated",
-            related: vec![],
-        }
-    }
-
-    /// The invariant holds: nothing that a tag could waive or restrain.
-    #[must_use]
-    pub fn pass(subject: Subject<'a>) -> Self {
-        Self::new(subject, Outcome::Pass)
-    }
-
-    /// It does not.
-    #[must_use]
-    pub fn fail(subject: Subject<'a>, tags: &'a Tags, failure: Failure) -> Self {
-        Self::new(subject, Outcome::Fail(Box::new(failure))).bearing([tags])
-    }
-
-    /// Evidence is missing.
-    #[must_use]
-    pub fn unknown(subject: Subject<'a>, tags: &'a Tags, error: &Arc<ReadError>) -> Self {
-        Self::new(subject, Outcome::Unknown(Arc::clone(error))).bearing([tags])
-    }
-
-    /// Notes tags that a person may put a waiver or a mode on. A pass needs none.
-    #[must_use]
-    pub fn bearing(mut self, tags: impl IntoIterator<Item = &'a Tags>) -> Self {
-        if !matches!(self.outcome, Outcome::Pass) {
-            self.tags.extend(tags);
-        }
-        self
-    }
-
-    /// The corrections of a failure; none of any other outcome.
-    #[must_use]
-    pub fn actions(self) -> Vec<Action> {
-        match self.outcome {
-            Outcome::Fail(failure) => failure.remedy.actions,
-            Outcome::Pass | Outcome::Unknown(_) => vec![],
-        }
-    }
-
-    /// Notes another resource that it rests on, by its ARN.
-    #[must_use]
-    pub fn relating(mut self, arns: impl IntoIterator<Item = impl Into<Cow<'a, str>>>) -> Self {
-        if !matches!(self.outcome, Outcome::Pass) {
-            self.related.extend(arns.into_iter().map(Into::into));
-        }
-        self
-    }
-
-    /// Notes the phase.
-    #[must_use]
-    pub fn in_phase(mut self, reading: PhaseReading) -> Self {
-        self.phase = reading.phase.name();
-        self
+        vec![Judgement::unknown_workload(self.name, error)]
     }
 }
 
@@ -369,4 +305,15 @@ impl<'a> Workload<'a> {
         }));
         views
     }
+}
+
+/// Why a resource that lacks the workload's tag may not be changed, if it lacks it.
+#[must_use]
+pub fn untagged(w: &Workload<'_>, what: &str, tags: &Tags) -> Option<String> {
+    (tags.workload(w.prefix) != Some(w.name)).then(|| {
+        format!(
+            "{what} does not carry {}workload={}; tag it to let Holdfast correct it",
+            w.prefix, w.name
+        )
+    })
 }

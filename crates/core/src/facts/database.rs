@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::untagged;
+use super::workload::{Workload, untagged};
+use crate::model::judgement::{Failure, Judgement, Remedy};
 use crate::model::remediation::{Action, Database, DatabaseSetting};
 use crate::model::resources::{DbCluster, DbInstance};
 use crate::model::snapshot::{ReadError, Seen};
+use crate::model::subject::Subject;
 use crate::model::tags::{PhaseReading, Tags};
-use crate::rules::{Failure, Judgement, Remedy, Subject, Workload};
+
+/// The port of a PostgreSQL server that has not said otherwise.
+pub const DEFAULT_PORT: u16 = 5432;
 
 /// The IAM actions that judging a database by itself needs.
 pub const DATABASE_READS: &[&str] = &["rds:DescribeDBInstances", "rds:DescribeDBClusters"];

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::model::finding::{Kind, ResourceRef};
-use crate::model::key::Scope;
-use crate::model::remediation::revision_name;
-use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service};
+use super::finding::{Kind, ResourceRef};
+use super::key::Scope;
+use super::remediation::revision_name;
+use super::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service};
 
 /// A resource as the snapshot holds it. Most judgements are passes that nobody asks the name of, so that it is written
 /// out ([`Subject::named`]) only where it is told.

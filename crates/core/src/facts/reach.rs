@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::workload::{DatabaseView, Workload};
 use crate::model::resources::{IngressRule, SecurityGroup, Service, Source, Subnet};
 use crate::model::snapshot::{ReadError, Seen};
-use crate::rules::Workload;
-use crate::rules::workload::DatabaseView;
 
 /// Whether a service reaches a database.
 #[derive(Debug, Clone)]

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::secrets::{Leads, Reference, leads, parameter, references, resolve, shape};
+use super::workload::{DatabaseView, Workload};
 use crate::model::connection::{Connection, Fault, SecretShape};
+use crate::model::judgement::Judgement;
 use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::{ReadError, Seen};
+use crate::model::subject::Subject;
 use crate::model::tags::Tags;
 use crate::model::value_from::{self, Selector, ValueFrom};
-use crate::rules::workload::DatabaseView;
-use crate::rules::{Judgement, Subject, Workload};
 
 /// A secret, or the parameters of one service. Findings know no kind for a parameter, so the service stands for it.
 pub struct Holder<'a> {

@@ -3,13 +3,30 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::DEFAULT_PORT;
+use super::database::DEFAULT_PORT;
+use super::workload::{DatabaseView, Workload};
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
 use crate::model::snapshot::{Lookup, ReadError, Seen, Value};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
-use crate::rules::Workload;
-use crate::rules::workload::DatabaseView;
+
+/// The IAM actions that lead from a service to the value of its secret, and to the database that it should lead to.
+pub const SECRET_READS: &[&str] = &[
+    "rds:DescribeDBInstances",
+    "rds:DescribeDBClusters",
+    "ecs:ListClusters",
+    "ecs:ListServices",
+    "ecs:DescribeServices",
+    "ecs:DescribeTaskDefinition",
+    "ecs:ListTasks",
+    "ecs:DescribeTasks",
+    "tag:GetResources",
+    "secretsmanager:ListSecrets",
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:BatchGetSecretValue",
+    "secretsmanager:GetSecretValue",
+    "ssm:GetParameters",
+];
 
 /// One database variable of a running container that is filled from a secret.
 #[derive(Debug, Clone)]

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{database_variables, resolve, shape};
+use super::secrets::{database_variables, resolve, shape};
+use super::workload::{DatabaseView, Workload};
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::{ReadError, Seen, Value};
 use crate::model::value_from::{self, ValueFrom};
-use crate::rules::Workload;
-use crate::rules::workload::DatabaseView;
 
 /// Where the running revision of a service says that its databases are.
 #[derive(Debug, Clone, Default)]

@@ -1,46 +1,14 @@
-//! Questions that several rules ask of a workload.
-
-mod databases;
-mod holders;
-mod reach;
-mod secrets;
-mod uses;
+//! What the security groups of a database let in, and what would be lost if they did not.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::workload::DatabaseView;
-use super::{Judgement, Remedy, Subject, Workload};
-use crate::model::remediation::{Action, SecretChange, revision_name};
-use crate::model::resources::{
-    Access, DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet, TaskDefinition, VolumeKind,
-};
+use super::database::{DEFAULT_PORT, not_available};
+use super::workload::{DatabaseView, Workload, untagged};
+use crate::model::judgement::Remedy;
+use crate::model::remediation::Action;
+use crate::model::resources::{DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet};
 use crate::model::snapshot::{ReadError, Seen};
-use crate::model::tags::Tags;
-pub use databases::{DATABASE_READS, Whole, configure, each_whole, not_available, wholes};
-pub use holders::{Held, Holder, connections, each_holder, holders, in_use};
-pub use reach::{Reach, reach};
-pub use secrets::{
-    Leads, Reference, database_variables, leads, parameter, readable_as, references, resolve, right_connection,
-    right_reference, shape, usable_keys,
-};
-pub use uses::{Uses, uses};
-
-/// The port of a PostgreSQL server that has not said otherwise.
-pub const DEFAULT_PORT: u16 = 5432;
-
-/// Why a resource that lacks the workload's tag may not be changed, if it lacks it.
-#[must_use]
-pub fn untagged(w: &Workload<'_>, what: &str, tags: &Tags) -> Option<String> {
-    (tags.workload(w.prefix) != Some(w.name)).then(|| {
-        format!(
-            "{what} does not carry {}workload={}; tag it to let Holdfast correct it",
-            w.prefix, w.name
-        )
-    })
-}
-
-// ---- network -------------------------------------------------------------------------------------------------
 
 /// Whether a rule lets in only what the workload allows: its own services, its own groups, `allowed_ingress`.
 /// `None` where that can't be told because the services could not be read.
@@ -256,157 +224,26 @@ pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
     }
 }
 
-// ---- services ------------------------------------------------------------------------------------------------
-
-/// The correction that gives a service other references, unless the service is not in a state to be changed.
-#[must_use]
-pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: Vec<SecretChange>) -> Remedy {
-    let refused = rollout_refusal(w, service).or_else(|| unreadable(w, service, &changes));
-    let action = Action::RollOut {
-        cluster: service.cluster.clone(),
-        service: service.name.clone(),
-        base: service.task_definition.clone(),
-        changes,
-    };
-    Remedy {
-        summary,
-        actions: vec![action],
-        refused,
-    }
-}
-
-/// Why the tasks could not read what `changes` refer to, if it is known that they could not.
-///
-/// Only a proved denial refuses. Where the simulator could not be asked, or IAM knows no such role, the rollout goes on:
-/// a task that can't fetch its secret does not start, the deployment is not steady in time, and what ran before is set
-/// back. To refuse would leave a service without its database for want of a permission that only this check needs.
-fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> Option<String> {
-    let definition = w.running(service).ok()?;
-    let Some(role) = &definition.execution_role else {
-        return Some(no_execution_role(definition));
-    };
-    changes.iter().find_map(|change| {
-        let resource = readable_as(w, &change.after).ok()??;
-        match w.snapshot.access.get(&(role.clone(), resource.into_owned())) {
-            Some(Ok(Access::Denied { missing })) => Some(format!(
-                "{role} may not {}: see ecs-secret-unreadable",
-                missing.join(", nor ")
-            )),
-            _ => None,
+/// The rules of `group` that reach a database which they should not, and those for which that can't be told.
+pub fn offending<'g>(
+    w: &Workload<'_>,
+    group: &'g SecurityGroup,
+    databases: &[&DatabaseView<'_>],
+) -> (Vec<&'g IngressRule>, bool) {
+    let mut offending = vec![];
+    let mut undetermined = false;
+    for rule in &group.ingress {
+        let too_much = databases.iter().any(|d| {
+            rule.reaches(d.port.unwrap_or(DEFAULT_PORT)) && !(d.phase.phase.is_migrating() && rule.is_single_address())
+        });
+        if !too_much {
+            continue;
         }
-    })
-}
-
-/// Why a revision can't be given a secret.
-#[must_use]
-pub fn no_execution_role(definition: &TaskDefinition) -> String {
-    format!(
-        "{} has no execution role to fetch a secret with",
-        revision_name(&definition.arn)
-    )
-}
-
-/// Why a service may not be given another revision now, if it may not.
-#[must_use]
-pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<String> {
-    let name = format!("{}/{}", service.cluster, service.name);
-    if service.deployment_controller != "ECS" {
-        return Some(format!(
-            "{name} is deployed by {}, not by ECS",
-            service.deployment_controller
-        ));
+        match is_allowed(w, group, rule) {
+            Some(true) => {}
+            Some(false) => offending.push(rule),
+            None => undetermined = true,
+        }
     }
-    if let Some(why) = untagged(w, &name, &service.tags) {
-        return Some(why);
-    }
-    // A primary deployment whose tasks fail to start is what a wrong reference looks like: waiting for it to
-    // complete would be waiting for ever.
-    let primary = service.deployments.first();
-    let under_way = service.deployments.len() > 1
-        && primary.is_some_and(|d| d.rollout_state.as_deref() == Some("IN_PROGRESS") && d.failed_tasks == 0);
-    under_way.then(|| format!("waits: a deployment of {name} is under way"))
-}
-
-/// Whether a revision keeps what is written under one of `paths` on a volume that outlives the task.
-#[must_use]
-pub fn has_durable_volume(definition: &TaskDefinition, paths: &[String], fargate: bool) -> bool {
-    let durable = |name: &str| {
-        definition.volumes.iter().any(|v| {
-            v.name == name
-                && match v.kind {
-                    VolumeKind::Shared => true,
-                    VolumeKind::DockerDriver => !fargate,
-                    VolumeKind::Host | VolumeKind::TaskEbs => false,
-                }
-        })
-    };
-    definition
-        .containers
-        .iter()
-        .flat_map(|c| &c.mounts)
-        .any(|m| !m.read_only && durable(&m.volume) && paths.iter().any(|p| is_at_or_above(&m.path, p)))
-}
-
-/// Whether `mount` is `path` or a directory above it.
-fn is_at_or_above(mount: &str, path: &str) -> bool {
-    let parts = |s: &str| -> Vec<String> { s.split('/').filter(|p| !p.is_empty()).map(str::to_owned).collect() };
-    parts(path).starts_with(&parts(mount))
-}
-
-/// Whether a revision reaches a database outside of its own containers: by a secret, a parameter, or a plain URL.
-#[must_use]
-pub fn has_external_database(w: &Workload<'_>, definition: &TaskDefinition) -> bool {
-    database_variables(w, definition).next().is_some()
-        || definition
-            .containers
-            .iter()
-            .flat_map(|c| &c.plain_databases)
-            .any(|d| d.external)
-}
-
-/// Whether a revision would keep its data through a deployment.
-#[must_use]
-pub fn is_durable(w: &Workload<'_>, definition: &TaskDefinition, fargate: bool) -> bool {
-    let by_database = w.params.datastore == crate::config::Datastore::Postgres && has_external_database(w, definition);
-    by_database || has_durable_volume(definition, &w.params.data_paths, fargate)
-}
-
-/// How a revision would lose data as a workload's, where another one keeps it: what `ecs-ephemeral-storage` or
-/// `ecs-missing-database-secret` would say of it.
-#[must_use]
-pub fn loses_data(w: &Workload<'_>, definition: &TaskDefinition, fargate: bool) -> Option<&'static str> {
-    if !is_durable(w, definition, fargate) {
-        return Some("keeps its data in the container");
-    }
-    let needs_secret = w.params.datastore == crate::config::Datastore::Postgres;
-    (needs_secret && database_variables(w, definition).next().is_none()).then_some("gets no database secret")
-}
-
-/// What `judge` says of each service, and that something is unknown where one could not be read.
-#[must_use]
-pub fn each_service<'a>(
-    w: &Workload<'a>,
-    judge: impl FnMut(&'a Service) -> Option<Judgement<'a>>,
-) -> Vec<Judgement<'a>> {
-    let services = match w.services() {
-        Ok(services) => services,
-        Err(e) => return w.unknown(&e),
-    };
-    let mut out: Vec<Judgement<'a>> = services.iter().copied().filter_map(judge).collect();
-    if let Some((_, error)) = w.unread_services().first() {
-        out.extend(w.unknown(error));
-    }
-    out
-}
-
-/// What `judge` says of each service and the revision that it runs; unknown where that could not be read.
-#[must_use]
-pub fn each_running<'a>(
-    w: &Workload<'a>,
-    mut judge: impl FnMut(&'a Service, &'a TaskDefinition) -> Option<Judgement<'a>>,
-) -> Vec<Judgement<'a>> {
-    each_service(w, |service| match w.running(service) {
-        Err(e) => Some(Judgement::unknown(Subject::Service(service), &service.tags, &e)),
-        Ok(definition) => judge(service, definition),
-    })
+    (offending, undetermined)
 }
