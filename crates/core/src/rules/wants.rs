@@ -133,3 +133,53 @@ const ROLLING_OUT: &[&dyn super::rule::Rule] = &[
     &super::ecs_plaintext_database_url::EcsPlaintextDatabaseUrl,
     &super::ecs_secret_reference_mismatch::EcsSecretReferenceMismatch,
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::connection::SecretShape;
+    use crate::rules::testing::Change;
+    use crate::rules::testing::secrets::{OTHER, PARAMETER_ARN, good, other, parameter, plain_url};
+    use crate::rules::testing::workload::{ROLE, SECRET, clean, now, refer, web};
+
+    fn set(resources: &[&str]) -> BTreeSet<String> {
+        resources.iter().map(|r| (*r).to_owned()).collect()
+    }
+
+    /// What a look at the first reads asks for: the policies of all secrets that count, and for each role what it reads, or
+    /// would after a rollout.
+    #[test]
+    fn what_else_is_read() {
+        let wanted = |change: Change| {
+            let mut s = clean();
+            change(&mut s);
+            wants(&s, &Config::default(), now())
+        };
+        let pair = |resources: &[&str]| BTreeMap::from([(ROLE.to_owned(), set(resources))]);
+        let all = wanted(|s| {
+            other(s);
+        });
+        assert_eq!(all.policies, set(&[SECRET, OTHER]));
+        assert_eq!(all.access, pair(&[SECRET]));
+        assert_eq!(
+            wanted(|s| parameter(s, Some(SecretShape::Plain(good())))).access,
+            pair(&[PARAMETER_ARN])
+        );
+        for change in [
+            (|s| web(s).secrets.clear()) as Change,
+            |s| plain_url(s, good()),
+            |s| refer(s, "shop-url", None),
+            |s| refer(s, SECRET.strip_suffix("-AbC123").expect("a suffix"), None),
+        ] {
+            assert_eq!(wanted(change).access, pair(&[SECRET]));
+        }
+        let mut config = Config::default();
+        for rule in ["secret-broad-access", "ecs-secret-unreadable"] {
+            config.rules.entry(rule.to_owned()).or_default().enabled = Some(false);
+        }
+        let none = wants(&clean(), &config, now());
+        assert!(none.policies.is_empty() && none.access.is_empty());
+    }
+}

@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::sync::Arc;
 use std::time::Duration;
 

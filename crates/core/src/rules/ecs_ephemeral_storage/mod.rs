@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::Datastore;
 use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, each_running, is_durable, rollout_refusal};

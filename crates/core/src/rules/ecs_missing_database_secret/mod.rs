@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use super::rule::{Failure, Judgement, Meta, Rule, Subject, Workload};
 use crate::config::Datastore;
 use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, database_variables, each_running};

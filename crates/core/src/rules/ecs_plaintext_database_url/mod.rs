@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{ROLLOUT_WRITES, SECRET_READS, each_running, right_connection, roll_out};
 use crate::model::connection::Connection;

@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::sync::Arc;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};

@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

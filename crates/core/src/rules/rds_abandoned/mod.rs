@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::cell::OnceCell;
 use std::sync::Arc;
 

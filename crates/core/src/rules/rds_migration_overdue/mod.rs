@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{DEFAULT_PORT, DatabaseView, close_public_access, is_allowed, revoke};
 use crate::model::finding::Evidence;

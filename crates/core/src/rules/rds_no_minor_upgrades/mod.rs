@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use super::rule::{Failure, Judgement, Meta, Rule, Workload};
 use crate::facts::{DATABASE_READS, Whole, configure};
 use crate::model::finding::Evidence;

@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::collections::BTreeMap;
 
 use super::rule::{Failure, Judgement, Meta, Rule, Subject, Workload};

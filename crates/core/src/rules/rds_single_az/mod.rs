@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::facts::{DATABASE_READS, Whole, each_whole};
 use crate::model::finding::Evidence;

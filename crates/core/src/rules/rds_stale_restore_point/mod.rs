@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use jiff::SignedDuration;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};

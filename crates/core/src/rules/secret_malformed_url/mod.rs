@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::collections::BTreeSet;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};

@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::facts::{DatabaseView, Holder, SECRET_READS, holders, in_use};
 use crate::model::connection::ConnectionForm;

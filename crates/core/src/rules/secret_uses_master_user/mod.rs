@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::facts::{DatabaseView, Holder, Leads, SECRET_READS, each_holder, in_use, leads};
 use crate::model::connection::Connection;

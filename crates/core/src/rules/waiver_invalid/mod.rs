@@ -1,3 +1,6 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;

@@ -1,9 +1,6 @@
-//! A workload that nobody would complain about, and what becomes of it: cases for every rule.
+//! A workload that no rule complains about, and the changes that many cases make to it.
 
-mod cases;
-mod properties;
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,7 +8,6 @@ use jiff::Timestamp;
 use crate::config::{Config, Migrations, WorkloadOverrides};
 use crate::judge::{Judged, judge_naming_passes};
 use crate::model::connection::{Connection, ConnectionForm, Fault, HostPort, SecretShape};
-use crate::model::finding::Verdict;
 use crate::model::key::Scope;
 use crate::model::resources::{
     Access, Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, LogEvidence, LogTarget, Rotation,
@@ -406,14 +402,4 @@ pub(crate) fn judged_by(s: &Snapshot, rules: &[&str]) -> Judged {
         settings.correct = Some(true);
     }
     judge_naming_passes(s, &config, now(), None)
-}
-
-/// The rules with a finding of this verdict.
-pub(crate) fn rules_with(judged: &Judged, verdict: Verdict) -> BTreeSet<String> {
-    judged
-        .findings
-        .iter()
-        .filter(|f| f.verdict == verdict)
-        .map(|f| f.rule.clone())
-        .collect()
 }

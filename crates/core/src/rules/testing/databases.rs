@@ -1,27 +1,27 @@
-//! What is done to the clean workload.
+//! Changes to the databases of the clean workload, and to what leads to them.
 
 use ipnet::IpNet;
 use jiff::SignedDuration;
 
-use super::super::super::{SECRET, ago, cluster, connection, db, denied, guard, holds, ingress, now, shop, web};
+use super::workload::{SECRET, ago, cluster, connection, db, denied, guard, holds, ingress, now, shop, web};
 use crate::model::connection::SecretShape;
 use crate::model::resources::{DbInstance, ParameterGroup, PlainDatabase, Secret, SecretVariable, Subnet};
 use crate::model::snapshot::{Guarded, Snapshot, Value};
 use crate::model::value_from::Selector;
 
 /// Another database's plain endpoint.
-pub(super) const ELSEWHERE: &str = "old-db.abc.us-east-1.rds.amazonaws.com";
-pub(super) const TWO: &str = "shop-two.abc.us-east-1.rds.amazonaws.com";
+pub(crate) const ELSEWHERE: &str = "old-db.abc.us-east-1.rds.amazonaws.com";
+pub(crate) const TWO: &str = "shop-two.abc.us-east-1.rds.amazonaws.com";
 
-pub(super) fn net(text: &str) -> IpNet {
+pub(crate) fn net(text: &str) -> IpNet {
     text.parse().expect("a net")
 }
 
-pub(super) fn subnet(s: &mut Snapshot) -> &mut Subnet {
+pub(crate) fn subnet(s: &mut Snapshot) -> &mut Subnet {
     s.subnets.as_mut().expect("read").get_mut("subnet-1").expect("subnet-1")
 }
 
-pub(super) fn add_subnet(s: &mut Snapshot, id: &str, vpc: &str, cidr: &str, routes: &[&str]) {
+pub(crate) fn add_subnet(s: &mut Snapshot, id: &str, vpc: &str, cidr: &str, routes: &[&str]) {
     let subnet = Subnet {
         id: id.into(),
         vpc: vpc.into(),
@@ -32,17 +32,17 @@ pub(super) fn add_subnet(s: &mut Snapshot, id: &str, vpc: &str, cidr: &str, rout
     s.subnets.as_mut().expect("read").insert(id.into(), subnet);
 }
 
-pub(super) fn migrating(s: &mut Snapshot, until: &str) {
+pub(crate) fn migrating(s: &mut Snapshot, until: &str) {
     db(s).tags = shop(&[("phase", "migrating"), ("migration-until", until)]);
 }
 
 /// The only rule of the database's group lets in `source`.
-pub(super) fn lets_in_only(s: &mut Snapshot, source: &str) {
+pub(crate) fn lets_in_only(s: &mut Snapshot, source: &str) {
     guard(s).ingress = vec![ingress("sgr-only", source)];
 }
 
 /// Moves the database into a VPC of its own, with routes `there` and `back`.
-pub(super) fn apart(s: &mut Snapshot, there: bool, back: bool) {
+pub(crate) fn apart(s: &mut Snapshot, there: bool, back: bool) {
     add_subnet(
         s,
         "subnet-2",
@@ -59,7 +59,7 @@ pub(super) fn apart(s: &mut Snapshot, there: bool, back: bool) {
 }
 
 /// A second database of the workload, a day old, in a group that lets nobody in.
-pub(super) fn second(s: &mut Snapshot) {
+pub(crate) fn second(s: &mut Snapshot) {
     let mut two = db(s).clone();
     two.id = "shop-two".into();
     two.arn = "arn:aws:rds:us-east-1:123456789012:db:shop-two".into();
@@ -73,7 +73,7 @@ pub(super) fn second(s: &mut Snapshot) {
     s.security_groups.as_mut().expect("read").insert("sg-two".into(), group);
 }
 
-pub(super) fn replica(s: &mut Snapshot) -> &mut DbInstance {
+pub(crate) fn replica(s: &mut Snapshot) -> &mut DbInstance {
     let mut copy = db(s).clone();
     copy.id = "shop-copy".into();
     copy.arn = "arn:aws:rds:us-east-1:123456789012:db:shop-copy".into();
@@ -87,13 +87,13 @@ pub(super) fn replica(s: &mut Snapshot) -> &mut DbInstance {
 }
 
 /// Makes the cluster a Multi-AZ DB cluster.
-pub(super) fn multi_az_cluster(s: &mut Snapshot) {
+pub(crate) fn multi_az_cluster(s: &mut Snapshot) {
     cluster(s).engine = "postgres".into();
     cluster(s).parameter_group = Some("default.postgres17".into());
     db(s).engine = "postgres".into();
 }
 
-pub(super) fn own_group(s: &mut Snapshot, of_cluster: bool, force_ssl: Option<&str>) {
+pub(crate) fn own_group(s: &mut Snapshot, of_cluster: bool, force_ssl: Option<&str>) {
     let group = ParameterGroup {
         name: "shop-pg".into(),
         of_cluster,
@@ -108,39 +108,39 @@ pub(super) fn own_group(s: &mut Snapshot, of_cluster: bool, force_ssl: Option<&s
     }
 }
 
-pub(super) fn version(s: &mut Snapshot, version: &str, group: &str) {
+pub(crate) fn version(s: &mut Snapshot, version: &str, group: &str) {
     db(s).engine_version = version.into();
     db(s).parameter_groups = vec![group.into()];
 }
 
-pub(super) fn status(s: &mut Snapshot, status: &str) {
+pub(crate) fn status(s: &mut Snapshot, status: &str) {
     db(s).status = status.into();
 }
 
-pub(super) fn in_days(days: i64) -> jiff::Timestamp {
+pub(crate) fn in_days(days: i64) -> jiff::Timestamp {
     now() + SignedDuration::from_hours(24 * days)
 }
 
-pub(super) fn minutes_ago(minutes: i64) -> jiff::Timestamp {
+pub(crate) fn minutes_ago(minutes: i64) -> jiff::Timestamp {
     now() - SignedDuration::from_mins(minutes)
 }
 
-pub(super) fn secret(s: &mut Snapshot) -> &mut Secret {
+pub(crate) fn secret(s: &mut Snapshot) -> &mut Secret {
     s.secrets.as_mut().expect("read").get_mut(SECRET).expect("the secret")
 }
 
 /// The secret has led to `host` for so many hours.
-pub(super) fn leads_to(s: &mut Snapshot, host: &str, hours: i64) {
+pub(crate) fn leads_to(s: &mut Snapshot, host: &str, hours: i64) {
     secret(s).changed_at = Some(ago(hours));
     holds(s, SecretShape::Plain(connection(host, "app", vec![])));
 }
 
-pub(super) fn unread_value(s: &mut Snapshot) {
+pub(crate) fn unread_value(s: &mut Snapshot) {
     s.values
         .insert((SECRET.into(), Selector::default()), Err(denied("GetSecretValue")));
 }
 
-pub(super) fn plain_url(s: &mut Snapshot, host: &str) {
+pub(crate) fn plain_url(s: &mut Snapshot, host: &str) {
     web(s).secrets.clear();
     web(s).plain_databases.push(PlainDatabase {
         variable: "DB_URL".into(),
@@ -149,11 +149,35 @@ pub(super) fn plain_url(s: &mut Snapshot, host: &str) {
     });
 }
 
-pub(super) fn parameter(s: &mut Snapshot, host: &str) {
+pub(crate) fn parameter(s: &mut Snapshot, host: &str) {
     web(s).secrets = vec![SecretVariable {
         name: "DATABASE_URL".into(),
         value_from: "/shop/url".into(),
     }];
     let shape = SecretShape::Plain(connection(host, "app", vec![]));
     s.parameters.insert("/shop/url".into(), Ok(Some(Value::Shape(shape))));
+}
+
+/// A phase of migration of which nobody said when it ends.
+pub(crate) fn migrating_without_end(s: &mut Snapshot) {
+    db(s).tags = shop(&[("phase", "migrating")]);
+}
+
+/// The database's group lets in `source` too.
+pub(crate) fn lets_in(s: &mut Snapshot, source: &str) {
+    guard(s).ingress.push(ingress("sgr-extra", source));
+}
+
+/// Everything that a rule about databases could complain about.
+pub(crate) fn wreck(i: &mut DbInstance) {
+    i.storage_encrypted = false;
+    i.deletion_protection = false;
+    i.max_allocated_storage = None;
+    i.auto_minor_upgrade = false;
+    i.certificate_until = Some(in_days(-1));
+    i.restorable_until = Some(ago(9));
+    i.multi_az = false;
+    i.iam_authentication = false;
+    i.engine_version = "12.1".into();
+    i.master_user = Some("postgres".into());
 }
