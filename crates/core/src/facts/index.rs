@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::warm::fetch;
 use crate::model::finding::Kind;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service};
 use crate::model::snapshot::{ReadError, Snapshot};
@@ -82,26 +81,6 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Of how many resources the tags are fetched at once.
-const AHEAD: usize = 64;
-
-/// Looks at all, with their tags fetched.
-fn ahead<'a, T: 'a>(
-    mut all: impl Iterator<Item = &'a T>,
-    tags: &impl Fn(&'a T) -> &'a Tags,
-    mut look: impl FnMut(&'a T),
-) {
-    let mut some = Vec::with_capacity(AHEAD);
-    loop {
-        some.extend(all.by_ref().take(AHEAD));
-        if some.is_empty() {
-            return;
-        }
-        fetch(some.iter().map(|item| tags(item)));
-        some.drain(..).for_each(&mut look);
-    }
-}
-
 /// Things, each with the number of its workload.
 type Numbered<T> = Vec<(usize, T)>;
 
@@ -148,10 +127,10 @@ impl<'a> Met<'a, '_> {
         is_kept: impl Fn(&T) -> bool,
     ) -> Numbered<&'a T> {
         let mut numbered = vec![];
-        ahead(all, &tags, |item| {
+        for item in all {
             let number = self.count(kind, tags(item));
             numbered.extend(number.filter(|_| is_kept(item)).map(|number| (number, item)));
-        });
+        }
         numbered
     }
 
@@ -175,11 +154,11 @@ fn databases<'a>(met: &mut Met<'a, '_>, s: &'a Snapshot) -> (Numbered<&'a DbInst
     let mut clusters = met.tagged(Kind::RdsDbCluster, all, |c| &c.tags, |c| is_kept(&c.status));
     let mut instances = vec![];
     let all = s.instances.iter().flat_map(|m| m.values());
-    ahead(all, &|i: &'a DbInstance| &i.tags, |i| {
+    for i in all {
         let own = i.tags.workload(met.prefix);
         let number = own.and_then(|_| met.count(Kind::RdsDbInstance, &i.tags));
         if !is_kept(&i.status) {
-            return;
+            continue;
         }
         let above = i.cluster.as_deref().zip(s.clusters.as_ref().ok());
         let cluster = above.and_then(|(id, all)| all.get(id)).filter(|c| is_kept(&c.status));
@@ -188,12 +167,12 @@ fn databases<'a>(met: &mut Met<'a, '_>, s: &'a Snapshot) -> (Numbered<&'a DbInst
             Some(_) => number,
             None => of_cluster.and_then(|name| met.number(name)),
         };
-        let Some(number) = number else { return };
+        let Some(number) = number else { continue };
         instances.push((number, i));
         if own != of_cluster && own.is_some() {
             clusters.extend(cluster.map(|c| (number, c)));
         }
-    });
+    }
     clusters.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
     clusters.dedup_by(|(a, x), (b, y)| a == b && x.id == y.id);
     (instances, clusters)

@@ -11,7 +11,6 @@ mod secrets;
 mod services;
 mod storage;
 mod usage;
-mod warm;
 pub mod workload;
 pub mod workloads;
 

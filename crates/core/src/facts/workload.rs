@@ -10,7 +10,6 @@ use super::credentials::Holder;
 use super::database::Whole;
 use super::index::Index;
 use super::secrets::Reference;
-use super::warm::fetch;
 use crate::config::WorkloadParams;
 use crate::model::judgement::Judgement;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
@@ -52,17 +51,6 @@ pub(super) struct Answers<'a> {
 }
 
 impl<'a> Workload<'a> {
-    /// Has what judging will look at fetched, in as little time as memory allows.
-    pub fn fetch(&self) {
-        fetch(self.index.instances.of(self.place));
-        fetch(self.index.clusters.of(self.place));
-        fetch(self.index.services.of(self.place));
-        fetch(self.index.secrets.of(self.place));
-        fetch(self.index.groups.of(self.place));
-        let running = self.index.services.of(self.place).iter();
-        fetch(running.filter_map(|s| self.running(s).ok()));
-    }
-
     /// Instances that carry the tag, and members of clusters that do, unless they are being deleted.
     ///
     /// # Errors

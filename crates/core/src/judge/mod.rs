@@ -136,7 +136,6 @@ struct Bench {
 
 impl Bench {
     fn judge(&mut self, workload: &Workload<'_>) -> (String, Tally) {
-        workload.fetch();
         let judged = &mut self.judged;
         let first = judged.findings.len();
         let name: Option<Arc<str>> = self.name_passes.then(|| workload.name.into());
