@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::database::{DEFAULT_PORT, not_available};
-use super::workload::{DatabaseView, Workload, untagged};
+use super::database::{DEFAULT_PORT, Database, not_available};
+use super::workload::{Workload, untagged};
 use crate::model::judgement::Remedy;
 use crate::model::remediation::Action;
 use crate::model::resources::{DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet};
@@ -47,7 +47,7 @@ pub fn is_allowed(w: &Workload<'_>, group: &SecurityGroup, rule: &IngressRule) -
 ///
 /// # Errors
 /// What kept the services or the groups from being read.
-pub fn cut_off(w: &Workload<'_>, database: &DatabaseView<'_>) -> Seen<Vec<String>> {
+pub fn cut_off(w: &Workload<'_>, database: &Database<'_>) -> Seen<Vec<String>> {
     if let Some(error) = w.services_error() {
         return Err(error);
     }
@@ -155,12 +155,7 @@ pub fn also_guards(w: &Workload<'_>, group: &SecurityGroup) -> Seen<Vec<String>>
 
 /// The correction that revokes `rules` of `group`, which guards `databases`.
 #[must_use]
-pub fn revoke(
-    w: &Workload<'_>,
-    group: &SecurityGroup,
-    databases: &[&DatabaseView<'_>],
-    rules: &[&IngressRule],
-) -> Remedy {
+pub fn revoke(w: &Workload<'_>, group: &SecurityGroup, databases: &[&Database<'_>], rules: &[&IngressRule]) -> Remedy {
     let list: Vec<String> = rules.iter().map(|r| format!("{} ({})", r.describe(), r.id)).collect();
     let summary = format!("revoke from {}: {}", group.id, list.join(", "));
     let actions = rules
@@ -185,7 +180,7 @@ pub fn revoke(
 }
 
 /// Why a service would lose its path, if one would.
-fn path_refusal(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<String> {
+fn path_refusal(w: &Workload<'_>, database: &Database<'_>) -> Option<String> {
     match cut_off(w, database) {
         Err(e) => Some(format!(
             "whether the services keep a path to {} is unknown: {e}",
@@ -228,7 +223,7 @@ pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
 pub fn offending<'g>(
     w: &Workload<'_>,
     group: &'g SecurityGroup,
-    databases: &[&DatabaseView<'_>],
+    databases: &[&Database<'_>],
 ) -> (Vec<&'g IngressRule>, bool) {
     let mut offending = vec![];
     let mut undetermined = false;

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod database;
+mod databases;
 mod index;
 mod ingress;
 mod migrations;
@@ -15,7 +16,8 @@ pub mod workload;
 pub mod workloads;
 
 pub use credentials::{Held, Holder, connections, each_holder, holders, in_use};
-pub use database::{DATABASE_READS, DEFAULT_PORT, Whole, configure, each_whole, not_available, wholes};
+pub use database::{DATABASE_READS, DEFAULT_PORT, Database, RdsResource, not_available};
+pub use databases::{configure, each_storage_owner};
 pub use index::Index;
 pub use ingress::{also_guards, close_public_access, cut_off, is_allowed, offending, revoke};
 pub use migrations::why_failed;
@@ -28,5 +30,5 @@ pub use secrets::{
 pub use services::{each_running, each_service};
 pub use storage::{has_durable_volume, has_external_database, is_durable, loses_data};
 pub use usage::{Uses, uses};
-pub use workload::{DatabaseView, Workload, untagged};
+pub use workload::{Workload, untagged};
 pub use workloads::{Viewer, view};

@@ -10,7 +10,7 @@ use super::rds_unreachable_from_service::to_open;
 use super::{ecs_builtin_database, ecs_unsafe_rollback};
 use crate::config::Config;
 use crate::facts::{
-    DatabaseView, Viewer, Workload, database_variables, holders, is_durable, offending, readable_as, right_reference,
+    Database, Viewer, Workload, database_variables, holders, is_durable, offending, readable_as, right_reference,
 };
 use crate::model::judgement::Judgement;
 use crate::model::remediation::Action;
@@ -61,7 +61,7 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
             for id in database.security_groups {
                 let Ok(Some(group)) = w.group(id) else { continue };
                 // Inside a window single addresses are allowed; at its end they are not, and that end may be now.
-                let strict = DatabaseView {
+                let strict = Database {
                     phase: crate::model::tags::PhaseReading::MIGRATED,
                     ..database.clone()
                 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{
-    DatabaseView, Leads, ROLLOUT_WRITES, SECRET_READS, database_variables, each_running, leads, parameter, resolve,
+    Database, Leads, ROLLOUT_WRITES, SECRET_READS, database_variables, each_running, leads, parameter, resolve,
     right_reference, roll_out, shape, usable_keys,
 };
 use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
@@ -246,7 +246,7 @@ fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<Stri
     ))
 }
 
-fn unusable(shape: &SecretShape, name: &str, databases: &[DatabaseView<'_>]) -> String {
+fn unusable(shape: &SecretShape, name: &str, databases: &[Database<'_>]) -> String {
     match shape {
         SecretShape::Plain(c) if !c.is_well_formed() => {
             format!("{name} is malformed itself: see secret-malformed-url")

@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::collections::BTreeMap;
 
 use super::rule::{Failure, Judgement, Meta, Rule, Subject, Workload};
-use crate::facts::{DatabaseView, offending, revoke};
+use crate::facts::{Database, offending, revoke};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{IngressRule, SecurityGroup};
@@ -49,7 +49,7 @@ impl Rule for RdsOpenIngress {
             Ok(databases) => databases,
             Err(e) => return w.unknown(&e),
         };
-        let mut guarded: BTreeMap<&str, Vec<&DatabaseView<'_>>> = BTreeMap::new();
+        let mut guarded: BTreeMap<&str, Vec<&Database<'_>>> = BTreeMap::new();
         for database in databases {
             for id in database.security_groups {
                 guarded.entry(id).or_default().push(database);
@@ -67,7 +67,7 @@ impl Rule for RdsOpenIngress {
     }
 }
 
-fn judge_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&DatabaseView<'a>]) -> Judgement<'a> {
+fn judge_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&Database<'a>]) -> Judgement<'a> {
     let subject = Subject::Group(group);
     let (offending, undetermined) = offending(w, group, databases);
     let mut judgement = match (offending.as_slice(), undetermined.then(|| w.services_error()).flatten()) {
@@ -87,12 +87,7 @@ fn judge_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&Dat
     judgement
 }
 
-fn failure(
-    w: &Workload<'_>,
-    group: &SecurityGroup,
-    databases: &[&DatabaseView<'_>],
-    rules: &[&IngressRule],
-) -> Failure {
+fn failure(w: &Workload<'_>, group: &SecurityGroup, databases: &[&Database<'_>], rules: &[&IngressRule]) -> Failure {
     let world = rules.iter().any(|r| r.is_world());
     let names: Vec<&str> = databases.iter().map(|d| d.id).collect();
     let sources: Vec<String> = rules.iter().map(|r| r.describe()).collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{DatabaseView, Reach, Uses, also_guards, reach, untagged, uses};
+use crate::facts::{Database, Reach, Uses, also_guards, reach, untagged, uses};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::Action;
@@ -60,7 +60,7 @@ impl Rule for RdsUnreachableFromService {
 
 /// A database, and the services that should reach it and don't.
 struct Paths<'w, 'a> {
-    database: &'w DatabaseView<'a>,
+    database: &'w Database<'a>,
     port: u16,
     /// Whether any service was looked at.
     looked: bool,
@@ -184,14 +184,14 @@ fn failure(w: &Workload<'_>, path: &Paths<'_, '_>) -> Failure {
     }
 }
 
-fn guards<'a>(w: &Workload<'a>, database: &DatabaseView<'_>) -> impl Iterator<Item = &'a SecurityGroup> {
+fn guards<'a>(w: &Workload<'a>, database: &Database<'_>) -> impl Iterator<Item = &'a SecurityGroup> {
     let groups = w.snapshot.security_groups.as_ref().ok();
     let ids = database.security_groups.to_vec();
     ids.into_iter().filter_map(move |id| groups?.get(&id))
 }
 
 /// The database's group that would be opened for a service: tagged, if one is.
-fn guard<'a>(w: &Workload<'a>, database: &DatabaseView<'_>) -> Option<&'a SecurityGroup> {
+fn guard<'a>(w: &Workload<'a>, database: &Database<'_>) -> Option<&'a SecurityGroup> {
     let tagged = |g: &&SecurityGroup| g.tags.workload(w.prefix) == Some(w.name);
     guards(w, database).find(tagged).or_else(|| guards(w, database).next())
 }
