@@ -7,7 +7,7 @@ use crate::diagnose::Way;
 use crate::facts::{Database, Leads, database_variables, leads, resolve, shape};
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::remediation::revision_name;
-use crate::model::resources::{Access, Service, TaskDefinition};
+use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition};
 use crate::model::snapshot::ReadError;
 use crate::model::value_from::{self, ValueFrom};
 
@@ -83,7 +83,7 @@ fn task_role(list: &List<'_>, way: &Way) -> Item {
             None => Answer::proved("it has none: its containers have no AWS permission of their own, and need none"),
             Some(role) => {
                 let name = role.rsplit('/').next().unwrap_or(role);
-                match list.w.snapshot.access.get(&(role.clone(), "*".to_owned())) {
+                match list.w.snapshot.access.get(&(role.clone(), AccessTarget::EcsExec)) {
                     Some(Ok(Access::NoRole)) => Answer::disproved(
                         format!("IAM knows no role {name}"),
                         format!("make {name}, or name another, and deploy"),

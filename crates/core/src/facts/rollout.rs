@@ -43,7 +43,7 @@ fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> 
     };
     changes.iter().find_map(|change| {
         let resource = readable_as(w, &change.after).ok()??;
-        match w.snapshot.access.get(&(role.clone(), resource.into_owned())) {
+        match w.snapshot.access.get(&(role.clone(), resource.into_owned().into())) {
             Some(Ok(Access::Denied { missing })) => Some(format!(
                 "{role} may not {}: see ecs-secret-unreadable",
                 missing.join(", nor ")

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::ecs_exec_disabled::EXEC;
 use super::rds_unenforced_tls::own_groups;
 use super::rds_unreachable_from_service::to_open;
 use super::{ecs_builtin_database, ecs_unsafe_rollback};
@@ -14,6 +13,7 @@ use crate::facts::{
 };
 use crate::model::judgement::Judgement;
 use crate::model::remediation::Action;
+use crate::model::resources::AccessTarget;
 use crate::model::snapshot::Snapshot;
 
 /// What a second look should read.
@@ -27,8 +27,8 @@ pub struct Wants {
     pub parameter_groups: BTreeSet<(bool, String)>,
     /// Secrets by ARN: whom does their resource policy let in?
     pub policies: BTreeSet<String>,
-    /// Roles by ARN, with what they must be able to read (`*`: do what ECS Exec needs).
-    pub access: BTreeMap<String, BTreeSet<String>>,
+    /// Roles by ARN, with what they must be able to read or do.
+    pub access: BTreeMap<String, BTreeSet<AccessTarget>>,
     /// Services by ARN: which revisions would a rollback choose?
     pub rollback_targets: BTreeSet<String>,
     /// Services by ARN: what do their logs say?
@@ -85,7 +85,11 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
                 wants.logs.insert(service.arn.clone());
             }
             if let (true, Some(role)) = (exec, &definition.task_role) {
-                wants.access.entry(role.clone()).or_default().insert(EXEC.to_owned());
+                wants
+                    .access
+                    .entry(role.clone())
+                    .or_default()
+                    .insert(AccessTarget::EcsExec);
             }
             if definition.revision > 1 && !is_durable(&w, definition, service.fargate) && right_reference(&w).is_err() {
                 wants.earlier.insert(definition.arn.clone());
@@ -96,10 +100,13 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
 }
 
 /// The roles of a workload's services, with what their running revisions read and what a rollout would have them read.
-fn want_access(w: &Workload<'_>, access: &mut BTreeMap<String, BTreeSet<String>>) {
+fn want_access(w: &Workload<'_>, access: &mut BTreeMap<String, BTreeSet<AccessTarget>>) {
     let mut want = |role: &str, reference: &str| {
         if let Ok(Some(resource)) = readable_as(w, reference) {
-            access.entry(role.to_owned()).or_default().insert(resource.into_owned());
+            access
+                .entry(role.to_owned())
+                .or_default()
+                .insert(resource.into_owned().into());
         }
     };
     for &service in w.services().unwrap_or_default() {
@@ -144,8 +151,8 @@ mod tests {
     use crate::rules::testing::secrets::{OTHER, PARAMETER_ARN, good, other, parameter, plain_url};
     use crate::rules::testing::workload::{ROLE, SECRET, clean, now, refer, web};
 
-    fn set(resources: &[&str]) -> BTreeSet<String> {
-        resources.iter().map(|r| (*r).to_owned()).collect()
+    fn set<T: Ord + From<&'static str>>(resources: &[&'static str]) -> BTreeSet<T> {
+        resources.iter().map(|r| T::from(r)).collect()
     }
 
     /// What a look at the first reads asks for: the policies of all secrets that count, and for each role what it reads, or
@@ -157,7 +164,7 @@ mod tests {
             change(&mut s);
             wants(&s, &Config::default(), now())
         };
-        let pair = |resources: &[&str]| BTreeMap::from([(ROLE.to_owned(), set(resources))]);
+        let pair = |resources: &[&'static str]| BTreeMap::from([(ROLE.to_owned(), set(resources))]);
         let all = wanted(|s| {
             other(s);
         });

@@ -8,14 +8,11 @@ use crate::facts::{each_service, rollout_refusal};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::{Action, ServiceSetting, revision_name};
-use crate::model::resources::{Access, Service, TaskDefinition};
+use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition};
 use crate::model::snapshot::ReadError;
 
 /// `ecs-exec-disabled`
 pub struct EcsExecDisabled;
-
-/// Stands for the actions of ECS Exec in `Snapshot::access`.
-pub(super) const EXEC: &str = "*";
 
 static META: Meta = Meta {
     id: "ecs-exec-disabled",
@@ -65,7 +62,7 @@ fn role(w: &Workload<'_>, definition: &TaskDefinition) -> Result<Option<String>,
     let Some(role) = &definition.task_role else {
         return Ok(Some(format!("{} has no task role", revision_name(&definition.arn))));
     };
-    match w.snapshot.access.get(&(role.clone(), EXEC.to_owned())) {
+    match w.snapshot.access.get(&(role.clone(), AccessTarget::EcsExec)) {
         Some(Ok(Access::Denied { missing })) => Ok(Some(format!("its task role {role} lacks {}", missing.join(", ")))),
         Some(Ok(Access::NoRole)) => Ok(Some(format!("its task role {role} does not exist"))),
         Some(Err(e)) => Err(Arc::clone(e)),

@@ -12,7 +12,7 @@ use crate::facts::{SECRET_READS, database_variables, each_running, no_execution_
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::remediation::revision_name;
-use crate::model::resources::{Access, Service, TaskDefinition};
+use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition};
 use crate::model::snapshot::ReadError;
 
 /// `ecs-secret-unreadable`
@@ -73,7 +73,7 @@ fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &'a Tas
     let mut missing: BTreeSet<&str> = BTreeSet::new();
     let mut absent = false;
     for arn in &needed {
-        match w.snapshot.access.get(&(role.clone(), arn.to_string())) {
+        match w.snapshot.access.get(&(role.clone(), AccessTarget::from(arn.as_ref()))) {
             Some(Ok(Access::Allowed)) => {}
             Some(Ok(Access::Denied { missing: actions })) => missing.extend(actions.iter().map(String::as_str)),
             Some(Ok(Access::NoRole)) => absent = true,
