@@ -22,10 +22,10 @@ pub use index::Index;
 pub use ingress::{also_guards, close_public_access, cut_off, is_allowed, offending, revoke};
 pub use migrations::why_failed;
 pub use reach::{Reach, reach};
-pub use rollout::{ROLLOUT_WRITES, add_secret, no_execution_role, roll_out, rollout_refusal};
+pub use rollout::{ROLLOUT_WRITES, add_secret, ask_to_roll_out, no_execution_role, roll_out, rollout_refusal};
 pub use secrets::{
-    Leads, Reference, SECRET_READS, database_variables, leads, parameter, readable_as, references, resolve,
-    right_connection, right_reference, shape, usable_keys,
+    Leads, Reference, SECRET_READS, ask_to_read, database_variables, leads, parameter, readable_as, references,
+    resolve, right_connection, right_reference, shape, usable_keys,
 };
 pub use services::{each_running, each_service};
 pub use storage::{has_durable_volume, has_external_database, is_durable, loses_data};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::database::{DEFAULT_PORT, Database};
 use super::workload::Workload;
 use crate::model::connection::{Connection, SecretShape};
+use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
 use crate::model::snapshot::{Lookup, ReadError, Seen, Value};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
@@ -185,6 +186,13 @@ pub fn readable_as<'r, 'a: 'r>(w: &Workload<'a>, reference: &'r str) -> Seen<Opt
             Ok(parameter(w, name)?.map(|_| arn.into()))
         }
         ValueFrom::Parameter(_) => Ok(None),
+    }
+}
+
+/// Asks whether the execution role of a revision may read what a reference leads to.
+pub fn ask_to_read(w: &Workload<'_>, definition: &TaskDefinition, reference: &str, reads: &mut FollowUpReads) {
+    if let (Some(role), Ok(Some(resource))) = (&definition.execution_role, readable_as(w, reference)) {
+        reads.may(role, resource.into_owned().into());
     }
 }
 

@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{each_service, rollout_refusal};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -54,6 +54,17 @@ impl Rule for EcsExecDisabled {
                 }
             })
         })
+    }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        for &service in w.services().unwrap_or_default() {
+            if let Ok(TaskDefinition {
+                task_role: Some(role), ..
+            }) = w.running(service)
+            {
+                reads.may(role, AccessTarget::EcsExec);
+            }
+        }
     }
 }
 

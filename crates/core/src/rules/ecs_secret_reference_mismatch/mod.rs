@@ -3,10 +3,10 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{
-    Database, Leads, ROLLOUT_WRITES, SECRET_READS, database_variables, each_running, leads, parameter, resolve,
-    right_reference, roll_out, shape, usable_keys,
+    Database, Leads, ROLLOUT_WRITES, SECRET_READS, ask_to_roll_out, database_variables, each_running, leads, parameter,
+    resolve, right_reference, roll_out, shape, usable_keys,
 };
 use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::model::finding::Evidence;
@@ -30,6 +30,7 @@ static META: Meta = Meta {
     reads: SECRET_READS,
     writes: ROLLOUT_WRITES,
     risk: Risk::Brief,
+    follow_up: FollowUp::With("ecs-secret-unreadable"),
     ..Meta::DEFAULT
 };
 
@@ -40,6 +41,10 @@ impl Rule for EcsSecretReferenceMismatch {
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_running(w, |service, definition| judge_service(w, service, definition))
+    }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        ask_to_roll_out(w, self.judge(w), reads);
     }
 }
 

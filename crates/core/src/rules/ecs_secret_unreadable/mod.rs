@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::facts::{SECRET_READS, database_variables, each_running, no_execution_role, readable_as};
+use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::{SECRET_READS, ask_to_read, database_variables, each_running, no_execution_role, readable_as};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::remediation::revision_name;
@@ -48,6 +48,15 @@ impl Rule for EcsSecretUnreadable {
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_running(w, |service, definition| judge_service(w, service, definition))
+    }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        for &service in w.services().unwrap_or_default() {
+            let Ok(definition) = w.running(service) else { continue };
+            for (_, variable) in database_variables(w, definition) {
+                ask_to_read(w, definition, &variable.value_from, reads);
+            }
+        }
     }
 }
 

@@ -3,11 +3,12 @@ pub(super) mod cases;
 
 use std::collections::BTreeMap;
 
-use super::rule::{Failure, Judgement, Meta, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Rule, Subject, Workload};
 use crate::facts::{Database, offending, revoke};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{IngressRule, SecurityGroup};
+use crate::model::tags::PhaseReading;
 
 /// `rds-open-ingress`
 pub struct RdsOpenIngress;
@@ -36,6 +37,7 @@ static META: Meta = Meta {
     writes: &["ec2:RevokeSecurityGroupIngress"],
     risk: Risk::None,
     caused_by: &["rds-migration-overdue"],
+    follow_up: FollowUp::Always,
     ..Meta::DEFAULT
 };
 
@@ -64,6 +66,23 @@ impl Rule for RdsOpenIngress {
             }
         }
         out
+    }
+
+    /// Asked for `rds-migration-overdue`, too, which closes the same groups.
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        for database in w.databases().unwrap_or_default() {
+            for id in database.security_groups {
+                let Ok(Some(group)) = w.group(id) else { continue };
+                // Inside a window single addresses are allowed; at its end they are not, and that end may be now.
+                let strict = Database {
+                    phase: PhaseReading::MIGRATED,
+                    ..database.clone()
+                };
+                if !offending(w, group, &[&strict]).0.is_empty() {
+                    reads.guarded.insert(id.clone());
+                }
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
 use crate::facts::{Database, RdsResource, each_storage_owner, untagged, uses};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -40,6 +40,16 @@ impl Rule for RdsUnenforcedTls {
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_storage_owner(w, |database| judge_one(w, database))
     }
+
+    /// The parameter groups of one's own that decide for a database of the workload.
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        let databases = w.databases().unwrap_or_default().iter();
+        let deciding = databases.filter(|d| !d.is_orphaned_member()).filter_map(deciding);
+        let own = deciding.filter(|(_, name)| !is_default(name));
+        reads
+            .parameter_groups
+            .extend(own.map(|(of_cluster, name)| (of_cluster, name.to_owned())));
+    }
 }
 
 /// The parameter group that decides: whether it is one of clusters, and its name. `None` for other engines.
@@ -57,17 +67,6 @@ fn deciding<'a>(database: &Database<'a>) -> Option<(bool, &'a str)> {
 /// Whether AWS made the group: it sets nothing, and can't be changed.
 fn is_default(name: &str) -> bool {
     name.starts_with("default.")
-}
-
-/// The parameter groups of one's own that decide for a database of the workload: by whether they are clusters', and
-/// by name.
-pub fn own_groups(w: &Workload<'_>) -> Vec<(bool, String)> {
-    let databases = w.databases().unwrap_or_default().iter();
-    let deciding = databases.filter(|d| !d.is_orphaned_member()).filter_map(deciding);
-    deciding
-        .filter(|(_, name)| !is_default(name))
-        .map(|(of_cluster, name)| (of_cluster, name.to_owned()))
-        .collect()
 }
 
 /// Whether the engine asks for TLS where no parameter group says otherwise. `None` where the version does not tell.

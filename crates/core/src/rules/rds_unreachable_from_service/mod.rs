@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
 use crate::facts::{Database, Reach, Uses, also_guards, reach, untagged, uses};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -55,6 +55,16 @@ impl Rule for RdsUnreachableFromService {
             Err(e) => w.unknown(&e),
             Ok(paths) => paths.iter().filter_map(|p| judge_one(w, p)).collect(),
         }
+    }
+
+    /// Groups that a correction would open: what else they guard must be known first.
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        let paths = paths(w).unwrap_or_default();
+        let failing = paths
+            .iter()
+            .filter(|p| p.cut_off.iter().any(|(_, r)| matches!(r, Reach::NoRule(_))));
+        let guards = failing.filter_map(|p| guard(w, p.database));
+        reads.guarded.extend(guards.map(|g| g.id.clone()));
     }
 }
 
@@ -194,18 +204,6 @@ fn guards<'a>(w: &Workload<'a>, database: &Database<'_>) -> impl Iterator<Item =
 fn guard<'a>(w: &Workload<'a>, database: &Database<'_>) -> Option<&'a SecurityGroup> {
     let tagged = |g: &&SecurityGroup| g.tags.workload(w.prefix) == Some(w.name);
     guards(w, database).find(tagged).or_else(|| guards(w, database).next())
-}
-
-/// Groups that a correction would open: what else they guard must be known first.
-pub fn to_open(w: &Workload<'_>) -> Vec<String> {
-    let paths = paths(w).unwrap_or_default();
-    let failing = paths
-        .iter()
-        .filter(|p| p.cut_off.iter().any(|(_, r)| matches!(r, Reach::NoRule(_))));
-    failing
-        .filter_map(|p| guard(w, p.database))
-        .map(|g| g.id.clone())
-        .collect()
 }
 
 fn remedy(w: &Workload<'_>, path: &Paths<'_, '_>) -> Remedy {
