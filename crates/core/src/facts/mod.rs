@@ -1,5 +1,6 @@
 //! What several rules ask of a workload. Nothing here knows a rule.
 
+mod credential_source;
 mod credentials;
 mod database;
 mod databases;
@@ -7,6 +8,7 @@ mod index;
 mod ingress;
 mod migrations;
 mod reach;
+mod resolution;
 mod rollout;
 mod secrets;
 mod services;
@@ -15,20 +17,22 @@ mod usage;
 pub mod workload;
 pub mod workloads;
 
-pub use credentials::{Held, Holder, connections, each_holder, holders, in_use};
+pub use credential_source::{CredentialSource, CredentialValue, Reference};
+pub use credentials::{connections, connections_in_use, credential_sources, each_credential_source};
 pub use database::{DATABASE_READS, DEFAULT_PORT, Database, RdsResource, not_available};
 pub use databases::{configure, each_storage_owner};
 pub use index::Index;
-pub use ingress::{also_guards, close_public_access, cut_off, is_allowed, offending, revoke};
+pub use ingress::{also_guards, close_public_access, is_allowed, losing_access, offending, revoke};
 pub use migrations::why_failed;
 pub use reach::{Reach, reach};
+pub use resolution::{Resolution, resolves_to};
 pub use rollout::{ROLLOUT_WRITES, add_secret, ask_to_roll_out, no_execution_role, roll_out, rollout_refusal};
 pub use secrets::{
-    Leads, Reference, SECRET_READS, ask_to_read, database_variables, leads, parameter, readable_as, references,
-    resolve, right_connection, right_reference, shape, usable_keys,
+    SECRET_READS, ask_to_read, database_variables, parameter, readable_as, references, resolve, right_connection,
+    right_reference, shape, usable_keys,
 };
 pub use services::{each_running, each_service};
 pub use storage::{has_durable_volume, has_external_database, is_durable, loses_data};
-pub use usage::{Uses, uses};
+pub use usage::{DatabaseUsage, database_usage};
 pub use workload::{Workload, untagged};
-pub use workloads::{Viewer, view};
+pub use workloads::{Workloads, one_workload};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{
-    Database, Leads, ROLLOUT_WRITES, SECRET_READS, ask_to_roll_out, database_variables, each_running, leads, parameter,
-    resolve, right_reference, roll_out, shape, usable_keys,
+    Database, ROLLOUT_WRITES, Resolution, SECRET_READS, ask_to_roll_out, database_variables, each_running, parameter,
+    resolve, resolves_to, right_reference, roll_out, shape, usable_keys,
 };
 use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::model::finding::Evidence;
@@ -256,7 +256,7 @@ fn unusable(shape: &SecretShape, name: &str, databases: &[Database<'_>]) -> Stri
         SecretShape::Plain(c) if !c.is_well_formed() => {
             format!("{name} is malformed itself: see secret-malformed-url")
         }
-        SecretShape::Plain(c) if matches!(leads(c, databases), Leads::Astray(..)) => {
+        SecretShape::Plain(c) if matches!(resolves_to(c, databases), Resolution::Elsewhere(..)) => {
             format!("{name} does not lead to the workload's database: see secret-wrong-database")
         }
         SecretShape::Plain(_) => format!("whether {name} leads to the workload's database can't be told"),

@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{Database, RdsResource, each_storage_owner, untagged, uses};
+use crate::facts::{Database, RdsResource, database_usage, each_storage_owner, untagged};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::Action;
@@ -226,9 +226,9 @@ fn strangers(w: &Workload<'_>, group: &ParameterGroup) -> Seen<Vec<String>> {
 /// try TLS first.
 fn refuses_tls(w: &Workload<'_>) -> Option<String> {
     w.services().unwrap_or_default().iter().find_map(|service| {
-        let uses = uses(w, service).ok()?;
+        let usage = database_usage(w, service).ok()?;
         let plain = |c: &&crate::model::connection::Connection| c.sslmode.as_deref() == Some("disable");
-        uses.connections.iter().any(plain).then(|| {
+        usage.connections.iter().any(plain).then(|| {
             format!(
                 "{}/{} connects with sslmode=disable and would be shut out; change that first",
                 service.cluster, service.name
