@@ -1,4 +1,14 @@
-//! What several rules ask of a workload. Nothing here knows a rule.
+//! What several rules ask of a workload, each question answered in one place.
+//!
+//! - [`Workloads`] reads every tag of a snapshot once; a [`Workload`] is one of them, with what belongs to it.
+//! - [`Database`]: what its databases are, with their members, hosts and groups ([`each_storage_owner`], [`configure`]).
+//! - [`CredentialSource`], [`Reference`]: which secrets and parameters its containers use, what they hold ([`shape`]), and
+//!   which database a connection leads to ([`resolves_to`], [`database_usage`]).
+//! - [`is_allowed`], [`losing_access`], [`reach`]: who is let in, and who would be shut out.
+//! - [`each_service`], [`is_durable`], [`roll_out`]: its services, where they keep data, and how they are given another
+//!   revision. [`why_failed`]: how a migration ended.
+//!
+//! Absent on purpose: rules. Nothing here imports one, and a rule imports no other rule. What two rules need moves here.
 
 mod credential_source;
 mod credentials;
@@ -14,8 +24,8 @@ mod secrets;
 mod services;
 mod storage;
 mod usage;
-pub mod workload;
-pub mod workloads;
+mod workload;
+mod workloads;
 
 pub use credential_source::{CredentialSource, CredentialValue, Reference};
 pub use credentials::{connections, connections_in_use, credential_sources, each_credential_source};
