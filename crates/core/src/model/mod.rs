@@ -7,6 +7,7 @@ pub mod judgement;
 pub mod key;
 pub mod policy;
 mod purpose;
+pub mod read_error;
 pub mod remediation;
 pub mod resources;
 pub mod rule_meta;
