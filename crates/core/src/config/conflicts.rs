@@ -4,10 +4,10 @@
 
 use std::collections::HashMap;
 
+use super::change_windows::{self, WindowError};
 use super::forms::role_account;
 use super::settings::ChangeWindow;
 use super::tree::{Fault, Node, Place, quote};
-use crate::plan::windows;
 
 /// All faults of the tree in one list.
 pub(super) fn find(root: &Node) -> Vec<Fault> {
@@ -119,7 +119,7 @@ fn targets(root: &Node, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Windows that could never open because nobody can tell when.
+/// Windows that would never open, since their expression or time zone means nothing.
 fn change_windows(root: &Node, faults: &mut Vec<Fault>) {
     let Some(windows) = root.at(&["safety", "change_windows"]) else {
         return;
@@ -135,21 +135,23 @@ fn change_windows(root: &Node, faults: &mut Vec<Fault>) {
                 .unwrap_or("UTC")
                 .to_owned(),
         };
-        let place = match windows::check(&window) {
-            Ok(()) => continue,
-            Err(windows::WindowError::TimeZone(_)) => given("time_zone").map_or(item.place, |e| e.node.place),
-            Err(windows::WindowError::Cron(_)) => cron.node.place,
+        let Err(error) = change_windows::validate(&window) else {
+            continue;
         };
-        let what = match windows::check(&window) {
-            Err(windows::WindowError::TimeZone(zone)) => {
+        let (place, what) = match error {
+            WindowError::TimeZone(zone) => (
+                given("time_zone").map_or(item.place, |e| e.node.place),
                 format!(
                     "time_zone: {} is no IANA time zone; write it like Europe/Berlin or UTC",
                     quote(&zone)
-                )
-            }
-            _ => format!(
-                "cron: {} is no cron expression of five fields (minute hour day-of-month month day-of-week)",
-                quote(&window.cron)
+                ),
+            ),
+            WindowError::Cron(cron_text) => (
+                cron.node.place,
+                format!(
+                    "cron: {} is no cron expression of five fields (minute hour day-of-month month day-of-week)",
+                    quote(&cron_text)
+                ),
             ),
         };
         faults.push(Fault::new(place, format!("safety.change_windows[{i}].{what}")));

@@ -7,6 +7,7 @@
 //! text → tree (YAML with places) → check (against the schema) + conflicts (between keys) → Config
 //! ```
 
+pub mod change_windows;
 mod check;
 mod conflicts;
 pub mod forms;
