@@ -122,24 +122,6 @@ impl Config {
         self.rules.get(id).cloned().unwrap_or_default()
     }
 
-    /// Whether a rule is judged: as the configuration says, else as the rule itself.
-    #[must_use]
-    pub fn judges(&self, meta: &crate::rules::Meta) -> bool {
-        self.rules.get(meta.id).and_then(|r| r.enabled).unwrap_or(meta.enabled)
-    }
-
-    /// Whether the rule with this id is judged; false if there is none.
-    #[must_use]
-    pub fn judges_id(&self, id: &str) -> bool {
-        crate::rules::find(id).is_some_and(|r| self.judges(r.meta()))
-    }
-
-    /// Whether the corrections of a rule may be carried out, its mode apart.
-    #[must_use]
-    pub fn corrects(&self, meta: &crate::rules::Meta) -> bool {
-        self.rules.get(meta.id).and_then(|r| r.correct).unwrap_or(meta.corrects)
-    }
-
     /// The mode of a rule: its own, but never above the global one.
     #[must_use]
     pub fn mode_of(&self, rule: &str) -> Mode {

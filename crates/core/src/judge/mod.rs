@@ -14,6 +14,7 @@ use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding
 use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
+use crate::rules::settings::{is_enabled, may_correct};
 use crate::rules::wants::Viewer;
 use crate::rules::{Judgement, Meta, Outcome, REGISTRY, Remedy, Rule, Workload};
 pub use fleet::{Fleet, Tally};
@@ -112,13 +113,13 @@ struct Active {
 fn active(config: &Config) -> Vec<Active> {
     let all = REGISTRY.iter().enumerate();
     all.map(|(rank, rule)| (rank, *rule, rule.meta()))
-        .filter(|(_, _, meta)| config.judges(meta))
+        .filter(|(_, _, meta)| is_enabled(meta, config))
         .map(|(rank, rule, meta)| Active {
             rank,
             rule,
             meta,
             severity: config.rule(meta.id).severity,
-            corrects: config.corrects(meta),
+            corrects: may_correct(meta, config),
         })
         .collect()
 }

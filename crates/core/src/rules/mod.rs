@@ -45,6 +45,7 @@ mod secret_no_tls;
 mod secret_unrotated;
 mod secret_uses_master_user;
 mod secret_wrong_database;
+pub mod settings;
 mod subject;
 pub mod support;
 #[cfg(test)]

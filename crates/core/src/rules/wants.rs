@@ -10,6 +10,7 @@ use super::index::Index;
 use super::rds_open_ingress::offending;
 use super::rds_unenforced_tls::own_groups;
 use super::rds_unreachable_from_service::to_open;
+use super::settings::is_enabled_id;
 use super::support::{database_variables, holders, is_durable, readable_as, right_reference};
 use super::workload::{Answers, DatabaseView};
 use super::{Workload, ecs_builtin_database, ecs_unsafe_rollback};
@@ -42,10 +43,10 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
     let mut wants = Wants::default();
     let viewer = Viewer::new(snapshot, config, now, None);
     let [rollbacks, logs, exec] =
-        ["ecs-unsafe-rollback", "ecs-builtin-database", "ecs-exec-disabled"].map(|rule| config.judges_id(rule));
-    let policies = config.judges_id("secret-broad-access");
+        ["ecs-unsafe-rollback", "ecs-builtin-database", "ecs-exec-disabled"].map(|rule| is_enabled_id(rule, config));
+    let policies = is_enabled_id("secret-broad-access", config);
     // Without the rule its permissions may not be there, so the precondition of rollouts goes with it.
-    let access = config.judges_id("ecs-secret-unreadable");
+    let access = is_enabled_id("ecs-secret-unreadable", config);
     for w in viewer.all() {
         if policies {
             let open = holders(&w)
@@ -71,10 +72,10 @@ pub fn wants(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Wants {
                 }
             }
         }
-        if config.judges_id("rds-unreachable-from-service") {
+        if is_enabled_id("rds-unreachable-from-service", config) {
             wants.guarded.extend(to_open(&w));
         }
-        if config.judges_id("rds-unenforced-tls") {
+        if is_enabled_id("rds-unenforced-tls", config) {
             wants.parameter_groups.extend(own_groups(&w));
         }
         for &service in w.services().unwrap_or_default() {
