@@ -4,12 +4,12 @@
 //! ([`schema()`]) drives the check of a file ([`load_text()`]), so that no key can be known to one and not the other.
 //!
 //! ```text
-//! text → tree (YAML with places) → check (against the schema) + conflicts (between keys) → Config
+//! text → tree (YAML with places) → validate (against the schema) + conflicts (between keys) → explain → Config
 //! ```
 
 pub mod change_windows;
-mod check;
 mod conflicts;
+mod explain;
 pub mod forms;
 mod load;
 pub mod operation;
@@ -18,6 +18,7 @@ mod schema;
 pub mod settings;
 mod show;
 mod tree;
+mod validate;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span, StrInput, Tag};
+use serde_json::{Number, Value as Json};
 
 /// Our deepest key is six levels down; more is a mistake or an attack, and the walk over the tree is recursive.
 const MAX_DEPTH: usize = 24;
@@ -112,6 +113,17 @@ impl Scalar {
             _ => Meaning::Text,
         }
     }
+
+    fn to_json(&self) -> Json {
+        match self.resolve() {
+            Meaning::Null => Json::Null,
+            Meaning::Bool(b) => Json::Bool(b),
+            #[allow(clippy::cast_precision_loss)] // far out of every range
+            Meaning::Int(number) => Number::from_i128(number).map_or_else(|| Json::from(number as f64), Json::Number),
+            Meaning::Float(number) => Json::from(number),
+            Meaning::Text => Json::from(self.text.as_str()),
+        }
+    }
 }
 
 impl Node {
@@ -128,6 +140,18 @@ impl Node {
             Value::Scalar(_) => 0,
             Value::List(items) => items.iter().map(Self::depth).max().unwrap_or(0),
             Value::Map(entries) => entries.iter().map(|e| e.node.depth()).max().unwrap_or(0),
+        }
+    }
+
+    /// The value as JSON. Whole numbers past 64 bits become fractions: no key takes them.
+    pub(super) fn to_json(&self) -> Json {
+        match &self.value {
+            Value::Scalar(scalar) => scalar.to_json(),
+            Value::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
+            Value::Map(entries) => {
+                let pairs = entries.iter().map(|e| (e.key.clone(), e.node.to_json()));
+                Json::Object(pairs.collect())
+            }
         }
     }
 
