@@ -14,7 +14,7 @@ use super::settings::is_enabled_id;
 use super::support::{database_variables, holders, is_durable, readable_as, right_reference};
 use super::workload::{Answers, DatabaseView};
 use super::{Workload, ecs_builtin_database, ecs_unsafe_rollback};
-use crate::config::{Config, WorkloadParams};
+use crate::config::{Config, Parameters};
 use crate::model::remediation::Action;
 use crate::model::snapshot::Snapshot;
 
@@ -150,7 +150,7 @@ pub struct Viewer<'a> {
     now: Timestamp,
     index: Arc<Index<'a>>,
     /// Most workloads override nothing, and share what holds for all.
-    defaults: Arc<WorkloadParams>,
+    defaults: Arc<Parameters>,
 }
 
 impl<'a> Viewer<'a> {
@@ -192,6 +192,7 @@ impl<'a> Viewer<'a> {
             prefix: &self.config.tag_prefix,
             now: self.now,
             max_window: self.config.migration.max_window,
+            migration_timeout: self.config.migrations.timeout,
             params: if overridden {
                 Arc::new(self.config.params(name))
             } else {

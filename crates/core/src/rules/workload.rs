@@ -11,7 +11,7 @@ use super::index::Index;
 use super::support::{Holder, Reference, Whole};
 use super::warm::fetch;
 use super::{Failure, Judgement, Outcome, Subject};
-use crate::config::WorkloadParams;
+use crate::config::Parameters;
 use crate::model::remediation::Action;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
@@ -29,8 +29,10 @@ pub struct Workload<'a> {
     pub now: Timestamp,
     /// `migration.max_window` of the configuration.
     pub max_window: Duration,
+    /// `migrations.timeout` of the configuration.
+    pub migration_timeout: Duration,
     /// The workload's parameters.
-    pub params: Arc<WorkloadParams>,
+    pub params: Arc<Parameters>,
     /// What is tagged for it, and for others.
     pub(super) index: Arc<Index<'a>>,
     /// Its place in the index.

@@ -141,18 +141,21 @@ fn a_workload_overrides_only_what_it_names() {
     assert_eq!(config.params("c"), default);
     assert_eq!(
         config.params("a"),
-        WorkloadParams {
+        Parameters {
             datastore: Datastore::Volume,
             data_paths: vec![],
-            allowed_cidrs: vec!["2001:db8::/32".parse().unwrap()],
+            allowed_ingress: AllowedIngress {
+                cidrs: vec!["2001:db8::/32".parse().unwrap()],
+                ..default.allowed_ingress.clone()
+            },
             ..default.clone()
         }
     );
     assert_eq!(
         config.params("b"),
-        WorkloadParams {
+        Parameters {
             backup_retention_days: 0,
-            migrations_required: true,
+            migrations: Migrations::Required,
             ..default
         }
     );
