@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_understood_never_opens_and_is_told() {
+    fn a_window_that_means_nothing_never_opens_and_is_refused() {
         let strange = window("0 3 * * *", 2, "Mars/Olympus");
         assert_eq!(validate(&strange), Err(WindowError::TimeZone("Mars/Olympus".into())));
         assert_eq!(

@@ -1,6 +1,6 @@
-//! What no single key shows: keys that contradict each other.
+//! Finds keys that contradict each other, which the schema can't see.
 //!
-//! These look at the tree, not at a [`super::Config`], so that they are reported together with all other faults.
+//! This reads the tree, not a [`super::Config`], so that contradictions are reported together with all other faults.
 
 use std::collections::HashMap;
 
@@ -72,7 +72,7 @@ fn events(root: &Node, faults: &mut Vec<Fault>) {
 
 fn targets(root: &Node, faults: &mut Vec<Fault>) {
     let Some(targets) = root.entry("targets") else { return };
-    // No region stands for the caller's default one, which two targets of one account would share as well.
+    // A target without regions takes the caller's default region, which two targets of one account would share.
     let mut seen: HashMap<(&str, Option<&str>), Place> = HashMap::new();
     for (i, target) in targets.node.items().iter().enumerate() {
         let given = |key: &str| target.entry(key).filter(|e| !e.node.is_null());
@@ -100,7 +100,7 @@ fn targets(root: &Node, faults: &mut Vec<Fault>) {
         if named.is_empty() {
             named.push((None, target.place));
         }
-        // Twice within one target is the list's own fault and told there.
+        // A region named twice within one target is a fault of its list, which the schema reports.
         named.sort_unstable();
         named.dedup_by_key(|(region, _)| *region);
         for (region, place) in named {

@@ -23,7 +23,7 @@ pub(super) fn faults(root: &Node, schema: &Json, errors: &[ValidationError<'_>])
         faults: Vec::new(),
     };
     let unknown: HashSet<String> = errors.iter().filter_map(wrong_name).collect();
-    // What stands below a key that is itself wrong was meant for another key.
+    // A value below a wrong key was meant for another key.
     for error in errors
         .iter()
         .filter(|e| !is_below(e.instance_path().as_str(), &unknown))

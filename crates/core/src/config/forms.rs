@@ -148,7 +148,7 @@ impl<'de> Deserialize<'de> for Percent {
     }
 }
 
-/// Defines [`Form`], and for each of its variants a marker type that stands for it in schemas.
+/// Defines [`Form`], and for each of its variants a marker type that names it in schemas.
 macro_rules! forms {
     ($($(#[doc = $doc:literal])+ $form:ident $name:literal $pattern:literal $example:literal;)+) => {
         /// A kind of text with a form of its own.

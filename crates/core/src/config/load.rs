@@ -1,13 +1,13 @@
-//! From a file or a text to a [`Config`], or to everything that is wrong with it.
+//! Reads a file or a text into a [`Config`], or into everything that is wrong with it.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::conflicts;
+use super::schema::schema;
 use super::settings::Config;
 use super::tree::{self, Fault, Node, Place};
-use super::{schema, validate};
+use super::{conflicts, validate};
 
 /// Far above any real configuration; keeps a wrong path (a disk image, `/dev/zero`) from filling the memory.
 pub const MAX_BYTES: usize = 1024 * 1024;

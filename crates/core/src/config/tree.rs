@@ -1,6 +1,6 @@
-//! YAML text as a tree that knows where each of its nodes stands.
+//! Parses YAML text into a tree that knows the place of each node.
 //!
-//! Everything that the text can do to us is bounded here: its depth, and the number of nodes that aliases may blow it up to.
+//! This bounds what a text can cost: its depth, and the number of nodes that aliases expand to.
 
 use std::collections::HashMap;
 
@@ -252,7 +252,7 @@ impl<'a> Builder<'a> {
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Fault> {
         let place = Place::from(&span.start);
-        self.room(place, 1, depth)?;
+        self.reserve(place, 1, depth)?;
         let (value, anchor) = match event {
             Event::Alias(id) => {
                 let Some(node) = self.anchors.get(&id) else {
@@ -263,21 +263,21 @@ impl<'a> Builder<'a> {
                 };
                 let (count, deep) = (node.count(), node.depth());
                 let node = node.clone();
-                self.room(place, count, depth + deep)?;
+                self.reserve(place, count, depth + deep)?;
                 return Ok(node);
             }
             Event::Scalar(text, style, anchor, tag) => {
-                self.refuse_tag(place, tag.as_deref());
+                self.reject_tag(place, tag.as_deref());
                 let plain = style == ScalarStyle::Plain;
                 let text = text.into_owned();
                 (Value::Scalar(Scalar { text, plain }), anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.refuse_tag(place, tag.as_deref());
+                self.reject_tag(place, tag.as_deref());
                 (self.list(depth)?, anchor)
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.refuse_tag(place, tag.as_deref());
+                self.reject_tag(place, tag.as_deref());
                 (self.map(depth)?, anchor)
             }
             other => return Err(Fault::new(place, format!("not valid YAML: unexpected {other:?}"))),
@@ -289,7 +289,7 @@ impl<'a> Builder<'a> {
         Ok(node)
     }
 
-    fn room(&mut self, place: Place, more: usize, depth: usize) -> Result<(), Fault> {
+    fn reserve(&mut self, place: Place, more: usize, depth: usize) -> Result<(), Fault> {
         self.nodes = self.nodes.saturating_add(more);
         if depth > MAX_DEPTH {
             Err(Fault::new(place, format!("nested deeper than {MAX_DEPTH} levels")))
@@ -303,7 +303,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn refuse_tag(&mut self, place: Place, tag: Option<&Tag>) {
+    fn reject_tag(&mut self, place: Place, tag: Option<&Tag>) {
         if let Some(tag) = tag {
             let message = format!(
                 "YAML tags such as {} are not supported; remove it",

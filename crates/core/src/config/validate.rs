@@ -44,7 +44,7 @@ pub(super) fn compile(schema: &Json) -> Result<Validator, ValidationError<'stati
         .build(schema)
 }
 
-/// A null that the schema lets through stands for a key that is left out.
+/// Removes nulls: one that the schema accepts means that the key is left out.
 fn drop_nulls(json: &mut Json) {
     match json {
         Json::Object(keys) => {

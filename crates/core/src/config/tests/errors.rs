@@ -353,17 +353,17 @@ fn what_a_table_needs() {
 
 #[test]
 fn bytes_that_cannot_be_read() {
-    let told = |bytes: &[u8]| load_bytes("h.yaml", bytes, RULES).unwrap_err().to_string();
+    let message = |bytes: &[u8]| load_bytes("h.yaml", bytes, RULES).unwrap_err().to_string();
     assert_eq!(
-        told(b"mode: audit\n# caf\xe9\n"),
+        message(b"mode: audit\n# caf\xe9\n"),
         "h.yaml:2:6: not UTF-8 text; save it as UTF-8"
     );
     assert_eq!(
-        told(&vec![b'#'; MAX_BYTES + 1]),
+        message(&vec![b'#'; MAX_BYTES + 1]),
         "h.yaml: cannot read the configuration: it is larger than 1 MiB, so it is hardly a configuration"
     );
     assert_eq!(
-        told(b"mod: audit"),
+        message(b"mod: audit"),
         "h.yaml:1:1: unknown key \"mod\"; did you mean \"mode\"?"
     );
 }

@@ -1,4 +1,4 @@
-//! What a file gives, and what it is told.
+//! What a file gives, and what is wrong with it.
 
 mod errors;
 mod never_panics;
@@ -175,7 +175,7 @@ fn the_example_is_the_defaults_and_names_every_key() {
     keys_of(&schema, &mut keys);
     assert!(keys.len() > 50);
     for key in keys {
-        // The keys of what isn't supported yet stand in a comment.
+        // The keys of a change window appear in a comment only.
         assert!(
             EXAMPLE.contains(&format!("{key}:")) || ["cron", "duration", "time_zone"].contains(&key),
             "{key}"
