@@ -15,14 +15,11 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::diagnose::{self, Diagnosis, Fact, Hop, Status};
+use crate::facts::{Database, RdsResource, Workload, one_workload};
 use crate::judge::judge;
 use crate::model::finding::{Finding, Verdict as RuleVerdict};
 use crate::model::resources::{Alarm, Backup};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
-use crate::rules::Workload;
-use crate::rules::support::Whole;
-use crate::rules::wants::view;
-use crate::rules::workload::DatabaseView;
 
 /// Rules that answer items, beside those of the way from the service to its database.
 const RULES: &[&str] = &[
@@ -133,7 +130,7 @@ pub struct Checklist {
 #[must_use]
 pub fn checklist(snapshot: &Snapshot, extras: &Extras, config: &Config, now: Timestamp, workload: &str) -> Checklist {
     let config = thorough(config);
-    let w = view(workload, snapshot, &config, now);
+    let w = one_workload(workload, snapshot, &config, now);
     let only = std::iter::once(workload.to_owned()).collect();
     let findings = judge(snapshot, &config, now, Some(&only)).findings;
     let diagnosis = diagnose::through(snapshot, &config, now, workload);
@@ -323,8 +320,8 @@ impl<'a> List<'a> {
     }
 
     /// The databases that data was migrated to: replicas hold nothing of their own.
-    fn databases(&self) -> Seen<Vec<DatabaseView<'a>>> {
-        let replica = |d: &DatabaseView<'_>| matches!(d.whole, Whole::Instance(i) if i.replica_of.is_some());
+    fn databases(&self) -> Seen<Vec<Database<'a>>> {
+        let replica = |d: &Database<'_>| matches!(d.resource, RdsResource::Instance(i) if i.replica_of.is_some());
         Ok(self.w.databases()?.iter().filter(|d| !replica(d)).cloned().collect())
     }
 

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use super::{Answer, Item, List};
 use crate::diagnose::Way;
+use crate::facts::{Database, Resolution, database_variables, resolve, resolves_to, shape};
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::remediation::revision_name;
-use crate::model::resources::{Access, Service, TaskDefinition};
+use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition};
 use crate::model::snapshot::ReadError;
 use crate::model::value_from::{self, ValueFrom};
-use crate::rules::support::{Leads, database_variables, leads, resolve, shape};
-use crate::rules::workload::DatabaseView;
 
 /// Every item about the services, way by way.
 pub(super) fn items(list: &List<'_>) -> Vec<Item> {
@@ -84,7 +83,7 @@ fn task_role(list: &List<'_>, way: &Way) -> Item {
             None => Answer::proved("it has none: its containers have no AWS permission of their own, and need none"),
             Some(role) => {
                 let name = role.rsplit('/').next().unwrap_or(role);
-                match list.w.snapshot.access.get(&(role.clone(), "*".to_owned())) {
+                match list.w.snapshot.access.get(&(role.clone(), AccessTarget::EcsExec)) {
                     Some(Ok(Access::NoRole)) => Answer::disproved(
                         format!("IAM knows no role {name}"),
                         format!("make {name}, or name another, and deploy"),
@@ -234,8 +233,8 @@ fn outlives(list: &List<'_>, way: &Way) -> Answer {
 /// Whether a database variable of a revision leads to `database`.
 fn leads_to(list: &List<'_>, definition: &TaskDefinition, database: &str) -> bool {
     let databases = list.databases().unwrap_or_default();
-    let one: Vec<DatabaseView<'_>> = databases.iter().filter(|d| d.id == database).cloned().collect();
-    let home = |c: &Connection| c.is_well_formed() && leads(c, &one) == Leads::Home;
+    let one: Vec<Database<'_>> = databases.iter().filter(|d| d.id == database).cloned().collect();
+    let home = |c: &Connection| c.is_well_formed() && resolves_to(c, &one) == Resolution::OwnDatabase;
     database_variables(list.w, definition).any(|(_, variable)| {
         let ValueFrom::Secret(target) = value_from::parse(&variable.value_from) else {
             return false;

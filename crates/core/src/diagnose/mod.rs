@@ -23,6 +23,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::Config;
+use crate::facts::{Database, Workload, database_variables, one_workload};
 use crate::judge::judge;
 use crate::model::finding::Finding;
 use crate::model::policy::Risk;
@@ -30,10 +31,6 @@ use crate::model::remediation::{Call, revision_name};
 use crate::model::resources::{SecretVariable, Service, TaskDefinition};
 use crate::model::snapshot::Snapshot;
 use crate::model::value_from::Selector;
-use crate::rules::Workload;
-use crate::rules::support::database_variables;
-use crate::rules::wants::view;
-use crate::rules::workload::DatabaseView;
 pub use aids::Aid;
 pub use database::arns;
 use trail::{Found, Trail, Until};
@@ -270,7 +267,7 @@ pub fn through(snapshot: &Snapshot, config: &Config, now: Timestamp, workload: &
 
 /// The hop `database` of one database by itself: whether it takes connections.
 #[must_use]
-pub fn condition(database: &DatabaseView<'_>) -> Hop {
+pub fn condition(database: &Database<'_>) -> Hop {
     database::state(database).named("database")
 }
 
@@ -283,7 +280,7 @@ fn walk_all(
     until: Until,
 ) -> Diagnosis {
     let config = thorough(config);
-    let w = view(workload, snapshot, &config, now);
+    let w = one_workload(workload, snapshot, &config, now);
     let mut ways = vec![];
     let mut aids = vec![];
     match w.services() {
@@ -410,7 +407,7 @@ fn way(
 ) -> Way {
     let only = std::iter::once(whole.name.to_owned()).collect();
     let findings: Vec<Finding> = judge(snapshot, config, whole.now, Some(&only)).findings;
-    let w = view(whole.name, snapshot, config, whole.now);
+    let w = one_workload(whole.name, snapshot, config, whole.now);
     let mut trail = Trail::new(&w, config, &findings, service, variable);
     let hops = trail.hops(until);
     let status = Status::of(hops.iter().map(|h| h.status));

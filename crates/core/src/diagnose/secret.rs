@@ -2,11 +2,11 @@
 
 use super::trail::{Found, Trail, unread};
 use crate::config::Datastore;
+use crate::facts::{parameter as parameter_shape, resolve, shape};
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::remediation::revision_name;
 use crate::model::resources::Secret;
 use crate::model::value_from::{SecretRef, ValueFrom};
-use crate::rules::support::{parameter as parameter_shape, resolve, shape};
 
 /// A container gets one of `secret_env` from a secret.
 pub(super) fn variable(t: &mut Trail<'_>) -> Found {

@@ -2,9 +2,9 @@
 
 use super::trail::{Found, Trail, unread};
 use super::{Fix, id};
+use crate::facts::readable_as;
 use crate::model::remediation::revision_name;
 use crate::model::resources::{Access, Deployment, Service};
-use crate::rules::support::readable_as;
 
 /// The service is there and meant to run.
 pub(super) fn service(t: &mut Trail<'_>) -> Found {
@@ -122,7 +122,7 @@ pub(super) fn execution_role(t: &mut Trail<'_>) -> Found {
     };
     let name = role.rsplit('/').next().unwrap_or(role);
     let what = t.secret_name().unwrap_or_else(|| resource.to_string());
-    match t.w.snapshot.access.get(&(role.clone(), resource.into_owned())) {
+    match t.w.snapshot.access.get(&(role.clone(), resource.into_owned().into())) {
         Some(Ok(Access::Allowed)) => Found::proved(format!("{name} may read {what}, by IAM's own simulator"))
             .fact("executionRoleArn", role.as_str()),
         // The rule above speaks of everything else.

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::{Fact, Fix, Hop, Source, Status, database, network, secret, service};
 use crate::config::Config;
+use crate::facts::{Database, Workload};
 use crate::model::connection::Connection;
 use crate::model::finding::{Finding, Kind, Verdict};
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
 use crate::model::snapshot::ReadError;
 use crate::model::value_from::{self, ValueFrom};
-use crate::rules::Workload;
-use crate::rules::workload::DatabaseView;
+use crate::rules::settings::may_correct;
 
 /// What a hop came to.
 #[derive(Debug, Clone)]
@@ -125,7 +125,7 @@ pub(super) struct Trail<'a> {
     pub definition: Option<&'a TaskDefinition>,
     pub secret: Option<&'a Secret>,
     pub connection: Option<&'a Connection>,
-    pub database: Option<DatabaseView<'a>>,
+    pub database: Option<Database<'a>>,
 }
 
 type Step = for<'t, 'a> fn(&'t mut Trail<'a>) -> Found;
@@ -251,7 +251,7 @@ impl<'a> Trail<'a> {
             ..Fix::by_hand(format!("see `holdfast rules {}`", finding.rule), vec![])
         };
         if let Some(r) = &finding.remediation {
-            let corrects = crate::rules::find(&finding.rule).is_some_and(|rule| self.config.corrects(rule.meta()));
+            let corrects = crate::rules::find(&finding.rule).is_some_and(|rule| may_correct(rule.meta(), self.config));
             fix.summary.clone_from(&r.summary);
             fix.risk = (!r.calls.is_empty()).then_some(r.risk);
             fix.calls.clone_from(&r.calls);

@@ -7,14 +7,13 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::facts::{Workload, one_workload, why_failed};
 use crate::judge::Judged;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::policy::Severity;
 use crate::model::remediation::revision_name;
 use crate::model::resources::{MigrationFamily, TaskRun};
 use crate::model::snapshot::Snapshot;
-use crate::rules::wants::view;
-use crate::rules::{Workload, why_failed};
 pub use redact::redact;
 
 /// What is asked.
@@ -59,7 +58,7 @@ const FAILED: &str = "migration-failed";
 #[must_use]
 pub fn decide(snapshot: &Snapshot, judged: &Judged, asked: &Asked<'_>, config: &Config, now: Timestamp) -> GateVerdict {
     let mut view = View {
-        workload: view(asked.workload, snapshot, config, now),
+        workload: one_workload(asked.workload, snapshot, config, now),
         judged,
         asked,
         present: judged.workloads.contains_key(asked.workload),
@@ -149,7 +148,7 @@ impl View<'_> {
             let tags = format!("{prefix}role=migration and {prefix}workload={}", asked.workload);
             if let Some(name) = asked.family {
                 self.fail(format!("no task definition of the family {name} is tagged {tags}"));
-            } else if self.workload.params.migrations_required {
+            } else if self.workload.params.requires_migrations() {
                 self.fail(format!(
                     "{} must run migrations (`migrations: required`), and no task definition is tagged {tags}",
                     asked.workload
@@ -170,7 +169,7 @@ impl View<'_> {
         }
         let Some(run) = &family.last_run else {
             let forgotten = "ECS knows of no run: there was none, or it was more than about an hour ago";
-            if self.workload.params.migrations_required {
+            if self.workload.params.requires_migrations() {
                 self.fail(format!("the migration {name} must have run, and {forgotten}; run it"));
             } else {
                 self.unknown.push(format!(
@@ -191,7 +190,7 @@ impl View<'_> {
             }
         } else if !run.has_stopped() {
             self.wait.push(run.clone());
-        } else if self.workload.params.migrations_required && run.task_definition != family.revision {
+        } else if self.workload.params.requires_migrations() && run.task_definition != family.revision {
             self.fail(format!(
                 "the migration {} must have run, and what ran last is {told}; run it",
                 revision_name(&family.revision)

@@ -10,12 +10,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::facts::{Workload, Workloads};
 use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
+use crate::model::judgement::{Judgement, Outcome, Remedy};
 use crate::model::policy::{Mode, Risk, Severity};
+use crate::model::rule_meta::Meta;
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
-use crate::rules::wants::Viewer;
-use crate::rules::{Judgement, Meta, Outcome, REGISTRY, Remedy, Rule, Workload};
+use crate::rules::REGISTRY;
+use crate::rules::rule::Rule;
+use crate::rules::settings::{is_enabled, may_correct};
 pub use fleet::{Fleet, Tally};
 pub use horizon::next_changes;
 
@@ -65,7 +69,7 @@ fn judge_as(
     only: Option<&BTreeSet<String>>,
     name_passes: bool,
 ) -> Judged {
-    let viewer = Viewer::new(snapshot, config, now, only);
+    let workloads = Workloads::new(snapshot, config, now, only);
     let blind = snapshot.instances.is_err()
         || snapshot.clusters.is_err()
         || snapshot.services.is_err()
@@ -75,18 +79,18 @@ fn judge_as(
         fleet: Fleet::default(),
         name_passes,
         judged: Judged {
-            resources: viewer.index().counts.clone(),
+            resources: workloads.index().counts.clone(),
             ..Judged::default()
         },
     };
-    let workloads = match only {
+    let judged_workloads = match only {
         // What is asked for and can't be seen is unknown, not absent, while something that might name it is unread.
-        Some(only) if blind => only.iter().map(|name| bench.judge(&viewer.view(name))).collect(),
-        None if blind && viewer.index().names.is_empty() => vec![bench.judge(&viewer.view(UNKNOWN_WORKLOADS))],
-        _ => viewer.all().map(|workload| bench.judge(&workload)).collect(),
+        Some(only) if blind => only.iter().map(|name| bench.judge(&workloads.get(name))).collect(),
+        None if blind && workloads.index().names.is_empty() => vec![bench.judge(&workloads.get(UNKNOWN_WORKLOADS))],
+        _ => workloads.all().map(|workload| bench.judge(&workload)).collect(),
     };
     let mut judged = bench.judged;
-    judged.workloads = workloads.into_iter().collect();
+    judged.workloads = judged_workloads.into_iter().collect();
     judged.failing = bench.fleet.failing();
     sort(&mut judged.findings);
     judged
@@ -112,13 +116,13 @@ struct Active {
 fn active(config: &Config) -> Vec<Active> {
     let all = REGISTRY.iter().enumerate();
     all.map(|(rank, rule)| (rank, *rule, rule.meta()))
-        .filter(|(_, _, meta)| config.judges(meta))
+        .filter(|(_, _, meta)| is_enabled(meta, config))
         .map(|(rank, rule, meta)| Active {
             rank,
             rule,
             meta,
             severity: config.rule(meta.id).severity,
-            corrects: config.corrects(meta),
+            corrects: may_correct(meta, config),
         })
         .collect()
 }
@@ -133,7 +137,6 @@ struct Bench {
 
 impl Bench {
     fn judge(&mut self, workload: &Workload<'_>) -> (String, Tally) {
-        workload.fetch();
         let judged = &mut self.judged;
         let first = judged.findings.len();
         let name: Option<Arc<str>> = self.name_passes.then(|| workload.name.into());

@@ -2,13 +2,17 @@
 
 pub mod connection;
 pub mod finding;
+pub mod follow_up_reads;
+pub mod judgement;
 pub mod key;
 pub mod policy;
 mod purpose;
 pub mod read_error;
 pub mod remediation;
 pub mod resources;
+pub mod rule_meta;
 pub mod shared;
 pub mod snapshot;
+pub mod subject;
 pub mod tags;
 pub mod value_from;

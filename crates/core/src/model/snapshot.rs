@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::connection::SecretShape;
 use super::key::Scope;
 use super::resources::{
-    Access, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, Secret, SecurityGroup, Service,
-    Subnet, TaskDefinition,
+    Access, AccessTarget, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, Secret,
+    SecurityGroup, Service, Subnet, TaskDefinition,
 };
 use super::shared::Shared;
 use super::value_from::Selector;
 
 /// A call that failed, told so that a person can mend it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ReadError {
     /// IAM prefix of the service: `rds`, `ecs`, `ec2`, `secretsmanager`, `tag`, ...
     pub service: String,
@@ -109,9 +109,8 @@ pub struct Snapshot {
     /// Who, besides the secret's own account, the resource policy of a secret lets in: principals as written, by the
     /// secret's full ARN. Empty for one without a policy, or with one that names nobody else.
     pub policies: Shared<String, Seen<Vec<String>>>,
-    /// Whether a role may read what a container refers to: by role ARN and ARN of the secret or parameter. Under `*`,
-    /// whether it may do what ECS Exec needs.
-    pub access: Shared<(String, String), Seen<Access>>,
+    /// Whether a role may do what a task needs, by the role's ARN.
+    pub access: Shared<(String, AccessTarget), Seen<Access>>,
     /// Parameter groups by whether they are clusters' and by name. AWS's own (`default.*`) are not read.
     pub parameter_groups: Shared<(bool, String), Seen<ParameterGroup>>,
     /// For services by ARN: revisions that a rollback would choose, the likeliest first, the running one left out.

@@ -1,13 +1,12 @@
 //! Findings and safety in; a plan out, with a reason for everything that it leaves out. Pure.
 
-pub mod windows;
-
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::config::change_windows::{self, WindowState};
 use crate::judge::Judged;
 use crate::model::finding::{Finding, ResourceRef, Verdict, stable_id};
 use crate::model::key::Scope;
@@ -185,12 +184,12 @@ fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option
 
 /// Why nothing may be corrected now, if it may not.
 fn outside_of_windows(config: &Config, now: Timestamp) -> Option<String> {
-    match windows::at(&config.safety.change_windows, now) {
-        windows::Now::Open(_) => None,
-        windows::Now::Shut(Some(next)) => Some(format!(
+    match change_windows::state_at(&config.safety.change_windows, now) {
+        WindowState::Open(_) => None,
+        WindowState::Closed(Some(next)) => Some(format!(
             "waits for the next of safety.change_windows, which opens at {next}"
         )),
-        windows::Now::Shut(None) => Some("none of safety.change_windows ever opens".into()),
+        WindowState::Closed(None) => Some("none of safety.change_windows ever opens".into()),
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::model::tags::Tags;
 
 /// An RDS DB instance.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default)]
 pub struct DbInstance {
     /// `DBInstanceIdentifier`.
     pub id: String,
@@ -82,7 +82,7 @@ pub struct DbInstance {
 }
 
 /// An Aurora or Multi-AZ DB cluster.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default)]
 pub struct DbCluster {
     /// `DBClusterIdentifier`.
     pub id: String,
@@ -140,7 +140,7 @@ pub struct DbCluster {
 }
 
 /// Where a database listens.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Host name, lower case.
     pub host: String,

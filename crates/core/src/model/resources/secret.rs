@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::model::tags::Tags;
 
 /// A secret: its description and, where allowed, facts about its value.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default)]
 pub struct Secret {
     /// Full ARN, with the six-character suffix.
     pub arn: String,
@@ -30,7 +30,7 @@ pub struct Secret {
 }
 
 /// How a secret is rotated.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rotation {
     /// Whether it is rotated by itself.
     pub enabled: bool,
@@ -50,4 +50,25 @@ pub enum Access {
     },
     /// IAM knows no such role.
     NoRole,
+}
+
+/// What a role is asked about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AccessTarget {
+    /// The actions that ECS Exec needs in a task.
+    EcsExec,
+    /// Reading the secret or parameter with this ARN.
+    Resource(String),
+}
+
+impl From<String> for AccessTarget {
+    fn from(arn: String) -> Self {
+        Self::Resource(arn)
+    }
+}
+
+impl From<&str> for AccessTarget {
+    fn from(arn: &str) -> Self {
+        Self::Resource(arn.to_owned())
+    }
 }

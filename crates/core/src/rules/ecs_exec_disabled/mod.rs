@@ -1,18 +1,18 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::sync::Arc;
 
-use super::support::{each_service, rollout_refusal};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::{each_service, rollout_refusal};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::{Action, ServiceSetting, revision_name};
-use crate::model::resources::{Access, Service, TaskDefinition};
+use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition};
 use crate::model::snapshot::ReadError;
 
 /// `ecs-exec-disabled`
 pub struct EcsExecDisabled;
-
-/// Stands for the actions of ECS Exec in `Snapshot::access`.
-pub(super) const EXEC: &str = "*";
 
 static META: Meta = Meta {
     id: "ecs-exec-disabled",
@@ -55,6 +55,17 @@ impl Rule for EcsExecDisabled {
             })
         })
     }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        for &service in w.services().unwrap_or_default() {
+            if let Ok(TaskDefinition {
+                task_role: Some(role), ..
+            }) = w.running(service)
+            {
+                reads.may(role, AccessTarget::EcsExec);
+            }
+        }
+    }
 }
 
 /// What the task role lacks, as far as is known.
@@ -62,7 +73,7 @@ fn role(w: &Workload<'_>, definition: &TaskDefinition) -> Result<Option<String>,
     let Some(role) = &definition.task_role else {
         return Ok(Some(format!("{} has no task role", revision_name(&definition.arn))));
     };
-    match w.snapshot.access.get(&(role.clone(), EXEC.to_owned())) {
+    match w.snapshot.access.get(&(role.clone(), AccessTarget::EcsExec)) {
         Some(Ok(Access::Denied { missing })) => Ok(Some(format!("its task role {role} lacks {}", missing.join(", ")))),
         Some(Ok(Access::NoRole)) => Ok(Some(format!("its task role {role} does not exist"))),
         Some(Err(e)) => Err(Arc::clone(e)),

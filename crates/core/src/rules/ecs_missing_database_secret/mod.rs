@@ -1,10 +1,12 @@
-use super::secret_malformed_url::SECRET_READS;
-use super::support::{database_variables, each_running, no_execution_role, references, right_reference, roll_out};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Rule, Subject, Workload};
 use crate::config::Datastore;
+use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, ask_to_roll_out, database_variables, each_running};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{SecretChange, revision_name};
+use crate::model::remediation::revision_name;
 use crate::model::resources::{Service, TaskDefinition};
 
 /// `ecs-missing-database-secret`
@@ -22,16 +24,9 @@ static META: Meta = Meta {
     writes: ROLLOUT_WRITES,
     risk: Risk::Brief,
     caused_by: &["workload-without-database"],
+    follow_up: FollowUp::With("ecs-secret-unreadable"),
     ..Meta::DEFAULT
 };
-
-/// The IAM actions of a rollout.
-pub(super) const ROLLOUT_WRITES: &[&str] = &[
-    "ecs:RegisterTaskDefinition",
-    "ecs:TagResource",
-    "ecs:UpdateService",
-    "iam:PassRole",
-];
 
 impl Rule for EcsMissingDatabaseSecret {
     fn meta(&self) -> &'static Meta {
@@ -50,6 +45,10 @@ impl Rule for EcsMissingDatabaseSecret {
                 Judgement::fail(subject, &service.tags, failure(w, service, definition))
             })
         })
+    }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        ask_to_roll_out(w, self.judge(w), reads);
     }
 }
 
@@ -76,77 +75,5 @@ fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> 
             })
             .collect(),
         remedy: add_secret(w, service, definition),
-    }
-}
-
-/// The correction that gives the running revision its database secret.
-pub(super) fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Remedy {
-    let summary = format!(
-        "add the database secret to the task definition of {}/{}",
-        service.cluster, service.name
-    );
-    let change = || -> Result<SecretChange, String> {
-        let container = application(service, definition)?;
-        let after = right_reference(w)?;
-        if definition.execution_role.is_none() {
-            return Err(no_execution_role(definition));
-        }
-        let variable = variable(w, definition, &container)
-            .ok_or("`secret_env` is empty: name the variable that the image reads")?;
-        Ok(SecretChange {
-            container,
-            variable,
-            before: None,
-            after,
-        })
-    };
-    match change() {
-        Ok(change) => roll_out(w, service, summary, vec![change]),
-        Err(why) => Remedy::refuse(summary, vec![], why),
-    }
-}
-
-/// The container that holds the application: the only one, or the one behind the load balancer, or the only
-/// essential one that listens.
-fn application(service: &Service, definition: &TaskDefinition) -> Result<String, String> {
-    if let [only] = definition.containers.as_slice() {
-        return Ok(only.name.clone());
-    }
-    if let Some(name) = &service.balanced_container {
-        return Ok(name.clone());
-    }
-    let listening: Vec<&str> = definition
-        .containers
-        .iter()
-        .filter(|c| c.essential && c.has_ports)
-        .map(|c| c.name.as_str())
-        .collect();
-    match listening.as_slice() {
-        [only] => Ok((*only).to_owned()),
-        _ => Err(format!(
-            "which container of {} holds the application is unclear",
-            revision_name(&definition.arn)
-        )),
-    }
-}
-
-/// The variable that the container has in plain text already; or the one that the workload's other services use, if
-/// they agree; else the first of `secret_env`.
-fn variable(w: &Workload<'_>, definition: &TaskDefinition, container: &str) -> Option<String> {
-    let own = definition
-        .containers
-        .iter()
-        .filter(|c| c.name == container)
-        .flat_map(|c| &c.plain_databases);
-    if let Some(plain) = own.map(|d| &d.variable).find(|v| w.params.secret_env.contains(v)) {
-        return Some(plain.clone());
-    }
-    let (references, _) = references(w);
-    let mut names: Vec<&str> = references.iter().map(|r| r.variable.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    match names.as_slice() {
-        [only] => Some((*only).to_owned()),
-        _ => w.params.secret_env.first().cloned(),
     }
 }

@@ -1,11 +1,13 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::sync::Arc;
 
-use super::ecs_missing_database_secret::ROLLOUT_WRITES;
-use super::secret_malformed_url::SECRET_READS;
-use super::support::{
-    Leads, database_variables, each_running, leads, parameter, resolve, right_reference, roll_out, shape, usable_keys,
+use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::{
+    Database, ROLLOUT_WRITES, Resolution, SECRET_READS, ask_to_roll_out, database_variables, each_running, parameter,
+    resolve, resolves_to, right_reference, roll_out, shape, usable_keys,
 };
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -28,6 +30,7 @@ static META: Meta = Meta {
     reads: SECRET_READS,
     writes: ROLLOUT_WRITES,
     risk: Risk::Brief,
+    follow_up: FollowUp::With("ecs-secret-unreadable"),
     ..Meta::DEFAULT
 };
 
@@ -38,6 +41,10 @@ impl Rule for EcsSecretReferenceMismatch {
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_running(w, |service, definition| judge_service(w, service, definition))
+    }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        ask_to_roll_out(w, self.judge(w), reads);
     }
 }
 
@@ -244,12 +251,12 @@ fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<Stri
     ))
 }
 
-fn unusable(shape: &SecretShape, name: &str, databases: &[super::workload::DatabaseView<'_>]) -> String {
+fn unusable(shape: &SecretShape, name: &str, databases: &[Database<'_>]) -> String {
     match shape {
         SecretShape::Plain(c) if !c.is_well_formed() => {
             format!("{name} is malformed itself: see secret-malformed-url")
         }
-        SecretShape::Plain(c) if matches!(leads(c, databases), Leads::Astray(..)) => {
+        SecretShape::Plain(c) if matches!(resolves_to(c, databases), Resolution::Elsewhere(..)) => {
             format!("{name} does not lead to the workload's database: see secret-wrong-database")
         }
         SecretShape::Plain(_) => format!("whether {name} leads to the workload's database can't be told"),

@@ -1,4 +1,7 @@
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::tags::Tags;
@@ -22,7 +25,7 @@ impl Rule for MigrationMissing {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        if !w.params.migrations_required {
+        if !w.params.requires_migrations() {
             return vec![];
         }
         let families = match w.migrations() {

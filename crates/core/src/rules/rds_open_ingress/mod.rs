@@ -1,11 +1,14 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::collections::BTreeMap;
 
-use super::support::{DEFAULT_PORT, is_allowed, revoke};
-use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Rule, Subject, Workload};
+use crate::facts::{Database, offending, revoke};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{IngressRule, SecurityGroup};
+use crate::model::tags::PhaseReading;
 
 /// `rds-open-ingress`
 pub struct RdsOpenIngress;
@@ -34,6 +37,7 @@ static META: Meta = Meta {
     writes: &["ec2:RevokeSecurityGroupIngress"],
     risk: Risk::None,
     caused_by: &["rds-migration-overdue"],
+    follow_up: FollowUp::Always,
     ..Meta::DEFAULT
 };
 
@@ -47,7 +51,7 @@ impl Rule for RdsOpenIngress {
             Ok(databases) => databases,
             Err(e) => return w.unknown(&e),
         };
-        let mut guarded: BTreeMap<&str, Vec<&DatabaseView<'_>>> = BTreeMap::new();
+        let mut guarded: BTreeMap<&str, Vec<&Database<'_>>> = BTreeMap::new();
         for database in databases {
             for id in database.security_groups {
                 guarded.entry(id).or_default().push(database);
@@ -63,33 +67,26 @@ impl Rule for RdsOpenIngress {
         }
         out
     }
-}
 
-/// The rules of `group` that reach a database which they should not, and those for which that can't be told.
-pub fn offending<'g>(
-    w: &Workload<'_>,
-    group: &'g SecurityGroup,
-    databases: &[&DatabaseView<'_>],
-) -> (Vec<&'g IngressRule>, bool) {
-    let mut offending = vec![];
-    let mut undetermined = false;
-    for rule in &group.ingress {
-        let too_much = databases.iter().any(|d| {
-            rule.reaches(d.port.unwrap_or(DEFAULT_PORT)) && !(d.phase.phase.is_migrating() && rule.is_single_address())
-        });
-        if !too_much {
-            continue;
-        }
-        match is_allowed(w, group, rule) {
-            Some(true) => {}
-            Some(false) => offending.push(rule),
-            None => undetermined = true,
+    /// Asked for `rds-migration-overdue`, too, which closes the same groups.
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        for database in w.databases().unwrap_or_default() {
+            for id in database.security_groups {
+                let Ok(Some(group)) = w.group(id) else { continue };
+                // Inside a window single addresses are allowed; at its end they are not, and that end may be now.
+                let strict = Database {
+                    phase: PhaseReading::MIGRATED,
+                    ..database.clone()
+                };
+                if !offending(w, group, &[&strict]).0.is_empty() {
+                    reads.guarded.insert(id.clone());
+                }
+            }
         }
     }
-    (offending, undetermined)
 }
 
-fn judge_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&DatabaseView<'a>]) -> Judgement<'a> {
+fn judge_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&Database<'a>]) -> Judgement<'a> {
     let subject = Subject::Group(group);
     let (offending, undetermined) = offending(w, group, databases);
     let mut judgement = match (offending.as_slice(), undetermined.then(|| w.services_error()).flatten()) {
@@ -109,12 +106,7 @@ fn judge_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&Dat
     judgement
 }
 
-fn failure(
-    w: &Workload<'_>,
-    group: &SecurityGroup,
-    databases: &[&DatabaseView<'_>],
-    rules: &[&IngressRule],
-) -> Failure {
+fn failure(w: &Workload<'_>, group: &SecurityGroup, databases: &[&Database<'_>], rules: &[&IngressRule]) -> Failure {
     let world = rules.iter().any(|r| r.is_world());
     let names: Vec<&str> = databases.iter().map(|d| d.id).collect();
     let sources: Vec<String> = rules.iter().map(|r| r.describe()).collect();

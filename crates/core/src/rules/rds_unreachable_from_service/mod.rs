@@ -1,9 +1,11 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::support::{Reach, Uses, also_guards, reach, untagged, uses};
-use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{Database, DatabaseUsage, Reach, also_guards, database_usage, reach, untagged};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::Action;
@@ -54,15 +56,25 @@ impl Rule for RdsUnreachableFromService {
             Ok(paths) => paths.iter().filter_map(|p| judge_one(w, p)).collect(),
         }
     }
+
+    /// Groups that a correction would open: what else they guard must be known first.
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        let paths = paths(w).unwrap_or_default();
+        let failing = paths
+            .iter()
+            .filter(|p| p.unreached.iter().any(|(_, r)| matches!(r, Reach::NoRule(_))));
+        let guards = failing.filter_map(|p| guard(w, p.database));
+        reads.guarded.extend(guards.map(|g| g.id.clone()));
+    }
 }
 
 /// A database, and the services that should reach it and don't.
 struct Paths<'w, 'a> {
-    database: &'w DatabaseView<'a>,
+    database: &'w Database<'a>,
     port: u16,
     /// Whether any service was looked at.
     looked: bool,
-    cut_off: Vec<(&'a Service, Reach)>,
+    unreached: Vec<(&'a Service, Reach)>,
     unclear: Option<Arc<ReadError>>,
 }
 
@@ -76,7 +88,7 @@ fn paths<'w, 'a>(w: &'w Workload<'a>) -> Seen<Vec<Paths<'w, 'a>>> {
                 port: database.port?,
                 database,
                 looked: false,
-                cut_off: vec![],
+                unreached: vec![],
                 unclear: w.services_error(),
             })
         })
@@ -101,19 +113,19 @@ fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>])
         }
         return Ok(());
     }
-    let (uses, doubt) = match uses(w, service) {
-        Ok(uses) => {
-            let doubt = uses.doubt();
-            (uses, doubt)
+    let (usage, doubt) = match database_usage(w, service) {
+        Ok(usage) => {
+            let doubt = usage.doubt();
+            (usage, doubt)
         }
-        Err(e) => (Uses::default(), Some(e)),
+        Err(e) => (DatabaseUsage::default(), Some(e)),
     };
-    let by_proxy = uses
+    let by_proxy = usage
         .connections
         .iter()
         .flat_map(|c| &c.hosts)
         .any(|h| h.host.contains(".proxy-"));
-    let named: Vec<bool> = paths.iter().map(|p| uses.lead_to(p.database)).collect();
+    let named: Vec<bool> = paths.iter().map(|p| usage.includes(p.database)).collect();
     let names_one = named.contains(&true);
     let reaches_one = reached.iter().any(|r| matches!(r, Reach::Open));
     for ((path, reach), named) in paths.iter_mut().zip(reached).zip(named) {
@@ -124,12 +136,12 @@ fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>])
             closed => Ok(closed),
         };
         match (missing, &doubt) {
-            (Ok(closed), _) if named => path.cut_off.push((service, closed)),
+            (Ok(closed), _) if named => path.unreached.push((service, closed)),
             (Err(e), _) if named => path.miss(e),
             // It says what it uses, and this is not it; or it says nothing, and reaches another.
             (_, None) if names_one || reaches_one => {}
             (_, Some(e)) if names_one || reaches_one || by_proxy => path.miss(Arc::clone(e)),
-            (Ok(closed), _) => path.cut_off.push((service, closed)),
+            (Ok(closed), _) => path.unreached.push((service, closed)),
             (Err(e), _) => path.miss(e),
         }
     }
@@ -144,15 +156,15 @@ impl Paths<'_, '_> {
 
 fn judge_one<'a>(w: &Workload<'a>, path: &Paths<'_, 'a>) -> Option<Judgement<'a>> {
     let (database, subject) = (path.database, path.database.subject());
-    let mut judgement = match (path.cut_off.as_slice(), &path.unclear) {
+    let mut judgement = match (path.unreached.as_slice(), &path.unclear) {
         ([], Some(e)) => Judgement::unknown(subject, database.tags, e),
         ([], None) if !path.looked => return None,
         ([], None) => Judgement::pass(subject),
         _ => Judgement::fail(subject, database.tags, failure(w, path)).in_phase(database.phase),
     };
     judgement.tags.extend(guards(w, database).map(|g| &g.tags));
-    judgement.tags.extend(path.cut_off.iter().map(|(s, _)| &s.tags));
-    Some(judgement.relating(path.cut_off.iter().map(|(s, _)| s.arn.clone())))
+    judgement.tags.extend(path.unreached.iter().map(|(s, _)| &s.tags));
+    Some(judgement.relating(path.unreached.iter().map(|(s, _)| s.arn.clone())))
 }
 
 fn name(service: &Service) -> String {
@@ -166,7 +178,7 @@ fn failure(w: &Workload<'_>, path: &Paths<'_, '_>) -> Failure {
         Reach::Open | Reach::Unclear(_) => String::new(),
     };
     let told: Vec<String> = path
-        .cut_off
+        .unreached
         .iter()
         .map(|(s, reach)| format!("{}: {}", name(s), why(reach)))
         .collect();
@@ -174,7 +186,7 @@ fn failure(w: &Workload<'_>, path: &Paths<'_, '_>) -> Failure {
         severity: None,
         message: format!("{id} can't be reached by {}", told.join("; by ")),
         evidence: path
-            .cut_off
+            .unreached
             .iter()
             .map(|(s, reach)| Evidence::new(format!("path {} → {id}:{port}", name(s)), why(reach), "a path"))
             .collect(),
@@ -182,34 +194,22 @@ fn failure(w: &Workload<'_>, path: &Paths<'_, '_>) -> Failure {
     }
 }
 
-fn guards<'a>(w: &Workload<'a>, database: &DatabaseView<'_>) -> impl Iterator<Item = &'a SecurityGroup> {
+fn guards<'a>(w: &Workload<'a>, database: &Database<'_>) -> impl Iterator<Item = &'a SecurityGroup> {
     let groups = w.snapshot.security_groups.as_ref().ok();
     let ids = database.security_groups.to_vec();
     ids.into_iter().filter_map(move |id| groups?.get(&id))
 }
 
 /// The database's group that would be opened for a service: tagged, if one is.
-fn guard<'a>(w: &Workload<'a>, database: &DatabaseView<'_>) -> Option<&'a SecurityGroup> {
+fn guard<'a>(w: &Workload<'a>, database: &Database<'_>) -> Option<&'a SecurityGroup> {
     let tagged = |g: &&SecurityGroup| g.tags.workload(w.prefix) == Some(w.name);
     guards(w, database).find(tagged).or_else(|| guards(w, database).next())
-}
-
-/// Groups that a correction would open: what else they guard must be known first.
-pub fn to_open(w: &Workload<'_>) -> Vec<String> {
-    let paths = paths(w).unwrap_or_default();
-    let failing = paths
-        .iter()
-        .filter(|p| p.cut_off.iter().any(|(_, r)| matches!(r, Reach::NoRule(_))));
-    failing
-        .filter_map(|p| guard(w, p.database))
-        .map(|g| g.id.clone())
-        .collect()
 }
 
 fn remedy(w: &Workload<'_>, path: &Paths<'_, '_>) -> Remedy {
     let (id, port) = (path.database.id, path.port);
     let (mut actions, mut todo, mut refused) = (vec![], vec![], None);
-    for (service, reach) in &path.cut_off {
+    for (service, reach) in &path.unreached {
         let name = name(service);
         let (Reach::NoRule(_), Some(guard)) = (reach, guard(w, path.database)) else {
             todo.push(format!(

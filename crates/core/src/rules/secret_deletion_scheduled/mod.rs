@@ -1,7 +1,10 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::sync::Arc;
 
-use super::support::untagged;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::untagged;
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::remediation::Action;

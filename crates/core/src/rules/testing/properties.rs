@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::cases::AREAS;
-use super::{clean, judged, judged_by, rules_with, service};
+use super::workload::{clean, judged, judged_by, service};
+use super::{CASES, rules_with};
 use crate::model::finding::Verdict;
 use crate::model::remediation::{Action, Database, DatabaseSetting, ServiceSetting};
 use crate::model::resources::{DbInstance, SecretVariable, TaskDefinition};
@@ -125,9 +125,10 @@ fn carry_out(s: &mut Snapshot, action: &Action) {
 #[test]
 fn each_correction_corrects_and_breaks_nothing() {
     let mut corrected = BTreeSet::new();
-    for (name, change, _) in AREAS.iter().flat_map(|a| a.failing) {
+    for case in CASES.iter().flat_map(|(_, cases)| cases.failing) {
+        let name = case.name;
         let mut before = clean();
-        change(&mut before);
+        (case.change)(&mut before);
         let judged_before = judged_by(&before, &crate::rules::ids());
         let failing = rules_with(&judged_before, Verdict::Fail);
         for finding in &judged_before.findings {

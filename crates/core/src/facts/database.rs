@@ -1,0 +1,285 @@
+//! What a database is.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::judgement::{Failure, Judgement};
+use crate::model::remediation;
+use crate::model::resources::{DbCluster, DbInstance};
+use crate::model::snapshot::ReadError;
+use crate::model::subject::Subject;
+use crate::model::tags::{PhaseReading, Tags};
+
+/// The port of a PostgreSQL server that has not said otherwise.
+pub const DEFAULT_PORT: u16 = 5432;
+
+/// The IAM actions that judging a database by itself needs.
+pub const DATABASE_READS: &[&str] = &["rds:DescribeDBInstances", "rds:DescribeDBClusters"];
+
+/// What RDS describes and changes by one call: an instance, which may be a read replica or the member of a cluster, or a cluster.
+#[derive(Debug, Clone, Copy)]
+pub enum RdsResource<'a> {
+    /// An instance.
+    Instance(&'a DbInstance),
+    /// An Aurora or Multi-AZ DB cluster.
+    Cluster(&'a DbCluster),
+}
+
+impl<'a> RdsResource<'a> {
+    /// Its identifier.
+    #[must_use]
+    pub fn id(&self) -> &'a str {
+        match self {
+            Self::Instance(i) => &i.id,
+            Self::Cluster(c) => &c.id,
+        }
+    }
+
+    /// Its ARN.
+    #[must_use]
+    pub fn arn(&self) -> &'a str {
+        match self {
+            Self::Instance(i) => &i.arn,
+            Self::Cluster(c) => &c.arn,
+        }
+    }
+
+    /// The user that was created with it.
+    #[must_use]
+    pub fn master_user(&self) -> Option<&'a str> {
+        match self {
+            Self::Instance(i) => i.master_user.as_deref(),
+            Self::Cluster(c) => c.master_user.as_deref(),
+        }
+    }
+
+    /// Its identity in calls.
+    #[must_use]
+    pub fn identity(&self) -> remediation::Database {
+        match self {
+            Self::Instance(i) => remediation::Database::Instance(i.id.clone()),
+            Self::Cluster(c) => remediation::Database::Cluster(c.id.clone()),
+        }
+    }
+
+    /// `available`, `creating`, ...
+    #[must_use]
+    pub fn status(&self) -> &'a str {
+        match self {
+            Self::Instance(i) => &i.status,
+            Self::Cluster(c) => &c.status,
+        }
+    }
+
+    /// `postgres`, `aurora-postgresql`, ...
+    #[must_use]
+    pub fn engine(&self) -> &'a str {
+        match self {
+            Self::Instance(i) => &i.engine,
+            Self::Cluster(c) => &c.engine,
+        }
+    }
+
+    /// For instance `17.2`.
+    #[must_use]
+    pub fn engine_version(&self) -> &'a str {
+        match self {
+            Self::Instance(i) => &i.engine_version,
+            Self::Cluster(c) => &c.engine_version,
+        }
+    }
+
+    /// Its tags.
+    #[must_use]
+    pub fn tags(&self) -> &'a Tags {
+        match self {
+            Self::Instance(i) => &i.tags,
+            Self::Cluster(c) => &c.tags,
+        }
+    }
+
+    /// When it was created; absent while it is being created.
+    #[must_use]
+    pub fn created_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Instance(i) => i.created_at,
+            Self::Cluster(c) => c.created_at,
+        }
+    }
+
+    /// What it replicates, if it does: an identifier, or the ARN of something in another region.
+    #[must_use]
+    pub fn replica_of(&self) -> Option<&'a str> {
+        match self {
+            Self::Instance(i) => i.replica_of.as_deref(),
+            Self::Cluster(c) => c.replica_of.as_deref(),
+        }
+    }
+
+    /// Itself, for a judgement.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'a> {
+        match self {
+            Self::Instance(i) => Subject::Instance(i),
+            Self::Cluster(c) => Subject::Cluster(c),
+        }
+    }
+
+    /// The invariant holds.
+    #[must_use]
+    pub fn pass(&self) -> Judgement<'a> {
+        Judgement::pass(self.subject())
+    }
+
+    /// It does not.
+    #[must_use]
+    pub fn fail(&self, phase: PhaseReading, failure: Failure) -> Judgement<'a> {
+        Judgement::fail(self.subject(), self.tags(), failure).in_phase(phase)
+    }
+
+    /// Evidence is missing.
+    #[must_use]
+    pub fn unknown(&self, phase: PhaseReading, error: &Arc<ReadError>) -> Judgement<'a> {
+        Judgement::unknown(self.subject(), self.tags(), error).in_phase(phase)
+    }
+
+    /// How the command line names it: `modify-db-instance --db-instance-identifier ID`, or the cluster's.
+    #[must_use]
+    pub fn modify(&self) -> String {
+        match self {
+            Self::Instance(i) => format!("aws rds modify-db-instance --db-instance-identifier {}", i.id),
+            Self::Cluster(c) => format!("aws rds modify-db-cluster --db-cluster-identifier {}", c.id),
+        }
+    }
+}
+
+/// One database of a workload: an instance that stands alone, a cluster with its members, or a member whose cluster is not in
+/// the list, because it was listed before the cluster was there or because the cluster is being deleted.
+#[derive(Debug, Clone)]
+pub struct Database<'a> {
+    /// The instance or cluster itself.
+    pub resource: RdsResource<'a>,
+    /// Its identifier.
+    pub id: &'a str,
+    /// Its ARN.
+    pub arn: &'a str,
+    /// The instance itself, or the members of the cluster that belong to the workload.
+    pub members: Vec<&'a DbInstance>,
+    /// Host names that lead to it. Empty while it is being created.
+    pub hosts: Vec<&'a str>,
+    /// Its port.
+    pub port: Option<u16>,
+    /// The database that was created with it.
+    pub name: Option<&'a str>,
+    /// Its security groups.
+    pub security_groups: &'a [String],
+    /// Its VPC, where known.
+    pub vpc: Option<&'a str>,
+    /// Its phase.
+    pub phase: PhaseReading,
+    /// Its tags.
+    pub tags: &'a Tags,
+}
+
+impl<'a> Database<'a> {
+    /// Itself, for a judgement.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'a> {
+        self.resource.subject()
+    }
+
+    /// Whether it has IPv6 addresses.
+    #[must_use]
+    pub fn dual_stack(&self) -> bool {
+        self.members.iter().any(|i| i.dual_stack)
+    }
+
+    /// Whether it is a member whose cluster is not in the list: storage, backups and settings are not its own.
+    #[must_use]
+    pub fn is_orphaned_member(&self) -> bool {
+        matches!(self.resource, RdsResource::Instance(i) if i.cluster.is_some())
+    }
+
+    /// The invariant holds.
+    #[must_use]
+    pub fn pass(&self) -> Judgement<'a> {
+        self.resource.pass()
+    }
+
+    /// It does not.
+    #[must_use]
+    pub fn fail(&self, failure: Failure) -> Judgement<'a> {
+        self.resource.fail(self.phase, failure)
+    }
+
+    /// Evidence is missing.
+    #[must_use]
+    pub fn unknown(&self, error: &Arc<ReadError>) -> Judgement<'a> {
+        self.resource.unknown(self.phase, error)
+    }
+}
+
+/// The databases that `instances` and `clusters` make, each once.
+pub(super) fn databases<'a>(
+    instances: &[&'a DbInstance],
+    clusters: &[&'a DbCluster],
+    phase: impl Fn(&RdsResource<'a>) -> PhaseReading,
+) -> Vec<Database<'a>> {
+    let mut databases: Vec<Database<'a>> = clusters
+        .iter()
+        .map(|c| {
+            let members: Vec<&DbInstance> = instances
+                .iter()
+                .copied()
+                .filter(|i| i.cluster.as_deref() == Some(&c.id))
+                .collect();
+            let mut hosts: Vec<&str> = c.hosts.iter().map(String::as_str).collect();
+            hosts.extend(
+                members
+                    .iter()
+                    .filter_map(|i| i.endpoint.as_ref())
+                    .map(|e| e.host.as_str()),
+            );
+            Database {
+                resource: RdsResource::Cluster(c),
+                id: &c.id,
+                arn: &c.arn,
+                hosts,
+                port: c.port.or_else(|| {
+                    members
+                        .iter()
+                        .find_map(|i| i.endpoint.as_ref().map(|e| e.port).or(i.port))
+                }),
+                name: c.database.as_deref(),
+                security_groups: &c.security_groups,
+                vpc: members.iter().find_map(|i| i.vpc.as_deref()),
+                phase: phase(&RdsResource::Cluster(c)),
+                tags: &c.tags,
+                members,
+            }
+        })
+        .collect();
+    // A member whose cluster is not in the list stands for itself.
+    let alone = |i: &&DbInstance| !clusters.iter().any(|c| i.cluster.as_deref() == Some(&c.id));
+    databases.extend(instances.iter().copied().filter(alone).map(|i| Database {
+        resource: RdsResource::Instance(i),
+        id: &i.id,
+        arn: &i.arn,
+        members: vec![i],
+        hosts: i.endpoint.iter().map(|e| e.host.as_str()).collect(),
+        port: i.endpoint.as_ref().map(|e| e.port).or(i.port),
+        name: i.database.as_deref(),
+        security_groups: &i.security_groups,
+        vpc: i.vpc.as_deref(),
+        phase: phase(&RdsResource::Instance(i)),
+        tags: &i.tags,
+    }));
+    databases
+}
+
+/// Why AWS would refuse to change a database of this status, if it would.
+#[must_use]
+pub fn not_available(id: &str, status: &str) -> Option<String> {
+    (status != "available").then(|| format!("waits: {id} is {status}, and AWS changes only an available one"))
+}
