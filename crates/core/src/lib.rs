@@ -1,5 +1,6 @@
 //! The pure middle of Holdfast.
 
+pub mod action;
 pub mod check;
 pub mod checklist;
 pub mod config;

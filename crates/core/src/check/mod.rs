@@ -184,7 +184,7 @@ fn definition_case(
         tags.0.insert(format!("{}workload", config.tag_prefix), name);
     }
     let revision = found.revision.arn.clone();
-    let id = crate::model::remediation::revision_name(&revision).to_owned();
+    let id = crate::model::resources::revision_name(&revision).to_owned();
     let service = definition::stand_in(&scope, &id, revision.clone(), found.fargate, tags);
     let subjects = BTreeMap::from([(service.arn.clone(), Subject::of_definition(&id))]);
     // No secret is in such a file: of a reference only its form can be told.

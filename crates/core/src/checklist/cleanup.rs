@@ -2,8 +2,7 @@
 
 use super::{Answer, Item, List};
 use crate::diagnose::{Status, arns};
-use crate::model::remediation::{Database, revision_name};
-use crate::model::resources::{Alarm, DbInstance};
+use crate::model::resources::{Alarm, DatabaseId, DbInstance, revision_name};
 use crate::model::tags::Tags;
 use crate::rules::support::is_durable;
 use crate::rules::workload::DatabaseView;
@@ -87,10 +86,10 @@ fn final_backup(list: &List<'_>, database: &DatabaseView<'_>) -> Item {
         .filter_map(|d| d.updated_at.or(d.created_at))
         .max();
     let command = match database.whole.database() {
-        Database::Instance(id) => {
+        DatabaseId::Instance(id) => {
             format!("aws rds create-db-snapshot --db-instance-identifier {id} --db-snapshot-identifier {id}-migrated")
         }
-        Database::Cluster(id) => format!(
+        DatabaseId::Cluster(id) => format!(
             "aws rds create-db-cluster-snapshot --db-cluster-identifier {id} --db-cluster-snapshot-identifier {id}-migrated"
         ),
     };

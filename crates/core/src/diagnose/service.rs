@@ -2,8 +2,7 @@
 
 use super::trail::{Found, Trail, unread};
 use super::{Fix, id};
-use crate::model::remediation::revision_name;
-use crate::model::resources::{Access, Deployment, Service};
+use crate::model::resources::{Access, Deployment, Service, revision_name};
 use crate::rules::support::readable_as;
 
 /// The service is there and meant to run.

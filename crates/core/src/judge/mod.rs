@@ -250,17 +250,13 @@ fn remediation(remedy: Remedy) -> Remediation {
     let risk = remedy
         .actions
         .iter()
-        .map(crate::model::remediation::Action::risk)
+        .map(crate::action::Action::risk)
         .max()
         .unwrap_or(Risk::Manual);
     Remediation {
         summary: remedy.summary,
         risk,
-        calls: remedy
-            .actions
-            .iter()
-            .flat_map(crate::model::remediation::Action::calls)
-            .collect(),
+        calls: remedy.actions.iter().flat_map(crate::action::Action::calls).collect(),
         blocked_by: remedy.refused,
         actions: remedy.actions,
     }

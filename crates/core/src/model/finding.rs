@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::key::Scope;
 use super::policy::{Risk, Severity};
-use super::remediation::{Action, Call};
 use super::tags::Waiver;
+use crate::action::{Action, Call};
 
 /// The kinds of resource that a finding can be about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,8 +4,6 @@ pub mod connection;
 pub mod finding;
 pub mod key;
 pub mod policy;
-mod purpose;
-pub mod remediation;
 pub mod resources;
 pub mod shared;
 pub mod snapshot;

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::action::{Action, Call, MergeKey};
 use crate::config::Config;
 use crate::judge::Judged;
 use crate::model::finding::{Finding, ResourceRef, Verdict, stable_id};
 use crate::model::key::Scope;
 use crate::model::policy::{Mode, Risk, Severity};
-use crate::model::remediation::{Action, Call, SecretChange};
 
 /// Fewer workloads than this say nothing about the fleet: one of two failing is 50 %, and no sign of a bad rule.
 const SMALLEST_FLEET: usize = 10;
@@ -83,7 +83,7 @@ pub struct Plan {
 /// Plans the correction of what was judged in `scope`.
 #[must_use]
 pub fn plan(scope: &Scope, judged: &Judged, config: &Config, now: Timestamp) -> Plan {
-    let mut actions: BTreeMap<ActionKey, PlannedAction> = BTreeMap::new();
+    let mut actions: BTreeMap<MergeKey, PlannedAction> = BTreeMap::new();
     let mut held = vec![];
     let shut = outside_of_windows(config, now);
     for finding in &judged.findings {
@@ -205,21 +205,8 @@ fn too_many_failing(rule: &str, judged: &Judged, config: &Config) -> Option<Stri
     })
 }
 
-/// What makes two corrections one: a service is given one new revision, whatever is wrong with the running one.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum ActionKey {
-    Service(String, String),
-    Other(Action),
-}
-
-fn add(actions: &mut BTreeMap<ActionKey, PlannedAction>, scope: &Scope, finding: &Finding, action: &Action) {
-    let key = match action {
-        Action::RollOut { cluster, service, .. } | Action::RollBack { cluster, service, .. } => {
-            ActionKey::Service(cluster.clone(), service.clone())
-        }
-        other => ActionKey::Other(other.clone()),
-    };
-    let planned = actions.entry(key).or_insert_with(|| PlannedAction {
+fn add(actions: &mut BTreeMap<MergeKey, PlannedAction>, scope: &Scope, finding: &Finding, action: &Action) {
+    let planned = actions.entry(action.merge_key()).or_insert_with(|| PlannedAction {
         id: String::new(),
         scope: scope.clone(),
         workload: finding.workload.clone(),
@@ -233,7 +220,7 @@ fn add(actions: &mut BTreeMap<ActionKey, PlannedAction>, scope: &Scope, finding:
         calls: vec![],
         action: action.clone(),
     });
-    planned.action = merge(&planned.action, action);
+    planned.action = planned.action.merged_with(action);
     planned.severity = planned.severity.max(finding.severity);
     for (list, item) in [
         (&mut planned.rules, &finding.rule),
@@ -248,40 +235,6 @@ fn add(actions: &mut BTreeMap<ActionKey, PlannedAction>, scope: &Scope, finding:
     planned.risk = planned.action.risk();
     planned.preconditions = planned.action.preconditions();
     planned.calls = planned.action.calls();
-}
-
-/// One revision for both: the changes of each, and never a step back where a step forward does.
-fn merge(one: &Action, other: &Action) -> Action {
-    match (one, other) {
-        (
-            Action::RollOut {
-                cluster,
-                service,
-                base,
-                changes,
-            },
-            Action::RollOut { changes: more, .. },
-        ) => {
-            let mut all: Vec<SecretChange> = changes.clone();
-            for change in more {
-                if !all
-                    .iter()
-                    .any(|c| c.container == change.container && c.variable == change.variable)
-                {
-                    all.push(change.clone());
-                }
-            }
-            all.sort();
-            Action::RollOut {
-                cluster: cluster.clone(),
-                service: service.clone(),
-                base: base.clone(),
-                changes: all,
-            }
-        }
-        (Action::RollBack { .. }, Action::RollOut { .. }) => other.clone(),
-        _ => one.clone(),
-    }
 }
 
 /// The stable id of an action: 16 hexadecimal digits of SHA-256 over scope and action.

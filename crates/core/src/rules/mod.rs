@@ -59,9 +59,9 @@ mod workload_without_database;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::action::Action;
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::Action;
 use crate::model::snapshot::ReadError;
 use crate::model::tags::Tags;
 pub use migration_failed::why_failed;

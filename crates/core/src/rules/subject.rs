@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use crate::model::finding::{Kind, ResourceRef};
 use crate::model::key::Scope;
-use crate::model::remediation::revision_name;
-use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service};
+use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, revision_name};
 
 /// A resource as the snapshot holds it. Most judgements are passes that nobody asks the name of, so that it is written
 /// out ([`Subject::named`]) only where it is told.

@@ -13,8 +13,8 @@ use super::rds_unreachable_from_service::to_open;
 use super::support::{database_variables, holders, is_durable, readable_as, right_reference};
 use super::workload::{Answers, DatabaseView};
 use super::{Workload, ecs_builtin_database, ecs_unsafe_rollback};
+use crate::action::{Action, RollOut};
 use crate::config::{Config, WorkloadParams};
-use crate::model::remediation::Action;
 use crate::model::snapshot::Snapshot;
 
 /// What a second look should read.
@@ -114,7 +114,7 @@ fn want_access(w: &Workload<'_>, access: &mut BTreeMap<String, BTreeSet<String>>
     }
     let judgements = ROLLING_OUT.iter().flat_map(|rule| rule.judge(w));
     for action in judgements.flat_map(super::Judgement::actions) {
-        let Action::RollOut { base, changes, .. } = action else {
+        let Action::RollOut(RollOut { base, changes, .. }) = action else {
             continue;
         };
         let Some(Ok(definition)) = w.snapshot.task_definitions.get(&base) else {

@@ -111,6 +111,12 @@ pub struct TaskDefinition {
     pub tags: Tags,
 }
 
+/// `family:revision` from the ARN of a task definition.
+#[must_use]
+pub fn revision_name(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
 /// A container of a task definition.
 #[derive(Debug, Clone, Default, Hash)]
 pub struct Container {

@@ -2,11 +2,11 @@ use super::ecs_missing_database_secret::{ROLLOUT_WRITES, add_secret};
 use super::secret_malformed_url::SECRET_READS;
 use super::support::{each_running, is_durable, rollout_refusal};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::{Action, RollBack};
 use crate::config::Datastore;
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{Action, revision_name};
-use crate::model::resources::{Service, TaskDefinition};
+use crate::model::resources::{Service, TaskDefinition, revision_name};
 
 /// `ecs-ephemeral-storage`
 pub struct EcsEphemeralStorage;
@@ -78,12 +78,12 @@ fn remedy(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> R
     }
     // Going back changes the image too, so it is a last resort: only where no secret exists to be added.
     if let Some(earlier) = w.snapshot.durable_revisions.get(&definition.arn) {
-        let action = Action::RollBack {
+        let action = Action::RollBack(RollBack {
             cluster: service.cluster.clone(),
             service: service.name.clone(),
             from: definition.arn.clone(),
             to: earlier.arn.clone(),
-        };
+        });
         return Remedy {
             summary: format!(
                 "go back to {}, the last revision that kept its data",

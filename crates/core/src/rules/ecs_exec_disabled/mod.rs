@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use super::support::{each_service, rollout_refusal};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{Action, ServiceSetting, revision_name};
-use crate::model::resources::{Access, Service, TaskDefinition};
+use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
 
 /// `ecs-exec-disabled`
@@ -76,11 +76,11 @@ fn failure(w: &Workload<'_>, service: &Service, lack: Option<&String>) -> Failur
     let told: Vec<String> = flag.into_iter().chain(lack.cloned()).collect();
     let mut evidence = vec![Evidence::new("enableExecuteCommand", service.exec_enabled, true)];
     evidence.extend(lack.map(|l| Evidence::new("taskRoleArn", l.clone(), "a role that may use ssmmessages")));
-    let act = vec![Action::SetUpService {
+    let act = vec![Action::SetUpService(SetUpService {
         cluster: service.cluster.clone(),
         service: service.name.clone(),
         setting: ServiceSetting::ExecuteCommand,
-    }];
+    })];
     let remedy = match (service.exec_enabled, lack) {
         (true, _) => Remedy::manual(format!("let the task role of {name} use ssmmessages")),
         (false, None) => Remedy {

@@ -2,8 +2,7 @@ use super::support::each_service;
 use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
-use crate::model::remediation::revision_name;
-use crate::model::resources::{Deployment, Service};
+use crate::model::resources::{Deployment, Service, revision_name};
 
 /// `ecs-failed-deployment`
 pub struct EcsFailedDeployment;

@@ -1,11 +1,11 @@
 use super::secret_malformed_url::SECRET_READS;
 use super::support::{database_variables, each_running, no_execution_role, references, right_reference, roll_out};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::SecretChange;
 use crate::config::Datastore;
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{SecretChange, revision_name};
-use crate::model::resources::{Service, TaskDefinition};
+use crate::model::resources::{Service, TaskDefinition, revision_name};
 
 /// `ecs-missing-database-secret`
 pub struct EcsMissingDatabaseSecret;

@@ -1,8 +1,8 @@
 use super::support::{each_service, rollout_refusal};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{Action, ServiceSetting};
 use crate::model::resources::Service;
 
 /// `ecs-no-rollout-protection`
@@ -74,11 +74,11 @@ fn failure(w: &Workload<'_>, service: &Service) -> Failure {
         ],
         remedy: Remedy {
             summary: format!("switch the deployment circuit breaker of {name} on, with rollback"),
-            actions: vec![Action::SetUpService {
+            actions: vec![Action::SetUpService(SetUpService {
                 cluster: service.cluster.clone(),
                 service: service.name.clone(),
                 setting: ServiceSetting::CircuitBreaker,
-            }],
+            })],
             refused,
         },
     }

@@ -2,11 +2,11 @@ use super::ecs_missing_database_secret::ROLLOUT_WRITES;
 use super::secret_malformed_url::SECRET_READS;
 use super::support::{each_running, right_connection, roll_out};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::SecretChange;
 use crate::model::connection::Connection;
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{SecretChange, revision_name};
-use crate::model::resources::{Service, TaskDefinition};
+use crate::model::resources::{Service, TaskDefinition, revision_name};
 
 /// `ecs-plaintext-database-url`
 pub struct EcsPlaintextDatabaseUrl;

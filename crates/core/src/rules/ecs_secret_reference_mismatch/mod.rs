@@ -6,11 +6,11 @@ use super::support::{
     Leads, database_variables, each_running, leads, parameter, resolve, right_reference, roll_out, shape, usable_keys,
 };
 use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::SecretChange;
 use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{SecretChange, revision_name};
-use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
+use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 

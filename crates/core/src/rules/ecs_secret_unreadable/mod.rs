@@ -9,8 +9,7 @@ use super::support::{database_variables, each_running, no_execution_role, readab
 use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
-use crate::model::remediation::revision_name;
-use crate::model::resources::{Access, Service, TaskDefinition};
+use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
 
 /// `ecs-secret-unreadable`

@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use super::support::{each_running, loses_data, untagged};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::{Action, Deregister};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{Action, revision_name};
-use crate::model::resources::{Service, TaskDefinition};
+use crate::model::resources::{Service, TaskDefinition, revision_name};
 use crate::model::snapshot::{ReadError, Seen};
 
 /// `ecs-unsafe-rollback`
@@ -122,8 +122,10 @@ fn failure(w: &Workload<'_>, service: &Service, targets: &Unsafe<'_>) -> Failure
             summary: format!("deregister {}", names.join(", ")),
             actions: targets
                 .iter()
-                .map(|(d, _)| Action::Deregister {
-                    revision: d.arn.clone(),
+                .map(|(d, _)| {
+                    Action::Deregister(Deregister {
+                        revision: d.arn.clone(),
+                    })
                 })
                 .collect(),
             refused: targets.iter().find_map(|(d, _)| refusal(w, d)),

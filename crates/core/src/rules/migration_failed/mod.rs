@@ -2,8 +2,7 @@ use super::support::{database_variables, resolve};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
-use crate::model::remediation::revision_name;
-use crate::model::resources::{MigrationFamily, TaskRun};
+use crate::model::resources::{MigrationFamily, TaskRun, revision_name};
 use crate::model::value_from::{self, ValueFrom};
 
 /// `migration-failed`

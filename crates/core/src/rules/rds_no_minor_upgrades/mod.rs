@@ -1,8 +1,8 @@
 use super::support::{DATABASE_READS, Whole, configure};
 use super::{Failure, Judgement, Meta, Rule, Workload};
+use crate::action::DatabaseSetting;
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::DatabaseSetting;
 use crate::model::resources::{DbCluster, DbInstance};
 
 /// `rds-no-minor-upgrades`

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use super::support::{Whole, each_whole, not_available, untagged};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::action::{Action, RaiseRetention};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::Action;
 
 /// `rds-short-backup-retention`
 pub struct RdsShortBackupRetention;
@@ -53,11 +53,11 @@ fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
     };
     let remedy = Remedy {
         summary: format!("set BackupRetentionPeriod={wanted} on {id}"),
-        actions: vec![Action::RaiseRetention {
+        actions: vec![Action::RaiseRetention(RaiseRetention {
             database: whole.database(),
             from: kept,
             to: wanted,
-        }],
+        })],
         refused: untagged(w, id, whole.tags())
             .or_else(|| not_available(id, whole.status()))
             .or_else(|| would_apply(id, pending)),

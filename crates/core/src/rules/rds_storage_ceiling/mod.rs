@@ -1,8 +1,8 @@
 use super::support::{DATABASE_READS, Whole, configure, each_whole};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::action::DatabaseSetting;
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::DatabaseSetting;
 use crate::model::resources::DbInstance;
 
 /// `rds-storage-ceiling`

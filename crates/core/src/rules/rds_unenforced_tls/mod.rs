@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use super::support::{Whole, each_whole, untagged, uses, wholes};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::action::{Action, ForceTls};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::Action;
 use crate::model::resources::ParameterGroup;
 use crate::model::snapshot::{ReadError, Seen};
 
@@ -169,10 +169,10 @@ fn failure(
 }
 
 fn force(w: &Workload<'_>, group: &ParameterGroup) -> Remedy {
-    let action = Action::ForceTls {
+    let action = Action::ForceTls(ForceTls {
         of_cluster: group.of_cluster,
         group: group.name.clone(),
-    };
+    });
     let refused = untagged(w, &group.name, &group.tags)
         .or_else(|| match strangers(w, group) {
             Err(e) => Some(format!("which other databases use {} is unknown: {e}", group.name)),

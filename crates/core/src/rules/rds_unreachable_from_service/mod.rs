@@ -4,9 +4,9 @@ use std::sync::Arc;
 use super::support::{Reach, Uses, also_guards, reach, untagged, uses};
 use super::workload::DatabaseView;
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::action::{Action, AllowIngress};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::Action;
 use crate::model::resources::{SecurityGroup, Service};
 use crate::model::snapshot::{ReadError, Seen};
 
@@ -227,11 +227,11 @@ fn remedy(w: &Workload<'_>, path: &Paths<'_, '_>) -> Remedy {
         let source = own_group(w, service);
         let group = source.as_ref().map_or_else(|shared| shared.0.clone(), Clone::clone);
         todo.push(format!("allow tcp {port} from {group} in {}", guard.id));
-        actions.push(Action::AllowIngress {
+        actions.push(Action::AllowIngress(AllowIngress {
             group: guard.id.clone(),
             source: group,
             port,
-        });
+        }));
         refused = refused
             .or_else(|| untagged(w, &guard.id, &guard.tags))
             .or_else(|| match also_guards(w, guard) {

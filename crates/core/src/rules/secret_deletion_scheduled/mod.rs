@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use super::support::untagged;
 use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::{Action, RestoreSecret};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::Action;
 use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::{Lookup, ReadError};
 use crate::model::value_from::{self, SecretRef, ValueFrom};
@@ -143,9 +143,9 @@ fn remedy(w: &Workload<'_>, secret: &Secret) -> Remedy {
     let replica = secret.primary_region.as_ref().map(|primary| {
         format!("it is a replica: its deletion is undone at the secret in {primary}, from which it is made")
     });
-    let action = Action::RestoreSecret {
+    let action = Action::RestoreSecret(RestoreSecret {
         secret: secret.arn.clone(),
-    };
+    });
     Remedy {
         summary,
         actions: vec![action],

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::untagged;
-use crate::model::remediation::{Action, Database, DatabaseSetting};
-use crate::model::resources::{DbCluster, DbInstance};
+use crate::action::{Action, ConfigureDatabase, DatabaseSetting};
+use crate::model::resources::{DatabaseId, DbCluster, DbInstance};
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::tags::{PhaseReading, Tags};
 use crate::rules::{Failure, Judgement, Remedy, Subject, Workload};
@@ -66,10 +66,10 @@ impl<'a> Whole<'a> {
 
     /// Its identity in calls.
     #[must_use]
-    pub fn database(&self) -> Database {
+    pub fn database(&self) -> DatabaseId {
         match self {
-            Self::Instance(i) => Database::Instance(i.id.clone()),
-            Self::Cluster(c) => Database::Cluster(c.id.clone()),
+            Self::Instance(i) => DatabaseId::Instance(i.id.clone()),
+            Self::Cluster(c) => DatabaseId::Cluster(c.id.clone()),
         }
     }
 
@@ -182,10 +182,10 @@ pub fn not_available(id: &str, status: &str) -> Option<String> {
 /// The correction that changes one field which nobody notices.
 #[must_use]
 pub fn configure(w: &Workload<'_>, whole: &Whole<'_>, setting: DatabaseSetting, summary: String) -> Remedy {
-    let action = Action::Configure {
+    let action = Action::ConfigureDatabase(ConfigureDatabase {
         database: whole.database(),
         setting,
-    };
+    });
     let refused = untagged(w, whole.id(), whole.tags()).or_else(|| not_available(whole.id(), whole.status()));
     Remedy {
         summary,

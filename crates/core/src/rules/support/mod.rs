@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use super::workload::DatabaseView;
 use super::{Judgement, Remedy, Subject, Workload};
-use crate::model::remediation::{Action, SecretChange, revision_name};
+use crate::action::{Action, ClosePublicAccess, RevokeIngress, RollOut, SecretChange};
 use crate::model::resources::{
-    Access, DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet, TaskDefinition, VolumeKind,
+    Access, DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet, TaskDefinition, VolumeKind, revision_name,
 };
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::tags::Tags;
@@ -197,9 +197,11 @@ pub fn revoke(
     let summary = format!("revoke from {}: {}", group.id, list.join(", "));
     let actions = rules
         .iter()
-        .map(|r| Action::RevokeIngress {
-            group: group.id.clone(),
-            rule: (*r).clone(),
+        .map(|r| {
+            Action::RevokeIngress(RevokeIngress {
+                group: group.id.clone(),
+                rule: (*r).clone(),
+            })
         })
         .collect();
     let refused = untagged(w, &group.id, &group.tags)
@@ -235,9 +237,9 @@ fn path_refusal(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<String>
 #[must_use]
 pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
     let summary = format!("set PubliclyAccessible=false on {}", instance.id);
-    let actions = vec![Action::ClosePublicAccess {
+    let actions = vec![Action::ClosePublicAccess(ClosePublicAccess {
         instance: instance.id.clone(),
-    }];
+    })];
     let database = w.databases().map(|all| {
         all.iter()
             .find(|d| d.id == instance.id || instance.cluster.as_deref() == Some(d.id))
@@ -262,12 +264,12 @@ pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
 #[must_use]
 pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: Vec<SecretChange>) -> Remedy {
     let refused = rollout_refusal(w, service).or_else(|| unreadable(w, service, &changes));
-    let action = Action::RollOut {
+    let action = Action::RollOut(RollOut {
         cluster: service.cluster.clone(),
         service: service.name.clone(),
         base: service.task_definition.clone(),
         changes,
-    };
+    });
     Remedy {
         summary,
         actions: vec![action],

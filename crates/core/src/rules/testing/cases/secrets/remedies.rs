@@ -10,10 +10,10 @@ use super::{
     BROAD, DELETION, OTHER, PARAMETER_ARN, PLAINTEXT, UNREADABLE, good, holds_at, lacks, may, other, parameter, plain,
     plain_password, plain_url, secret, unread,
 };
+use crate::action::{Action, RollOut, SecretChange};
 use crate::config::Config;
 use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::finding::Finding;
-use crate::model::remediation::{Action, SecretChange};
 use crate::model::resources::Access;
 use crate::rules::wants::wants;
 
@@ -60,7 +60,7 @@ fn moving_to_the_secret() {
     for change in MOVED {
         let moved = finding(*change, PLAINTEXT).remediation.expect("a remedy");
         assert_eq!(moved.blocked_by, None);
-        let [Action::RollOut { changes, .. }] = moved.actions.as_slice() else {
+        let [Action::RollOut(RollOut { changes, .. })] = moved.actions.as_slice() else {
             panic!("{moved:#?}")
         };
         let wanted = SecretChange {
