@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod finding;
+pub mod hold;
 pub mod key;
 pub mod policy;
 pub mod resources;
