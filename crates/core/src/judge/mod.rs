@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
@@ -179,7 +180,7 @@ impl Active {
         if !self.corrects
             && let Some(r) = finding.remediation.as_mut().filter(|r| !r.actions.is_empty())
         {
-            let only = || format!("it is corrected only where rules.{}.correct is true", self.meta.id);
+            let only = || HoldReason::NotOptedIn(self.meta.id.to_owned());
             r.blocked_by.get_or_insert_with(only);
         }
         if by_tag {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::hold::HoldReason;
 use super::key::Scope;
 use super::policy::{Risk, Severity};
 use super::tags::Waiver;
@@ -121,7 +123,7 @@ impl Verdict {
 }
 
 /// What would correct a finding.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Remediation {
     /// One line: what to do.
     pub summary: String,
@@ -130,14 +132,36 @@ pub struct Remediation {
     /// The calls, if calls can do it.
     pub calls: Vec<Call>,
     /// Why Holdfast will not do it, if it will not.
-    pub blocked_by: Option<String>,
-    /// The corrections behind the calls.
-    #[serde(skip)]
+    pub blocked_by: Option<HoldReason>,
+    /// The corrections behind the calls; not part of any output.
     pub actions: Vec<Action>,
 }
 
+impl Serialize for Remediation {
+    /// The reason is written as its sentence, and where there is one, its code stands beside it as `hold`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self {
+            summary,
+            risk,
+            calls,
+            blocked_by,
+            actions: _,
+        } = self;
+        let mut out = serializer.serialize_struct("Remediation", 5)?;
+        out.serialize_field("summary", summary)?;
+        out.serialize_field("risk", risk)?;
+        out.serialize_field("calls", calls)?;
+        out.serialize_field("blocked_by", &blocked_by.as_ref().map(ToString::to_string))?;
+        match blocked_by {
+            Some(reason) => out.serialize_field("hold", &reason.code())?,
+            None => out.skip_field("hold")?,
+        }
+        out.end()
+    }
+}
+
 /// A verdict other than pass, about one resource.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
     /// Stable: depends on the rule and the resource alone.
     pub id: String,

@@ -11,6 +11,7 @@ use crate::action::{Action, Call, MergeKey};
 use crate::config::Config;
 use crate::judge::Judged;
 use crate::model::finding::{Finding, ResourceRef, Verdict, stable_id};
+use crate::model::hold::{HoldCode, HoldReason};
 use crate::model::key::Scope;
 use crate::model::policy::{Mode, Risk, Severity};
 
@@ -65,6 +66,9 @@ pub struct Held {
     pub summary: String,
     /// Why it is not.
     pub reason: String,
+    /// Which kind of reason that is.
+    #[serde(default)]
+    pub code: HoldCode,
 }
 
 /// What may be done now, and why the rest is not.
@@ -88,7 +92,7 @@ pub fn plan(scope: &Scope, judged: &Judged, config: &Config, now: Timestamp) -> 
     let shut = outside_of_windows(config, now);
     for finding in &judged.findings {
         if let Some(reason) = reason_to_hold(finding, judged, config).or_else(|| shut.clone()) {
-            held.push(hold(finding, reason));
+            held.push(hold(finding, &reason));
             continue;
         }
         for action in finding.remediation.iter().flat_map(|r| &r.actions) {
@@ -128,7 +132,7 @@ impl Plan {
 
 /// Says why a finding is not corrected.
 #[must_use]
-pub fn hold(finding: &Finding, reason: String) -> Held {
+pub fn hold(finding: &Finding, reason: &HoldReason) -> Held {
     Held {
         finding: finding.id.clone(),
         rule: finding.rule.clone(),
@@ -141,67 +145,60 @@ pub fn hold(finding: &Finding, reason: String) -> Held {
             .as_ref()
             .map(|r| r.summary.clone())
             .unwrap_or_default(),
-        reason,
+        reason: reason.to_string(),
+        code: reason.code(),
     }
 }
 
-fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option<String> {
+fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option<HoldReason> {
     match (finding.verdict, &finding.waiver) {
         (Verdict::Unknown, _) => {
-            return Some(format!("what is unknown never leads to an action: {}", finding.message));
+            return Some(HoldReason::UnknownFinding(finding.message.clone()));
         }
-        (Verdict::Waived, Some(waiver)) => {
-            return Some(format!("waived until {}: {}", waiver.until, waiver.reason));
-        }
-        (Verdict::Waived, None) => return Some("waived".into()),
+        (Verdict::Waived, waiver) => return Some(HoldReason::Waived(waiver.clone())),
         (Verdict::Fail, _) => {}
     }
     let Some(remediation) = &finding.remediation else {
-        return Some("it needs a person".into());
+        return Some(HoldReason::NoRemedy);
     };
     if let Some(why) = &remediation.blocked_by {
         return Some(why.clone());
     }
     if remediation.actions.is_empty() {
-        return Some("it needs a person: no call can do it".into());
+        return Some(HoldReason::NoCalls);
     }
     if judged
         .restrained
         .contains(&(finding.id.clone(), finding.workload.clone()))
     {
-        return Some(format!("the tag {}mode asks for audit", config.tag_prefix));
+        return Some(HoldReason::AuditByTag(config.tag_prefix.clone()));
     }
     if config.rule(&finding.rule).mode == Some(Mode::Audit) {
-        return Some(format!("rules.{}.mode is audit", finding.rule));
+        return Some(HoldReason::AuditByRule(finding.rule.clone()));
     }
     if !config.safety.allow_risk.contains(&remediation.risk) {
-        return Some(format!(
-            "its risk is {}, which safety.allow_risk does not name",
-            remediation.risk
-        ));
+        return Some(HoldReason::RiskNotAllowed(remediation.risk));
     }
     too_many_failing(&finding.rule, judged, config)
 }
 
 /// Why nothing may be corrected now, if it may not.
-fn outside_of_windows(config: &Config, now: Timestamp) -> Option<String> {
+fn outside_of_windows(config: &Config, now: Timestamp) -> Option<HoldReason> {
     match windows::at(&config.safety.change_windows, now) {
         windows::Now::Open(_) => None,
-        windows::Now::Shut(Some(next)) => Some(format!(
-            "waits for the next of safety.change_windows, which opens at {next}"
-        )),
-        windows::Now::Shut(None) => Some("none of safety.change_windows ever opens".into()),
+        windows::Now::Shut(Some(next)) => Some(HoldReason::OutsideOfWindows(next)),
+        windows::Now::Shut(None) => Some(HoldReason::NoWindow),
     }
 }
 
-fn too_many_failing(rule: &str, judged: &Judged, config: &Config) -> Option<String> {
+fn too_many_failing(rule: &str, judged: &Judged, config: &Config) -> Option<HoldReason> {
     let (all, failing) = judged.failing.get(rule).copied().unwrap_or_default();
     let limit = usize::try_from(config.safety.max_failing_percent).unwrap_or(100);
-    (all >= SMALLEST_FLEET && failing * 100 > limit * all).then(|| {
-        format!(
-            "{failing} of {all} workloads fail {rule}, more than safety.max_failing_percent ({limit} %): that is a \
-             bad rule or a bad read until a person has looked"
-        )
+    (all >= SMALLEST_FLEET && failing * 100 > limit * all).then(|| HoldReason::TooManyFailing {
+        rule: rule.to_owned(),
+        failing,
+        all,
+        limit,
     })
 }
 

@@ -61,6 +61,7 @@ use std::sync::Arc;
 
 use crate::action::Action;
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::snapshot::ReadError;
 use crate::model::tags::Tags;
@@ -173,7 +174,7 @@ pub struct Remedy {
     /// The corrections; empty if a person must do it.
     pub actions: Vec<Action>,
     /// Why they may not be carried out, if they may not.
-    pub refused: Option<String>,
+    pub refused: Option<HoldReason>,
 }
 
 impl Remedy {
@@ -187,11 +188,11 @@ impl Remedy {
     }
 
     /// A correction that would do harm as things stand.
-    pub fn refuse(summary: impl Into<String>, actions: Vec<Action>, why: impl Into<String>) -> Self {
+    pub fn refuse(summary: impl Into<String>, actions: Vec<Action>, why: HoldReason) -> Self {
         Self {
             summary: summary.into(),
             actions,
-            refused: Some(why.into()),
+            refused: Some(why),
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::action::SecretChange;
 use crate::config::Datastore;
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
 
@@ -85,14 +86,13 @@ pub(super) fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskD
         "add the database secret to the task definition of {}/{}",
         service.cluster, service.name
     );
-    let change = || -> Result<SecretChange, String> {
+    let change = || -> Result<SecretChange, HoldReason> {
         let container = application(service, definition)?;
         let after = right_reference(w)?;
         if definition.execution_role.is_none() {
             return Err(no_execution_role(definition));
         }
-        let variable = variable(w, definition, &container)
-            .ok_or("`secret_env` is empty: name the variable that the image reads")?;
+        let variable = variable(w, definition, &container).ok_or(HoldReason::NoVariableNamed)?;
         Ok(SecretChange {
             container,
             variable,
@@ -108,7 +108,7 @@ pub(super) fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskD
 
 /// The container that holds the application: the only one, or the one behind the load balancer, or the only
 /// essential one that listens.
-fn application(service: &Service, definition: &TaskDefinition) -> Result<String, String> {
+fn application(service: &Service, definition: &TaskDefinition) -> Result<String, HoldReason> {
     if let [only] = definition.containers.as_slice() {
         return Ok(only.name.clone());
     }
@@ -123,10 +123,10 @@ fn application(service: &Service, definition: &TaskDefinition) -> Result<String,
         .collect();
     match listening.as_slice() {
         [only] => Ok((*only).to_owned()),
-        _ => Err(format!(
-            "which container of {} holds the application is unclear",
-            revision_name(&definition.arn)
-        )),
+        _ => {
+            let revision = revision_name(&definition.arn).to_owned();
+            Err(HoldReason::ContainerUnclear(revision))
+        }
     }
 }
 

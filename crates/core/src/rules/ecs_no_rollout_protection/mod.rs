@@ -2,6 +2,7 @@ use super::support::{each_service, rollout_refusal};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::Service;
 
@@ -59,7 +60,7 @@ fn failure(w: &Workload<'_>, service: &Service) -> Failure {
     let refused = rollout_refusal(w, service).or_else(|| {
         service
             .classic_balancer
-            .then(|| format!("{name} is behind a Classic Load Balancer, where ECS offers no circuit breaker"))
+            .then(|| HoldReason::ClassicLoadBalancer(name.clone()))
     });
     Failure {
         severity: None,

@@ -4,6 +4,7 @@ use super::support::{each_running, loses_data, untagged};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::action::{Action, Deregister};
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
 use crate::model::snapshot::{ReadError, Seen};
@@ -134,16 +135,16 @@ fn failure(w: &Workload<'_>, service: &Service, targets: &Unsafe<'_>) -> Failure
 }
 
 /// Why a revision may not be deregistered, if it may not.
-fn refusal(w: &Workload<'_>, definition: &TaskDefinition) -> Option<String> {
+fn refusal(w: &Workload<'_>, definition: &TaskDefinition) -> Option<HoldReason> {
     let name = revision_name(&definition.arn);
     untagged(w, name, &definition.tags).or_else(|| {
         let services = w.snapshot.services.iter().flat_map(|m| m.values());
         let user = services.into_iter().find(|s| {
             s.task_definition == definition.arn || s.deployments.iter().any(|d| d.task_definition == definition.arn)
         })?;
-        Some(format!(
-            "waits: {}/{} runs {name}, or a deployment of it does",
-            user.cluster, user.name
-        ))
+        Some(HoldReason::RevisionInUse {
+            service: format!("{}/{}", user.cluster, user.name),
+            revision: name.to_owned(),
+        })
     })
 }

@@ -4,6 +4,7 @@ use super::support::{Whole, each_whole, not_available, untagged};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::action::{Action, RaiseRetention};
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 
 /// `rds-short-backup-retention`
@@ -74,13 +75,10 @@ fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
 }
 
 /// Why the correction waits for changes that it would carry out as well, if there are any.
-fn would_apply(id: &str, pending: &BTreeMap<String, String>) -> Option<String> {
-    let fields: Vec<&str> = pending.keys().map(String::as_str).collect();
-    (!fields.is_empty()).then(|| {
-        format!(
-            "waits: {id} has changes pending ({}) that ApplyImmediately would carry out too",
-            fields.join(", ")
-        )
+fn would_apply(id: &str, pending: &BTreeMap<String, String>) -> Option<HoldReason> {
+    (!pending.is_empty()).then(|| HoldReason::ChangesPending {
+        database: id.to_owned(),
+        fields: pending.keys().cloned().collect(),
     })
 }
 

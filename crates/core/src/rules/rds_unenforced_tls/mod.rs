@@ -4,6 +4,7 @@ use super::support::{Whole, each_whole, untagged, uses, wholes};
 use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::action::{Action, ForceTls};
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::ParameterGroup;
 use crate::model::snapshot::{ReadError, Seen};
@@ -175,14 +176,16 @@ fn force(w: &Workload<'_>, group: &ParameterGroup) -> Remedy {
     });
     let refused = untagged(w, &group.name, &group.tags)
         .or_else(|| match strangers(w, group) {
-            Err(e) => Some(format!("which other databases use {} is unknown: {e}", group.name)),
+            Err(error) => Some(HoldReason::ParameterGroupUsersUnknown {
+                group: group.name.clone(),
+                error,
+            }),
             Ok(others) if others.is_empty() => None,
-            Ok(others) => Some(format!(
-                "{} is also the parameter group of {}; give {} one of its own",
-                group.name,
-                others.join(", "),
-                w.name
-            )),
+            Ok(others) => Some(HoldReason::ParameterGroupShared {
+                group: group.name.clone(),
+                others,
+                workload: w.name.to_owned(),
+            }),
         })
         .or_else(|| refuses_tls(w));
     Remedy {
@@ -212,15 +215,12 @@ fn strangers(w: &Workload<'_>, group: &ParameterGroup) -> Seen<Vec<String>> {
 
 /// Why the workload's own services would be shut out, if they are known to refuse TLS. Where no mode is given, clients
 /// try TLS first.
-fn refuses_tls(w: &Workload<'_>) -> Option<String> {
+fn refuses_tls(w: &Workload<'_>) -> Option<HoldReason> {
     w.services().unwrap_or_default().iter().find_map(|service| {
         let uses = uses(w, service).ok()?;
         let plain = |c: &&crate::model::connection::Connection| c.sslmode.as_deref() == Some("disable");
-        uses.connections.iter().any(plain).then(|| {
-            format!(
-                "{}/{} connects with sslmode=disable and would be shut out; change that first",
-                service.cluster, service.name
-            )
-        })
+        let name = || format!("{}/{}", service.cluster, service.name);
+        let is_plain = uses.connections.iter().any(plain);
+        is_plain.then(|| HoldReason::ConnectsWithoutTls(name()))
     })
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::untagged;
 use crate::action::{Action, ConfigureDatabase, DatabaseSetting};
+use crate::model::hold::HoldReason;
 use crate::model::resources::{DatabaseId, DbCluster, DbInstance};
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::tags::{PhaseReading, Tags};
@@ -175,8 +176,11 @@ impl<'a> Whole<'a> {
 
 /// Why AWS would refuse to change a database of this status, if it would.
 #[must_use]
-pub fn not_available(id: &str, status: &str) -> Option<String> {
-    (status != "available").then(|| format!("waits: {id} is {status}, and AWS changes only an available one"))
+pub fn not_available(id: &str, status: &str) -> Option<HoldReason> {
+    (status != "available").then(|| HoldReason::DatabaseNotAvailable {
+        database: id.to_owned(),
+        status: status.to_owned(),
+    })
 }
 
 /// The correction that changes one field which nobody notices.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::workload::DatabaseView;
 use super::{Judgement, Remedy, Subject, Workload};
 use crate::action::{Action, ClosePublicAccess, RevokeIngress, RollOut, SecretChange};
+use crate::model::hold::HoldReason;
 use crate::model::resources::{
     Access, DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet, TaskDefinition, VolumeKind, revision_name,
 };
@@ -31,12 +32,11 @@ pub const DEFAULT_PORT: u16 = 5432;
 
 /// Why a resource that lacks the workload's tag may not be changed, if it lacks it.
 #[must_use]
-pub fn untagged(w: &Workload<'_>, what: &str, tags: &Tags) -> Option<String> {
-    (tags.workload(w.prefix) != Some(w.name)).then(|| {
-        format!(
-            "{what} does not carry {}workload={}; tag it to let Holdfast correct it",
-            w.prefix, w.name
-        )
+pub fn untagged(w: &Workload<'_>, what: &str, tags: &Tags) -> Option<HoldReason> {
+    (tags.workload(w.prefix) != Some(w.name)).then(|| HoldReason::Untagged {
+        resource: what.to_owned(),
+        prefix: w.prefix.to_owned(),
+        workload: w.name.to_owned(),
     })
 }
 
@@ -185,6 +185,20 @@ pub fn also_guards(w: &Workload<'_>, group: &SecurityGroup) -> Seen<Vec<String>>
     Ok(others)
 }
 
+/// Why a group may not be changed for the workload's database, if others depend on it, or may.
+#[must_use]
+pub fn guards_others(w: &Workload<'_>, group: &SecurityGroup) -> Option<HoldReason> {
+    let group_id = group.id.clone();
+    match also_guards(w, group) {
+        Err(error) => Some(HoldReason::GuardedUnknown { group: group_id, error }),
+        Ok(others) if others.is_empty() => None,
+        Ok(others) => Some(HoldReason::GuardsOthers {
+            group: group_id,
+            others,
+        }),
+    }
+}
+
 /// The correction that revokes `rules` of `group`, which guards `databases`.
 #[must_use]
 pub fn revoke(
@@ -205,11 +219,7 @@ pub fn revoke(
         })
         .collect();
     let refused = untagged(w, &group.id, &group.tags)
-        .or_else(|| match also_guards(w, group) {
-            Err(e) => Some(format!("what else {} guards is unknown: {e}", group.id)),
-            Ok(others) if others.is_empty() => None,
-            Ok(others) => Some(format!("{} also guards {}", group.id, others.join(", "))),
-        })
+        .or_else(|| guards_others(w, group))
         .or_else(|| databases.iter().find_map(|d| path_refusal(w, d)));
     Remedy {
         summary,
@@ -219,17 +229,14 @@ pub fn revoke(
 }
 
 /// Why a service would lose its path, if one would.
-fn path_refusal(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<String> {
+fn path_refusal(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<HoldReason> {
     match cut_off(w, database) {
-        Err(e) => Some(format!(
-            "whether the services keep a path to {} is unknown: {e}",
-            database.id
-        )),
+        Err(error) => Some(HoldReason::PathsUnknown {
+            database: database.id.to_owned(),
+            error,
+        }),
         Ok(lost) if lost.is_empty() => None,
-        Ok(lost) => Some(format!(
-            "it would cut off {}; give each a rule of its own first",
-            lost.join(", ")
-        )),
+        Ok(lost) => Some(HoldReason::CutsOff(lost)),
     }
 }
 
@@ -249,7 +256,7 @@ pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
         .or_else(|| match database {
             Ok(Some(database)) => path_refusal(w, database),
             Ok(None) => None,
-            Err(e) => Some(format!("its cluster is unknown: {e}")),
+            Err(e) => Some(HoldReason::ClusterUnknown(e)),
         });
     Remedy {
         summary,
@@ -282,7 +289,7 @@ pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: V
 /// Only a proved denial refuses. Where the simulator could not be asked, or IAM knows no such role, the rollout goes on:
 /// a task that can't fetch its secret does not start, the deployment is not steady in time, and what ran before is set
 /// back. To refuse would leave a service without its database for want of a permission that only this check needs.
-fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> Option<String> {
+fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> Option<HoldReason> {
     let definition = w.running(service).ok()?;
     let Some(role) = &definition.execution_role else {
         return Some(no_execution_role(definition));
@@ -290,10 +297,10 @@ fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> 
     changes.iter().find_map(|change| {
         let resource = readable_as(w, &change.after).ok()??;
         match w.snapshot.access.get(&(role.clone(), resource.into_owned())) {
-            Some(Ok(Access::Denied { missing })) => Some(format!(
-                "{role} may not {}: see ecs-secret-unreadable",
-                missing.join(", nor ")
-            )),
+            Some(Ok(Access::Denied { missing })) => Some(HoldReason::ExecutionRoleDenied {
+                role: role.clone(),
+                missing: missing.clone(),
+            }),
             _ => None,
         }
     })
@@ -301,22 +308,19 @@ fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> 
 
 /// Why a revision can't be given a secret.
 #[must_use]
-pub fn no_execution_role(definition: &TaskDefinition) -> String {
-    format!(
-        "{} has no execution role to fetch a secret with",
-        revision_name(&definition.arn)
-    )
+pub fn no_execution_role(definition: &TaskDefinition) -> HoldReason {
+    HoldReason::NoExecutionRole(revision_name(&definition.arn).to_owned())
 }
 
 /// Why a service may not be given another revision now, if it may not.
 #[must_use]
-pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<String> {
+pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason> {
     let name = format!("{}/{}", service.cluster, service.name);
     if service.deployment_controller != "ECS" {
-        return Some(format!(
-            "{name} is deployed by {}, not by ECS",
-            service.deployment_controller
-        ));
+        return Some(HoldReason::DeployedByOthers {
+            service: name,
+            controller: service.deployment_controller.clone(),
+        });
     }
     if let Some(why) = untagged(w, &name, &service.tags) {
         return Some(why);
@@ -326,7 +330,7 @@ pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<String> {
     let primary = service.deployments.first();
     let under_way = service.deployments.len() > 1
         && primary.is_some_and(|d| d.rollout_state.as_deref() == Some("IN_PROGRESS") && d.failed_tasks == 0);
-    under_way.then(|| format!("waits: a deployment of {name} is under way"))
+    under_way.then_some(HoldReason::DeploymentUnderWay(name))
 }
 
 /// Whether a revision keeps what is written under one of `paths` on a volume that outlives the task.

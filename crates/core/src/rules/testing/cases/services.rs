@@ -173,7 +173,11 @@ fn refused() {
         let found = judged.findings.iter().find(|f| f.rule == rule).expect("it fails");
         let remediation = found.remediation.as_ref().expect("a remedy");
         (
-            remediation.blocked_by.clone().unwrap_or_default(),
+            remediation
+                .blocked_by
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             remediation.actions.len(),
         )
     };

@@ -36,7 +36,7 @@ fn after(change: Change, rule: &str) -> Finding {
 fn refusal(change: Change, rule: &str) -> String {
     let remediation = after(change, rule).remediation.expect("a remedy");
     assert!(!remediation.actions.is_empty(), "{rule} acts");
-    remediation.blocked_by.unwrap_or_default()
+    remediation.blocked_by.map(|r| r.to_string()).unwrap_or_default()
 }
 
 /// What would do harm, or is not ours, is not done, and the reason is told.
@@ -230,7 +230,7 @@ fn a_path_that_is_kept() {
         config.defaults.allowed_ingress.cidrs = vec![net("10.0.0.0/8"), net("2001:db8::/32")];
         let judged = crate::judge::judge(&s, &config, super::super::super::now(), None);
         let remediation = found(&judged, "rds-public-access").remediation.expect("a remedy");
-        remediation.blocked_by.unwrap_or_default()
+        remediation.blocked_by.map(|r| r.to_string()).unwrap_or_default()
     };
     assert_eq!(refusal(|_| {}), "");
     assert_eq!(refusal(|s| lets_in_only(s, "10.0.1.0/24")), "");

@@ -29,7 +29,7 @@ fn finding(change: Change, rule: &str) -> Finding {
 
 fn refusal(change: Change, rule: &str) -> String {
     let remediation = finding(change, rule).remediation.expect("a remedy");
-    remediation.blocked_by.unwrap_or_default()
+    remediation.blocked_by.map(|r| r.to_string()).unwrap_or_default()
 }
 
 /// What keeps a plain URL where it is: an application could tell the difference, or could not read the secret.
