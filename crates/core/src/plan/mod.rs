@@ -240,3 +240,67 @@ pub fn action_id(scope: &Scope, action: &Action) -> String {
     let text = format!("{scope}\n{}", serde_json::to_string(action).unwrap_or_default());
     stable_id(&text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::judge;
+    use crate::rules::testing::{clean, db, now};
+
+    /// The plan of a public database that `config` treats as it likes.
+    fn held(config: &Config) -> Held {
+        let mut s = clean();
+        db(&mut s).publicly_accessible = true;
+        let judged = judge(&s, config, now(), None);
+        let plan = plan(&s.scope, &judged, config, now());
+        let of_rule = |h: &&Held| h.rule == "rds-public-access";
+        plan.held.iter().find(of_rule).expect("held").clone()
+    }
+
+    #[test]
+    fn what_is_held_has_a_code_beside_its_sentence() {
+        let mut config = Config::default();
+        config.safety.allow_risk.retain(|r| *r == Risk::None);
+        let json = serde_json::to_value(held(&config)).expect("JSON");
+        assert_eq!(
+            json["reason"],
+            "its risk is brief, which safety.allow_risk does not name"
+        );
+        assert_eq!(json["code"], "risk");
+    }
+
+    /// `apply --plan` takes one that was saved before there were codes.
+    #[test]
+    fn a_plan_without_codes_is_read() {
+        let mut config = Config::default();
+        config.safety.allow_risk.retain(|r| *r == Risk::None);
+        let mut json = serde_json::to_value(held(&config)).expect("JSON");
+        json.as_object_mut().expect("an object").remove("code");
+        let read: Held = serde_json::from_value(json).expect("a held finding");
+        assert_eq!(read.code, HoldCode::default());
+    }
+
+    #[test]
+    fn a_finding_tells_what_blocks_it_and_its_code() {
+        let mut s = clean();
+        db(&mut s).publicly_accessible = true;
+        db(&mut s).status = "modifying".into();
+        let remediation = |s: &crate::model::snapshot::Snapshot| {
+            let judged = judge(s, &Config::default(), now(), None);
+            let mut findings = judged.findings.iter();
+            let found = findings.find(|f| f.rule == "rds-public-access").expect("it fails");
+            serde_json::to_value(&found.remediation).expect("JSON")
+        };
+        let blocked = remediation(&s);
+        assert_eq!(
+            blocked["blocked_by"],
+            "waits: shop-db is modifying, and AWS changes only an available one"
+        );
+        assert_eq!(blocked["hold"], "database-busy");
+        db(&mut s).status = "available".into();
+        let free = remediation(&s);
+        assert_eq!(free["blocked_by"], serde_json::Value::Null);
+        assert_eq!(free.get("hold"), None);
+        assert_eq!(free.get("actions"), None);
+    }
+}
