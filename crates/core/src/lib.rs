@@ -13,4 +13,5 @@ pub mod iam_policy;
 pub mod judge;
 pub mod model;
 pub mod plan;
+pub mod refresh;
 pub mod rules;

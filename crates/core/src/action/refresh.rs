@@ -1,7 +1,7 @@
 //! What corrections rest on besides their own workload.
 
 /// What is read again right before the first call of a correction, besides the workload itself, which always is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RefreshBeforeCall {
     /// All databases: whether a group or a parameter group is shared must be known as of now, not as of the last sweep.
     pub all_databases: bool,
