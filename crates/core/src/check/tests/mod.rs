@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{Checked, check};
+use super::{CheckError, Checked, check};
 use crate::config::Config;
 
 fn now() -> Timestamp {
@@ -24,7 +24,7 @@ fn bytes(name: &str) -> Vec<u8> {
 }
 
 /// Judges a text as the file `name`.
-fn judge(name: &str, text: &[u8], workload: Option<&str>) -> Result<Checked, String> {
+fn judge(name: &str, text: &[u8], workload: Option<&str>) -> Result<Checked, CheckError> {
     check(name, text, workload, &Config::default(), now())
 }
 
