@@ -327,132 +327,134 @@ mod tests {
         assert!(base.instances.expect("known").contains_key("shop-db"));
     }
 
+    /// Each part that a second read reads.
+    const PARTS: &[Mark] = &[
+        (
+            "instances",
+            |s| db(s).publicly_accessible = true,
+            |s| s.instances.as_ref().is_ok_and(|m| m["shop-db"].publicly_accessible),
+        ),
+        (
+            "services",
+            |s| service(s).exec_enabled = false,
+            |s| s.services.as_ref().is_ok_and(|m| !m[SERVICE].exec_enabled),
+        ),
+        (
+            "tasks of services",
+            |s| service(s).unread_tasks = Some(failed("DescribeTasks")),
+            |s| s.errors.contains(&failed("DescribeTasks")),
+        ),
+        (
+            "unread services",
+            |s| {
+                s.unread_services
+                    .insert("arn:new".into(), ("shop".into(), failed("DescribeServices")));
+            },
+            |s| s.unread_services.contains_key("arn:new") && s.errors.contains(&failed("DescribeServices")),
+        ),
+        (
+            "task definitions",
+            |s| {
+                s.task_definitions
+                    .insert("arn:new".into(), Err(failed("DescribeTaskDefinition")));
+            },
+            |s| s.errors.contains(&failed("DescribeTaskDefinition")),
+        ),
+        (
+            "durable revisions",
+            |s| {
+                s.durable_revisions.insert("arn:new".into(), Arc::default());
+            },
+            |s| s.durable_revisions.contains_key("arn:new"),
+        ),
+        (
+            "groups",
+            |s| guard(s).ingress.clear(),
+            |s| {
+                let groups = s.security_groups.as_ref().expect("read");
+                groups.values().all(|g| g.ingress.is_empty())
+            },
+        ),
+        (
+            "guarded",
+            |s| {
+                s.guarded.insert("arn:new".into(), Ok(Guarded::default()));
+            },
+            |s| s.guarded.contains_key("arn:new"),
+        ),
+        (
+            "lookups",
+            |s| {
+                s.lookups.insert("arn:new".into(), Ok(Lookup::Missing));
+            },
+            |s| s.lookups.contains_key("arn:new"),
+        ),
+        (
+            "values",
+            |s| {
+                let key = ("arn:new".to_owned(), Selector::default());
+                s.values.insert(key, Ok(Value::NotInspected));
+            },
+            |s| s.values.iter().any(|((arn, _), _)| arn == "arn:new"),
+        ),
+        (
+            "parameters",
+            |s| {
+                s.parameters.insert("arn:new".into(), Ok(None));
+            },
+            |s| s.parameters.contains_key("arn:new"),
+        ),
+        (
+            "policies",
+            |s| {
+                s.policies.insert("arn:new".into(), Ok(vec![]));
+            },
+            |s| s.policies.contains_key("arn:new"),
+        ),
+        (
+            "access",
+            |s| {
+                let key = ("arn:new".to_owned(), "*".to_owned());
+                s.access.insert(key, Err(failed("SimulatePrincipalPolicy")));
+            },
+            |s| s.errors.contains(&failed("SimulatePrincipalPolicy")),
+        ),
+        (
+            "parameter groups",
+            |s| {
+                s.parameter_groups
+                    .insert((false, "arn:new".into()), Err(failed("DescribeDBParameters")));
+            },
+            |s| s.errors.contains(&failed("DescribeDBParameters")),
+        ),
+        (
+            "rollback targets",
+            |s| {
+                s.rollback_targets.insert("arn:new".into(), Ok(vec![]));
+            },
+            |s| s.rollback_targets.contains_key("arn:new"),
+        ),
+        (
+            "logs",
+            |s| {
+                s.logs.insert("arn:new".into(), Err(failed("FilterLogEvents")));
+            },
+            |s| s.errors.contains(&failed("FilterLogEvents")),
+        ),
+        (
+            "secrets",
+            |s| {
+                let secrets = s.secrets.as_mut().expect("read");
+                secrets.insert("arn:new".into(), Secret::default());
+            },
+            |s| s.secrets.as_ref().is_ok_and(|m| m.contains_key("arn:new")),
+        ),
+    ];
+
     /// What a read of one thing says, good or bad, reaches what is known: with it, its failure is among the errors.
     #[test]
     fn every_part_that_is_read_reaches_the_base() {
-        let parts: &[Mark] = &[
-            (
-                "instances",
-                |s| db(s).publicly_accessible = true,
-                |s| s.instances.as_ref().is_ok_and(|m| m["shop-db"].publicly_accessible),
-            ),
-            (
-                "services",
-                |s| service(s).exec_enabled = false,
-                |s| s.services.as_ref().is_ok_and(|m| !m[SERVICE].exec_enabled),
-            ),
-            (
-                "tasks of services",
-                |s| service(s).unread_tasks = Some(failed("DescribeTasks")),
-                |s| s.errors.contains(&failed("DescribeTasks")),
-            ),
-            (
-                "unread services",
-                |s| {
-                    s.unread_services
-                        .insert("arn:new".into(), ("shop".into(), failed("DescribeServices")));
-                },
-                |s| s.unread_services.contains_key("arn:new") && s.errors.contains(&failed("DescribeServices")),
-            ),
-            (
-                "task definitions",
-                |s| {
-                    s.task_definitions
-                        .insert("arn:new".into(), Err(failed("DescribeTaskDefinition")));
-                },
-                |s| s.errors.contains(&failed("DescribeTaskDefinition")),
-            ),
-            (
-                "durable revisions",
-                |s| {
-                    s.durable_revisions.insert("arn:new".into(), Arc::default());
-                },
-                |s| s.durable_revisions.contains_key("arn:new"),
-            ),
-            (
-                "groups",
-                |s| guard(s).ingress.clear(),
-                |s| {
-                    let groups = s.security_groups.as_ref().expect("read");
-                    groups.values().all(|g| g.ingress.is_empty())
-                },
-            ),
-            (
-                "guarded",
-                |s| {
-                    s.guarded.insert("arn:new".into(), Ok(Guarded::default()));
-                },
-                |s| s.guarded.contains_key("arn:new"),
-            ),
-            (
-                "lookups",
-                |s| {
-                    s.lookups.insert("arn:new".into(), Ok(Lookup::Missing));
-                },
-                |s| s.lookups.contains_key("arn:new"),
-            ),
-            (
-                "values",
-                |s| {
-                    let key = ("arn:new".to_owned(), Selector::default());
-                    s.values.insert(key, Ok(Value::NotInspected));
-                },
-                |s| s.values.iter().any(|((arn, _), _)| arn == "arn:new"),
-            ),
-            (
-                "parameters",
-                |s| {
-                    s.parameters.insert("arn:new".into(), Ok(None));
-                },
-                |s| s.parameters.contains_key("arn:new"),
-            ),
-            (
-                "policies",
-                |s| {
-                    s.policies.insert("arn:new".into(), Ok(vec![]));
-                },
-                |s| s.policies.contains_key("arn:new"),
-            ),
-            (
-                "access",
-                |s| {
-                    let key = ("arn:new".to_owned(), "*".to_owned());
-                    s.access.insert(key, Err(failed("SimulatePrincipalPolicy")));
-                },
-                |s| s.errors.contains(&failed("SimulatePrincipalPolicy")),
-            ),
-            (
-                "parameter groups",
-                |s| {
-                    s.parameter_groups
-                        .insert((false, "arn:new".into()), Err(failed("DescribeDBParameters")));
-                },
-                |s| s.errors.contains(&failed("DescribeDBParameters")),
-            ),
-            (
-                "rollback targets",
-                |s| {
-                    s.rollback_targets.insert("arn:new".into(), Ok(vec![]));
-                },
-                |s| s.rollback_targets.contains_key("arn:new"),
-            ),
-            (
-                "logs",
-                |s| {
-                    s.logs.insert("arn:new".into(), Err(failed("FilterLogEvents")));
-                },
-                |s| s.errors.contains(&failed("FilterLogEvents")),
-            ),
-            (
-                "secrets",
-                |s| {
-                    let secrets = s.secrets.as_mut().expect("read");
-                    secrets.insert("arn:new".into(), Secret::default());
-                },
-                |s| s.secrets.as_ref().is_ok_and(|m| m.contains_key("arn:new")),
-            ),
-        ];
-        for (part, mark, is_marked) in parts {
+        for (part, mark, is_marked) in PARTS {
             let (mut base, mut fresh) = (clean(), clean());
             assert!(!is_marked(&base), "{part}");
             mark(&mut fresh);

@@ -41,9 +41,9 @@ impl Action {
             (Merge::Forward(one), Merge::Forward(other)) => Self::RollOut(one.with_changes_of(other)),
             // Never a step back where a step forward does.
             (Merge::Back(_), Merge::Forward(other)) => Self::RollOut(other.clone()),
-            (Merge::Forward(_) | Merge::Back(_), Merge::Back(_))
-            | (Merge::Identical, _)
-            | (Merge::Forward(_) | Merge::Back(_), Merge::Identical) => self.clone(),
+            (Merge::Forward(_) | Merge::Back(_), Merge::Back(_) | Merge::Identical) | (Merge::Identical, _) => {
+                self.clone()
+            }
         }
     }
 }

@@ -121,12 +121,10 @@ fn application(service: &Service, definition: &TaskDefinition) -> Result<String,
         .filter(|c| c.essential && c.has_ports)
         .map(|c| c.name.as_str())
         .collect();
+    let unclear = || HoldReason::ContainerUnclear(revision_name(&definition.arn).to_owned());
     match listening.as_slice() {
         [only] => Ok((*only).to_owned()),
-        _ => {
-            let revision = revision_name(&definition.arn).to_owned();
-            Err(HoldReason::ContainerUnclear(revision))
-        }
+        _ => Err(unclear()),
     }
 }
 
