@@ -7,6 +7,7 @@ pub mod config;
 pub mod connection;
 pub mod diagnose;
 pub mod event;
+pub mod facts;
 pub mod gate;
 pub mod iam_document;
 pub mod iam_policy;

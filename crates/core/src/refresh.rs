@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use crate::action::RefreshBeforeCall;
 use crate::config::Config;
+use crate::facts::view;
 use crate::model::key::{Scope, Subject};
 use crate::model::shared::Shared;
 use crate::model::snapshot::{Seen, Snapshot};
-use crate::rules::wants::view;
 
 /// What one workload is known to consist of, from the last sweep and from the event that drew attention to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

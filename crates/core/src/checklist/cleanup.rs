@@ -2,10 +2,9 @@
 
 use super::{Answer, Item, List};
 use crate::diagnose::{Status, arns};
+use crate::facts::{DatabaseView, is_durable};
 use crate::model::resources::{Alarm, DatabaseId, DbInstance, revision_name};
 use crate::model::tags::Tags;
-use crate::rules::support::is_durable;
-use crate::rules::workload::DatabaseView;
 
 /// An alarm names the database.
 pub(super) fn monitoring(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Item> {

@@ -4,10 +4,9 @@ use jiff::Timestamp;
 
 use super::{Answer, Item, List, Verdict};
 use crate::diagnose::{arns, condition};
+use crate::facts::{DatabaseView, Whole};
 use crate::model::resources::{DbCluster, DbInstance};
 use crate::model::tags::Phase;
-use crate::rules::support::Whole;
-use crate::rules::workload::DatabaseView;
 
 /// One database with the facts that an instance has for itself and a cluster for its members.
 struct Facts<'a> {

@@ -15,14 +15,11 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::diagnose::{self, Diagnosis, Fact, Hop, Status};
+use crate::facts::{DatabaseView, Whole, Workload, view};
 use crate::judge::judge;
 use crate::model::finding::{Finding, Verdict as RuleVerdict};
 use crate::model::resources::{Alarm, Backup};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
-use crate::rules::Workload;
-use crate::rules::support::Whole;
-use crate::rules::wants::view;
-use crate::rules::workload::DatabaseView;
 
 /// Rules that answer items, beside those of the way from the service to its database.
 const RULES: &[&str] = &[

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::{Answer, Item, List};
 use crate::diagnose::Way;
+use crate::facts::{DatabaseView, Leads, database_variables, leads, resolve, shape};
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
 use crate::model::value_from::{self, ValueFrom};
-use crate::rules::support::{Leads, database_variables, leads, resolve, shape};
-use crate::rules::workload::DatabaseView;
 
 /// Every item about the services, way by way.
 pub(super) fn items(list: &List<'_>) -> Vec<Item> {

@@ -123,7 +123,7 @@ impl Config {
 
     /// Whether a rule is judged: as the configuration says, else as the rule itself.
     #[must_use]
-    pub fn judges(&self, meta: &crate::rules::Meta) -> bool {
+    pub fn judges(&self, meta: &crate::model::rule_meta::Meta) -> bool {
         self.rules.get(meta.id).and_then(|r| r.enabled).unwrap_or(meta.enabled)
     }
 
@@ -135,7 +135,7 @@ impl Config {
 
     /// Whether the corrections of a rule may be carried out, its mode apart.
     #[must_use]
-    pub fn corrects(&self, meta: &crate::rules::Meta) -> bool {
+    pub fn corrects(&self, meta: &crate::model::rule_meta::Meta) -> bool {
         self.rules.get(meta.id).and_then(|r| r.correct).unwrap_or(meta.corrects)
     }
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::id;
+use crate::facts::Workload;
 use crate::model::resources::{Access, Service, TaskDefinition};
-use crate::rules::Workload;
 
 /// The task role's actions of ECS Exec, in `Snapshot::access`.
 const EXEC: &str = "*";

@@ -2,8 +2,7 @@
 
 use super::Status;
 use super::trail::{Found, Trail, unread};
-use crate::rules::support::{Leads, leads};
-use crate::rules::workload::DatabaseView;
+use crate::facts::{DatabaseView, Leads, leads};
 
 /// Statuses in which a database takes connections, for all that AWS does to it meanwhile.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>

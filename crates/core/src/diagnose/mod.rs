@@ -24,16 +24,13 @@ use serde_json::Value;
 
 use crate::action::Call;
 use crate::config::Config;
+use crate::facts::{DatabaseView, Workload, database_variables, view};
 use crate::judge::judge;
 use crate::model::finding::Finding;
 use crate::model::policy::Risk;
 use crate::model::resources::{SecretVariable, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::Snapshot;
 use crate::model::value_from::Selector;
-use crate::rules::Workload;
-use crate::rules::support::database_variables;
-use crate::rules::wants::view;
-use crate::rules::workload::DatabaseView;
 pub use aids::Aid;
 pub use database::arns;
 use trail::{Found, Trail, Until};

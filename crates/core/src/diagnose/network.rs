@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 
 use super::trail::{Found, Trail, unread};
+use crate::facts::{DEFAULT_PORT, DatabaseView, Reach, reach};
 use crate::model::resources::{IngressRule, SecurityGroup, Source, Subnet};
-use crate::rules::support::{DEFAULT_PORT, Reach, reach};
-use crate::rules::workload::DatabaseView;
 
 const RULE: &str = "rds-unreachable-from-service";
 /// What the model does not hold. `--connect` from inside the VPC tries the whole way.

@@ -2,10 +2,10 @@
 
 use super::trail::{Found, Trail, unread};
 use crate::config::Datastore;
+use crate::facts::{parameter as parameter_shape, resolve, shape};
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Secret, revision_name};
 use crate::model::value_from::{SecretRef, ValueFrom};
-use crate::rules::support::{parameter as parameter_shape, resolve, shape};
 
 /// A container gets one of `secret_env` from a secret.
 pub(super) fn variable(t: &mut Trail<'_>) -> Found {

@@ -2,8 +2,8 @@
 
 use super::trail::{Found, Trail, unread};
 use super::{Fix, id};
+use crate::facts::readable_as;
 use crate::model::resources::{Access, Deployment, Service, revision_name};
-use crate::rules::support::readable_as;
 
 /// The service is there and meant to run.
 pub(super) fn service(t: &mut Trail<'_>) -> Found {

@@ -4,13 +4,12 @@ use serde_json::Value;
 
 use super::{Fact, Fix, Hop, Source, Status, database, network, secret, service};
 use crate::config::Config;
+use crate::facts::{DatabaseView, Workload};
 use crate::model::connection::Connection;
 use crate::model::finding::{Finding, Kind, Verdict};
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
 use crate::model::snapshot::ReadError;
 use crate::model::value_from::{self, ValueFrom};
-use crate::rules::Workload;
-use crate::rules::workload::DatabaseView;
 
 /// What a hop came to.
 #[derive(Debug, Clone)]

@@ -7,13 +7,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::facts::{Workload, view, why_failed};
 use crate::judge::Judged;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::policy::Severity;
 use crate::model::resources::{MigrationFamily, TaskRun, revision_name};
 use crate::model::snapshot::Snapshot;
-use crate::rules::wants::view;
-use crate::rules::{Workload, why_failed};
 pub use redact::redact;
 
 /// What is asked.

@@ -10,13 +10,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::facts::{Viewer, Workload};
 use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
 use crate::model::hold::HoldReason;
+use crate::model::judgement::{Judgement, Outcome, Remedy};
 use crate::model::policy::{Mode, Risk, Severity};
+use crate::model::rule_meta::Meta;
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
-use crate::rules::wants::Viewer;
-use crate::rules::{Judgement, Meta, Outcome, REGISTRY, Remedy, Rule, Workload};
+use crate::rules::REGISTRY;
+use crate::rules::rule::Rule;
 pub use fleet::{Fleet, Tally};
 pub use horizon::next_changes;
 
@@ -134,7 +137,6 @@ struct Bench {
 
 impl Bench {
     fn judge(&mut self, workload: &Workload<'_>) -> (String, Tally) {
-        workload.fetch();
         let judged = &mut self.judged;
         let first = judged.findings.len();
         let name: Option<Arc<str>> = self.name_passes.then(|| workload.name.into());

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// One host and port that a connection string names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostPort {
     /// Host name or address, lower case.
     pub host: String,
@@ -12,7 +12,7 @@ pub struct HostPort {
 }
 
 /// The form in which a connection is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionForm {
     /// `postgres://user:password@host:5432/database`
@@ -24,7 +24,7 @@ pub enum ConnectionForm {
 }
 
 /// A part of a connection string that can be at fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UrlPart {
     /// The user name.
@@ -43,7 +43,7 @@ impl std::fmt::Display for UrlPart {
 }
 
 /// Why a connection string is malformed. None of these carries a piece of the value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "fault")]
 pub enum Fault {
     /// Empty, or only white space.
@@ -109,7 +109,7 @@ impl std::fmt::Display for Fault {
 
 /// Facts about one connection string or set of parts. Where `faults` is not empty, a fact is given only if it can't
 /// be a piece of a password that was split in the wrong place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
     /// How it is written.
     pub form: ConnectionForm,
@@ -133,7 +133,7 @@ pub const MAX_KEYS: usize = 200;
 pub const MAX_KEY: usize = 256;
 
 /// What a secret's value turned out to be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretShape {
     /// A plain string, read as a connection string.

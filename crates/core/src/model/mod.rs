@@ -3,10 +3,13 @@
 pub mod connection;
 pub mod finding;
 pub mod hold;
+pub mod judgement;
 pub mod key;
 pub mod policy;
 pub mod resources;
+pub mod rule_meta;
 pub mod shared;
 pub mod snapshot;
+pub mod subject;
 pub mod tags;
 pub mod value_from;

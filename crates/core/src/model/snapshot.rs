@@ -17,7 +17,7 @@ use super::tags::Tags;
 use super::value_from::Selector;
 
 /// A call that failed, told so that a person can mend it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ReadError {
     /// IAM prefix of the service: `rds`, `ecs`, `ec2`, `secretsmanager`, `tag`, ...
     pub service: String,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::policy::Mode;
 
 /// All tags of one resource, as AWS returned them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tags(pub BTreeMap<String, String>);
 

@@ -1,20 +1,19 @@
 //! What else must be read to decide on a correction, once the first reads show that one may be due.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::ecs_exec_disabled::EXEC;
-use super::index::Index;
-use super::rds_open_ingress::offending;
 use super::rds_unenforced_tls::own_groups;
 use super::rds_unreachable_from_service::to_open;
-use super::support::{database_variables, holders, is_durable, readable_as, right_reference};
-use super::workload::{Answers, DatabaseView};
-use super::{Workload, ecs_builtin_database, ecs_unsafe_rollback};
+use super::{ecs_builtin_database, ecs_unsafe_rollback};
 use crate::action::{Action, RollOut};
-use crate::config::{Config, WorkloadParams};
+use crate::config::Config;
+use crate::facts::{
+    DatabaseView, Viewer, Workload, database_variables, holders, is_durable, offending, readable_as, right_reference,
+};
+use crate::model::judgement::Judgement;
 use crate::model::snapshot::Snapshot;
 
 /// What a second look should read.
@@ -113,7 +112,7 @@ fn want_access(w: &Workload<'_>, access: &mut BTreeMap<String, BTreeSet<String>>
         }
     }
     let judgements = ROLLING_OUT.iter().flat_map(|rule| rule.judge(w));
-    for action in judgements.flat_map(super::Judgement::actions) {
+    for action in judgements.flat_map(Judgement::actions) {
         let Action::RollOut(RollOut { base, changes, .. }) = action else {
             continue;
         };
@@ -129,76 +128,58 @@ fn want_access(w: &Workload<'_>, access: &mut BTreeMap<String, BTreeSet<String>>
 }
 
 /// Rules whose corrections give a service another reference.
-const ROLLING_OUT: &[&dyn super::Rule] = &[
+const ROLLING_OUT: &[&dyn super::rule::Rule] = &[
     &super::ecs_missing_database_secret::EcsMissingDatabaseSecret,
     &super::ecs_plaintext_database_url::EcsPlaintextDatabaseUrl,
     &super::ecs_secret_reference_mismatch::EcsSecretReferenceMismatch,
 ];
 
-/// One workload of a snapshot. To look at many, make a [`Viewer`].
-#[must_use]
-pub fn view<'a>(name: &'a str, snapshot: &'a Snapshot, config: &'a Config, now: Timestamp) -> Workload<'a> {
-    let only = BTreeSet::from([name.to_owned()]);
-    Viewer::new(snapshot, config, now, Some(&only)).view(name)
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-/// Looks at one workload after the other.
-pub struct Viewer<'a> {
-    snapshot: &'a Snapshot,
-    config: &'a Config,
-    now: Timestamp,
-    index: Arc<Index<'a>>,
-    /// Most workloads override nothing, and share what holds for all.
-    defaults: Arc<WorkloadParams>,
-}
+    use super::*;
+    use crate::model::connection::SecretShape;
+    use crate::rules::testing::Change;
+    use crate::rules::testing::secrets::{OTHER, PARAMETER_ARN, good, other, parameter, plain_url};
+    use crate::rules::testing::workload::{ROLE, SECRET, clean, now, refer, web};
 
-impl<'a> Viewer<'a> {
-    /// Reads every tag of the snapshot once, to look at the workloads of `only`, or at any.
-    #[must_use]
-    pub fn new(snapshot: &'a Snapshot, config: &'a Config, now: Timestamp, only: Option<&BTreeSet<String>>) -> Self {
-        Self {
-            snapshot,
-            config,
-            now,
-            index: Arc::new(Index::new(snapshot, &config.tag_prefix, only)),
-            defaults: Arc::new(config.params("")),
+    fn set(resources: &[&str]) -> BTreeSet<String> {
+        resources.iter().map(|r| (*r).to_owned()).collect()
+    }
+
+    /// What a look at the first reads asks for: the policies of all secrets that count, and for each role what it reads, or
+    /// would after a rollout.
+    #[test]
+    fn what_else_is_read() {
+        let wanted = |change: Change| {
+            let mut s = clean();
+            change(&mut s);
+            wants(&s, &Config::default(), now())
+        };
+        let pair = |resources: &[&str]| BTreeMap::from([(ROLE.to_owned(), set(resources))]);
+        let all = wanted(|s| {
+            other(s);
+        });
+        assert_eq!(all.policies, set(&[SECRET, OTHER]));
+        assert_eq!(all.access, pair(&[SECRET]));
+        assert_eq!(
+            wanted(|s| parameter(s, Some(SecretShape::Plain(good())))).access,
+            pair(&[PARAMETER_ARN])
+        );
+        for change in [
+            (|s| web(s).secrets.clear()) as Change,
+            |s| plain_url(s, good()),
+            |s| refer(s, "shop-url", None),
+            |s| refer(s, SECRET.strip_suffix("-AbC123").expect("a suffix"), None),
+        ] {
+            assert_eq!(wanted(change).access, pair(&[SECRET]));
         }
-    }
-
-    /// What is tagged for whom.
-    #[must_use]
-    pub fn index(&self) -> &Index<'a> {
-        &self.index
-    }
-
-    /// The workloads that anything is tagged for, in order.
-    pub fn all(&self) -> impl Iterator<Item = Workload<'a>> {
-        let names = self.index.names.iter().enumerate();
-        names.map(|(place, name)| self.at(place, name))
-    }
-
-    /// One workload, whether anything is tagged for it or not.
-    #[must_use]
-    pub fn view(&self, name: &'a str) -> Workload<'a> {
-        self.at(self.index.place(name), name)
-    }
-
-    fn at(&self, place: usize, name: &'a str) -> Workload<'a> {
-        let overridden = self.config.workloads.contains_key(name);
-        Workload {
-            name,
-            snapshot: self.snapshot,
-            prefix: &self.config.tag_prefix,
-            now: self.now,
-            max_window: self.config.migration.max_window,
-            params: if overridden {
-                Arc::new(self.config.params(name))
-            } else {
-                Arc::clone(&self.defaults)
-            },
-            index: Arc::clone(&self.index),
-            place,
-            answers: Answers::default(),
+        let mut config = Config::default();
+        for rule in ["secret-broad-access", "ecs-secret-unreadable"] {
+            config.rules.entry(rule.to_owned()).or_default().enabled = Some(false);
         }
+        let none = wants(&clean(), &config, now());
+        assert!(none.policies.is_empty() && none.access.is_empty());
     }
 }

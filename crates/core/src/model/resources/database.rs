@@ -28,7 +28,7 @@ impl DatabaseId {
 }
 
 /// An RDS DB instance.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default)]
 pub struct DbInstance {
     /// `DBInstanceIdentifier`.
     pub id: String,
@@ -103,7 +103,7 @@ pub struct DbInstance {
 }
 
 /// An Aurora or Multi-AZ DB cluster.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default)]
 pub struct DbCluster {
     /// `DBClusterIdentifier`.
     pub id: String,
@@ -161,7 +161,7 @@ pub struct DbCluster {
 }
 
 /// Where a database listens.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Host name, lower case.
     pub host: String,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::tags::Tags;
 
 /// A security group with its ingress rules.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default)]
 pub struct SecurityGroup {
     /// `sg-...`
     pub id: String,

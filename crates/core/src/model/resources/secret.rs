@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::model::tags::Tags;
 
 /// A secret: its description and, where allowed, facts about its value.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default)]
 pub struct Secret {
     /// Full ARN, with the six-character suffix.
     pub arn: String,
@@ -30,7 +30,7 @@ pub struct Secret {
 }
 
 /// How a secret is rotated.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rotation {
     /// Whether it is rotated by itself.
     pub enabled: bool,

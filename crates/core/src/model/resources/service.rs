@@ -12,7 +12,7 @@ use crate::model::snapshot::ReadError;
 use crate::model::tags::Tags;
 
 /// An ECS service and what runs in it.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default)]
 pub struct Service {
     /// Its ARN.
     pub arn: String,
@@ -64,7 +64,7 @@ pub struct Service {
 }
 
 /// One deployment of a service.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
     /// `ecs-svc/...`
     pub id: String,
@@ -89,7 +89,7 @@ pub struct Deployment {
 }
 
 /// One revision of a task definition. It never changes.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default)]
 pub struct TaskDefinition {
     /// Its ARN.
     pub arn: String,
@@ -118,7 +118,7 @@ pub fn revision_name(arn: &str) -> &str {
 }
 
 /// A container of a task definition.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default)]
 pub struct Container {
     /// Its name.
     pub name: String,
@@ -143,7 +143,7 @@ pub struct Container {
 }
 
 /// A variable that is filled from Secrets Manager or Parameter Store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretVariable {
     /// Name of the variable.
     pub name: String,
@@ -152,7 +152,7 @@ pub struct SecretVariable {
 }
 
 /// Where the `awslogs` driver sends a container's log.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogTarget {
     /// `awslogs-group`.
     pub group: String,
@@ -163,7 +163,7 @@ pub struct LogTarget {
 }
 
 /// What a plain environment variable says about a database, without its value.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainDatabase {
     /// Name of the variable.
     pub variable: String,
@@ -174,7 +174,7 @@ pub struct PlainDatabase {
 }
 
 /// A mount point.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     /// Name of the volume.
     pub volume: String,
@@ -185,7 +185,7 @@ pub struct Mount {
 }
 
 /// A volume of a task definition.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
     /// Its name.
     pub name: String,
@@ -194,7 +194,7 @@ pub struct Volume {
 }
 
 /// Where a volume's data lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VolumeKind {
     /// EFS or `FSx`: outlives any task.
     Shared,

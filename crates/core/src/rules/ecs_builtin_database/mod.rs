@@ -1,9 +1,12 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::support::{database_variables, each_running, resolve};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::Datastore;
+use crate::facts::{database_variables, each_running, resolve};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{LogEvidence, Service, TaskDefinition};

@@ -1,11 +1,12 @@
-use super::ecs_missing_database_secret::{ROLLOUT_WRITES, add_secret};
-use super::secret_malformed_url::SECRET_READS;
-use super::support::{each_running, is_durable, rollout_refusal};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::action::{Action, RollBack};
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::Datastore;
+use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, each_running, is_durable, rollout_refusal};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
+use crate::action::{Action, RollBack};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
 
 /// `ecs-ephemeral-storage`

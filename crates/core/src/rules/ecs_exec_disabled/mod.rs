@@ -1,11 +1,14 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::sync::Arc;
 
-use super::support::{each_service, rollout_refusal};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::action::{Action, ServiceSetting, SetUpService};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::{each_service, rollout_refusal};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
+use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
 

@@ -1,9 +1,12 @@
-use super::support::{each_service, rollout_refusal};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::action::{Action, ServiceSetting, SetUpService};
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::{each_service, rollout_refusal};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
+use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::model::resources::Service;
 
 /// `ecs-no-rollout-protection`

@@ -1,12 +1,13 @@
-use super::ecs_missing_database_secret::ROLLOUT_WRITES;
-use super::secret_malformed_url::SECRET_READS;
-use super::support::{each_running, right_connection, roll_out};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::action::SecretChange;
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::{ROLLOUT_WRITES, SECRET_READS, each_running, right_connection, roll_out};
 use crate::model::connection::Connection;
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
+use crate::action::SecretChange;
 use crate::model::resources::{Service, TaskDefinition, revision_name};
 
 /// `ecs-plaintext-database-url`

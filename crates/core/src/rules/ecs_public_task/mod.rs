@@ -1,5 +1,8 @@
-use super::support::each_service;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::each_service;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::snapshot::Seen;

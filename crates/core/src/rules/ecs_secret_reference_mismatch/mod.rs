@@ -1,16 +1,18 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::sync::Arc;
 
-use super::ecs_missing_database_secret::ROLLOUT_WRITES;
-use super::secret_malformed_url::SECRET_READS;
-use super::support::{
-    Leads, database_variables, each_running, leads, parameter, resolve, right_reference, roll_out, shape, usable_keys,
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::{
+    DatabaseView, Leads, ROLLOUT_WRITES, SECRET_READS, database_variables, each_running, leads, parameter, resolve,
+    right_reference, roll_out, shape, usable_keys,
 };
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::action::SecretChange;
 use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
+use crate::action::SecretChange;
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
@@ -245,13 +247,11 @@ fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<Stri
     ))
 }
 
-fn unusable(shape: &SecretShape, name: &str, databases: &[super::workload::DatabaseView<'_>]) -> HoldReason {
+fn unusable(shape: &SecretShape, name: &str, databases: &[DatabaseView<'_>]) -> HoldReason {
     let name = name.to_owned();
     match shape {
         SecretShape::Plain(c) if !c.is_well_formed() => HoldReason::SecretMalformed(name),
-        SecretShape::Plain(c) if matches!(leads(c, databases), Leads::Astray(..)) => {
-            HoldReason::SecretOfOtherDatabase(name)
-        }
+        SecretShape::Plain(c) if matches!(leads(c, databases), Leads::Astray(..)) => HoldReason::SecretOfOtherDatabase(name),
         SecretShape::Plain(_) => HoldReason::SecretDatabaseUnknown(name),
         _ => HoldReason::NoUsableKey(name),
     }

@@ -1,12 +1,14 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::json;
 
-use super::secret_malformed_url::SECRET_READS;
-use super::support::{database_variables, each_running, no_execution_role, readable_as};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::{SECRET_READS, database_variables, each_running, no_execution_role, readable_as};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{Access, Service, TaskDefinition, revision_name};

@@ -1,8 +1,11 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::support::database_variables;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::database_variables;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{MigrationFamily, Service, TaskDefinition, TaskRun, revision_name};

@@ -1,12 +1,14 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::cell::OnceCell;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::support::{Uses, Whole, uses, wholes};
-use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::format_duration;
+use crate::facts::{DatabaseView, Uses, Whole, uses, wholes};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Service;

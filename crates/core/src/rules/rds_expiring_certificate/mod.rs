@@ -1,5 +1,8 @@
-use super::support::DATABASE_READS;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::DATABASE_READS;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::DbInstance;

@@ -1,6 +1,8 @@
-use super::support::{DEFAULT_PORT, close_public_access, is_allowed, revoke};
-use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::{DEFAULT_PORT, DatabaseView, close_public_access, is_allowed, revoke};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{DbInstance, IngressRule, SecurityGroup};

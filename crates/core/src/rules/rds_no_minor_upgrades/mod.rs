@@ -1,8 +1,11 @@
-use super::support::{DATABASE_READS, Whole, configure};
-use super::{Failure, Judgement, Meta, Rule, Workload};
-use crate::action::DatabaseSetting;
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, Judgement, Meta, Rule, Workload};
+use crate::facts::{DATABASE_READS, Whole, configure};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
+use crate::action::DatabaseSetting;
 use crate::model::resources::{DbCluster, DbInstance};
 
 /// `rds-no-minor-upgrades`

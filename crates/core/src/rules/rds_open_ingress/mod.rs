@@ -1,8 +1,10 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::collections::BTreeMap;
 
-use super::support::{DEFAULT_PORT, is_allowed, revoke};
-use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Rule, Subject, Workload};
+use super::rule::{Failure, Judgement, Meta, Rule, Subject, Workload};
+use crate::facts::{DatabaseView, offending, revoke};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{IngressRule, SecurityGroup};
@@ -63,30 +65,6 @@ impl Rule for RdsOpenIngress {
         }
         out
     }
-}
-
-/// The rules of `group` that reach a database which they should not, and those for which that can't be told.
-pub fn offending<'g>(
-    w: &Workload<'_>,
-    group: &'g SecurityGroup,
-    databases: &[&DatabaseView<'_>],
-) -> (Vec<&'g IngressRule>, bool) {
-    let mut offending = vec![];
-    let mut undetermined = false;
-    for rule in &group.ingress {
-        let too_much = databases.iter().any(|d| {
-            rule.reaches(d.port.unwrap_or(DEFAULT_PORT)) && !(d.phase.phase.is_migrating() && rule.is_single_address())
-        });
-        if !too_much {
-            continue;
-        }
-        match is_allowed(w, group, rule) {
-            Some(true) => {}
-            Some(false) => offending.push(rule),
-            None => undetermined = true,
-        }
-    }
-    (offending, undetermined)
 }
 
 fn judge_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&DatabaseView<'a>]) -> Judgement<'a> {

@@ -1,5 +1,8 @@
-use super::support::close_public_access;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::close_public_access;
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 

@@ -1,7 +1,10 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::sync::Arc;
 
-use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::DatabaseView;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::snapshot::ReadError;

@@ -1,11 +1,14 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::collections::BTreeMap;
 
-use super::support::{Whole, each_whole, not_available, untagged};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::action::{Action, RaiseRetention};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{Whole, each_whole, not_available, untagged};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
+use crate::action::{Action, RaiseRetention};
 
 /// `rds-short-backup-retention`
 pub struct RdsShortBackupRetention;

@@ -1,8 +1,11 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use jiff::SignedDuration;
 
-use super::support::{DATABASE_READS, Whole, each_whole};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::format_duration;
+use crate::facts::{DATABASE_READS, Whole, each_whole};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 

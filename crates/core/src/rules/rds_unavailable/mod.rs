@@ -1,5 +1,8 @@
-use super::support::{DATABASE_READS, Whole};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{DATABASE_READS, Whole};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 

@@ -1,11 +1,14 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::sync::Arc;
 
-use super::support::{Whole, each_whole, untagged, uses, wholes};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::action::{Action, ForceTls};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{Whole, each_whole, untagged, uses, wholes};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
+use crate::action::{Action, ForceTls};
 use crate::model::resources::ParameterGroup;
 use crate::model::snapshot::{ReadError, Seen};
 

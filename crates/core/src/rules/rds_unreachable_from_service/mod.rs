@@ -1,13 +1,15 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::support::{Reach, Uses, guards_others, reach, untagged, uses};
-use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::action::{Action, AllowIngress};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{DatabaseView, Reach, Uses, guards_others, reach, untagged, uses};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
+use crate::action::{Action, AllowIngress};
 use crate::model::resources::{SecurityGroup, Service};
 use crate::model::snapshot::{ReadError, Seen};
 

@@ -1,7 +1,10 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::sync::Arc;
 
-use super::support::each_holder;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::each_holder;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Secret;

@@ -1,7 +1,10 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::collections::BTreeSet;
 
-use super::support::{Holder, connections, each_holder};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{Holder, SECRET_READS, connections, each_holder};
 use crate::model::connection::{Fault, SecretShape};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -22,24 +25,6 @@ static META: Meta = Meta {
     risk: Risk::Manual,
     ..Meta::DEFAULT
 };
-
-/// The IAM actions that lead from a service to the value of its secret, and to the database that it should lead to.
-pub(super) const SECRET_READS: &[&str] = &[
-    "rds:DescribeDBInstances",
-    "rds:DescribeDBClusters",
-    "ecs:ListClusters",
-    "ecs:ListServices",
-    "ecs:DescribeServices",
-    "ecs:DescribeTaskDefinition",
-    "ecs:ListTasks",
-    "ecs:DescribeTasks",
-    "tag:GetResources",
-    "secretsmanager:ListSecrets",
-    "secretsmanager:DescribeSecret",
-    "secretsmanager:BatchGetSecretValue",
-    "secretsmanager:GetSecretValue",
-    "ssm:GetParameters",
-];
 
 impl Rule for SecretMalformedUrl {
     fn meta(&self) -> &'static Meta {

@@ -1,7 +1,8 @@
-use super::secret_malformed_url::SECRET_READS;
-use super::support::{Holder, holders, in_use};
-use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{DatabaseView, Holder, SECRET_READS, holders, in_use};
 use crate::model::connection::ConnectionForm;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;

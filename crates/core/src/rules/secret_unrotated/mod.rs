@@ -1,6 +1,9 @@
-use super::support::each_holder;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::format_duration;
+use crate::facts::each_holder;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Secret;

@@ -1,7 +1,8 @@
-use super::secret_malformed_url::SECRET_READS;
-use super::support::{Holder, Leads, each_holder, in_use, leads};
-use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+#[cfg(test)]
+pub(super) mod cases;
+
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{DatabaseView, Holder, Leads, SECRET_READS, each_holder, in_use, leads};
 use crate::model::connection::Connection;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;

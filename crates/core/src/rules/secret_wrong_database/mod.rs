@@ -1,9 +1,10 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::sync::Arc;
 
-use super::secret_malformed_url::SECRET_READS;
-use super::support::{Holder, Leads, connections, each_holder, leads};
-use super::workload::DatabaseView;
-use super::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{DatabaseView, Holder, Leads, SECRET_READS, connections, each_holder, leads};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::snapshot::ReadError;

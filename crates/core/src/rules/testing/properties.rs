@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::cases::AREAS;
-use super::{clean, judged, judged_by, rules_with, service};
+use super::workload::{clean, judged, judged_by, service};
+use super::{CASES, rules_with};
 use crate::action::{
     Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, DatabaseSetting, Deregister, ForceTls, RaiseRetention,
     RestoreSecret, RevokeIngress, RollBack, RollOut, ServiceSetting, SetUpService,
@@ -128,9 +128,10 @@ fn carry_out(s: &mut Snapshot, action: &Action) {
 #[test]
 fn each_correction_corrects_and_breaks_nothing() {
     let mut corrected = BTreeSet::new();
-    for (name, change, _) in AREAS.iter().flat_map(|a| a.failing) {
+    for case in CASES.iter().flat_map(|(_, cases)| cases.failing) {
+        let name = case.name;
         let mut before = clean();
-        change(&mut before);
+        (case.change)(&mut before);
         let judged_before = judged_by(&before, &crate::rules::ids());
         let failing = rules_with(&judged_before, Verdict::Fail);
         for finding in &judged_before.findings {

@@ -1,7 +1,10 @@
+#[cfg(test)]
+pub(super) mod cases;
+
 use std::sync::Arc;
 
-use super::support::{Leads, connections, holders, leads, references, resolve};
-use super::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::{Leads, connections, holders, leads, references, resolve};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::snapshot::ReadError;

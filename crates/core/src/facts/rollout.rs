@@ -1,0 +1,152 @@
+//! Giving a service another revision: the corrections, and what holds them.
+
+use super::secrets::{readable_as, references, right_reference};
+use super::workload::{Workload, untagged};
+use crate::action::{Action, RollOut, SecretChange};
+use crate::model::hold::HoldReason;
+use crate::model::judgement::Remedy;
+use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
+
+/// The IAM actions of a rollout.
+pub const ROLLOUT_WRITES: &[&str] = &[
+    "ecs:RegisterTaskDefinition",
+    "ecs:TagResource",
+    "ecs:UpdateService",
+    "iam:PassRole",
+];
+
+/// The correction that gives a service other references, unless the service is not in a state to be changed.
+#[must_use]
+pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: Vec<SecretChange>) -> Remedy {
+    let refused = rollout_refusal(w, service).or_else(|| unreadable(w, service, &changes));
+    let action = Action::RollOut(RollOut {
+        cluster: service.cluster.clone(),
+        service: service.name.clone(),
+        base: service.task_definition.clone(),
+        changes,
+    });
+    Remedy {
+        summary,
+        actions: vec![action],
+        refused,
+    }
+}
+
+/// Why the tasks could not read what `changes` refer to, if it is known that they could not.
+///
+/// Only a proved denial refuses. Where the simulator could not be asked, or IAM knows no such role, the rollout goes on:
+/// a task that can't fetch its secret does not start, the deployment is not steady in time, and what ran before is set
+/// back. To refuse would leave a service without its database for want of a permission that only this check needs.
+fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> Option<HoldReason> {
+    let definition = w.running(service).ok()?;
+    let Some(role) = &definition.execution_role else {
+        return Some(no_execution_role(definition));
+    };
+    changes.iter().find_map(|change| {
+        let resource = readable_as(w, &change.after).ok()??;
+        match w.snapshot.access.get(&(role.clone(), resource.into_owned())) {
+            Some(Ok(Access::Denied { missing })) => Some(HoldReason::ExecutionRoleDenied {
+                role: role.clone(),
+                missing: missing.clone(),
+            }),
+            _ => None,
+        }
+    })
+}
+
+/// Why a revision can't be given a secret.
+#[must_use]
+pub fn no_execution_role(definition: &TaskDefinition) -> HoldReason {
+    HoldReason::NoExecutionRole(revision_name(&definition.arn).to_owned())
+}
+
+/// Why a service may not be given another revision now, if it may not.
+#[must_use]
+pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason> {
+    let name = format!("{}/{}", service.cluster, service.name);
+    if service.deployment_controller != "ECS" {
+        return Some(HoldReason::DeployedByOthers {
+            service: name,
+            controller: service.deployment_controller.clone(),
+        });
+    }
+    if let Some(why) = untagged(w, &name, &service.tags) {
+        return Some(why);
+    }
+    // A primary deployment whose tasks fail to start is what a wrong reference looks like: waiting for it to
+    // complete would be waiting for ever.
+    let primary = service.deployments.first();
+    let under_way = service.deployments.len() > 1
+        && primary.is_some_and(|d| d.rollout_state.as_deref() == Some("IN_PROGRESS") && d.failed_tasks == 0);
+    under_way.then_some(HoldReason::DeploymentUnderWay(name))
+}
+
+/// The correction that gives the running revision its database secret.
+#[must_use]
+pub fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Remedy {
+    let summary = format!(
+        "add the database secret to the task definition of {}/{}",
+        service.cluster, service.name
+    );
+    let change = || -> Result<SecretChange, HoldReason> {
+        let container = application(service, definition)?;
+        let after = right_reference(w)?;
+        if definition.execution_role.is_none() {
+            return Err(no_execution_role(definition));
+        }
+        let variable = variable(w, definition, &container).ok_or(HoldReason::NoVariableNamed)?;
+        Ok(SecretChange {
+            container,
+            variable,
+            before: None,
+            after,
+        })
+    };
+    match change() {
+        Ok(change) => roll_out(w, service, summary, vec![change]),
+        Err(why) => Remedy::refuse(summary, vec![], why),
+    }
+}
+
+/// The container that holds the application: the only one, or the one behind the load balancer, or the only
+/// essential one that listens.
+fn application(service: &Service, definition: &TaskDefinition) -> Result<String, HoldReason> {
+    if let [only] = definition.containers.as_slice() {
+        return Ok(only.name.clone());
+    }
+    if let Some(name) = &service.balanced_container {
+        return Ok(name.clone());
+    }
+    let listening: Vec<&str> = definition
+        .containers
+        .iter()
+        .filter(|c| c.essential && c.has_ports)
+        .map(|c| c.name.as_str())
+        .collect();
+    let unclear = || HoldReason::ContainerUnclear(revision_name(&definition.arn).to_owned());
+    match listening.as_slice() {
+        [only] => Ok((*only).to_owned()),
+        _ => Err(unclear()),
+    }
+}
+
+/// The variable that the container has in plain text already; or the one that the workload's other services use, if
+/// they agree; else the first of `secret_env`.
+fn variable(w: &Workload<'_>, definition: &TaskDefinition, container: &str) -> Option<String> {
+    let own = definition
+        .containers
+        .iter()
+        .filter(|c| c.name == container)
+        .flat_map(|c| &c.plain_databases);
+    if let Some(plain) = own.map(|d| &d.variable).find(|v| w.params.secret_env.contains(v)) {
+        return Some(plain.clone());
+    }
+    let (references, _) = references(w);
+    let mut names: Vec<&str> = references.iter().map(|r| r.variable.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    match names.as_slice() {
+        [only] => Some((*only).to_owned()),
+        _ => w.params.secret_env.first().cloned(),
+    }
+}

@@ -1,0 +1,318 @@
+//! What several rules ask about secrets: who refers to which, what its value is, where it leads.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::database::DEFAULT_PORT;
+use super::workload::{DatabaseView, Workload};
+use crate::model::connection::{Connection, SecretShape};
+use crate::model::hold::HoldReason;
+use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
+use crate::model::snapshot::{Lookup, ReadError, Seen, Value};
+use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
+
+/// The IAM actions that lead from a service to the value of its secret, and to the database that it should lead to.
+pub const SECRET_READS: &[&str] = &[
+    "rds:DescribeDBInstances",
+    "rds:DescribeDBClusters",
+    "ecs:ListClusters",
+    "ecs:ListServices",
+    "ecs:DescribeServices",
+    "ecs:DescribeTaskDefinition",
+    "ecs:ListTasks",
+    "ecs:DescribeTasks",
+    "tag:GetResources",
+    "secretsmanager:ListSecrets",
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:BatchGetSecretValue",
+    "secretsmanager:GetSecretValue",
+    "ssm:GetParameters",
+];
+
+/// One database variable of a running container that is filled from a secret.
+#[derive(Debug, Clone)]
+pub struct Reference<'a> {
+    /// The service.
+    pub service: &'a Service,
+    /// The container's name.
+    pub container: &'a str,
+    /// The variable.
+    pub variable: &'a SecretVariable,
+    /// The reference, taken apart.
+    pub target: ValueFrom<'a>,
+}
+
+/// The database variables of one revision.
+pub fn database_variables<'a>(
+    w: &Workload<'_>,
+    definition: &'a TaskDefinition,
+) -> impl Iterator<Item = (&'a str, &'a SecretVariable)> {
+    definition
+        .containers
+        .iter()
+        .flat_map(|c| c.secrets.iter().map(move |s| (c.name.as_str(), s)))
+        .filter(|(_, s)| w.params.secret_env.contains(&s.name))
+}
+
+/// Every reference to a database secret that a running revision makes, and the first error that hides one.
+#[must_use]
+pub fn references<'w, 'a>(w: &'w Workload<'a>) -> (&'w [Reference<'a>], Option<Arc<ReadError>>) {
+    let (found, error) = w.answers.references.get_or_init(|| find_references(w));
+    (found, error.clone())
+}
+
+fn find_references<'a>(w: &Workload<'a>) -> (Vec<Reference<'a>>, Option<Arc<ReadError>>) {
+    let mut error = w.services_error();
+    let mut found = vec![];
+    for &service in w.services().unwrap_or_default() {
+        match w.running(service) {
+            Err(e) => error = error.or(Some(e)),
+            Ok(definition) => found.extend(
+                database_variables(w, definition).map(|(container, variable)| Reference {
+                    service,
+                    container,
+                    variable,
+                    target: value_from::parse(&variable.value_from),
+                }),
+            ),
+        }
+    }
+    (found, error)
+}
+
+/// The secret that a reference leads to.
+///
+/// # Errors
+/// What kept it from being looked up.
+pub fn resolve<'a>(w: &Workload<'a>, reference: &SecretRef<'_>) -> Seen<Option<&'a Secret>> {
+    let not_read = || {
+        Arc::new(ReadError {
+            service: "secretsmanager".into(),
+            operation: "DescribeSecret".into(),
+            resource: reference.arn.to_owned(),
+            code: "NotRead".into(),
+            message: "the secret was not looked up; `secrets.inspect: off` forbids it".into(),
+        })
+    };
+    match w.snapshot.lookups.get(reference.arn) {
+        Some(Ok(Lookup::Missing)) => Ok(None),
+        Some(Ok(Lookup::Found(arn))) => {
+            w.secrets()?;
+            w.secret(arn).map(Some).ok_or_else(not_read)
+        }
+        Some(Err(e)) => Err(Arc::clone(e)),
+        None => Err(not_read()),
+    }
+}
+
+/// The facts about one version of a secret; `None` if the version does not exist.
+///
+/// # Errors
+/// What kept the value from being read: denied, or not allowed by `secrets.inspect`.
+pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Seen<Option<&'a SecretShape>> {
+    let version = Selector {
+        json_key: None,
+        ..selector.clone()
+    };
+    let version = if version.pins() { version } else { Selector::default() };
+    match w.snapshot.values.get(&(secret.arn.clone(), version)) {
+        Some(Ok(Value::Shape(shape))) => Ok(Some(shape)),
+        Some(Ok(Value::NoSuchVersion)) => Ok(None),
+        Some(Err(e)) => Err(Arc::clone(e)),
+        None if secret.deleted_at.is_some() => Err(Arc::new(ReadError {
+            service: "secretsmanager".into(),
+            operation: "GetSecretValue".into(),
+            resource: secret.name.clone(),
+            code: "Deleted".into(),
+            message: format!(
+                "{} is scheduled for deletion, and so its value can't be read; aws secretsmanager restore-secret \
+                 --secret-id {} cancels that",
+                secret.name, secret.arn
+            ),
+        })),
+        Some(Ok(Value::NotInspected)) | None => Err(Arc::new(ReadError {
+            service: "secretsmanager".into(),
+            operation: "GetSecretValue".into(),
+            resource: secret.name.clone(),
+            code: "NotInspected".into(),
+            message: format!(
+                "the value of {} was not read; `secrets.inspect: value` allows it",
+                secret.name
+            ),
+        })),
+    }
+}
+
+/// The facts about a parameter, by the reference as written; `None` if there is none such.
+///
+/// # Errors
+/// What kept it from being read: denied, or not allowed by `secrets.inspect`.
+pub fn parameter<'a>(w: &Workload<'a>, reference: &str) -> Seen<Option<&'a SecretShape>> {
+    match w.snapshot.parameters.get(reference) {
+        Some(Ok(Some(Value::Shape(shape)))) => Ok(Some(shape)),
+        Some(Ok(Some(Value::NoSuchVersion) | None)) => Ok(None),
+        Some(Err(e)) => Err(Arc::clone(e)),
+        Some(Ok(Some(Value::NotInspected))) | None => Err(Arc::new(ReadError {
+            service: "ssm".into(),
+            operation: "GetParameters".into(),
+            resource: reference.to_owned(),
+            code: "NotInspected".into(),
+            message: format!("the parameter {reference} was not read; `secrets.inspect: value` allows it"),
+        })),
+    }
+}
+
+/// What a role must be able to read to fetch a reference: the full ARN of a secret, or the ARN of a parameter. `None` if
+/// it leads to nothing, of which `ecs-secret-reference-mismatch` speaks.
+///
+/// # Errors
+/// What kept the secret or parameter from being looked up.
+pub fn readable_as<'r, 'a: 'r>(w: &Workload<'a>, reference: &'r str) -> Seen<Option<Cow<'r, str>>> {
+    match value_from::parse(reference) {
+        ValueFrom::Secret(target) => match resolve(w, &target) {
+            // A correction may name a secret that no container refers to yet.
+            Err(_)
+                if w.snapshot
+                    .secrets
+                    .as_ref()
+                    .is_ok_and(|all| all.contains_key(target.arn)) =>
+            {
+                Ok(Some(target.arn.into()))
+            }
+            found => Ok(found?.map(|s| s.arn.as_str().into())),
+        },
+        ValueFrom::Parameter(name) if value_from::is_parameter(name) => {
+            let arn = value_from::parameter_arn(name, &w.snapshot.scope);
+            Ok(parameter(w, name)?.map(|_| arn.into()))
+        }
+        ValueFrom::Parameter(_) => Ok(None),
+    }
+}
+
+/// How a connection relates to the workload's databases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leads {
+    /// To one of them.
+    Home,
+    /// Elsewhere: field, observed, expected.
+    Astray(&'static str, String, String),
+    /// It can't be told: why.
+    Unclear(String),
+}
+
+/// Where a connection leads.
+#[must_use]
+pub fn leads(connection: &Connection, databases: &[DatabaseView<'_>]) -> Leads {
+    if databases.is_empty() || connection.hosts.is_empty() {
+        return Leads::Unclear("there is nothing to compare".into());
+    }
+    let well_formed = connection.is_well_formed();
+    let mut nearest: Option<Leads> = None;
+    for database in databases {
+        let Some(strange) = connection
+            .hosts
+            .iter()
+            .find(|h| !database.hosts.contains(&h.host.as_str()))
+        else {
+            let port = database.port.unwrap_or(DEFAULT_PORT);
+            let wrong_port = connection.hosts.iter().find(|h| h.port != port).filter(|_| well_formed);
+            match (wrong_port, &connection.database, database.name) {
+                (Some(h), _, _) => {
+                    nearest = Some(Leads::Astray("port", h.port.to_string(), port.to_string()));
+                }
+                (None, Some(name), Some(expected)) if name != expected => {
+                    nearest = Some(Leads::Astray("database", name.clone(), expected.to_owned()));
+                }
+                _ => return Leads::Home,
+            }
+            continue;
+        };
+        if nearest.is_none() && strange.host.contains(".proxy-") {
+            nearest = Some(Leads::Unclear(format!(
+                "{} is an RDS Proxy, and Holdfast does not read what a proxy leads to",
+                strange.host
+            )));
+        }
+    }
+    if let Some(found) = nearest {
+        return found;
+    }
+    if let Some(creating) = databases.iter().find(|d| d.hosts.is_empty()) {
+        return Leads::Unclear(format!("{} has no endpoint yet", creating.id));
+    }
+    let expected: Vec<&str> = databases.iter().filter_map(|d| d.hosts.first().copied()).collect();
+    let strange = connection
+        .hosts
+        .iter()
+        .find(|h| !databases.iter().any(|d| d.hosts.contains(&h.host.as_str())));
+    let observed = strange
+        .or(connection.hosts.first())
+        .map(|h| h.host.clone())
+        .unwrap_or_default();
+    Leads::Astray("host", observed, expected.join(" or "))
+}
+
+/// The one reference that a database variable of this workload should have: to the only tagged secret whose value
+/// is well formed and leads to the workload's database.
+///
+/// # Errors
+/// Why there is not exactly one.
+pub fn right_reference(w: &Workload<'_>) -> Result<String, HoldReason> {
+    right_connection(w).map(|(reference, _)| reference)
+}
+
+/// The same, with the connection that it leads to.
+///
+/// # Errors
+/// Why there is not exactly one.
+pub fn right_connection<'a>(w: &Workload<'a>) -> Result<(String, &'a Connection), HoldReason> {
+    let databases = w.databases().map_err(HoldReason::DatabasesUnknown)?;
+    let secrets = w.secrets().map_err(HoldReason::SecretsUnknown)?;
+    let mut right = vec![];
+    let mut unread = vec![];
+    for secret in secrets.iter().filter(|s| s.deleted_at.is_none()) {
+        match shape(w, secret, &Selector::default()) {
+            Err(e) => unread.push(e),
+            Ok(found) => right.extend(
+                found
+                    .into_iter()
+                    .flat_map(|s| usable(s, databases))
+                    .map(|(key, connection)| {
+                        let selector = Selector {
+                            json_key: key.map(str::to_owned),
+                            ..Selector::default()
+                        };
+                        (value_from::write(&secret.arn, &selector), connection)
+                    }),
+            ),
+        }
+    }
+    match (right.as_slice(), unread.first()) {
+        ([one], None) => Ok(one.clone()),
+        ([], None) => Err(HoldReason::NoRightSecret {
+            prefix: w.prefix.to_owned(),
+            workload: w.name.to_owned(),
+        }),
+        (_, Some(e)) => Err(HoldReason::RightSecretUnknown(Arc::clone(e))),
+        (several, None) => Err(HoldReason::SeveralReferences(several.len())),
+    }
+}
+
+/// The keys (`None`: the whole value) under which a shape holds a well-formed connection to one of `databases`.
+#[must_use]
+pub fn usable_keys(shape: &SecretShape, databases: &[DatabaseView<'_>]) -> Vec<Option<String>> {
+    let keys = usable(shape, databases).into_iter();
+    keys.map(|(key, _)| key.map(str::to_owned)).collect()
+}
+
+fn usable<'s>(shape: &'s SecretShape, databases: &[DatabaseView<'_>]) -> Vec<(Option<&'s str>, &'s Connection)> {
+    let good = |c: &Connection| c.is_well_formed() && leads(c, databases) == Leads::Home;
+    match shape {
+        SecretShape::Plain(c) if good(c) => vec![(None, c)],
+        SecretShape::Json { keys, .. } => keys
+            .iter()
+            .filter_map(|(key, c)| c.as_ref().filter(|c| good(c)).map(|c| (Some(key.as_str()), c)))
+            .collect(),
+        _ => vec![],
+    }
+}

@@ -1,0 +1,143 @@
+//! Which databases a service uses, as far as its running revision tells.
+
+use std::sync::Arc;
+
+use super::secrets::{database_variables, resolve, shape};
+use super::workload::{DatabaseView, Workload};
+use crate::model::connection::{Connection, SecretShape};
+use crate::model::resources::{Secret, Service};
+use crate::model::snapshot::{ReadError, Seen, Value};
+use crate::model::value_from::{self, ValueFrom};
+
+/// Where the running revision of a service says that its databases are.
+#[derive(Debug, Clone, Default)]
+pub struct Uses<'a> {
+    /// Every connection with a host that a database variable may hold: of a secret with several, all of them.
+    pub connections: Vec<&'a Connection>,
+    /// The secrets that they come from.
+    pub secrets: Vec<&'a Secret>,
+    /// Why one variable does not tell, where one does not.
+    pub unclear: Option<Arc<ReadError>>,
+}
+
+impl Uses<'_> {
+    /// Whether one of the connections leads to `database`, by whatever port and database name.
+    #[must_use]
+    pub fn lead_to(&self, database: &DatabaseView<'_>) -> bool {
+        self.names_one_of(&database.hosts)
+    }
+
+    /// Whether one of the connections names one of `hosts`.
+    #[must_use]
+    pub fn names_one_of(&self, hosts: &[&str]) -> bool {
+        self.connections
+            .iter()
+            .flat_map(|c| &c.hosts)
+            .any(|h| hosts.contains(&h.host.as_str()))
+    }
+
+    /// Why it can't be told that the service uses none but the databases that its connections name: a variable that does not tell, or a
+    /// host that may stand for another.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Arc<ReadError>> {
+        let stand_in = || {
+            let hosts = self.connections.iter().flat_map(|c| &c.hosts);
+            hosts.map(|h| h.host.as_str()).find(|h| may_stand_for_another(h))
+        };
+        self.unclear
+            .clone()
+            .or_else(|| stand_in().map(|host| not_known(host, &format!("{host} may stand for any database"))))
+    }
+}
+
+/// Whether a host name may lead to a database of another name: RDS Proxy, an Aurora global database's writer, an alias
+/// or address of one's own. Only RDS's plain endpoints stand for themselves.
+fn may_stand_for_another(host: &str) -> bool {
+    let plain = [".rds.amazonaws.com", ".rds.amazonaws.com.cn"]
+        .iter()
+        .any(|end| host.ends_with(end));
+    !plain || host.contains(".proxy-") || host.contains(".global-")
+}
+
+fn not_known(resource: &str, message: &str) -> Arc<ReadError> {
+    Arc::new(ReadError {
+        service: "secretsmanager".into(),
+        operation: "GetSecretValue".into(),
+        resource: resource.to_owned(),
+        code: "NotComparable".into(),
+        message: message.to_owned(),
+    })
+}
+
+/// What the running revision of `service` says.
+///
+/// # Errors
+/// What kept the revision from being read.
+pub fn uses<'a>(w: &Workload<'a>, service: &Service) -> Seen<Uses<'a>> {
+    let definition = w.running(service)?;
+    let mut found = Uses::default();
+    for (_, variable) in database_variables(w, definition) {
+        let told = match value_from::parse(&variable.value_from) {
+            ValueFrom::Secret(target) => match resolve(w, &target) {
+                Ok(Some(secret)) => {
+                    found.secrets.push(secret);
+                    shape(w, secret, &target.selector)
+                }
+                Ok(None) => Ok(None),
+                Err(e) => Err(e),
+            },
+            ValueFrom::Parameter(_) => parameter(w, &variable.value_from),
+        };
+        let hosts = match told {
+            Ok(shape) => shape.map(connections).unwrap_or_default(),
+            Err(e) => {
+                found.unclear.get_or_insert(e);
+                continue;
+            }
+        };
+        if hosts.is_empty() {
+            let message = format!("{} of {} leads to no host", variable.name, service.name);
+            found
+                .unclear
+                .get_or_insert_with(|| not_known(&variable.value_from, &message));
+        }
+        found.connections.extend(hosts);
+    }
+    for plain in definition.containers.iter().flat_map(|c| &c.plain_databases) {
+        match &plain.connection {
+            Some(connection) if !connection.hosts.is_empty() => found.connections.push(connection),
+            _ if plain.external => {
+                let message = format!("the value of {} is not kept", plain.variable);
+                found
+                    .unclear
+                    .get_or_insert_with(|| not_known(&plain.variable, &message));
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn parameter<'a>(w: &Workload<'a>, name: &str) -> Seen<Option<&'a SecretShape>> {
+    match w.snapshot.parameters.get(name) {
+        Some(Ok(Some(Value::Shape(shape)))) => Ok(Some(shape)),
+        Some(Ok(None)) => Ok(None),
+        Some(Err(e)) => Err(Arc::clone(e)),
+        Some(Ok(Some(Value::NoSuchVersion | Value::NotInspected))) | None => Err(Arc::new(ReadError {
+            service: "ssm".into(),
+            operation: "GetParameters".into(),
+            resource: name.to_owned(),
+            code: "NotInspected".into(),
+            message: format!("the value of the parameter {name} was not read"),
+        })),
+    }
+}
+
+fn connections(shape: &SecretShape) -> Vec<&Connection> {
+    let all: Vec<&Connection> = match shape {
+        SecretShape::Plain(connection) => vec![connection],
+        SecretShape::Json { keys, parts } => keys.values().flatten().chain(parts).collect(),
+        SecretShape::Binary => vec![],
+    };
+    all.into_iter().filter(|c| !c.hosts.is_empty()).collect()
+}

@@ -1,0 +1,307 @@
+//! One workload as the rules see it: the tagged resources of one scope and what they refer to.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::credentials::Holder;
+use super::database::Whole;
+use super::index::Index;
+use super::secrets::Reference;
+use crate::config::WorkloadParams;
+use crate::model::hold::HoldReason;
+use crate::model::judgement::Judgement;
+use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
+use crate::model::snapshot::{ReadError, Seen, Snapshot};
+use crate::model::subject::Subject;
+use crate::model::tags::{PhaseReading, Tags};
+
+/// One workload of one scope.
+pub struct Workload<'a> {
+    /// The value of its tag.
+    pub name: &'a str,
+    /// All that was read of the scope.
+    pub snapshot: &'a Snapshot,
+    /// `tag_prefix` of the configuration.
+    pub prefix: &'a str,
+    /// The instant to judge at.
+    pub now: Timestamp,
+    /// `migration.max_window` of the configuration.
+    pub max_window: Duration,
+    /// The workload's parameters.
+    pub params: Arc<WorkloadParams>,
+    /// What is tagged for it, and for others.
+    pub(super) index: Arc<Index<'a>>,
+    /// Its place in the index.
+    pub(super) place: usize,
+    /// What several rules ask.
+    pub(super) answers: Answers<'a>,
+}
+
+/// Answers that cost something and that several rules ask for: each is found once.
+#[derive(Default)]
+pub(super) struct Answers<'a> {
+    /// For each service, what it runs.
+    pub running: OnceCell<Vec<Seen<&'a TaskDefinition>>>,
+    pub databases: OnceCell<Vec<DatabaseView<'a>>>,
+    pub wholes: OnceCell<Vec<Whole<'a>>>,
+    pub references: OnceCell<(Vec<Reference<'a>>, Option<Arc<ReadError>>)>,
+    pub holders: OnceCell<(Vec<Holder<'a>>, Option<Arc<ReadError>>)>,
+}
+
+impl<'a> Workload<'a> {
+    /// Instances that carry the tag, and members of clusters that do, unless they are being deleted.
+    ///
+    /// # Errors
+    /// What kept the instances or the clusters from being read.
+    pub fn instances(&self) -> Seen<&[&'a DbInstance]> {
+        self.snapshot.clusters.as_ref().map_err(Arc::clone)?;
+        self.snapshot.instances.as_ref().map_err(Arc::clone)?;
+        Ok(self.index.instances.of(self.place))
+    }
+
+    /// Clusters of the workload, unless they are being deleted: those that carry the tag and those with a member that does.
+    ///
+    /// # Errors
+    /// What kept the instances or the clusters from being read.
+    pub fn clusters(&self) -> Seen<&[&'a DbCluster]> {
+        self.instances()?;
+        Ok(self.index.clusters.of(self.place))
+    }
+
+    /// Services that carry the tag and are not being drained away.
+    ///
+    /// # Errors
+    /// What kept the services from being read.
+    pub fn services(&self) -> Seen<&[&'a Service]> {
+        self.snapshot.services.as_ref().map_err(Arc::clone)?;
+        Ok(self.index.services.of(self.place))
+    }
+
+    /// Services that carry the tag and could not be described: their ARNs, and why.
+    #[must_use]
+    pub fn unread_services(&self) -> &[(&'a str, &'a Arc<ReadError>)] {
+        self.index.unread_services.of(self.place)
+    }
+
+    /// The first error that keeps services of this workload from being known.
+    #[must_use]
+    pub fn services_error(&self) -> Option<Arc<ReadError>> {
+        match &self.snapshot.services {
+            Err(e) => Some(Arc::clone(e)),
+            Ok(_) => self.unread_services().first().map(|(_, e)| Arc::clone(e)),
+        }
+    }
+
+    /// Secrets that carry the tag.
+    ///
+    /// # Errors
+    /// What kept the secrets from being listed.
+    pub fn secrets(&self) -> Seen<&[&'a Secret]> {
+        self.snapshot.secrets.as_ref().map_err(Arc::clone)?;
+        Ok(self.index.secrets.of(self.place))
+    }
+
+    /// Security groups that carry the tag.
+    ///
+    /// # Errors
+    /// What kept the groups from being read.
+    pub fn groups(&self) -> Seen<&[&'a SecurityGroup]> {
+        self.snapshot.security_groups.as_ref().map_err(Arc::clone)?;
+        Ok(self.index.groups.of(self.place))
+    }
+
+    /// Families that run the workload's schema migrations.
+    ///
+    /// # Errors
+    /// What kept the families from being found.
+    pub fn migrations(&self) -> Seen<&[&'a MigrationFamily]> {
+        self.snapshot.migrations.as_ref().map_err(Arc::clone)?;
+        Ok(self.index.migrations.of(self.place))
+    }
+
+    /// The revision that a service runs.
+    ///
+    /// # Errors
+    /// What kept it from being read.
+    pub fn running(&self, service: &Service) -> Seen<&'a TaskDefinition> {
+        let services = self.index.services.of(self.place);
+        let running = || services.iter().map(|s| self.revision(s)).collect();
+        let own = self.answers.running.get_or_init(running);
+        let known = services.iter().zip(own).find(|(s, _)| std::ptr::eq(**s, service));
+        known.map_or_else(|| self.revision(service), |(_, found)| found.clone())
+    }
+
+    fn revision(&self, service: &Service) -> Seen<&'a TaskDefinition> {
+        match self.snapshot.task_definitions.get(&service.task_definition) {
+            Some(Ok(found)) => Ok(found),
+            Some(Err(e)) => Err(Arc::clone(e)),
+            None => Err(Arc::new(ReadError {
+                service: "ecs".into(),
+                operation: "DescribeTaskDefinition".into(),
+                resource: service.task_definition.clone(),
+                code: "NotRead".into(),
+                message: "the running revision was not read in this sweep; the next one reads it".into(),
+            })),
+        }
+    }
+
+    /// A secret by its ARN, if it was read.
+    #[must_use]
+    pub fn secret(&self, arn: &str) -> Option<&'a Secret> {
+        // Mostly it is one of the workload's own: of those there are few.
+        let own = self.index.secrets.of(self.place).iter().find(|s| s.arn == arn);
+        own.copied().or_else(|| self.snapshot.secrets.as_ref().ok()?.get(arn))
+    }
+
+    /// A security group.
+    ///
+    /// # Errors
+    /// What kept the groups from being read.
+    pub fn group(&self, id: &str) -> Seen<Option<&'a SecurityGroup>> {
+        let all = self.snapshot.security_groups.as_ref().map_err(Arc::clone)?;
+        // Mostly it is one of the workload's own: of those there are few.
+        let own = self.index.groups.of(self.place).iter().find(|g| g.id == id);
+        Ok(own.copied().or_else(|| all.get(id)))
+    }
+
+    /// The phase of an instance: its own, or that of the cluster it is a member of.
+    #[must_use]
+    pub fn instance_phase(&self, instance: &DbInstance) -> PhaseReading {
+        let own = self.phase(&instance.tags);
+        let declared = instance.tags.get(self.prefix, "phase").is_some();
+        match (&instance.cluster, declared, &self.snapshot.clusters) {
+            (Some(id), false, Ok(clusters)) => clusters.get(id).map_or(own, |c| self.phase(&c.tags)),
+            _ => own,
+        }
+    }
+
+    /// The phase that tags declare.
+    #[must_use]
+    pub fn phase(&self, tags: &Tags) -> PhaseReading {
+        tags.phase(self.prefix, self.now, self.max_window)
+    }
+
+    /// The workload as a whole, where evidence is missing for all of it.
+    #[must_use]
+    pub fn unknown(&self, error: &Arc<ReadError>) -> Vec<Judgement<'a>> {
+        vec![Judgement::unknown_workload(self.name, error)]
+    }
+}
+
+/// One database of a workload: an instance that stands alone, or a cluster with its members.
+#[derive(Debug, Clone)]
+pub struct DatabaseView<'a> {
+    /// The instance or cluster itself.
+    pub whole: Whole<'a>,
+    /// Its identifier.
+    pub id: &'a str,
+    /// Its ARN.
+    pub arn: &'a str,
+    /// The instance itself, or the members of the cluster that belong to the workload.
+    pub members: Vec<&'a DbInstance>,
+    /// Host names that lead to it. Empty while it is being created.
+    pub hosts: Vec<&'a str>,
+    /// Its port.
+    pub port: Option<u16>,
+    /// The database that was created with it.
+    pub name: Option<&'a str>,
+    /// Its security groups.
+    pub security_groups: &'a [String],
+    /// Its VPC, where known.
+    pub vpc: Option<&'a str>,
+    /// Its phase.
+    pub phase: PhaseReading,
+    /// Its tags.
+    pub tags: &'a Tags,
+}
+
+impl<'a> DatabaseView<'a> {
+    /// Itself, for a judgement.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'a> {
+        self.whole.subject()
+    }
+
+    /// Whether it has IPv6 addresses.
+    #[must_use]
+    pub fn dual_stack(&self) -> bool {
+        self.members.iter().any(|i| i.dual_stack)
+    }
+}
+
+impl<'a> Workload<'a> {
+    /// The databases of the workload.
+    ///
+    /// # Errors
+    /// What kept the instances or the clusters from being read.
+    pub fn databases(&self) -> Seen<&[DatabaseView<'a>]> {
+        let (instances, clusters) = (self.instances()?, self.clusters()?);
+        Ok(self.answers.databases.get_or_init(|| self.views(instances, clusters)))
+    }
+
+    fn views(&self, instances: &[&'a DbInstance], clusters: &[&'a DbCluster]) -> Vec<DatabaseView<'a>> {
+        let mut views: Vec<DatabaseView<'a>> = clusters
+            .iter()
+            .map(|c| {
+                let members: Vec<&DbInstance> = instances
+                    .iter()
+                    .copied()
+                    .filter(|i| i.cluster.as_deref() == Some(&c.id))
+                    .collect();
+                let mut hosts: Vec<&str> = c.hosts.iter().map(String::as_str).collect();
+                hosts.extend(
+                    members
+                        .iter()
+                        .filter_map(|i| i.endpoint.as_ref())
+                        .map(|e| e.host.as_str()),
+                );
+                DatabaseView {
+                    whole: Whole::Cluster(c),
+                    id: &c.id,
+                    arn: &c.arn,
+                    hosts,
+                    port: c.port.or_else(|| {
+                        members
+                            .iter()
+                            .find_map(|i| i.endpoint.as_ref().map(|e| e.port).or(i.port))
+                    }),
+                    name: c.database.as_deref(),
+                    security_groups: &c.security_groups,
+                    vpc: members.iter().find_map(|i| i.vpc.as_deref()),
+                    phase: self.phase(&c.tags),
+                    tags: &c.tags,
+                    members,
+                }
+            })
+            .collect();
+        // A member whose cluster is not in the list stands for itself.
+        let alone = |i: &&DbInstance| !clusters.iter().any(|c| i.cluster.as_deref() == Some(&c.id));
+        views.extend(instances.iter().copied().filter(alone).map(|i| DatabaseView {
+            whole: Whole::Instance(i),
+            id: &i.id,
+            arn: &i.arn,
+            members: vec![i],
+            hosts: i.endpoint.iter().map(|e| e.host.as_str()).collect(),
+            port: i.endpoint.as_ref().map(|e| e.port).or(i.port),
+            name: i.database.as_deref(),
+            security_groups: &i.security_groups,
+            vpc: i.vpc.as_deref(),
+            phase: self.instance_phase(i),
+            tags: &i.tags,
+        }));
+        views
+    }
+}
+
+/// Why a resource that lacks the workload's tag may not be changed, if it lacks it.
+#[must_use]
+pub fn untagged(w: &Workload<'_>, what: &str, tags: &Tags) -> Option<HoldReason> {
+    (tags.workload(w.prefix) != Some(w.name)).then(|| HoldReason::Untagged {
+        resource: what.to_owned(),
+        prefix: w.prefix.to_owned(),
+        workload: w.name.to_owned(),
+    })
+}

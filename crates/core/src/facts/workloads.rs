@@ -1,0 +1,79 @@
+//! The workloads of a snapshot.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::index::Index;
+use super::workload::{Answers, Workload};
+use crate::config::{Config, WorkloadParams};
+use crate::model::snapshot::Snapshot;
+
+/// One workload of a snapshot. To look at many, make a [`Viewer`].
+#[must_use]
+pub fn view<'a>(name: &'a str, snapshot: &'a Snapshot, config: &'a Config, now: Timestamp) -> Workload<'a> {
+    let only = BTreeSet::from([name.to_owned()]);
+    Viewer::new(snapshot, config, now, Some(&only)).view(name)
+}
+
+/// Looks at one workload after the other.
+pub struct Viewer<'a> {
+    snapshot: &'a Snapshot,
+    config: &'a Config,
+    now: Timestamp,
+    index: Arc<Index<'a>>,
+    /// Most workloads override nothing, and share what holds for all.
+    defaults: Arc<WorkloadParams>,
+}
+
+impl<'a> Viewer<'a> {
+    /// Reads every tag of the snapshot once, to look at the workloads of `only`, or at any.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, config: &'a Config, now: Timestamp, only: Option<&BTreeSet<String>>) -> Self {
+        Self {
+            snapshot,
+            config,
+            now,
+            index: Arc::new(Index::new(snapshot, &config.tag_prefix, only)),
+            defaults: Arc::new(config.params("")),
+        }
+    }
+
+    /// What is tagged for whom.
+    #[must_use]
+    pub fn index(&self) -> &Index<'a> {
+        &self.index
+    }
+
+    /// The workloads that anything is tagged for, in order.
+    pub fn all(&self) -> impl Iterator<Item = Workload<'a>> {
+        let names = self.index.names.iter().enumerate();
+        names.map(|(place, name)| self.at(place, name))
+    }
+
+    /// One workload, whether anything is tagged for it or not.
+    #[must_use]
+    pub fn view(&self, name: &'a str) -> Workload<'a> {
+        self.at(self.index.place(name), name)
+    }
+
+    fn at(&self, place: usize, name: &'a str) -> Workload<'a> {
+        let overridden = self.config.workloads.contains_key(name);
+        Workload {
+            name,
+            snapshot: self.snapshot,
+            prefix: &self.config.tag_prefix,
+            now: self.now,
+            max_window: self.config.migration.max_window,
+            params: if overridden {
+                Arc::new(self.config.params(name))
+            } else {
+                Arc::clone(&self.defaults)
+            },
+            index: Arc::clone(&self.index),
+            place,
+            answers: Answers::default(),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What is known about a rule without running it.
+
+use super::policy::{Risk, Severity};
+
+/// What is known about a rule without running it.
+#[derive(Debug)]
+pub struct Meta {
+    /// Names the defect.
+    pub id: &'static str,
+    /// How bad it is, unless the configuration or the finding says otherwise.
+    pub severity: Severity,
+    /// Whether it runs unless the configuration says otherwise.
+    pub enabled: bool,
+    /// One line: when it fails.
+    pub summary: &'static str,
+    /// Markdown: what it checks, why it matters, what Holdfast does, how to do it by hand.
+    pub docs: &'static str,
+    /// Controls of other catalogues that say the same.
+    pub controls: &'static [&'static str],
+    /// Configuration keys that it heeds, under `defaults` or `workloads.<name>`.
+    pub parameters: &'static [&'static str],
+    /// IAM actions that judging needs.
+    pub reads: &'static [&'static str],
+    /// IAM actions that correcting needs; empty for a rule that only reports.
+    pub writes: &'static [&'static str],
+    /// The costliest risk that a correction can have.
+    pub risk: Risk,
+    /// Whether its corrections may be carried out unless `rules.<id>.correct` says otherwise.
+    pub corrects: bool,
+    /// Rules whose failure, on the same resource or on one that the judgement names as related, explains a failure of
+    /// this one: then this is their consequence and no second problem. The nearest cause first.
+    pub caused_by: &'static [&'static str],
+}
+
+impl Meta {
+    /// What most rules share, for `..Meta::DEFAULT`: a rule that is on, reports only, and has no known cause.
+    pub const DEFAULT: Self = Self {
+        id: "",
+        severity: Severity::Low,
+        enabled: true,
+        summary: "",
+        docs: "",
+        controls: &[],
+        parameters: &[],
+        reads: &[],
+        writes: &[],
+        risk: Risk::Manual,
+        corrects: true,
+        caused_by: &[],
+    };
+}

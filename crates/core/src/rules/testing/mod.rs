@@ -1,0 +1,287 @@
+//! What the cases of every rule have in common: the workload that they change, and what is checked of them.
+//!
+//! A case is a change to a workload that nobody would complain about ([`workload::clean`]). It stands in the folder of the
+//! rule that it is about, and states every other rule that speaks then: one that speaks out of turn fails the case too.
+
+pub(crate) mod databases;
+pub(crate) mod migrations;
+mod properties;
+pub(crate) mod secrets;
+pub(crate) mod services;
+mod unread;
+pub(crate) mod workload;
+
+use std::collections::BTreeSet;
+
+use super::{CASES, REGISTRY, Rule, ids};
+use crate::judge::Judged;
+use crate::model::finding::{Finding, Verdict};
+use crate::model::snapshot::Snapshot;
+use databases::{replica, status, subnet, wreck};
+pub(crate) use unread::Unread;
+pub(crate) use workload::*;
+
+/// What is done to the clean workload.
+pub(crate) type Change = fn(&mut Snapshot);
+
+/// A change, and the rules that speak then.
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    name: &'static str,
+    change: Change,
+    fail: &'static [&'static str],
+    unknown: &'static [&'static str],
+    besides: Option<Unread>,
+    about: Option<&'static str>,
+}
+
+impl Case {
+    /// A case in which no rule speaks but the one that it is about, if that does.
+    pub(crate) const fn new(name: &'static str, change: Change) -> Self {
+        Self {
+            name,
+            change,
+            fail: &[],
+            unknown: &[],
+            besides: None,
+            about: None,
+        }
+    }
+
+    /// These other rules fail, too.
+    pub(crate) const fn and_fail(mut self, rules: &'static [&'static str]) -> Self {
+        self.fail = rules;
+        self
+    }
+
+    /// These other rules can't tell.
+    pub(crate) const fn and_unknown(mut self, rules: &'static [&'static str]) -> Self {
+        self.unknown = rules;
+        self
+    }
+
+    /// All rules can't tell that can't without this part of the snapshot.
+    pub(crate) const fn besides(mut self, part: Unread) -> Self {
+        self.besides = Some(part);
+        self
+    }
+
+    /// The ARN of the resource that the rule's finding names.
+    pub(crate) const fn about(mut self, arn: &'static str) -> Self {
+        self.about = Some(arn);
+        self
+    }
+
+    fn judged(&self) -> Judged {
+        after(self.change)
+    }
+
+    /// Checks which rules speak: those that are stated, and `rule` in its own way.
+    fn check(&self, rule: Option<(&str, Speaks)>) {
+        let judged = self.judged();
+        let mut fail: BTreeSet<&str> = self.fail.iter().copied().collect();
+        let mut unknown: BTreeSet<&str> = self.unknown.iter().copied().collect();
+        unknown.extend(self.besides.iter().flat_map(|part| part.rules()));
+        match rule {
+            Some((rule, Speaks::Fail)) => assert!(fail.insert(rule), "{}: {rule} is stated twice", self.name),
+            Some((rule, Speaks::Unknown)) => _ = unknown.insert(rule),
+            Some((rule, Speaks::Not)) => assert!(!fail.contains(rule) && !unknown.contains(rule), "{}", self.name),
+            None => {}
+        }
+        let (name, told) = (self.name, &judged.findings);
+        assert_eq!(rules_with(&judged, Verdict::Fail), set(&fail), "{name}: {told:#?}");
+        assert_eq!(
+            rules_with(&judged, Verdict::Unknown),
+            set(&unknown),
+            "{name}: {told:#?}"
+        );
+        assert!(rules_with(&judged, Verdict::Waived).is_empty(), "{name}: {told:#?}");
+        for f in told.iter().filter(|f| f.verdict == Verdict::Fail) {
+            let whole = !f.evidence.is_empty() && !f.message.is_empty() && f.remediation.is_some();
+            assert!(whole, "{name}: {f:#?}");
+        }
+        if let Some(arn) = self.about {
+            for f in told.iter().filter(|f| rule.is_some_and(|(rule, _)| f.rule == rule)) {
+                assert_eq!(f.resource.arn, arn, "{name}");
+            }
+        }
+    }
+}
+
+/// What the rule says in whose folder a case stands.
+#[derive(Clone, Copy)]
+enum Speaks {
+    Fail,
+    Unknown,
+    Not,
+}
+
+/// The cases of one rule.
+pub(crate) struct Cases {
+    /// What fails. Nothing may be unknown that is not stated.
+    pub(crate) failing: &'static [Case],
+    /// What passes, or is none of the rule's business.
+    pub(crate) passing: &'static [Case],
+    /// What can't be told.
+    pub(crate) unknown: &'static [Case],
+    /// Parts of the snapshot without which the rule can't tell anything of the clean workload.
+    pub(crate) unread: &'static [Unread],
+}
+
+impl Cases {
+    pub(crate) fn check_failing(&self, rule: &dyn Rule) {
+        for case in self.failing {
+            case.check(Some((rule.meta().id, Speaks::Fail)));
+        }
+    }
+
+    pub(crate) fn check_passing(&self, rule: &dyn Rule) {
+        for case in self.passing {
+            case.check(Some((rule.meta().id, Speaks::Not)));
+        }
+    }
+
+    pub(crate) fn check_unknown(&self, rule: &dyn Rule) {
+        for case in self.unknown {
+            case.check(Some((rule.meta().id, Speaks::Unknown)));
+        }
+        for part in self.unread {
+            let judged = after(part.change());
+            assert!(
+                rules_with(&judged, Verdict::Unknown).contains(rule.meta().id),
+                "{part:?}"
+            );
+        }
+    }
+}
+
+/// Workloads about which hardly a rule says anything, and that concern many.
+#[rustfmt::skip]
+const COMMON: &[Case] = &[
+    Case::new("as it should be", |_| {}),
+    Case::new("a cluster as it should be", |s| { cluster(s); }),
+    Case::new("a replica as it should be", |s| { replica(s); }),
+    Case::new("a migration as it should be", migrations::migrates),
+    Case::new("a database being deleted", |s| { wreck(db(s)); status(s, "deleting"); subnet(s).internet_gateway = Some("igw-1".into()); }).and_fail(&["workload-without-database"]),
+    Case::new("nobody's database", |s| { wreck(db(s)); db(s).tags = tags(&[]); status(s, "failed"); subnet(s).internet_gateway = Some("igw-1".into()); }).and_fail(&["workload-untagged-part", "workload-without-database"]),
+    Case::new("a database being created", |s| {
+        let i = db(s);
+        (i.status, i.endpoint, i.restorable_until, i.created_at, i.certificate_until) = ("creating".into(), None, None, None, None);
+        i.subnets.clear();
+        guard(s).ingress.clear();
+    }).and_unknown(&["secret-wrong-database"]),
+    Case::new("a member's own flags", |s| { cluster(s); let i = db(s); i.storage_encrypted = false; i.deletion_protection = false; i.max_allocated_storage = None; i.multi_az = false; i.iam_authentication = false; i.master_user = Some("postgres".into()); i.engine_version = "12.1".into(); }),
+];
+
+#[test]
+fn common() {
+    for case in COMMON {
+        case.check(None);
+    }
+}
+
+/// Where a part of the snapshot could not be read, just the rules that say so in their cases can't tell.
+#[test]
+fn what_is_not_read_is_unknown() {
+    for part in Unread::ALL {
+        let judged = after(part.change());
+        let told = &judged.findings;
+        assert_eq!(
+            rules_with(&judged, Verdict::Unknown),
+            set(&part.rules()),
+            "{part:?}: {told:#?}"
+        );
+        assert!(rules_with(&judged, Verdict::Fail).is_empty(), "{part:?}: {told:#?}");
+    }
+}
+
+/// Each rule stands in the folder of its name, has a case that fails, one that passes and one that is unknown, and
+/// documents itself.
+#[test]
+fn every_rule_has_its_folder_cases_and_docs() {
+    assert_eq!(REGISTRY.len(), CASES.len());
+    for (rule, (folder, cases)) in REGISTRY.iter().zip(CASES) {
+        let meta = rule.meta();
+        assert_eq!(meta.id.replace('-', "_"), *folder);
+        assert!(!cases.failing.is_empty(), "{}: no failing case", meta.id);
+        assert!(!cases.passing.is_empty(), "{}: no passing case", meta.id);
+        // What `run` remembers of fights is known or is not there.
+        let unknown = !cases.unknown.is_empty() || !cases.unread.is_empty() || meta.id == "correction-reverted";
+        assert!(unknown, "{}: no unknown case", meta.id);
+        let sections: Vec<&str> = meta.docs.lines().filter_map(|l| l.strip_prefix("## ")).collect();
+        let wanted = ["What it checks", "Why it matters", "What Holdfast does", "By hand"];
+        assert_eq!(sections, wanted, "{}", meta.id);
+        let short = !meta.summary.ends_with('.') && meta.summary.len() < 120;
+        assert!(short, "{}: {}", meta.id, meta.summary);
+        for cause in meta.caused_by {
+            assert!(crate::rules::find(cause).is_some(), "{}: no rule {cause}", meta.id);
+        }
+    }
+}
+
+fn set(rules: &BTreeSet<&str>) -> BTreeSet<String> {
+    rules.iter().map(|r| (*r).to_owned()).collect()
+}
+
+/// The rules with a finding of this verdict.
+pub(crate) fn rules_with(judged: &Judged, verdict: Verdict) -> BTreeSet<String> {
+    let with = judged.findings.iter().filter(|f| f.verdict == verdict);
+    with.map(|f| f.rule.clone()).collect()
+}
+
+/// What all rules say after a change.
+fn after(change: Change) -> Judged {
+    let mut s = clean();
+    change(&mut s);
+    judged_by(&s, &ids())
+}
+
+/// The only finding of a rule about the workload.
+pub(crate) fn the_finding(judged: &Judged, rule: &str) -> Finding {
+    let mut of = judged
+        .findings
+        .iter()
+        .filter(|f| f.rule == rule && f.workload == "shop");
+    let one = of
+        .next()
+        .unwrap_or_else(|| panic!("{rule}: {:#?}", judged.findings))
+        .clone();
+    assert!(of.next().is_none(), "{rule} once: {:#?}", judged.findings);
+    one
+}
+
+/// What a rule says after a change, among all others.
+pub(crate) fn finding_after(change: Change, rule: &str) -> Finding {
+    the_finding(&after(change), rule)
+}
+
+/// What a rule says after a change, alone: there is nothing else that it says.
+pub(crate) fn finding_by(change: Change, rule: &str) -> Finding {
+    let mut s = clean();
+    change(&mut s);
+    let judged = judged_by(&s, &[rule]);
+    let [finding] = judged.findings.as_slice() else {
+        panic!("{:#?}", judged.findings)
+    };
+    finding.clone()
+}
+
+/// Why the correction of a rule that acts is held; empty if it is not.
+pub(crate) fn refusal(change: Change, rule: &str) -> String {
+    let remediation = finding_after(change, rule).remediation.expect("a remedy");
+    assert!(!remediation.actions.is_empty(), "{rule} acts");
+    remediation.blocked_by.map(|r| r.to_string()).unwrap_or_default()
+}
+
+/// The same of a rule by itself, which may have no correction.
+pub(crate) fn refusal_by(change: Change, rule: &str) -> String {
+    let remediation = finding_by(change, rule).remediation.expect("a remedy");
+    remediation.blocked_by.map(|r| r.to_string()).unwrap_or_default()
+}
+
+/// After the change, `cause` explains what `rule` says.
+pub(crate) fn assert_caused(change: Change, rule: &str, cause: &str) {
+    let judged = after(change);
+    let (effect, cause) = (the_finding(&judged, rule), the_finding(&judged, cause));
+    assert_eq!(effect.caused_by, Some(cause.id), "{rule}");
+}
