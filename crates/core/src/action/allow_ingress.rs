@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Call, Correction, Execution, Merge, RefreshBeforeCall, TakesAway};
+use super::call::Call;
+use super::correction::{Correction, Execution, Merge};
+use super::refresh::RefreshBeforeCall;
+use super::takes_away::TakesAway;
 use crate::model::policy::Risk;
 
 /// Opens one port of a security group to one other group.

@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Call, Correction, Execution, Merge, RefreshBeforeCall, TakesAway, database};
+use super::call::Call;
+use super::correction::{Correction, Execution, Merge};
+use super::database;
+use super::refresh::RefreshBeforeCall;
+use super::takes_away::TakesAway;
 use crate::model::policy::Risk;
 use crate::model::resources::DatabaseId;
 

@@ -10,7 +10,7 @@ pub(super) fn modify(database: &DatabaseId) -> (&'static str, &'static str) {
     }
 }
 
-/// See [`Correction::target`](super::Correction::target).
+/// See [`Correction::target`](super::correction::Correction::target).
 pub(super) fn target(database: &DatabaseId) -> String {
     match database {
         DatabaseId::Instance(id) => format!("db:{id}"),

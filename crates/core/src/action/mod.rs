@@ -8,17 +8,18 @@ mod allow_ingress;
 mod call;
 mod close_public_access;
 mod configure_database;
+mod correction;
 mod database;
 mod deregister;
-mod execution;
 mod force_tls;
-mod merge;
 mod raise_retention;
 mod refresh;
 mod restore_secret;
 mod revoke_ingress;
 mod roll_back;
 mod roll_out;
+mod rollout;
+mod secret_change;
 mod set_up_service;
 mod takes_away;
 #[cfg(test)]
@@ -31,16 +32,17 @@ pub use allow_ingress::AllowIngress;
 pub use call::Call;
 pub use close_public_access::ClosePublicAccess;
 pub use configure_database::{ConfigureDatabase, DatabaseSetting};
+pub use correction::{Correction, Execution, Merge};
 pub use deregister::Deregister;
-pub use execution::{Execution, Revision, Rollout};
 pub use force_tls::ForceTls;
-pub use merge::{Merge, MergeKey};
 pub use raise_retention::RaiseRetention;
 pub use refresh::RefreshBeforeCall;
 pub use restore_secret::RestoreSecret;
 pub use revoke_ingress::RevokeIngress;
 pub use roll_back::RollBack;
-pub use roll_out::{RollOut, SecretChange};
+pub use roll_out::RollOut;
+pub use rollout::{Revision, Rollout};
+pub use secret_change::SecretChange;
 pub use set_up_service::{ServiceSetting, SetUpService};
 pub use takes_away::{Clients, TakesAway};
 
@@ -73,41 +75,6 @@ pub enum Action {
     RollOut(RollOut),
     /// Gives a service a revision that exists.
     RollBack(RollBack),
-}
-
-/// What must be known of each correction.
-pub trait Correction {
-    /// The calls, in order.
-    fn calls(&self) -> Vec<Call>;
-
-    /// What it costs the workload.
-    fn risk(&self) -> Risk;
-
-    /// What somebody may be using that is gone afterwards.
-    fn takes_away(&self) -> TakesAway<'_>;
-
-    /// What must hold just before the calls, for a person to read. Holdfast checks it by evaluating and planning again
-    /// from fresh reads: the same action must come out.
-    fn preconditions(&self) -> Vec<String>;
-
-    /// What is read again right before the first call, besides the workload itself.
-    fn refresh(&self) -> RefreshBeforeCall;
-
-    /// How it is carried out.
-    fn execution(&self) -> Execution<'_>;
-
-    /// How it is planned with others of the same target.
-    fn merge(&self) -> Merge<'_>;
-
-    /// What it changes: two corrections of the same target are never under way at once.
-    fn target(&self) -> String;
-
-    /// What it is for, however the target looks now. A correction that was undone and is asked for again has the same
-    /// purpose, although a rule that was created again has another id and a service has another revision.
-    fn purpose(&self) -> String;
-
-    /// One line: what changes, before → after.
-    fn describe(&self) -> String;
 }
 
 impl Action {
@@ -182,4 +149,43 @@ impl Action {
     pub fn describe(&self) -> String {
         self.correction().describe()
     }
+
+    /// Corrections with the same key are planned as one.
+    #[must_use]
+    pub fn merge_key(&self) -> MergeKey {
+        match self.correction().merge() {
+            Merge::Identical => MergeKey::Action(self.clone()),
+            Merge::OneRevision(r) => MergeKey::Service(r.cluster.to_owned(), r.service.to_owned()),
+        }
+    }
+
+    /// One correction for this and another one of the same key.
+    #[must_use]
+    pub fn merged_with(&self, other: &Self) -> Self {
+        let (Merge::OneRevision(one), Merge::OneRevision(two)) =
+            (self.correction().merge(), other.correction().merge())
+        else {
+            return self.clone();
+        };
+        match (one.revision, two.revision) {
+            (Revision::Register(first), Revision::Register(second)) => Self::RollOut(RollOut {
+                cluster: one.cluster.to_owned(),
+                service: one.service.to_owned(),
+                base: one.before.to_owned(),
+                changes: secret_change::union(first, second),
+            }),
+            // Never a step back where a step forward does.
+            (Revision::Existing(_), Revision::Register(_)) => other.clone(),
+            (Revision::Register(_) | Revision::Existing(_), Revision::Existing(_)) => self.clone(),
+        }
+    }
+}
+
+/// What makes two corrections one.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MergeKey {
+    /// That they give the same service (cluster, name) a revision.
+    Service(String, String),
+    /// That they are the same.
+    Action(Action),
 }

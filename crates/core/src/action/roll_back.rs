@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Call, Correction, Execution, Merge, RefreshBeforeCall, Revision, Rollout, TakesAway};
+use super::call::Call;
+use super::correction::{Correction, Execution, Merge};
+use super::refresh::RefreshBeforeCall;
+use super::rollout::{Revision, Rollout};
+use super::takes_away::TakesAway;
 use crate::model::policy::Risk;
 use crate::model::resources::revision_name;
 
@@ -18,6 +22,17 @@ pub struct RollBack {
     pub from: String,
     /// ARN of the revision to run.
     pub to: String,
+}
+
+impl RollBack {
+    fn rollout(&self) -> Rollout<'_> {
+        Rollout {
+            cluster: &self.cluster,
+            service: &self.service,
+            before: &self.from,
+            revision: Revision::Existing(&self.to),
+        }
+    }
 }
 
 impl Correction for RollBack {
@@ -57,16 +72,11 @@ impl Correction for RollBack {
     }
 
     fn execution(&self) -> Execution<'_> {
-        Execution::Rollout(Rollout {
-            cluster: &self.cluster,
-            service: &self.service,
-            before: &self.from,
-            revision: Revision::Existing(&self.to),
-        })
+        Execution::Rollout(self.rollout())
     }
 
     fn merge(&self) -> Merge<'_> {
-        Merge::Back(self)
+        Merge::OneRevision(self.rollout())
     }
 
     fn target(&self) -> String {

@@ -3,7 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Call, Correction, Execution, Merge, RefreshBeforeCall, Revision, Rollout, TakesAway};
+use super::call::Call;
+use super::correction::{Correction, Execution, Merge};
+use super::refresh::RefreshBeforeCall;
+use super::rollout::{Revision, Rollout};
+use super::secret_change::SecretChange;
+use super::takes_away::TakesAway;
 use crate::model::policy::Risk;
 use crate::model::resources::revision_name;
 
@@ -20,33 +25,13 @@ pub struct RollOut {
     pub changes: Vec<SecretChange>,
 }
 
-/// One variable of one container, and the reference that it shall have.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct SecretChange {
-    /// The container.
-    pub container: String,
-    /// The variable.
-    pub variable: String,
-    /// The reference now; absent if the variable is to be added.
-    pub before: Option<String>,
-    /// The reference to be.
-    pub after: String,
-}
-
 impl RollOut {
-    /// One revision for both: where they differ about a variable, this one's reference.
-    pub(super) fn with_changes_of(&self, other: &Self) -> Self {
-        let mut changes = self.changes.clone();
-        for change in &other.changes {
-            let is_same = |c: &SecretChange| c.container == change.container && c.variable == change.variable;
-            if !changes.iter().any(is_same) {
-                changes.push(change.clone());
-            }
-        }
-        changes.sort();
-        Self {
-            changes,
-            ..self.clone()
+    fn rollout(&self) -> Rollout<'_> {
+        Rollout {
+            cluster: &self.cluster,
+            service: &self.service,
+            before: &self.base,
+            revision: Revision::Register(&self.changes),
         }
     }
 }
@@ -96,16 +81,11 @@ impl Correction for RollOut {
     }
 
     fn execution(&self) -> Execution<'_> {
-        Execution::Rollout(Rollout {
-            cluster: &self.cluster,
-            service: &self.service,
-            before: &self.base,
-            revision: Revision::Register(&self.changes),
-        })
+        Execution::Rollout(self.rollout())
     }
 
     fn merge(&self) -> Merge<'_> {
-        Merge::Forward(self)
+        Merge::OneRevision(self.rollout())
     }
 
     fn target(&self) -> String {

@@ -1,15 +1,6 @@
-//! How corrections are carried out.
+//! A service that is given a revision.
 
-use super::SecretChange;
-
-/// How a correction is carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Execution<'a> {
-    /// By one call; a fresh evaluation shows whether it took effect.
-    OneCall,
-    /// Step by step, until the service is steady, or back.
-    Rollout(Rollout<'a>),
-}
+use super::secret_change::SecretChange;
 
 /// A service that is given a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
