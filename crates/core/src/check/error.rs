@@ -1,6 +1,7 @@
 //! Why a file can't be checked.
 
-use super::source::LARGEST;
+/// Most bytes of a file. Plans of large configurations have some tens of MiB.
+pub const LARGEST: usize = 128 << 20;
 
 /// What a file must be.
 const EXPECTED: &str = "expected a task definition (as `aws ecs register-task-definition --cli-input-json` takes it, \

@@ -28,8 +28,7 @@ use crate::model::resources::Secret;
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::Tags;
 use crate::model::value_from::{SecretRef, without_suffix};
-pub use error::{CheckError, Lookalike, NotJson};
-pub use source::LARGEST;
+pub use error::{CheckError, LARGEST, Lookalike, NotJson};
 
 /// Code of a read error about a file that could not be read in part: the only one that leaves a verdict unknown.
 const UNREADABLE: &str = "Unreadable";

@@ -3,11 +3,8 @@
 use serde_json::Value;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::error::{CheckError, Lookalike, NotJson};
+use super::error::{CheckError, LARGEST, Lookalike, NotJson};
 use super::{definition, terraform};
-
-/// Most bytes of a file. Plans of large configurations have some tens of MiB.
-pub const LARGEST: usize = 128 << 20;
 
 /// JSON whose strings are overwritten when it goes: they may be secrets.
 pub(super) struct Scrubbed(Value);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::key::Scope;
 use super::policy::Risk;
-use super::snapshot::ReadError;
+use super::read_error::ReadError;
 use super::tags::Waiver;
 
 /// Why a correction is not made now: one sentence for a person ([`Display`](std::fmt::Display)), and a

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::finding::Evidence;
 use super::hold::HoldReason;
 use super::policy::Severity;
-use super::snapshot::ReadError;
+use super::read_error::ReadError;
 use super::subject::Subject;
 use super::tags::{PhaseReading, Tags};
 use crate::action::Action;

@@ -6,6 +6,8 @@ pub mod hold;
 pub mod judgement;
 pub mod key;
 pub mod policy;
+pub mod read_error;
+pub mod resource_ref;
 pub mod resources;
 pub mod rule_meta;
 pub mod shared;

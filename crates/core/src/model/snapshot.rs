@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::connection::SecretShape;
 use super::key::Scope;
+pub use super::read_error::{ReadError, Seen};
 use super::resources::{
     Access, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, Secret, SecurityGroup, Service,
     Subnet, TaskDefinition,
@@ -15,34 +15,6 @@ use super::resources::{
 use super::shared::Shared;
 use super::tags::Tags;
 use super::value_from::Selector;
-
-/// A call that failed, told so that a person can mend it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ReadError {
-    /// IAM prefix of the service: `rds`, `ecs`, `ec2`, `secretsmanager`, `tag`, ...
-    pub service: String,
-    /// For instance `DescribeDBInstances`.
-    pub operation: String,
-    /// The resource asked for, or the scope.
-    pub resource: String,
-    /// AWS's error code, or `timeout`, `connection`, ...
-    pub code: String,
-    /// What happened and what to do about it.
-    pub message: String,
-}
-
-impl std::fmt::Display for ReadError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}:{} on {}: {}",
-            self.service, self.operation, self.resource, self.message
-        )
-    }
-}
-
-/// What was read, or why it could not be.
-pub type Seen<T> = Result<T, Arc<ReadError>>;
 
 /// What became of a reference to a secret.
 #[derive(Debug, Clone)]

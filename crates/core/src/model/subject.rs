@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::finding::{Kind, ResourceRef};
 use super::key::Scope;
+use super::resource_ref::{Kind, ResourceRef};
 use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, revision_name};
 
 /// A resource as the snapshot holds it. Most judgements are passes that nobody asks the name of, so that it is written

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::connection::Connection;
-use crate::model::finding::ResourceRef;
-use crate::model::snapshot::ReadError;
+use crate::model::read_error::ReadError;
+use crate::model::resource_ref::ResourceRef;
 use crate::model::tags::Tags;
 
 /// An ECS service and what runs in it.
