@@ -186,7 +186,7 @@ fn paths(kind: Kind) {
     let safety = "safety: {max_failing_percent: 100}\n";
     stage.configure(safety);
     assert!(held(&stage.plan(), "shut").contains("rules.rds-unreachable-from-service.correct"));
-    let rules: Vec<String> = holdfast::rules::ids()
+    let rules: Vec<String> = holdfast_core::rules::ids()
         .iter()
         .map(|id| format!("{id}: {{enabled: {}, correct: true}}", *id == UNREACHABLE))
         .collect();
@@ -722,13 +722,13 @@ fn off_by_default(kind: Kind) {
     but("master", "username", json!("postgres"));
     but("twin", "port", json!(5432));
     let mut stage = Stage::new(kind, &world);
-    let on: Vec<&str> = holdfast::rules::ids()
+    let on: Vec<&str> = holdfast_core::rules::ids()
         .into_iter()
         .filter(|id| names.contains(id))
         .collect();
     assert_eq!(on.len(), 3);
     assert!(
-        holdfast::rules::REGISTRY
+        holdfast_core::rules::REGISTRY
             .iter()
             .map(|r| r.meta())
             .filter(|m| names.contains(&m.id))

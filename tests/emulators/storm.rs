@@ -18,7 +18,7 @@ const MEMORY_MB: u64 = 200;
 
 /// A sample of tests/events as it would be told of this stack.
 fn sample(name: &str, stack: &str) -> String {
-    let path = format!("{}/tests/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/crates/core/tests/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).expect("a sample");
     let text = text
         .replace("us-west-2", "us-east-1")
