@@ -174,7 +174,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::resources::Secret;
+    use crate::model::resources::{AccessTarget, Secret};
     use crate::model::snapshot::{Guarded, Lookup, ReadError, Value};
     use crate::model::value_from::Selector;
     use crate::rules::testing::{SERVICE, clean, db, guard, now, service};
@@ -414,7 +414,7 @@ mod tests {
         (
             "access",
             |s| {
-                let key = ("arn:new".to_owned(), "*".to_owned());
+                let key = ("arn:new".to_owned(), AccessTarget::EcsExec);
                 s.access.insert(key, Err(failed("SimulatePrincipalPolicy")));
             },
             |s| s.errors.contains(&failed("SimulatePrincipalPolicy")),

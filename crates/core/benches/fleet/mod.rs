@@ -215,7 +215,7 @@ pub fn snapshot(workloads: usize, now: Timestamp) -> Snapshot {
     let value = |n: Names| ((n.secret.clone(), Selector::default()), Ok(n.value()));
     s.values = all().map(value).collect();
     s.policies = all().map(|n| (n.secret, Ok(vec![]))).collect();
-    let allowed = |n: Names| ((ROLE.to_owned(), n.secret), Ok(Access::Allowed));
+    let allowed = |n: Names| ((ROLE.to_owned(), n.secret.into()), Ok(Access::Allowed));
     s.access = all().map(allowed).collect();
     s
 }

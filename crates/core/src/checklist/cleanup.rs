@@ -2,12 +2,12 @@
 
 use super::{Answer, Item, List};
 use crate::diagnose::{Status, arns};
-use crate::facts::{DatabaseView, is_durable};
+use crate::facts::{Database, is_durable};
 use crate::model::resources::{Alarm, DatabaseId, DbInstance, revision_name};
 use crate::model::tags::Tags;
 
 /// An alarm names the database.
-pub(super) fn monitoring(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Item> {
+pub(super) fn monitoring(list: &List<'_>, database: &Database<'_>) -> Vec<Item> {
     let members = &database.members;
     let title = format!("An alarm watches {}", database.id);
     let answer = match &list.extras.alarms {
@@ -36,7 +36,7 @@ pub(super) fn monitoring(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<It
     vec![list.item("monitoring", "alarm-exists", database.id, title, answer)]
 }
 
-fn alarmed(database: &DatabaseView<'_>, mine: &[&Alarm]) -> Answer {
+fn alarmed(database: &Database<'_>, mine: &[&Alarm]) -> Answer {
     let told: Vec<String> = mine
         .iter()
         .map(|a| match &a.metric {
@@ -65,7 +65,7 @@ fn alarmed(database: &DatabaseView<'_>, mine: &[&Alarm]) -> Answer {
 }
 
 /// What is left behind.
-pub(super) fn items(list: &List<'_>, databases: &[DatabaseView<'_>]) -> Vec<Item> {
+pub(super) fn items(list: &List<'_>, databases: &[Database<'_>]) -> Vec<Item> {
     let mut items: Vec<Item> = databases.iter().map(|d| final_backup(list, d)).collect();
     items.extend(databases.iter().map(|d| in_use(list, d)));
     items.push(leftovers(list, databases));
@@ -74,7 +74,7 @@ pub(super) fn items(list: &List<'_>, databases: &[DatabaseView<'_>]) -> Vec<Item
 }
 
 /// A snapshot that a person asked for, newer than the last deployment.
-fn final_backup(list: &List<'_>, database: &DatabaseView<'_>) -> Item {
+fn final_backup(list: &List<'_>, database: &Database<'_>) -> Item {
     let title = format!("A final snapshot of {} was taken", database.id);
     let deployed = list
         .w
@@ -84,7 +84,7 @@ fn final_backup(list: &List<'_>, database: &DatabaseView<'_>) -> Item {
         .filter_map(|s| s.deployments.first())
         .filter_map(|d| d.updated_at.or(d.created_at))
         .max();
-    let command = match database.whole.database() {
+    let command = match database.resource.identity() {
         DatabaseId::Instance(id) => {
             format!("aws rds create-db-snapshot --db-instance-identifier {id} --db-snapshot-identifier {id}-migrated")
         }
@@ -94,7 +94,7 @@ fn final_backup(list: &List<'_>, database: &DatabaseView<'_>) -> Item {
     };
     let newest = list.extras.backups.as_ref().map(|all| {
         all.iter()
-            .find(|b| b.manual && b.database == database.whole.database() && b.status == "available")
+            .find(|b| b.manual && b.database == database.resource.identity() && b.status == "available")
     });
     let answer = match (newest, deployed) {
         (Err(e), _) => Answer::unread(e),
@@ -120,7 +120,7 @@ fn final_backup(list: &List<'_>, database: &DatabaseView<'_>) -> Item {
 }
 
 /// A service leads to the database: none was left behind.
-fn in_use(list: &List<'_>, database: &DatabaseView<'_>) -> Item {
+fn in_use(list: &List<'_>, database: &Database<'_>) -> Item {
     let ways = &list.diagnosis.ways;
     let answer = list.told("rds-abandoned", &arns(database)).unwrap_or_else(|| {
         let user = ways.iter().find(|w| {
@@ -145,7 +145,7 @@ fn in_use(list: &List<'_>, database: &DatabaseView<'_>) -> Item {
 }
 
 /// No database without a tag that looks as if it were of this workload.
-fn leftovers(list: &List<'_>, databases: &[DatabaseView<'_>]) -> Item {
+fn leftovers(list: &List<'_>, databases: &[Database<'_>]) -> Item {
     let title = format!("No untagged database of {} is left", list.w.name);
     let item = |answer| list.item("clean-up", "no-leftovers", list.w.name, title.clone(), answer);
     let (instances, clusters) = match (&list.w.snapshot.instances, &list.w.snapshot.clusters) {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Answer, Item, List, Verdict};
 use crate::diagnose::{arns, condition};
-use crate::facts::{DatabaseView, Whole};
+use crate::facts::{Database, RdsResource};
 use crate::model::resources::{DbCluster, DbInstance};
 use crate::model::tags::Phase;
 
@@ -16,10 +16,10 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    fn of(database: &DatabaseView<'a>) -> Self {
-        let cluster = match database.whole {
-            Whole::Instance(_) => None,
-            Whole::Cluster(cluster) => Some(cluster),
+    fn of(database: &Database<'a>) -> Self {
+        let cluster = match database.resource {
+            RdsResource::Instance(_) => None,
+            RdsResource::Cluster(cluster) => Some(cluster),
         };
         Self {
             cluster,
@@ -96,11 +96,11 @@ impl<'a> Facts<'a> {
 }
 
 /// A backup exists.
-pub(super) fn backup(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Item> {
+pub(super) fn backup(list: &List<'_>, database: &Database<'_>) -> Vec<Item> {
     let facts = Facts::of(database);
     let newest = list.extras.backups.as_ref().map(|all| {
         all.iter()
-            .find(|b| b.database == database.whole.database() && b.status == "available")
+            .find(|b| b.database == database.resource.identity() && b.status == "available")
     });
     let answer = match (facts.restorable_until(), newest) {
         (Some(until), newest) => {
@@ -132,7 +132,7 @@ pub(super) fn backup(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Item> 
 }
 
 /// It is deployed as specified.
-pub(super) fn specified(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Item> {
+pub(super) fn specified(list: &List<'_>, database: &Database<'_>) -> Vec<Item> {
     let facts = Facts::of(database);
     let id = database.id;
     let told = |rule: &str| list.told(rule, &facts.arns);
@@ -230,7 +230,7 @@ fn private(list: &List<'_>, facts: &Facts<'_>) -> Answer {
 }
 
 /// The window of the migration is closed, and so is what it allowed.
-pub(super) fn window(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Item> {
+pub(super) fn window(list: &List<'_>, database: &Database<'_>) -> Vec<Item> {
     let facts = Facts::of(database);
     let id = database.id;
     let open = match database.phase.phase {
@@ -284,7 +284,7 @@ pub(super) fn window(list: &List<'_>, database: &DatabaseView<'_>) -> Vec<Item> 
     ]
 }
 
-fn ingress(list: &List<'_>, database: &DatabaseView<'_>) -> Answer {
+fn ingress(list: &List<'_>, database: &Database<'_>) -> Answer {
     let scope = &list.w.snapshot.scope;
     let groups = match &list.w.snapshot.security_groups {
         Ok(groups) => groups,

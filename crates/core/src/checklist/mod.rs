@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::diagnose::{self, Diagnosis, Fact, Hop, Status};
-use crate::facts::{DatabaseView, Whole, Workload, view};
+use crate::facts::{Database, RdsResource, Workload, view};
 use crate::judge::judge;
 use crate::model::finding::{Finding, Verdict as RuleVerdict};
 use crate::model::resources::{Alarm, Backup};
@@ -320,8 +320,8 @@ impl<'a> List<'a> {
     }
 
     /// The databases that data was migrated to: replicas hold nothing of their own.
-    fn databases(&self) -> Seen<Vec<DatabaseView<'a>>> {
-        let replica = |d: &DatabaseView<'_>| matches!(d.whole, Whole::Instance(i) if i.replica_of.is_some());
+    fn databases(&self) -> Seen<Vec<Database<'a>>> {
+        let replica = |d: &Database<'_>| matches!(d.resource, RdsResource::Instance(i) if i.replica_of.is_some());
         Ok(self.w.databases()?.iter().filter(|d| !replica(d)).cloned().collect())
     }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{Answer, Item, List};
 use crate::diagnose::Way;
-use crate::facts::{DatabaseView, Leads, database_variables, leads, resolve, shape};
+use crate::facts::{Database, Leads, database_variables, leads, resolve, shape};
 use crate::model::connection::{Connection, SecretShape};
-use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
+use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
 use crate::model::value_from::{self, ValueFrom};
 
@@ -82,7 +82,7 @@ fn task_role(list: &List<'_>, way: &Way) -> Item {
             None => Answer::proved("it has none: its containers have no AWS permission of their own, and need none"),
             Some(role) => {
                 let name = role.rsplit('/').next().unwrap_or(role);
-                match list.w.snapshot.access.get(&(role.clone(), "*".to_owned())) {
+                match list.w.snapshot.access.get(&(role.clone(), AccessTarget::EcsExec)) {
                     Some(Ok(Access::NoRole)) => Answer::disproved(
                         format!("IAM knows no role {name}"),
                         format!("make {name}, or name another, and deploy"),
@@ -232,7 +232,7 @@ fn outlives(list: &List<'_>, way: &Way) -> Answer {
 /// Whether a database variable of a revision leads to `database`.
 fn leads_to(list: &List<'_>, definition: &TaskDefinition, database: &str) -> bool {
     let databases = list.databases().unwrap_or_default();
-    let one: Vec<DatabaseView<'_>> = databases.iter().filter(|d| d.id == database).cloned().collect();
+    let one: Vec<Database<'_>> = databases.iter().filter(|d| d.id == database).cloned().collect();
     let home = |c: &Connection| c.is_well_formed() && leads(c, &one) == Leads::Home;
     database_variables(list.w, definition).any(|(_, variable)| {
         let ValueFrom::Secret(target) = value_from::parse(&variable.value_from) else {

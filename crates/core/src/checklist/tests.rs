@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::{Checklist, Extras, Verdict, checklist};
 use crate::config::Config;
 use crate::model::connection::{Fault, SecretShape};
-use crate::model::resources::{Access, Alarm, Backup, DatabaseId, LogMatch, TaskDefinition};
+use crate::model::resources::{Access, AccessTarget, Alarm, Backup, DatabaseId, LogMatch, TaskDefinition};
 use crate::model::snapshot::Snapshot;
 use crate::rules::testing::{
-    EXEC, HOST, REVISION, ROLE, SECRET, SERVICE, ago, clean, cluster, connection, db, denied, guard, holds, ingress,
-    now, running, service, shop, tags, web,
+    HOST, REVISION, ROLE, SECRET, SERVICE, ago, clean, cluster, connection, db, denied, guard, holds, ingress, now,
+    running, service, shop, tags, web,
 };
 
 const PATTERN: &str = "connected to the database";
@@ -159,7 +159,8 @@ const DISPROVED: &[Case] = &[
     (
         "a task role that is gone",
         |s, _| {
-            s.access.insert((ROLE.into(), EXEC.into()), Ok(Access::NoRole));
+            s.access
+                .insert((ROLE.into(), AccessTarget::EcsExec), Ok(Access::NoRole));
         },
         &["task-role"],
     ),

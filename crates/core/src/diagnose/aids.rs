@@ -4,10 +4,7 @@ use serde::Serialize;
 
 use super::id;
 use crate::facts::Workload;
-use crate::model::resources::{Access, Service, TaskDefinition};
-
-/// The task role's actions of ECS Exec, in `Snapshot::access`.
-const EXEC: &str = "*";
+use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition};
 
 /// One aid. It decides nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -69,7 +66,7 @@ fn exec(w: &Workload<'_>, s: &Service, definition: &TaskDefinition) -> Aid {
         );
     };
     let name = role.rsplit('/').next().unwrap_or(role);
-    match w.snapshot.access.get(&(role.clone(), EXEC.to_owned())) {
+    match w.snapshot.access.get(&(role.clone(), AccessTarget::EcsExec)) {
         Some(Ok(Access::Allowed)) => aid(Some(true), format!("ECS Exec is on, and {name} allows it"), Some(open)),
         Some(Ok(Access::Denied { missing })) => aid(
             Some(false),

@@ -2,7 +2,7 @@
 
 use super::Status;
 use super::trail::{Found, Trail, unread};
-use crate::facts::{DatabaseView, Leads, leads};
+use crate::facts::{Database, Leads, leads};
 
 /// Statuses in which a database takes connections, for all that AWS does to it meanwhile.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
@@ -50,7 +50,7 @@ pub(super) fn database(t: &mut Trail<'_>) -> Found {
         Leads::Home => {
             let first = connection.hosts.first().map(|h| h.host.as_str()).unwrap_or_default();
             // Several may share a host (on an emulator); then the name tells.
-            let named = |d: &&DatabaseView<'_>| d.name.is_none() || d.name == connection.database.as_deref();
+            let named = |d: &&Database<'_>| d.name.is_none() || d.name == connection.database.as_deref();
             let here = all.iter().filter(|d| d.hosts.contains(&first));
             let Some(found) = here.clone().find(named).or_else(|| here.clone().next()) else {
                 return Found::unknown(format!("which database {first} is of could not be told"));
@@ -63,12 +63,12 @@ pub(super) fn database(t: &mut Trail<'_>) -> Found {
 
 /// ARNs under which a rule may speak of a database: its own and its members'.
 #[must_use]
-pub fn arns(database: &DatabaseView<'_>) -> Vec<String> {
+pub fn arns(database: &Database<'_>) -> Vec<String> {
     let members = database.members.iter().map(|i| i.arn.clone());
     std::iter::once(database.arn.to_owned()).chain(members).collect()
 }
 
-fn up(t: &Trail<'_>, database: &DatabaseView<'_>, name: Option<&str>) -> Found {
+fn up(t: &Trail<'_>, database: &Database<'_>, name: Option<&str>) -> Found {
     let arns = arns(database);
     let about: Vec<&str> = arns.iter().map(String::as_str).collect();
     if let Some(told) = t.told(&["rds-unavailable"], &about) {
@@ -85,7 +85,7 @@ fn up(t: &Trail<'_>, database: &DatabaseView<'_>, name: Option<&str>) -> Found {
 }
 
 /// Whether it takes connections, as far as its status tells. Of one that is down, `rds-unavailable` speaks.
-pub(super) fn state(database: &DatabaseView<'_>) -> Found {
+pub(super) fn state(database: &Database<'_>) -> Found {
     let members = &database.members;
     let statuses: Vec<String> = members.iter().map(|i| format!("{} is {}", i.id, i.status)).collect();
     let told = statuses.join(", ");

@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use crate::action::Call;
 use crate::config::Config;
-use crate::facts::{DatabaseView, Workload, database_variables, view};
+use crate::facts::{Database, Workload, database_variables, view};
 use crate::judge::judge;
 use crate::model::finding::Finding;
 use crate::model::policy::Risk;
@@ -267,7 +267,7 @@ pub fn through(snapshot: &Snapshot, config: &Config, now: Timestamp, workload: &
 
 /// The hop `database` of one database by itself: whether it takes connections.
 #[must_use]
-pub fn condition(database: &DatabaseView<'_>) -> Hop {
+pub fn condition(database: &Database<'_>) -> Hop {
     database::state(database).named("database")
 }
 

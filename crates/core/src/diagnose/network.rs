@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 
 use super::trail::{Found, Trail, unread};
-use crate::facts::{DEFAULT_PORT, DatabaseView, Reach, reach};
+use crate::facts::{DEFAULT_PORT, Database, Reach, reach};
 use crate::model::resources::{IngressRule, SecurityGroup, Source, Subnet};
 
 const RULE: &str = "rds-unreachable-from-service";
@@ -54,12 +54,12 @@ pub(super) fn security_group(t: &mut Trail<'_>) -> Found {
 }
 
 /// What the rule about both hops says.
-fn told(t: &Trail<'_>, database: &DatabaseView<'_>) -> Option<Found> {
+fn told(t: &Trail<'_>, database: &Database<'_>) -> Option<Found> {
     t.told(&[RULE], &[database.arn])
 }
 
 /// The rules of the database's groups that let the service in: the facts behind what `reach` says.
-fn admitting<'a>(t: &Trail<'a>, database: &DatabaseView<'a>, port: u16) -> Vec<(&'a SecurityGroup, &'a IngressRule)> {
+fn admitting<'a>(t: &Trail<'a>, database: &Database<'a>, port: u16) -> Vec<(&'a SecurityGroup, &'a IngressRule)> {
     let groups = t.w.snapshot.security_groups.as_ref().ok();
     let guards = database.security_groups.iter().filter_map(|id| groups?.get(id));
     guards

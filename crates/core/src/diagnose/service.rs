@@ -121,7 +121,7 @@ pub(super) fn execution_role(t: &mut Trail<'_>) -> Found {
     };
     let name = role.rsplit('/').next().unwrap_or(role);
     let what = t.secret_name().unwrap_or_else(|| resource.to_string());
-    match t.w.snapshot.access.get(&(role.clone(), resource.into_owned())) {
+    match t.w.snapshot.access.get(&(role.clone(), resource.into_owned().into())) {
         Some(Ok(Access::Allowed)) => Found::proved(format!("{name} may read {what}, by IAM's own simulator"))
             .fact("executionRoleArn", role.as_str()),
         // The rule above speaks of everything else.

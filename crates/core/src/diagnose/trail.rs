@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Fact, Fix, Hop, Source, Status, database, network, secret, service};
 use crate::config::Config;
-use crate::facts::{DatabaseView, Workload};
+use crate::facts::{Database, Workload};
 use crate::model::connection::Connection;
 use crate::model::finding::{Finding, Kind, Verdict};
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
@@ -124,7 +124,7 @@ pub(super) struct Trail<'a> {
     pub definition: Option<&'a TaskDefinition>,
     pub secret: Option<&'a Secret>,
     pub connection: Option<&'a Connection>,
-    pub database: Option<DatabaseView<'a>>,
+    pub database: Option<Database<'a>>,
 }
 
 type Step = for<'t, 'a> fn(&'t mut Trail<'a>) -> Found;

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::database::Database;
 use super::secrets::{Leads, Reference, leads, parameter, references, resolve, shape};
-use super::workload::{DatabaseView, Workload};
+use super::workload::Workload;
 use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::judgement::Judgement;
 use crate::model::resources::{Secret, Service};
@@ -242,7 +243,7 @@ pub fn in_use<'s>(
     holder: &Holder<'_>,
     held: &Held<'_>,
     shape: &'s SecretShape,
-    databases: &[DatabaseView<'_>],
+    databases: &[Database<'_>],
 ) -> Vec<(Option<&'s str>, &'s Connection)> {
     connections(shape, held.key.as_deref(), holder.referenced)
         .into_iter()

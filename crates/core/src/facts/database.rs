@@ -1,15 +1,13 @@
-//! Databases as wholes, and what may be changed about them.
+//! What a database is.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::workload::{Workload, untagged};
-use crate::action::{Action, ConfigureDatabase, DatabaseSetting};
 use crate::model::hold::HoldReason;
-use crate::model::judgement::{Failure, Judgement, Remedy};
+use crate::model::judgement::{Failure, Judgement};
 use crate::model::resources::{DatabaseId, DbCluster, DbInstance};
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::ReadError;
 use crate::model::subject::Subject;
 use crate::model::tags::{PhaseReading, Tags};
 
@@ -19,29 +17,16 @@ pub const DEFAULT_PORT: u16 = 5432;
 /// The IAM actions that judging a database by itself needs.
 pub const DATABASE_READS: &[&str] = &["rds:DescribeDBInstances", "rds:DescribeDBClusters"];
 
-/// What owns storage, backups and settings: an instance that is in no cluster, or a cluster for all of its members.
+/// What RDS describes and changes by one call: an instance, which may be a read replica or the member of a cluster, or a cluster.
 #[derive(Debug, Clone, Copy)]
-pub enum Whole<'a> {
-    /// An instance. Read replicas are instances too.
+pub enum RdsResource<'a> {
+    /// An instance.
     Instance(&'a DbInstance),
     /// An Aurora or Multi-AZ DB cluster.
     Cluster(&'a DbCluster),
 }
 
-/// The databases of a workload, each once. A member whose cluster is gone or going is left out with it.
-///
-/// # Errors
-/// What kept the instances or the clusters from being read.
-pub fn wholes<'w, 'a>(w: &'w Workload<'a>) -> Seen<&'w [Whole<'a>]> {
-    let (instances, clusters) = (w.instances()?, w.clusters()?);
-    Ok(w.answers.wholes.get_or_init(|| {
-        let clusters = clusters.iter().copied().map(Whole::Cluster);
-        let alone = instances.iter().copied().filter(|i| i.cluster.is_none());
-        clusters.chain(alone.map(Whole::Instance)).collect()
-    }))
-}
-
-impl<'a> Whole<'a> {
+impl<'a> RdsResource<'a> {
     /// Its identifier.
     #[must_use]
     pub fn id(&self) -> &'a str {
@@ -71,7 +56,7 @@ impl<'a> Whole<'a> {
 
     /// Its identity in calls.
     #[must_use]
-    pub fn database(&self) -> DatabaseId {
+    pub fn identity(&self) -> DatabaseId {
         match self {
             Self::Instance(i) => DatabaseId::Instance(i.id.clone()),
             Self::Cluster(c) => DatabaseId::Cluster(c.id.clone()),
@@ -141,15 +126,6 @@ impl<'a> Whole<'a> {
         }
     }
 
-    /// Its phase.
-    #[must_use]
-    pub fn phase(&self, w: &Workload<'_>) -> PhaseReading {
-        match self {
-            Self::Instance(i) => w.instance_phase(i),
-            Self::Cluster(c) => w.phase(&c.tags),
-        }
-    }
-
     /// The invariant holds.
     #[must_use]
     pub fn pass(&self) -> Judgement<'a> {
@@ -158,14 +134,14 @@ impl<'a> Whole<'a> {
 
     /// It does not.
     #[must_use]
-    pub fn fail(&self, w: &Workload<'_>, failure: Failure) -> Judgement<'a> {
-        Judgement::fail(self.subject(), self.tags(), failure).in_phase(self.phase(w))
+    pub fn fail(&self, phase: PhaseReading, failure: Failure) -> Judgement<'a> {
+        Judgement::fail(self.subject(), self.tags(), failure).in_phase(phase)
     }
 
     /// Evidence is missing.
     #[must_use]
-    pub fn unknown(&self, w: &Workload<'_>, error: &Arc<ReadError>) -> Judgement<'a> {
-        Judgement::unknown(self.subject(), self.tags(), error).in_phase(self.phase(w))
+    pub fn unknown(&self, phase: PhaseReading, error: &Arc<ReadError>) -> Judgement<'a> {
+        Judgement::unknown(self.subject(), self.tags(), error).in_phase(phase)
     }
 
     /// How the command line names it: `modify-db-instance --db-instance-identifier ID`, or the cluster's.
@@ -178,6 +154,130 @@ impl<'a> Whole<'a> {
     }
 }
 
+/// One database of a workload: an instance that stands alone, a cluster with its members, or a member whose cluster is not in
+/// the list, because it was listed before the cluster was there or because the cluster is being deleted.
+#[derive(Debug, Clone)]
+pub struct Database<'a> {
+    /// The instance or cluster itself.
+    pub resource: RdsResource<'a>,
+    /// Its identifier.
+    pub id: &'a str,
+    /// Its ARN.
+    pub arn: &'a str,
+    /// The instance itself, or the members of the cluster that belong to the workload.
+    pub members: Vec<&'a DbInstance>,
+    /// Host names that lead to it. Empty while it is being created.
+    pub hosts: Vec<&'a str>,
+    /// Its port.
+    pub port: Option<u16>,
+    /// The database that was created with it.
+    pub name: Option<&'a str>,
+    /// Its security groups.
+    pub security_groups: &'a [String],
+    /// Its VPC, where known.
+    pub vpc: Option<&'a str>,
+    /// Its phase.
+    pub phase: PhaseReading,
+    /// Its tags.
+    pub tags: &'a Tags,
+}
+
+impl<'a> Database<'a> {
+    /// Itself, for a judgement.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'a> {
+        self.resource.subject()
+    }
+
+    /// Whether it has IPv6 addresses.
+    #[must_use]
+    pub fn dual_stack(&self) -> bool {
+        self.members.iter().any(|i| i.dual_stack)
+    }
+
+    /// Whether it is a member whose cluster is not in the list: storage, backups and settings are not its own.
+    #[must_use]
+    pub fn is_orphaned_member(&self) -> bool {
+        matches!(self.resource, RdsResource::Instance(i) if i.cluster.is_some())
+    }
+
+    /// The invariant holds.
+    #[must_use]
+    pub fn pass(&self) -> Judgement<'a> {
+        self.resource.pass()
+    }
+
+    /// It does not.
+    #[must_use]
+    pub fn fail(&self, failure: Failure) -> Judgement<'a> {
+        self.resource.fail(self.phase, failure)
+    }
+
+    /// Evidence is missing.
+    #[must_use]
+    pub fn unknown(&self, error: &Arc<ReadError>) -> Judgement<'a> {
+        self.resource.unknown(self.phase, error)
+    }
+}
+
+/// The databases that `instances` and `clusters` make, each once.
+pub(super) fn databases<'a>(
+    instances: &[&'a DbInstance],
+    clusters: &[&'a DbCluster],
+    phase: impl Fn(&RdsResource<'a>) -> PhaseReading,
+) -> Vec<Database<'a>> {
+    let mut databases: Vec<Database<'a>> = clusters
+        .iter()
+        .map(|c| {
+            let members: Vec<&DbInstance> = instances
+                .iter()
+                .copied()
+                .filter(|i| i.cluster.as_deref() == Some(&c.id))
+                .collect();
+            let mut hosts: Vec<&str> = c.hosts.iter().map(String::as_str).collect();
+            hosts.extend(
+                members
+                    .iter()
+                    .filter_map(|i| i.endpoint.as_ref())
+                    .map(|e| e.host.as_str()),
+            );
+            Database {
+                resource: RdsResource::Cluster(c),
+                id: &c.id,
+                arn: &c.arn,
+                hosts,
+                port: c.port.or_else(|| {
+                    members
+                        .iter()
+                        .find_map(|i| i.endpoint.as_ref().map(|e| e.port).or(i.port))
+                }),
+                name: c.database.as_deref(),
+                security_groups: &c.security_groups,
+                vpc: members.iter().find_map(|i| i.vpc.as_deref()),
+                phase: phase(&RdsResource::Cluster(c)),
+                tags: &c.tags,
+                members,
+            }
+        })
+        .collect();
+    // A member whose cluster is not in the list stands for itself.
+    let alone = |i: &&DbInstance| !clusters.iter().any(|c| i.cluster.as_deref() == Some(&c.id));
+    databases.extend(instances.iter().copied().filter(alone).map(|i| Database {
+        resource: RdsResource::Instance(i),
+        id: &i.id,
+        arn: &i.arn,
+        members: vec![i],
+        hosts: i.endpoint.iter().map(|e| e.host.as_str()).collect(),
+        port: i.endpoint.as_ref().map(|e| e.port).or(i.port),
+        name: i.database.as_deref(),
+        security_groups: &i.security_groups,
+        vpc: i.vpc.as_deref(),
+        phase: phase(&RdsResource::Instance(i)),
+        tags: &i.tags,
+    }));
+    databases
+}
+
 /// Why AWS would refuse to change a database of this status, if it would.
 #[must_use]
 pub fn not_available(id: &str, status: &str) -> Option<HoldReason> {
@@ -185,28 +285,4 @@ pub fn not_available(id: &str, status: &str) -> Option<HoldReason> {
         database: id.to_owned(),
         status: status.to_owned(),
     })
-}
-
-/// The correction that changes one field which nobody notices.
-#[must_use]
-pub fn configure(w: &Workload<'_>, whole: &Whole<'_>, setting: DatabaseSetting, summary: String) -> Remedy {
-    let action = Action::ConfigureDatabase(ConfigureDatabase {
-        database: whole.database(),
-        setting,
-    });
-    let refused = untagged(w, whole.id(), whole.tags()).or_else(|| not_available(whole.id(), whole.status()));
-    Remedy {
-        summary,
-        actions: vec![action],
-        refused,
-    }
-}
-
-/// What `judge` says of each database.
-#[must_use]
-pub fn each_whole<'a>(w: &Workload<'a>, judge: impl FnMut(&Whole<'a>) -> Option<Judgement<'a>>) -> Vec<Judgement<'a>> {
-    match wholes(w) {
-        Err(e) => w.unknown(&e),
-        Ok(wholes) => wholes.iter().filter_map(judge).collect(),
-    }
 }

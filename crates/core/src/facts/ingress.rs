@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::database::{DEFAULT_PORT, not_available};
-use super::workload::{DatabaseView, Workload, untagged};
+use super::database::{DEFAULT_PORT, Database, not_available};
+use super::workload::{Workload, untagged};
 use crate::action::{Action, ClosePublicAccess, RevokeIngress};
 use crate::model::hold::HoldReason;
 use crate::model::judgement::Remedy;
@@ -48,7 +48,7 @@ pub fn is_allowed(w: &Workload<'_>, group: &SecurityGroup, rule: &IngressRule) -
 ///
 /// # Errors
 /// What kept the services or the groups from being read.
-pub fn cut_off(w: &Workload<'_>, database: &DatabaseView<'_>) -> Seen<Vec<String>> {
+pub fn cut_off(w: &Workload<'_>, database: &Database<'_>) -> Seen<Vec<String>> {
     if let Some(error) = w.services_error() {
         return Err(error);
     }
@@ -170,12 +170,7 @@ pub fn guards_others(w: &Workload<'_>, group: &SecurityGroup) -> Option<HoldReas
 
 /// The correction that revokes `rules` of `group`, which guards `databases`.
 #[must_use]
-pub fn revoke(
-    w: &Workload<'_>,
-    group: &SecurityGroup,
-    databases: &[&DatabaseView<'_>],
-    rules: &[&IngressRule],
-) -> Remedy {
+pub fn revoke(w: &Workload<'_>, group: &SecurityGroup, databases: &[&Database<'_>], rules: &[&IngressRule]) -> Remedy {
     let list: Vec<String> = rules.iter().map(|r| format!("{} ({})", r.describe(), r.id)).collect();
     let summary = format!("revoke from {}: {}", group.id, list.join(", "));
     let actions = rules
@@ -198,7 +193,7 @@ pub fn revoke(
 }
 
 /// Why a service would lose its path, if one would.
-fn path_refusal(w: &Workload<'_>, database: &DatabaseView<'_>) -> Option<HoldReason> {
+fn path_refusal(w: &Workload<'_>, database: &Database<'_>) -> Option<HoldReason> {
     match cut_off(w, database) {
         Err(error) => Some(HoldReason::PathsUnknown {
             database: database.id.to_owned(),
@@ -238,7 +233,7 @@ pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
 pub fn offending<'g>(
     w: &Workload<'_>,
     group: &'g SecurityGroup,
-    databases: &[&DatabaseView<'_>],
+    databases: &[&Database<'_>],
 ) -> (Vec<&'g IngressRule>, bool) {
     let mut offending = vec![];
     let mut undetermined = false;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::workload::{DatabaseView, Workload};
+use super::database::Database;
+use super::workload::Workload;
 use crate::model::resources::{IngressRule, SecurityGroup, Service, Source, Subnet};
 use crate::model::snapshot::{ReadError, Seen};
 
@@ -25,7 +26,7 @@ pub enum Reach {
 struct Path<'w, 'a> {
     w: &'w Workload<'a>,
     service: &'a Service,
-    database: &'w DatabaseView<'a>,
+    database: &'w Database<'a>,
     port: u16,
 }
 
@@ -34,7 +35,7 @@ struct Path<'w, 'a> {
 ///
 /// # Errors
 /// What kept the security groups from being read.
-pub fn reach<'a>(w: &Workload<'a>, service: &'a Service, database: &DatabaseView<'a>, port: u16) -> Seen<Reach> {
+pub fn reach<'a>(w: &Workload<'a>, service: &'a Service, database: &Database<'a>, port: u16) -> Seen<Reach> {
     w.groups()?;
     let path = Path {
         w,

@@ -1,10 +1,11 @@
 //! Giving a service another revision: the corrections, and what holds them.
 
-use super::secrets::{readable_as, references, right_reference};
+use super::secrets::{ask_to_read, readable_as, references, right_reference};
 use super::workload::{Workload, untagged};
 use crate::action::{Action, RollOut, SecretChange};
+use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
-use crate::model::judgement::Remedy;
+use crate::model::judgement::{Judgement, Remedy};
 use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
 
 /// The IAM actions of a rollout.
@@ -44,7 +45,7 @@ fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> 
     };
     changes.iter().find_map(|change| {
         let resource = readable_as(w, &change.after).ok()??;
-        match w.snapshot.access.get(&(role.clone(), resource.into_owned())) {
+        match w.snapshot.access.get(&(role.clone(), resource.into_owned().into())) {
             Some(Ok(Access::Denied { missing })) => Some(HoldReason::ExecutionRoleDenied {
                 role: role.clone(),
                 missing: missing.clone(),
@@ -148,5 +149,19 @@ fn variable(w: &Workload<'_>, definition: &TaskDefinition, container: &str) -> O
     match names.as_slice() {
         [only] => Some((*only).to_owned()),
         _ => w.params.secret_env.first().cloned(),
+    }
+}
+
+/// Asks whether the execution roles may read what rollouts among `judgements` would have them read.
+pub fn ask_to_roll_out(w: &Workload<'_>, judgements: Vec<Judgement<'_>>, reads: &mut FollowUpReads) {
+    for action in judgements.into_iter().flat_map(Judgement::actions) {
+        let Action::RollOut(RollOut { base, changes, .. }) = action else {
+            continue;
+        };
+        if let Some(Ok(definition)) = w.snapshot.task_definitions.get(&base) {
+            for change in &changes {
+                ask_to_read(w, definition, &change.after, reads);
+            }
+        }
     }
 }

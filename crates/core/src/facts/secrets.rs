@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::database::DEFAULT_PORT;
-use super::workload::{DatabaseView, Workload};
+use super::database::{DEFAULT_PORT, Database};
+use super::workload::Workload;
 use crate::model::connection::{Connection, SecretShape};
+use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
 use crate::model::snapshot::{Lookup, ReadError, Seen, Value};
@@ -189,6 +190,13 @@ pub fn readable_as<'r, 'a: 'r>(w: &Workload<'a>, reference: &'r str) -> Seen<Opt
     }
 }
 
+/// Asks whether the execution role of a revision may read what a reference leads to.
+pub fn ask_to_read(w: &Workload<'_>, definition: &TaskDefinition, reference: &str, reads: &mut FollowUpReads) {
+    if let (Some(role), Ok(Some(resource))) = (&definition.execution_role, readable_as(w, reference)) {
+        reads.may(role, resource.into_owned().into());
+    }
+}
+
 /// How a connection relates to the workload's databases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Leads {
@@ -202,7 +210,7 @@ pub enum Leads {
 
 /// Where a connection leads.
 #[must_use]
-pub fn leads(connection: &Connection, databases: &[DatabaseView<'_>]) -> Leads {
+pub fn leads(connection: &Connection, databases: &[Database<'_>]) -> Leads {
     if databases.is_empty() || connection.hosts.is_empty() {
         return Leads::Unclear("there is nothing to compare".into());
     }
@@ -300,12 +308,12 @@ pub fn right_connection<'a>(w: &Workload<'a>) -> Result<(String, &'a Connection)
 
 /// The keys (`None`: the whole value) under which a shape holds a well-formed connection to one of `databases`.
 #[must_use]
-pub fn usable_keys(shape: &SecretShape, databases: &[DatabaseView<'_>]) -> Vec<Option<String>> {
+pub fn usable_keys(shape: &SecretShape, databases: &[Database<'_>]) -> Vec<Option<String>> {
     let keys = usable(shape, databases).into_iter();
     keys.map(|(key, _)| key.map(str::to_owned)).collect()
 }
 
-fn usable<'s>(shape: &'s SecretShape, databases: &[DatabaseView<'_>]) -> Vec<(Option<&'s str>, &'s Connection)> {
+fn usable<'s>(shape: &'s SecretShape, databases: &[Database<'_>]) -> Vec<(Option<&'s str>, &'s Connection)> {
     let good = |c: &Connection| c.is_well_formed() && leads(c, databases) == Leads::Home;
     match shape {
         SecretShape::Plain(c) if good(c) => vec![(None, c)],

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::database::Database;
 use super::secrets::{database_variables, resolve, shape};
-use super::workload::{DatabaseView, Workload};
+use super::workload::Workload;
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::{ReadError, Seen, Value};
@@ -23,7 +24,7 @@ pub struct Uses<'a> {
 impl Uses<'_> {
     /// Whether one of the connections leads to `database`, by whatever port and database name.
     #[must_use]
-    pub fn lead_to(&self, database: &DatabaseView<'_>) -> bool {
+    pub fn lead_to(&self, database: &Database<'_>) -> bool {
         self.names_one_of(&database.hosts)
     }
 

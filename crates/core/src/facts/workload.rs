@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::credentials::Holder;
-use super::database::Whole;
+use super::database::{Database, RdsResource, databases};
 use super::index::Index;
 use super::secrets::Reference;
 use crate::config::WorkloadParams;
@@ -15,7 +15,6 @@ use crate::model::hold::HoldReason;
 use crate::model::judgement::Judgement;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
-use crate::model::subject::Subject;
 use crate::model::tags::{PhaseReading, Tags};
 
 /// One workload of one scope.
@@ -45,8 +44,7 @@ pub struct Workload<'a> {
 pub(super) struct Answers<'a> {
     /// For each service, what it runs.
     pub running: OnceCell<Vec<Seen<&'a TaskDefinition>>>,
-    pub databases: OnceCell<Vec<DatabaseView<'a>>>,
-    pub wholes: OnceCell<Vec<Whole<'a>>>,
+    pub databases: OnceCell<Vec<Database<'a>>>,
     pub references: OnceCell<(Vec<Reference<'a>>, Option<Arc<ReadError>>)>,
     pub holders: OnceCell<(Vec<Holder<'a>>, Option<Arc<ReadError>>)>,
 }
@@ -191,108 +189,24 @@ impl<'a> Workload<'a> {
     }
 }
 
-/// One database of a workload: an instance that stands alone, or a cluster with its members.
-#[derive(Debug, Clone)]
-pub struct DatabaseView<'a> {
-    /// The instance or cluster itself.
-    pub whole: Whole<'a>,
-    /// Its identifier.
-    pub id: &'a str,
-    /// Its ARN.
-    pub arn: &'a str,
-    /// The instance itself, or the members of the cluster that belong to the workload.
-    pub members: Vec<&'a DbInstance>,
-    /// Host names that lead to it. Empty while it is being created.
-    pub hosts: Vec<&'a str>,
-    /// Its port.
-    pub port: Option<u16>,
-    /// The database that was created with it.
-    pub name: Option<&'a str>,
-    /// Its security groups.
-    pub security_groups: &'a [String],
-    /// Its VPC, where known.
-    pub vpc: Option<&'a str>,
-    /// Its phase.
-    pub phase: PhaseReading,
-    /// Its tags.
-    pub tags: &'a Tags,
-}
-
-impl<'a> DatabaseView<'a> {
-    /// Itself, for a judgement.
-    #[must_use]
-    pub fn subject(&self) -> Subject<'a> {
-        self.whole.subject()
-    }
-
-    /// Whether it has IPv6 addresses.
-    #[must_use]
-    pub fn dual_stack(&self) -> bool {
-        self.members.iter().any(|i| i.dual_stack)
-    }
-}
-
 impl<'a> Workload<'a> {
-    /// The databases of the workload.
+    /// The databases of the workload, each once.
     ///
     /// # Errors
     /// What kept the instances or the clusters from being read.
-    pub fn databases(&self) -> Seen<&[DatabaseView<'a>]> {
+    pub fn databases(&self) -> Seen<&[Database<'a>]> {
         let (instances, clusters) = (self.instances()?, self.clusters()?);
-        Ok(self.answers.databases.get_or_init(|| self.views(instances, clusters)))
+        let find = || databases(instances, clusters, |resource| self.phase_of(resource));
+        Ok(self.answers.databases.get_or_init(find))
     }
 
-    fn views(&self, instances: &[&'a DbInstance], clusters: &[&'a DbCluster]) -> Vec<DatabaseView<'a>> {
-        let mut views: Vec<DatabaseView<'a>> = clusters
-            .iter()
-            .map(|c| {
-                let members: Vec<&DbInstance> = instances
-                    .iter()
-                    .copied()
-                    .filter(|i| i.cluster.as_deref() == Some(&c.id))
-                    .collect();
-                let mut hosts: Vec<&str> = c.hosts.iter().map(String::as_str).collect();
-                hosts.extend(
-                    members
-                        .iter()
-                        .filter_map(|i| i.endpoint.as_ref())
-                        .map(|e| e.host.as_str()),
-                );
-                DatabaseView {
-                    whole: Whole::Cluster(c),
-                    id: &c.id,
-                    arn: &c.arn,
-                    hosts,
-                    port: c.port.or_else(|| {
-                        members
-                            .iter()
-                            .find_map(|i| i.endpoint.as_ref().map(|e| e.port).or(i.port))
-                    }),
-                    name: c.database.as_deref(),
-                    security_groups: &c.security_groups,
-                    vpc: members.iter().find_map(|i| i.vpc.as_deref()),
-                    phase: self.phase(&c.tags),
-                    tags: &c.tags,
-                    members,
-                }
-            })
-            .collect();
-        // A member whose cluster is not in the list stands for itself.
-        let alone = |i: &&DbInstance| !clusters.iter().any(|c| i.cluster.as_deref() == Some(&c.id));
-        views.extend(instances.iter().copied().filter(alone).map(|i| DatabaseView {
-            whole: Whole::Instance(i),
-            id: &i.id,
-            arn: &i.arn,
-            members: vec![i],
-            hosts: i.endpoint.iter().map(|e| e.host.as_str()).collect(),
-            port: i.endpoint.as_ref().map(|e| e.port).or(i.port),
-            name: i.database.as_deref(),
-            security_groups: &i.security_groups,
-            vpc: i.vpc.as_deref(),
-            phase: self.instance_phase(i),
-            tags: &i.tags,
-        }));
-        views
+    /// The phase of an instance or a cluster.
+    #[must_use]
+    pub fn phase_of(&self, resource: &RdsResource<'_>) -> PhaseReading {
+        match resource {
+            RdsResource::Instance(i) => self.instance_phase(i),
+            RdsResource::Cluster(c) => self.phase(&c.tags),
+        }
     }
 }
 

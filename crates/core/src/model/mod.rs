@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod finding;
+pub mod follow_up_reads;
 pub mod hold;
 pub mod judgement;
 pub mod key;

@@ -30,6 +30,19 @@ pub struct Meta {
     /// Rules whose failure, on the same resource or on one that the judgement names as related, explains a failure of
     /// this one: then this is their consequence and no second problem. The nearest cause first.
     pub caused_by: &'static [&'static str],
+    /// When its follow-up reads are made.
+    pub follow_up: FollowUp,
+}
+
+/// When the follow-up reads of a rule are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FollowUp {
+    /// Where the rule itself is enabled.
+    Enabled,
+    /// Where this other rule is enabled, whose IAM actions they need.
+    With(&'static str),
+    /// Always: corrections of other rules need them, too.
+    Always,
 }
 
 impl Meta {
@@ -47,5 +60,6 @@ impl Meta {
         risk: Risk::Manual,
         corrects: true,
         caused_by: &[],
+        follow_up: FollowUp::Enabled,
     };
 }

@@ -9,8 +9,8 @@ use super::connection::SecretShape;
 use super::key::Scope;
 pub use super::read_error::{ReadError, Seen};
 use super::resources::{
-    Access, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, Secret, SecurityGroup, Service,
-    Subnet, TaskDefinition,
+    Access, AccessTarget, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, Secret,
+    SecurityGroup, Service, Subnet, TaskDefinition,
 };
 use super::shared::Shared;
 use super::tags::Tags;
@@ -82,9 +82,8 @@ pub struct Snapshot {
     /// Who, besides the secret's own account, the resource policy of a secret lets in: principals as written, by the
     /// secret's full ARN. Empty for one without a policy, or with one that names nobody else.
     pub policies: Shared<String, Seen<Vec<String>>>,
-    /// Whether a role may read what a container refers to: by role ARN and ARN of the secret or parameter. Under `*`,
-    /// whether it may do what ECS Exec needs.
-    pub access: Shared<(String, String), Seen<Access>>,
+    /// Whether a role may do what a task needs, by the role's ARN.
+    pub access: Shared<(String, AccessTarget), Seen<Access>>,
     /// Parameter groups by whether they are clusters' and by name. AWS's own (`default.*`) are not read.
     pub parameter_groups: Shared<(bool, String), Seen<ParameterGroup>>,
     /// For services by ARN: revisions that a rollback would choose, the likeliest first, the running one left out.

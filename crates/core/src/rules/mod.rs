@@ -4,10 +4,10 @@
 //! call, imports no other rule, and decides nothing about waivers, modes or budgets: `judge` and `plan` do. What several
 //! rules ask is in [`crate::facts`], which knows no rule.
 
+pub mod follow_up_reads;
 pub mod rule;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod wants;
 
 use rule::Rule;
 

@@ -9,12 +9,12 @@ use super::{Diagnosis, Status, diagnose, through};
 use crate::config::Config;
 use crate::model::connection::{Fault, SecretShape, UrlPart};
 use crate::model::resources::{
-    Access, Container, Deployment, LogEvidence, LogMatch, SecretVariable, Source, Subnet, TaskDefinition,
+    Access, AccessTarget, Container, Deployment, LogEvidence, LogMatch, SecretVariable, Source, Subnet, TaskDefinition,
 };
 use crate::model::snapshot::{Snapshot, Value};
 use crate::model::value_from::Selector;
 use crate::rules::testing::{
-    EXEC, HOST, REVISION, ROLE, SECRET, SERVICE, ago, clean, connection, db, denied, guard, holds, ingress, now, refer,
+    HOST, REVISION, ROLE, SECRET, SERVICE, ago, clean, connection, db, denied, guard, holds, ingress, now, refer,
     running, service, shop, tags, web,
 };
 use cases::{BROKEN, UNKNOWN};
@@ -273,8 +273,10 @@ fn through_looks_past_a_broken_hop() {
 fn aids() {
     let mut s = clean();
     web(&mut s).variables = vec!["PORT".into(), "CODER_VERBOSE".into()];
-    s.access
-        .insert((ROLE.into(), EXEC.into()), Err(denied("SimulatePrincipalPolicy")));
+    s.access.insert(
+        (ROLE.into(), AccessTarget::EcsExec),
+        Err(denied("SimulatePrincipalPolicy")),
+    );
     let found = walk(&s);
     let told: Vec<(&str, Option<bool>)> = found.aids.iter().map(|a| (a.name, a.available)).collect();
     assert_eq!(told, [("exec", None), ("log", Some(true)), ("verbosity", Some(true))]);

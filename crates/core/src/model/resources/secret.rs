@@ -51,3 +51,24 @@ pub enum Access {
     /// IAM knows no such role.
     NoRole,
 }
+
+/// What a role is asked about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AccessTarget {
+    /// The actions that ECS Exec needs in a task.
+    EcsExec,
+    /// Reading the secret or parameter with this ARN.
+    Resource(String),
+}
+
+impl From<String> for AccessTarget {
+    fn from(arn: String) -> Self {
+        Self::Resource(arn)
+    }
+}
+
+impl From<&str> for AccessTarget {
+    fn from(arn: &str) -> Self {
+        Self::Resource(arn.to_owned())
+    }
+}

@@ -9,7 +9,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
     failing: &[
         Case::new("a built-in database", |s| log(s).builtin = Some(line("Using built-in PostgreSQL"))),
         Case::new("a connection after it", |s| { log(s).builtin = Some(line("sqlite://")); log(s).connected = Some(line("connected")); }),
-        Case::new("no connection", |s| strict(s)).and_fail(&["migration-missing"]),
+        Case::new("no connection", strict).and_fail(&["migration-missing"]),
         Case::new("no log group", |s| { strict(s); log(s).groups.clear(); }).and_fail(&["migration-missing"]),
     ],
     passing: &[

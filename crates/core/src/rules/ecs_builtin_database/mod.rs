@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::Datastore;
 use crate::facts::{database_variables, each_running, resolve};
 use crate::model::finding::Evidence;
@@ -57,10 +57,20 @@ impl Rule for EcsBuiltinDatabase {
         }
         each_running(w, |service, definition| judge_service(w, service, definition))
     }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        for &service in w.services().unwrap_or_default() {
+            if w.running(service)
+                .is_ok_and(|definition| is_concerned(w, service, definition))
+            {
+                reads.logs.insert(service.arn.clone());
+            }
+        }
+    }
 }
 
 /// Whether the log of a service is to be read.
-pub(super) fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> bool {
+fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> bool {
     w.params.datastore == Datastore::Postgres
         && service.deployment_controller == "ECS"
         && definition.containers.iter().any(|c| c.log.is_some())

@@ -1,9 +1,11 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::Datastore;
-use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, each_running, is_durable, rollout_refusal};
+use crate::facts::{
+    ROLLOUT_WRITES, SECRET_READS, add_secret, each_running, is_durable, right_reference, rollout_refusal,
+};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::action::{Action, RollBack};
@@ -24,6 +26,7 @@ static META: Meta = Meta {
     writes: ROLLOUT_WRITES,
     risk: Risk::Brief,
     caused_by: &["ecs-missing-database-secret"],
+    follow_up: FollowUp::Always,
     ..Meta::DEFAULT
 };
 
@@ -41,6 +44,15 @@ impl Rule for EcsEphemeralStorage {
                 Judgement::fail(subject, &service.tags, failure(w, service, definition))
             })
         })
+    }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        for &service in w.services().unwrap_or_default() {
+            let Ok(definition) = w.running(service) else { continue };
+            if definition.revision > 1 && !is_durable(w, definition, service.fargate) && right_reference(w).is_err() {
+                reads.earlier_revisions.insert(definition.arn.clone());
+            }
+        }
     }
 }
 

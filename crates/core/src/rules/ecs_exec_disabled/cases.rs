@@ -1,8 +1,8 @@
 //! What `ecs-exec-disabled` says, and of what it says nothing.
 
-use crate::model::resources::Access;
+use crate::model::resources::{Access, AccessTarget};
 use crate::rules::testing::services::role;
-use crate::rules::testing::workload::{EXEC, ROLE, denied, running, service};
+use crate::rules::testing::workload::{ROLE, denied, running, service};
 use crate::rules::testing::{Case, Cases, Change, Unread, finding_by};
 
 #[rustfmt::skip]
@@ -11,14 +11,14 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("no way in", |s| service(s).exec_enabled = false),
         Case::new("a role without ssmmessages", |s| role(s, Access::Denied { missing: vec!["ssmmessages:OpenDataChannel".into()] })),
         Case::new("no way in, and a role without ssmmessages", |s| { service(s).exec_enabled = false; role(s, Access::NoRole); }),
-        Case::new("no way in, and a role of which nothing is known", |s| { service(s).exec_enabled = false; s.access.retain(|(_, what), _| what != EXEC); }),
+        Case::new("no way in, and a role of which nothing is known", |s| { service(s).exec_enabled = false; s.access.retain(|(_, what), _| *what != AccessTarget::EcsExec); }),
         Case::new("no task role", |s| running(s).task_role = None),
     ],
     passing: &[
         Case::new("a role of which nothing is known", |s| s.access.clear()).and_unknown(&["ecs-secret-unreadable"]),
     ],
     unknown: &[
-        Case::new("the role", |s| { s.access.insert((ROLE.into(), EXEC.into()), Err(denied("SimulatePrincipalPolicy"))); }),
+        Case::new("the role", |s| { s.access.insert((ROLE.into(), AccessTarget::EcsExec), Err(denied("SimulatePrincipalPolicy"))); }),
     ],
     unread: &[Unread::Services, Unread::OneService, Unread::AnotherService, Unread::Revision],
 };

@@ -3,20 +3,17 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{each_service, rollout_refusal};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::action::{Action, ServiceSetting, SetUpService};
-use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
+use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
 
 /// `ecs-exec-disabled`
 pub struct EcsExecDisabled;
-
-/// Stands for the actions of ECS Exec in `Snapshot::access`.
-pub(super) const EXEC: &str = "*";
 
 static META: Meta = Meta {
     id: "ecs-exec-disabled",
@@ -59,6 +56,17 @@ impl Rule for EcsExecDisabled {
             })
         })
     }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        for &service in w.services().unwrap_or_default() {
+            if let Ok(TaskDefinition {
+                task_role: Some(role), ..
+            }) = w.running(service)
+            {
+                reads.may(role, AccessTarget::EcsExec);
+            }
+        }
+    }
 }
 
 /// What the task role lacks, as far as is known.
@@ -67,7 +75,7 @@ fn role(w: &Workload<'_>, definition: &TaskDefinition) -> Result<Option<HoldReas
         let revision = revision_name(&definition.arn).to_owned();
         return Ok(Some(HoldReason::NoTaskRole(revision)));
     };
-    match w.snapshot.access.get(&(role.clone(), EXEC.to_owned())) {
+    match w.snapshot.access.get(&(role.clone(), AccessTarget::EcsExec)) {
         Some(Ok(Access::Denied { missing })) => Ok(Some(HoldReason::TaskRoleDenied {
             role: role.clone(),
             missing: missing.clone(),

@@ -1,9 +1,9 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Rule, Subject, Workload};
 use crate::config::Datastore;
-use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, database_variables, each_running};
+use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, ask_to_roll_out, database_variables, each_running};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
@@ -23,6 +23,7 @@ static META: Meta = Meta {
     writes: ROLLOUT_WRITES,
     risk: Risk::Brief,
     caused_by: &["workload-without-database"],
+    follow_up: FollowUp::With("ecs-secret-unreadable"),
     ..Meta::DEFAULT
 };
 
@@ -43,6 +44,10 @@ impl Rule for EcsMissingDatabaseSecret {
                 Judgement::fail(subject, &service.tags, failure(w, service, definition))
             })
         })
+    }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        ask_to_roll_out(w, self.judge(w), reads);
     }
 }
 

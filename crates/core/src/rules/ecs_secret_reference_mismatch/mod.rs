@@ -3,10 +3,10 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{
-    DatabaseView, Leads, ROLLOUT_WRITES, SECRET_READS, database_variables, each_running, leads, parameter, resolve,
-    right_reference, roll_out, shape, usable_keys,
+    Database, Leads, ROLLOUT_WRITES, SECRET_READS, ask_to_roll_out, database_variables, each_running, leads, parameter,
+    resolve, right_reference, roll_out, shape, usable_keys,
 };
 use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::model::finding::Evidence;
@@ -31,6 +31,7 @@ static META: Meta = Meta {
     reads: SECRET_READS,
     writes: ROLLOUT_WRITES,
     risk: Risk::Brief,
+    follow_up: FollowUp::With("ecs-secret-unreadable"),
     ..Meta::DEFAULT
 };
 
@@ -41,6 +42,10 @@ impl Rule for EcsSecretReferenceMismatch {
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_running(w, |service, definition| judge_service(w, service, definition))
+    }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        ask_to_roll_out(w, self.judge(w), reads);
     }
 }
 
@@ -247,7 +252,7 @@ fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<Stri
     ))
 }
 
-fn unusable(shape: &SecretShape, name: &str, databases: &[DatabaseView<'_>]) -> HoldReason {
+fn unusable(shape: &SecretShape, name: &str, databases: &[Database<'_>]) -> HoldReason {
     let name = name.to_owned();
     match shape {
         SecretShape::Plain(c) if !c.is_well_formed() => HoldReason::SecretMalformed(name),

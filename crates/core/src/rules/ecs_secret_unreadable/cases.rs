@@ -50,7 +50,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("a parameter with the name of a secret", |s| {
             web(s).secrets[0].value_from = "shop-url".into();
             s.parameters.insert("shop-url".into(), Ok(Some(Value::Shape(SecretShape::Plain(good())))));
-            s.access.insert((ROLE.into(), PARAMETER_ARN.replace("shop/url", "shop-url")), Ok(Access::Allowed));
+            s.access.insert((ROLE.into(), PARAMETER_ARN.replace("shop/url", "shop-url").into()), Ok(Access::Allowed));
         }),
         Case::new("a replica of another region", |s| {
             let abroad = SECRET.replace("us-east-1", "eu-west-1");
@@ -59,7 +59,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
             replica.primary_region = Some("us-east-1".into());
             s.secrets.as_mut().expect("read").insert(abroad.clone(), replica);
             s.policies.insert(abroad.clone(), Ok(vec![]));
-            s.access.insert((ROLE.into(), abroad.clone()), Ok(Access::Allowed));
+            s.access.insert((ROLE.into(), abroad.clone().into()), Ok(Access::Allowed));
             holds_at(s, &abroad, SecretShape::Plain(good()));
             refer(s, &abroad.clone(), Some(&abroad));
         }),

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::facts::{SECRET_READS, database_variables, each_running, no_execution_role, readable_as};
+use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::{SECRET_READS, ask_to_read, database_variables, each_running, no_execution_role, readable_as};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
-use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
+use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
 
 /// `ecs-secret-unreadable`
@@ -48,6 +48,15 @@ impl Rule for EcsSecretUnreadable {
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_running(w, |service, definition| judge_service(w, service, definition))
     }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        for &service in w.services().unwrap_or_default() {
+            let Ok(definition) = w.running(service) else { continue };
+            for (_, variable) in database_variables(w, definition) {
+                ask_to_read(w, definition, &variable.value_from, reads);
+            }
+        }
+    }
 }
 
 fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &'a TaskDefinition) -> Option<Judgement<'a>> {
@@ -72,7 +81,7 @@ fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &'a Tas
     let mut missing: BTreeSet<&str> = BTreeSet::new();
     let mut absent = false;
     for arn in &needed {
-        match w.snapshot.access.get(&(role.clone(), arn.to_string())) {
+        match w.snapshot.access.get(&(role.clone(), AccessTarget::from(arn.as_ref()))) {
             Some(Ok(Access::Allowed)) => {}
             Some(Ok(Access::Denied { missing: actions })) => missing.extend(actions.iter().map(String::as_str)),
             Some(Ok(Access::NoRole)) => absent = true,

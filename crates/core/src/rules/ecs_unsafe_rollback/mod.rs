@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{each_running, loses_data, untagged};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
@@ -44,10 +44,20 @@ impl Rule for EcsUnsafeRollback {
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         each_running(w, |service, definition| judge_service(w, service, definition))
     }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        for &service in w.services().unwrap_or_default() {
+            if w.running(service)
+                .is_ok_and(|definition| is_concerned(w, service, definition))
+            {
+                reads.rollback_targets.insert(service.arn.clone());
+            }
+        }
+    }
 }
 
 /// Whether a service has something to lose by a rollback, and somewhere to roll back to.
-pub(super) fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> bool {
+fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> bool {
     service.deployment_controller == "ECS"
         && (definition.revision > 1 || service.deployments.len() > 1)
         && loses_data(w, definition, service.fargate).is_none()

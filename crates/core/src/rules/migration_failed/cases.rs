@@ -24,7 +24,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("a sidecar that failed", |s| exits(s, "shipper", Some(1))),
         Case::new("still running", |s| still(s, "RUNNING", 9)),
         Case::new("about to stop", |s| still(s, "DEPROVISIONING", 9)),
-        Case::new("no run known", |s| never_ran(s)),
+        Case::new("no run known", never_ran),
         Case::new("a run without a stop code", |s| run(s).stop_code = None),
     ],
     unknown: &[

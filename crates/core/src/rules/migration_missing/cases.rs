@@ -7,7 +7,7 @@ use crate::rules::testing::{Case, Cases};
 #[rustfmt::skip]
 pub(in crate::rules) const CASES: Cases = Cases {
     failing: &[
-        Case::new("no family", |s| strict(s)).and_fail(&["ecs-builtin-database"]),
+        Case::new("no family", strict).and_fail(&["ecs-builtin-database"]),
     ],
     passing: &[
         Case::new("a family, as required", |s| { migrates(s); strict(s); }).and_fail(&["ecs-builtin-database"]),

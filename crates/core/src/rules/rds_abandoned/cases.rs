@@ -6,7 +6,7 @@ use crate::model::connection::SecretShape;
 use crate::model::resources::PlainDatabase;
 use crate::model::shared::Shared;
 use crate::rules::testing::databases::{
-    ELSEWHERE, TWO, leads_to, migrating, parameter, plain_url, replica, secret, status, unread_value,
+    ELSEWHERE, TWO, leads_to, migrating, orphan, parameter, plain_url, replica, secret, status, unread_value,
 };
 use crate::rules::testing::workload::{
     HOST, REVISION, ago, cluster, connection, db, holds, running, service, tags, web,
@@ -35,6 +35,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("a replica that nobody refers to", |s| { replica(s).created_at = Some(ago(900)); }),
         Case::new("by the cluster's reader", |s| { cluster(s).hosts.push("fleet.cluster-ro-abc.us-east-1.rds.amazonaws.com".into()); leads_to(s, "fleet.cluster-ro-abc.us-east-1.rds.amazonaws.com", 72); }),
         Case::new("another database name", |s| { secret(s).changed_at = Some(ago(72)); holds(s, SecretShape::Plain(connection(HOST, "archive", vec![]))); }).and_fail(&["secret-wrong-database"]),
+        Case::new("an orphaned member, which services use by its cluster's endpoints", |s| { orphan(s); }),
     ],
     unknown: &[
         Case::new("the value", |s| { unread_value(s); secret(s).changed_at = Some(ago(72)); }).besides(Unread::Value),

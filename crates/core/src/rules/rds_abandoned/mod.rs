@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::format_duration;
-use crate::facts::{DatabaseView, Uses, Whole, uses, wholes};
+use crate::facts::{Database, Uses, uses};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Service;
@@ -49,24 +49,25 @@ impl Rule for RdsAbandoned {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        let (wholes, views) = match (wholes(w), w.databases()) {
-            (Ok(wholes), Ok(views)) => (wholes, views),
-            (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
+        let databases = match w.databases() {
+            Ok(databases) => databases,
+            Err(e) => return w.unknown(&e),
         };
-        let settled = |whole: &Whole<'a>| {
-            let is_old = whole.created_at().is_some_and(|at| at <= since(w));
-            is_old && !whole.phase(w).phase.is_migrating()
+        let settled = |database: &Database<'a>| {
+            let is_old = database.resource.created_at().is_some_and(|at| at <= since(w));
+            is_old && !database.phase.phase.is_migrating()
         };
         let used = OnceCell::new();
-        let own = wholes.iter().filter(|whole| whole.replica_of().is_none());
-        own.map(|whole| {
-            if !settled(whole) {
-                return whole.pass();
+        // Services use a cluster by its own endpoints: whether an orphaned member is of use can't be seen from here.
+        let own = |d: &&Database<'_>| d.resource.replica_of().is_none() && !d.is_orphaned_member();
+        let judge = |database: &Database<'a>| {
+            if !settled(database) {
+                return database.pass();
             }
             let used = used.get_or_init(|| all_uses(w));
-            judge_one(w, whole, &hosts(whole, wholes, views), used)
-        })
-        .collect()
+            judge_one(w, database, &hosts(database, databases), used)
+        };
+        databases.iter().filter(own).map(judge).collect()
     }
 }
 
@@ -92,25 +93,24 @@ struct Used<'a> {
 }
 
 /// Host names of a database and of its replicas here.
-fn hosts<'a>(whole: &Whole<'_>, wholes: &[Whole<'_>], views: &[DatabaseView<'a>]) -> Vec<&'a str> {
-    let copies = wholes.iter().filter(|other| {
-        let source = other.replica_of();
+fn hosts<'a>(database: &Database<'a>, all: &[Database<'a>]) -> Vec<&'a str> {
+    let copies = all.iter().filter(|other| {
+        let source = other.resource.replica_of();
         // In the same region AWS names an instance by its identifier, a cluster by its ARN.
-        source.is_some_and(|s| s == whole.id() || s.ends_with(&format!(":{}", whole.id())))
+        source.is_some_and(|s| s == database.id || s.ends_with(&format!(":{}", database.id)))
     });
-    let family: Vec<&str> = std::iter::once(whole).chain(copies).map(Whole::arn).collect();
-    views
-        .iter()
-        .filter(|v| family.contains(&v.arn))
-        .flat_map(|v| v.hosts.iter().copied())
+    let family: Vec<&str> = std::iter::once(database).chain(copies).map(|d| d.arn).collect();
+    all.iter()
+        .filter(|d| family.contains(&d.arn))
+        .flat_map(|d| d.hosts.iter().copied())
         .collect()
 }
 
-fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>, hosts: &[&str], used: &[Used<'a>]) -> Judgement<'a> {
+fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>, hosts: &[&str], used: &[Used<'a>]) -> Judgement<'a> {
     let leads = |u: &&Used<'_>| u.uses.as_ref().is_ok_and(|uses| uses.names_one_of(hosts));
     let before = since(w);
     if used.iter().any(|u| leads(&u)) {
-        return whole.pass();
+        return database.pass();
     }
     let moved_lately = used.iter().any(|u| {
         let deployed = u.service.deployments.first().and_then(|d| d.created_at);
@@ -118,18 +118,18 @@ fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>, hosts: &[&str], used: &[Us
         deployed.is_some_and(|at| at > before) || secrets.filter_map(|s| s.changed_at).any(|at| at > before)
     });
     if moved_lately {
-        return whole.pass();
+        return database.pass();
     }
     let doubt = used.iter().find_map(|u| match &u.uses {
         Err(e) => Some(Arc::clone(e)),
         Ok(uses) => uses.doubt(),
     });
     if let Some(e) = w.services_error().or(doubt).or_else(|| undated(used)) {
-        return whole.unknown(w, &e);
+        return database.unknown(&e);
     }
     let secrets = used.iter().flat_map(|u| u.uses.iter()).flat_map(|uses| &uses.secrets);
     let related = used.iter().map(|u| &u.service.arn).chain(secrets.map(|s| &s.arn));
-    whole.fail(w, failure(w, whole, hosts, used)).relating(related)
+    database.fail(failure(w, database, hosts, used)).relating(related)
 }
 
 /// A service that another program deploys may have no deployment here, and so no age.
@@ -146,13 +146,13 @@ fn undated(used: &[Used<'_>]) -> Option<Arc<ReadError>> {
     }))
 }
 
-fn failure(w: &Workload<'_>, whole: &Whole<'_>, hosts: &[&str], used: &[Used<'_>]) -> Failure {
-    let (id, after) = (whole.id(), format_duration(w.params.abandoned_after));
+fn failure(w: &Workload<'_>, database: &Database<'_>, hosts: &[&str], used: &[Used<'_>]) -> Failure {
+    let (id, after) = (database.id, format_duration(w.params.abandoned_after));
     let names: Vec<String> = used
         .iter()
         .map(|u| format!("{}/{}", u.service.cluster, u.service.name))
         .collect();
-    let days = whole.created_at().map_or(0, |at| {
+    let days = database.resource.created_at().map_or(0, |at| {
         w.now.duration_since(at).max(SignedDuration::ZERO).as_hours() / 24
     });
     let what = if names.is_empty() {

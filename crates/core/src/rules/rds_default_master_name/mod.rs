@@ -2,7 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{DATABASE_READS, Whole, each_whole};
+use crate::facts::{DATABASE_READS, Database, RdsResource, each_storage_owner};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 
@@ -33,31 +33,28 @@ impl Rule for RdsDefaultMasterName {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_whole(w, |whole| {
-            let own = whole.replica_of().is_none();
-            own.then(|| judge_one(w, whole)).flatten()
+        each_storage_owner(w, |database| {
+            let own = database.resource.replica_of().is_none();
+            own.then(|| judge_one(database)).flatten()
         })
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Option<Judgement<'a>> {
-    let name = match whole {
-        Whole::Instance(i) => i.master_user.as_deref()?,
-        Whole::Cluster(c) => c.master_user.as_deref()?,
+fn judge_one<'a>(database: &Database<'a>) -> Option<Judgement<'a>> {
+    let name = match database.resource {
+        RdsResource::Instance(i) => i.master_user.as_deref()?,
+        RdsResource::Cluster(c) => c.master_user.as_deref()?,
     };
     if !DEFAULTS.contains(&name) {
-        return Some(whole.pass());
+        return Some(database.pass());
     }
-    let id = whole.id();
-    Some(whole.fail(
-        w,
-        Failure {
-            severity: None,
-            message: format!("the master user of {id} has the default name {name}"),
-            evidence: vec![Evidence::new("MasterUsername", name, "a name of your own")],
-            remedy: Remedy::manual(format!(
-                "make a new database with a master user of another name, move the data of {id}, and point the secret to it"
-            )),
-        },
-    ))
+    let id = database.id;
+    Some(database.fail(Failure {
+        severity: None,
+        message: format!("the master user of {id} has the default name {name}"),
+        evidence: vec![Evidence::new("MasterUsername", name, "a name of your own")],
+        remedy: Remedy::manual(format!(
+            "make a new database with a master user of another name, move the data of {id}, and point the secret to it"
+        )),
+    }))
 }

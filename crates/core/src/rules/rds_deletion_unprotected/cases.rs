@@ -1,6 +1,6 @@
 //! What `rds-deletion-unprotected` says, and of what it says nothing.
 
-use crate::rules::testing::databases::{replica, status, wreck};
+use crate::rules::testing::databases::{orphan, replica, status, wreck};
 use crate::rules::testing::workload::{cluster, db, tags};
 use crate::rules::testing::{Case, Cases, Change, Unread, refusal};
 
@@ -13,6 +13,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
     ],
     passing: &[
         Case::new("a member without protection of its own", |s| { cluster(s); db(s).deletion_protection = false; }),
+        Case::new("an orphaned member, whose cluster owns that", |s| orphan(s).deletion_protection = false),
     ],
     unknown: &[],
     unread: &[Unread::Instances, Unread::Clusters],

@@ -2,7 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Rule, Workload};
-use crate::facts::{DATABASE_READS, Whole, configure, each_whole};
+use crate::facts::{DATABASE_READS, Database, RdsResource, configure, each_storage_owner};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::action::DatabaseSetting;
@@ -33,27 +33,24 @@ impl Rule for RdsDeletionUnprotected {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_whole(w, |whole| Some(judge_one(w, whole)))
+        each_storage_owner(w, |database| Some(judge_one(w, database)))
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
-    let protected = match whole {
-        Whole::Instance(i) => i.deletion_protection,
-        Whole::Cluster(c) => c.deletion_protection,
+fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Judgement<'a> {
+    let protected = match database.resource {
+        RdsResource::Instance(i) => i.deletion_protection,
+        RdsResource::Cluster(c) => c.deletion_protection,
     };
     if protected {
-        return whole.pass();
+        return database.pass();
     }
-    let id = whole.id();
+    let id = database.id;
     let summary = format!("set DeletionProtection=true on {id}");
-    whole.fail(
-        w,
-        Failure {
-            severity: None,
-            message: format!("{id} can be deleted by one call: deletion protection is off"),
-            evidence: vec![Evidence::new("DeletionProtection", false, true)],
-            remedy: configure(w, whole, DatabaseSetting::DeletionProtection, summary),
-        },
-    )
+    database.fail(Failure {
+        severity: None,
+        message: format!("{id} can be deleted by one call: deletion protection is off"),
+        evidence: vec![Evidence::new("DeletionProtection", false, true)],
+        remedy: configure(w, &database.resource, DatabaseSetting::DeletionProtection, summary),
+    })
 }

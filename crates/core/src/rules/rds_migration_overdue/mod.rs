@@ -2,7 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::facts::{DEFAULT_PORT, DatabaseView, close_public_access, is_allowed, revoke};
+use crate::facts::{DEFAULT_PORT, Database, close_public_access, is_allowed, revoke};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{DbInstance, IngressRule, SecurityGroup};
@@ -43,7 +43,7 @@ impl Rule for RdsMigrationOverdue {
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, database: &DatabaseView<'a>) -> Judgement<'a> {
+fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Judgement<'a> {
     let subject = database.subject();
     match database.phase.lapsed {
         None => Judgement::pass(subject),
@@ -51,12 +51,7 @@ fn judge_one<'a>(w: &Workload<'a>, database: &DatabaseView<'a>) -> Judgement<'a>
     }
 }
 
-fn judge_lapsed<'a>(
-    w: &Workload<'a>,
-    database: &DatabaseView<'a>,
-    subject: Subject<'a>,
-    lapse: Lapse,
-) -> Judgement<'a> {
+fn judge_lapsed<'a>(w: &Workload<'a>, database: &Database<'a>, subject: Subject<'a>, lapse: Lapse) -> Judgement<'a> {
     let open: Vec<&DbInstance> = database
         .members
         .iter()

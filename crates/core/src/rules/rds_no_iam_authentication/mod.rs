@@ -2,7 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{DATABASE_READS, Whole, each_whole};
+use crate::facts::{DATABASE_READS, Database, RdsResource, each_storage_owner};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 
@@ -30,28 +30,25 @@ impl Rule for RdsNoIamAuthentication {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_whole(w, |whole| Some(judge_one(w, whole)))
+        each_storage_owner(w, |database| Some(judge_one(database)))
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
-    let enabled = match whole {
-        Whole::Instance(i) => i.iam_authentication,
-        Whole::Cluster(c) => c.iam_authentication,
+fn judge_one<'a>(database: &Database<'a>) -> Judgement<'a> {
+    let enabled = match database.resource {
+        RdsResource::Instance(i) => i.iam_authentication,
+        RdsResource::Cluster(c) => c.iam_authentication,
     };
     if enabled {
-        return whole.pass();
+        return database.pass();
     }
-    whole.fail(
-        w,
-        Failure {
-            severity: None,
-            message: format!("IAM identities can't log in to {}", whole.id()),
-            evidence: vec![Evidence::new("IAMDatabaseAuthenticationEnabled", false, true)],
-            remedy: Remedy::manual(format!(
-                "{} --enable-iam-database-authentication --apply-immediately",
-                whole.modify()
-            )),
-        },
-    )
+    database.fail(Failure {
+        severity: None,
+        message: format!("IAM identities can't log in to {}", database.id),
+        evidence: vec![Evidence::new("IAMDatabaseAuthenticationEnabled", false, true)],
+        remedy: Remedy::manual(format!(
+            "{} --enable-iam-database-authentication --apply-immediately",
+            database.resource.modify()
+        )),
+    })
 }

@@ -2,7 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Rule, Workload};
-use crate::facts::{DATABASE_READS, Whole, configure};
+use crate::facts::{DATABASE_READS, RdsResource, configure};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::action::DatabaseSetting;
@@ -48,12 +48,12 @@ impl Rule for RdsNoMinorUpgrades {
                 && instances
                     .iter()
                     .any(|i| i.cluster.as_deref() == Some(&c.id) && !i.auto_minor_upgrade);
-            (!said_below).then(|| judge_one(w, &Whole::Cluster(c), on))
+            (!said_below).then(|| judge_one(w, &RdsResource::Cluster(c), on))
         });
         let of_instances = instances
             .iter()
             .filter(|i| judges_itself(i))
-            .map(|i| judge_one(w, &Whole::Instance(i), i.auto_minor_upgrade));
+            .map(|i| judge_one(w, &RdsResource::Instance(i), i.auto_minor_upgrade));
         of_clusters.chain(of_instances).collect()
     }
 }
@@ -62,19 +62,19 @@ fn is_aurora(cluster: &DbCluster) -> bool {
     cluster.engine.starts_with("aurora")
 }
 
-fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>, on: bool) -> Judgement<'a> {
+fn judge_one<'a>(w: &Workload<'a>, resource: &RdsResource<'a>, on: bool) -> Judgement<'a> {
     if on {
-        return whole.pass();
+        return resource.pass();
     }
-    let id = whole.id();
+    let id = resource.id();
     let summary = format!("set AutoMinorVersionUpgrade=true on {id}");
-    whole.fail(
-        w,
+    resource.fail(
+        w.phase_of(resource),
         Failure {
             severity: None,
             message: format!("minor versions are not installed on {id} by themselves"),
             evidence: vec![Evidence::new("AutoMinorVersionUpgrade", false, true)],
-            remedy: configure(w, whole, DatabaseSetting::MinorVersionUpgrades, summary),
+            remedy: configure(w, resource, DatabaseSetting::MinorVersionUpgrades, summary),
         },
     )
 }

@@ -3,11 +3,12 @@ pub(super) mod cases;
 
 use std::collections::BTreeMap;
 
-use super::rule::{Failure, Judgement, Meta, Rule, Subject, Workload};
-use crate::facts::{DatabaseView, offending, revoke};
+use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Rule, Subject, Workload};
+use crate::facts::{Database, offending, revoke};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{IngressRule, SecurityGroup};
+use crate::model::tags::PhaseReading;
 
 /// `rds-open-ingress`
 pub struct RdsOpenIngress;
@@ -36,6 +37,7 @@ static META: Meta = Meta {
     writes: &["ec2:RevokeSecurityGroupIngress"],
     risk: Risk::None,
     caused_by: &["rds-migration-overdue"],
+    follow_up: FollowUp::Always,
     ..Meta::DEFAULT
 };
 
@@ -49,7 +51,7 @@ impl Rule for RdsOpenIngress {
             Ok(databases) => databases,
             Err(e) => return w.unknown(&e),
         };
-        let mut guarded: BTreeMap<&str, Vec<&DatabaseView<'_>>> = BTreeMap::new();
+        let mut guarded: BTreeMap<&str, Vec<&Database<'_>>> = BTreeMap::new();
         for database in databases {
             for id in database.security_groups {
                 guarded.entry(id).or_default().push(database);
@@ -65,9 +67,26 @@ impl Rule for RdsOpenIngress {
         }
         out
     }
+
+    /// Asked for `rds-migration-overdue`, too, which closes the same groups.
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        for database in w.databases().unwrap_or_default() {
+            for id in database.security_groups {
+                let Ok(Some(group)) = w.group(id) else { continue };
+                // Inside a window single addresses are allowed; at its end they are not, and that end may be now.
+                let strict = Database {
+                    phase: PhaseReading::MIGRATED,
+                    ..database.clone()
+                };
+                if !offending(w, group, &[&strict]).0.is_empty() {
+                    reads.guarded.insert(id.clone());
+                }
+            }
+        }
+    }
 }
 
-fn judge_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&DatabaseView<'a>]) -> Judgement<'a> {
+fn judge_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&Database<'a>]) -> Judgement<'a> {
     let subject = Subject::Group(group);
     let (offending, undetermined) = offending(w, group, databases);
     let mut judgement = match (offending.as_slice(), undetermined.then(|| w.services_error()).flatten()) {
@@ -87,12 +106,7 @@ fn judge_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&Dat
     judgement
 }
 
-fn failure(
-    w: &Workload<'_>,
-    group: &SecurityGroup,
-    databases: &[&DatabaseView<'_>],
-    rules: &[&IngressRule],
-) -> Failure {
+fn failure(w: &Workload<'_>, group: &SecurityGroup, databases: &[&Database<'_>], rules: &[&IngressRule]) -> Failure {
     let world = rules.iter().any(|r| r.is_world());
     let names: Vec<&str> = databases.iter().map(|d| d.id).collect();
     let sources: Vec<String> = rules.iter().map(|r| r.describe()).collect();

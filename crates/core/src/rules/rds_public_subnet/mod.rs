@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::DatabaseView;
+use crate::facts::Database;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::snapshot::ReadError;
@@ -40,7 +40,7 @@ impl Rule for RdsPublicSubnet {
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, database: &DatabaseView<'a>) -> Option<Judgement<'a>> {
+fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<Judgement<'a>> {
     let mut listed: Vec<&str> = database
         .members
         .iter()
@@ -85,7 +85,7 @@ fn not_found(subnet: &str) -> Arc<ReadError> {
     })
 }
 
-fn failure(database: &DatabaseView<'_>, public: &[(&str, &str)]) -> Failure {
+fn failure(database: &Database<'_>, public: &[(&str, &str)]) -> Failure {
     let group = database
         .members
         .iter()

@@ -1,5 +1,6 @@
 //! What `rds-short-backup-retention` says, and of what it says nothing.
 
+use crate::rules::testing::databases::orphan;
 use crate::rules::testing::workload::{cluster, db};
 use crate::rules::testing::{Case, Cases, Unread};
 
@@ -13,6 +14,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
     passing: &[
         Case::new("a replica without backups", |s| { db(s).replica_of = Some("x".into()); db(s).backup_retention_days = 0; }),
         Case::new("a member without backups of its own", |s| { cluster(s); db(s).backup_retention_days = 1; }),
+        Case::new("an orphaned member, whose cluster owns that", |s| orphan(s).backup_retention_days = 0),
     ],
     unknown: &[],
     unread: &[Unread::Instances, Unread::Clusters],

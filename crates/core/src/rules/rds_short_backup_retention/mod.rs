@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::collections::BTreeMap;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{Whole, each_whole, not_available, untagged};
+use crate::facts::{Database, RdsResource, each_storage_owner, not_available, untagged};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
@@ -33,23 +33,23 @@ impl Rule for RdsShortBackupRetention {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_whole(w, |whole| {
-            let own = whole.replica_of().is_none();
-            own.then(|| judge_one(w, whole))
+        each_storage_owner(w, |database| {
+            let own = database.resource.replica_of().is_none();
+            own.then(|| judge_one(w, database))
         })
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
+fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Judgement<'a> {
     let wanted = i32::try_from(w.params.backup_retention_days).unwrap_or(i32::MAX);
-    let (kept, pending) = match whole {
-        Whole::Instance(i) => (i.backup_retention_days, &i.pending),
-        Whole::Cluster(c) => (c.backup_retention_days, &c.pending),
+    let (kept, pending) = match database.resource {
+        RdsResource::Instance(i) => (i.backup_retention_days, &i.pending),
+        RdsResource::Cluster(c) => (c.backup_retention_days, &c.pending),
     };
     if kept >= wanted {
-        return whole.pass();
+        return database.pass();
     }
-    let id = whole.id();
+    let id = database.id;
     let message = if kept == 0 {
         format!("{id} has no automated backups; {wanted} days are wanted")
     } else {
@@ -58,23 +58,20 @@ fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
     let remedy = Remedy {
         summary: format!("set BackupRetentionPeriod={wanted} on {id}"),
         actions: vec![Action::RaiseRetention(RaiseRetention {
-            database: whole.database(),
+            database: database.resource.identity(),
             from: kept,
             to: wanted,
         })],
-        refused: untagged(w, id, whole.tags())
-            .or_else(|| not_available(id, whole.status()))
+        refused: untagged(w, id, database.tags)
+            .or_else(|| not_available(id, database.resource.status()))
             .or_else(|| would_apply(id, pending)),
     };
-    whole.fail(
-        w,
-        Failure {
-            severity: None,
-            message,
-            evidence: vec![Evidence::new("BackupRetentionPeriod", kept, format!(">= {wanted}"))],
-            remedy,
-        },
-    )
+    database.fail(Failure {
+        severity: None,
+        message,
+        evidence: vec![Evidence::new("BackupRetentionPeriod", kept, format!(">= {wanted}"))],
+        remedy,
+    })
 }
 
 /// Why the correction waits for changes that it would carry out as well, if there are any.

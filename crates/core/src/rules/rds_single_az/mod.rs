@@ -2,7 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{DATABASE_READS, Whole, each_whole};
+use crate::facts::{DATABASE_READS, Database, RdsResource, each_storage_owner};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 
@@ -26,28 +26,28 @@ impl Rule for RdsSingleAz {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_whole(w, |whole| {
-            let own = whole.replica_of().is_none();
-            own.then(|| judge_one(w, whole))
+        each_storage_owner(w, |database| {
+            let own = database.resource.replica_of().is_none();
+            own.then(|| judge_one(database))
         })
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
-    let (multi_az, remedy) = match whole {
-        Whole::Instance(i) => (i.multi_az, format!("give it a standby: {} --multi-az", whole.modify())),
-        Whole::Cluster(c) => (c.multi_az, format!("add a member of {} in another zone", c.id)),
+fn judge_one<'a>(database: &Database<'a>) -> Judgement<'a> {
+    let (multi_az, remedy) = match database.resource {
+        RdsResource::Instance(i) => (
+            i.multi_az,
+            format!("give it a standby: {} --multi-az", database.resource.modify()),
+        ),
+        RdsResource::Cluster(c) => (c.multi_az, format!("add a member of {} in another zone", c.id)),
     };
     if multi_az {
-        return whole.pass();
+        return database.pass();
     }
-    whole.fail(
-        w,
-        Failure {
-            severity: None,
-            message: format!("{} has no standby in another availability zone", whole.id()),
-            evidence: vec![Evidence::new("MultiAZ", false, true)],
-            remedy: Remedy::manual(remedy),
-        },
-    )
+    database.fail(Failure {
+        severity: None,
+        message: format!("{} has no standby in another availability zone", database.id),
+        evidence: vec![Evidence::new("MultiAZ", false, true)],
+        remedy: Remedy::manual(remedy),
+    })
 }

@@ -1,6 +1,6 @@
 //! What `rds-stale-restore-point` says, and of what it says nothing.
 
-use crate::rules::testing::databases::{minutes_ago, replica, status};
+use crate::rules::testing::databases::{minutes_ago, orphan, replica, status};
 use crate::rules::testing::workload::{ago, cluster, db};
 use crate::rules::testing::{Case, Cases, Unread, assert_caused};
 
@@ -20,6 +20,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("a replica's restore point", |s| { replica(s).backup_retention_days = 7; }),
         Case::new("a member's restore point", |s| { cluster(s); db(s).restorable_until = None; }),
         Case::new("upgrading for an hour", |s| { status(s, "upgrading"); db(s).restorable_until = Some(ago(1)); }),
+        Case::new("an orphaned member, whose cluster owns that", |s| orphan(s).restorable_until = None),
     ],
     unknown: &[],
     unread: &[Unread::Instances, Unread::Clusters],

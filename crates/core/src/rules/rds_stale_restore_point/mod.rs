@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::format_duration;
-use crate::facts::{DATABASE_READS, Whole, each_whole};
+use crate::facts::{DATABASE_READS, Database, RdsResource, each_storage_owner};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 
@@ -32,7 +32,7 @@ impl Rule for RdsStaleRestorePoint {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_whole(w, |whole| judge_one(w, whole))
+        each_storage_owner(w, |database| judge_one(w, database))
     }
 }
 
@@ -57,42 +57,40 @@ fn is_resting(status: &str) -> bool {
     )
 }
 
-fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Option<Judgement<'a>> {
-    let (days, until) = match whole {
-        Whole::Instance(i) => (i.backup_retention_days, i.restorable_until),
-        Whole::Cluster(c) => (c.backup_retention_days, c.restorable_until),
+fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<Judgement<'a>> {
+    let (days, until) = match database.resource {
+        RdsResource::Instance(i) => (i.backup_retention_days, i.restorable_until),
+        RdsResource::Cluster(c) => (c.backup_retention_days, c.restorable_until),
     };
-    if days == 0 || whole.replica_of().is_some() || is_resting(whole.status()) {
+    if days == 0 || database.resource.replica_of().is_some() || is_resting(database.resource.status()) {
         return None;
     }
-    let id = whole.id();
+    let id = database.id;
     // What was read then is measured by then: a later look at the same facts must not make them stale.
     let now = w.snapshot.started_at;
     let message = match until {
-        Some(until) if until + w.params.restore_point_age >= now => return Some(whole.pass()),
+        Some(until) if until + w.params.restore_point_age >= now => return Some(database.pass()),
         Some(until) => format!("{id} can be restored to {until} and no further: since then nothing is backed up"),
-        None if whole
+        None if database
+            .resource
             .created_at()
             .is_none_or(|at| now.duration_since(at) < FIRST_BACKUP)
-            || whole.status() == "backing-up" =>
+            || database.resource.status() == "backing-up" =>
         {
-            return Some(whole.pass());
+            return Some(database.pass());
         }
         None => format!("{id} can't be restored to any instant, though backups are on: there is no backup yet"),
     };
-    Some(whole.fail(
-        w,
-        Failure {
-            severity: None,
-            message,
-            evidence: vec![Evidence::new(
-                "LatestRestorableTime",
-                until.map(|t| t.to_string()),
-                format!("less than {} before {now}", format_duration(w.params.restore_point_age)),
-            )],
-            remedy: Remedy::manual(format!(
-                "take a snapshot of {id} now, then see its events for why automated backups stand still"
-            )),
-        },
-    ))
+    Some(database.fail(Failure {
+        severity: None,
+        message,
+        evidence: vec![Evidence::new(
+            "LatestRestorableTime",
+            until.map(|t| t.to_string()),
+            format!("less than {} before {now}", format_duration(w.params.restore_point_age)),
+        )],
+        remedy: Remedy::manual(format!(
+            "take a snapshot of {id} now, then see its events for why automated backups stand still"
+        )),
+    }))
 }

@@ -1,6 +1,6 @@
 //! What `rds-storage-ceiling` says, and of what it says nothing.
 
-use crate::rules::testing::databases::{replica, status, wreck};
+use crate::rules::testing::databases::{orphan, replica, status, wreck};
 use crate::rules::testing::workload::db;
 use crate::rules::testing::{Case, Cases, Change, Unread, refusal};
 
@@ -16,6 +16,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("just enough", |s| db(s).max_allocated_storage = Some(40)),
         Case::new("as large as it gets", |s| { db(s).allocated_storage = 40_000; db(s).max_allocated_storage = Some(65_536); }),
         Case::new("no room to grow", |s| { db(s).allocated_storage = 65_000; db(s).max_allocated_storage = None; }),
+        Case::new("an orphaned member, whose cluster owns that", |s| orphan(s).max_allocated_storage = None),
     ],
     unknown: &[],
     unread: &[Unread::Instances, Unread::Clusters],

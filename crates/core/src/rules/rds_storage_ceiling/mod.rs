@@ -2,7 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{DATABASE_READS, Whole, configure, each_whole};
+use crate::facts::{DATABASE_READS, Database, RdsResource, configure, each_storage_owner};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::action::DatabaseSetting;
@@ -33,16 +33,15 @@ impl Rule for RdsStorageCeiling {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_whole(w, |whole| match whole {
+        each_storage_owner(w, |database| match database.resource {
             // What a being-created instance was given may not be known yet.
-            Whole::Instance(i) if i.allocated_storage > 0 => Some(judge_one(w, i)),
+            RdsResource::Instance(i) if i.allocated_storage > 0 => Some(judge_one(w, database, i)),
             _ => None,
         })
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, i: &'a DbInstance) -> Judgement<'a> {
-    let whole = Whole::Instance(i);
+fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>, i: &'a DbInstance) -> Judgement<'a> {
     let allocated = i64::from(i.allocated_storage);
     let wanted = (allocated * i64::from(w.params.storage_headroom)).min(LARGEST);
     let ceiling = i.max_allocated_storage.map(i64::from);
@@ -50,7 +49,7 @@ fn judge_one<'a>(w: &Workload<'a>, i: &'a DbInstance) -> Judgement<'a> {
     // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
     let least = allocated + (allocated + 9) / 10;
     if least > LARGEST || ceiling.is_some_and(|c| c >= wanted) {
-        return whole.pass();
+        return database.pass();
     }
     let to = wanted.max(least);
     let message = match ceiling {
@@ -65,23 +64,25 @@ fn judge_one<'a>(w: &Workload<'a>, i: &'a DbInstance) -> Judgement<'a> {
         Err(_) => Remedy::manual(summary),
         Ok(to) => {
             let from = i.max_allocated_storage;
-            configure(w, &whole, DatabaseSetting::MaxAllocatedStorage { from, to }, summary)
+            configure(
+                w,
+                &database.resource,
+                DatabaseSetting::MaxAllocatedStorage { from, to },
+                summary,
+            )
         }
     };
-    whole.fail(
-        w,
-        Failure {
-            severity: None,
-            message,
-            evidence: vec![Evidence::new(
-                "MaxAllocatedStorage",
-                ceiling,
-                format!(
-                    ">= {wanted} ({} × AllocatedStorage {allocated})",
-                    w.params.storage_headroom
-                ),
-            )],
-            remedy,
-        },
-    )
+    database.fail(Failure {
+        severity: None,
+        message,
+        evidence: vec![Evidence::new(
+            "MaxAllocatedStorage",
+            ceiling,
+            format!(
+                ">= {wanted} ({} × AllocatedStorage {allocated})",
+                w.params.storage_headroom
+            ),
+        )],
+        remedy,
+    })
 }

@@ -2,7 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{DATABASE_READS, Whole};
+use crate::facts::{DATABASE_READS, RdsResource};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 
@@ -36,8 +36,8 @@ impl Rule for RdsUnavailable {
         let below = instances.iter().filter(|i| !told(&i.cluster));
         clusters
             .iter()
-            .map(|c| judge_one(w, &Whole::Cluster(c)))
-            .chain(below.map(|i| judge_one(w, &Whole::Instance(i))))
+            .map(|c| judge_one(w, &RdsResource::Cluster(c)))
+            .chain(below.map(|i| judge_one(w, &RdsResource::Instance(i))))
             .collect()
     }
 }
@@ -59,18 +59,18 @@ fn is_broken(status: &str) -> bool {
         || status.starts_with("inaccessible-encryption-credentials")
 }
 
-fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
-    let (id, status) = (whole.id(), whole.status());
+fn judge_one<'a>(w: &Workload<'a>, resource: &RdsResource<'a>) -> Judgement<'a> {
+    let (id, status) = (resource.id(), resource.status());
     if !is_broken(status) {
-        return whole.pass();
+        return resource.pass();
     }
-    whole.fail(
-        w,
+    resource.fail(
+        w.phase_of(resource),
         Failure {
             severity: None,
             message: format!("{id} is {status}: {}", meaning(status)),
             evidence: vec![Evidence::new("Status", status, "available")],
-            remedy: Remedy::manual(cure(whole)),
+            remedy: Remedy::manual(cure(resource)),
         },
     )
 }
@@ -92,21 +92,21 @@ fn meaning(status: &str) -> &'static str {
     }
 }
 
-fn cure(whole: &Whole<'_>) -> String {
-    let (id, status) = (whole.id(), whole.status());
-    let (start, kind) = match whole {
-        Whole::Instance(i) if i.cluster.is_none() => (
+fn cure(resource: &RdsResource<'_>) -> String {
+    let (id, status) = (resource.id(), resource.status());
+    let (start, kind) = match resource {
+        RdsResource::Instance(i) if i.cluster.is_none() => (
             format!("aws rds start-db-instance --db-instance-identifier {id}"),
             "db-instance",
         ),
-        Whole::Instance(i) => (
+        RdsResource::Instance(i) => (
             format!(
                 "aws rds start-db-cluster --db-cluster-identifier {}",
                 i.cluster.as_deref().unwrap_or_default()
             ),
             "db-instance",
         ),
-        Whole::Cluster(_) => (
+        RdsResource::Cluster(_) => (
             format!("aws rds start-db-cluster --db-cluster-identifier {id}"),
             "db-cluster",
         ),
@@ -115,7 +115,7 @@ fn cure(whole: &Whole<'_>) -> String {
         "stopped" => format!("start it: {start}"),
         "storage-full" => format!(
             "give it storage: {} --allocated-storage GIB --apply-immediately",
-            whole.modify()
+            resource.modify()
         ),
         "inaccessible-encryption-credentials-recoverable" => format!("enable its KMS key, then start it: {start}"),
         "failed" | "inaccessible-encryption-credentials" => {

@@ -1,6 +1,6 @@
 //! What `rds-unencrypted-storage` says, and of what it says nothing.
 
-use crate::rules::testing::databases::{migrating, replica};
+use crate::rules::testing::databases::{migrating, orphan, replica};
 use crate::rules::testing::workload::{cluster, db};
 use crate::rules::testing::{Case, Cases, Unread};
 
@@ -14,6 +14,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
     ],
     passing: &[
         Case::new("a member of an encrypted cluster", |s| { cluster(s); db(s).storage_encrypted = false; }),
+        Case::new("an orphaned member, whose cluster owns that", |s| orphan(s).storage_encrypted = false),
     ],
     unknown: &[],
     unread: &[Unread::Instances, Unread::Clusters],

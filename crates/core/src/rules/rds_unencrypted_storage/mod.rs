@@ -2,7 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{DATABASE_READS, Whole, each_whole};
+use crate::facts::{DATABASE_READS, Database, RdsResource, each_storage_owner};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 
@@ -30,30 +30,27 @@ impl Rule for RdsUnencryptedStorage {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_whole(w, |whole| Some(judge_one(w, whole)))
+        each_storage_owner(w, |database| Some(judge_one(database)))
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Judgement<'a> {
-    let encrypted = match whole {
-        Whole::Instance(i) => i.storage_encrypted,
-        Whole::Cluster(c) => c.storage_encrypted,
+fn judge_one<'a>(database: &Database<'a>) -> Judgement<'a> {
+    let encrypted = match database.resource {
+        RdsResource::Instance(i) => i.storage_encrypted,
+        RdsResource::Cluster(c) => c.storage_encrypted,
     };
     if encrypted {
-        return whole.pass();
+        return database.pass();
     }
-    let id = whole.id();
-    let remedy = match whole.replica_of() {
+    let id = database.id;
+    let remedy = match database.resource.replica_of() {
         Some(source) => format!("replace {id} by a replica of {source} once that is encrypted"),
         None => format!("snapshot {id}, copy the snapshot with a key, and restore the copy under the old name"),
     };
-    whole.fail(
-        w,
-        Failure {
-            severity: None,
-            message: format!("the storage of {id} is not encrypted"),
-            evidence: vec![Evidence::new("StorageEncrypted", false, true)],
-            remedy: Remedy::manual(remedy),
-        },
-    )
+    database.fail(Failure {
+        severity: None,
+        message: format!("the storage of {id} is not encrypted"),
+        evidence: vec![Evidence::new("StorageEncrypted", false, true)],
+        remedy: Remedy::manual(remedy),
+    })
 }

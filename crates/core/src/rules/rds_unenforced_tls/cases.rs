@@ -2,7 +2,7 @@
 
 use crate::model::connection::SecretShape;
 use crate::model::snapshot::Snapshot;
-use crate::rules::testing::databases::{multi_az_cluster, own_group, replica, second, version};
+use crate::rules::testing::databases::{multi_az_cluster, orphan, own_group, replica, second, version};
 use crate::rules::testing::workload::{HOST, cluster, connection, db, denied, holds, tags};
 use crate::rules::testing::{Case, Cases, Change, Unread, refusal};
 
@@ -24,6 +24,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("Aurora 16, switched on", |s| { cluster(s).engine_version = "16.8".into(); own_group(s, true, Some("1")); }),
         Case::new("a member's own parameter group", |s| { cluster(s); own_group(s, false, Some("0")); }),
         Case::new("another engine", |s| { db(s).engine = "mysql".into(); version(s, "8.0.40", "default.mysql8.0"); }),
+        Case::new("an orphaned member, whose cluster owns that", |s| orphan(s).engine_version = "12.1".into()),
     ],
     unknown: &[
         Case::new("a parameter group", |s| { own_group(s, false, None); s.parameter_groups.insert((false, "shop-pg".into()), Err(denied("DescribeDBParameters"))); }),
@@ -70,4 +71,14 @@ fn refused() {
         })
         .contains("main/shop connects with sslmode=disable")
     );
+}
+
+/// A member whose cluster is not in the list is the workload's all the same: the group is not shared with a stranger.
+#[test]
+fn an_orphaned_member_is_no_stranger() {
+    let shared: Change = |s| {
+        own_group(s, false, Some("0"));
+        orphan(s);
+    };
+    assert_eq!(refusal(shared, "rds-unenforced-tls"), "");
 }

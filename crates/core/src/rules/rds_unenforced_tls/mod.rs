@@ -3,8 +3,8 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{Whole, each_whole, untagged, uses, wholes};
+use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{Database, RdsResource, each_storage_owner, untagged, uses};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
@@ -39,19 +39,29 @@ impl Rule for RdsUnenforcedTls {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_whole(w, |whole| judge_one(w, whole))
+        each_storage_owner(w, |database| judge_one(w, database))
+    }
+
+    /// The parameter groups of one's own that decide for a database of the workload.
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        let databases = w.databases().unwrap_or_default().iter();
+        let deciding = databases.filter(|d| !d.is_orphaned_member()).filter_map(deciding);
+        let own = deciding.filter(|(_, name)| !is_default(name));
+        reads
+            .parameter_groups
+            .extend(own.map(|(of_cluster, name)| (of_cluster, name.to_owned())));
     }
 }
 
 /// The parameter group that decides: whether it is one of clusters, and its name. `None` for other engines.
-fn deciding<'a>(whole: &Whole<'a>) -> Option<(bool, &'a str)> {
-    if !matches!(whole.engine(), "postgres" | "aurora-postgresql") {
+fn deciding<'a>(database: &Database<'a>) -> Option<(bool, &'a str)> {
+    if !matches!(database.resource.engine(), "postgres" | "aurora-postgresql") {
         return None;
     }
-    match whole {
+    match database.resource {
         // An instance has exactly one.
-        Whole::Instance(i) => i.parameter_groups.first().map(|name| (false, name.as_str())),
-        Whole::Cluster(c) => c.parameter_group.as_deref().map(|name| (true, name)),
+        RdsResource::Instance(i) => i.parameter_groups.first().map(|name| (false, name.as_str())),
+        RdsResource::Cluster(c) => c.parameter_group.as_deref().map(|name| (true, name)),
     }
 }
 
@@ -60,59 +70,58 @@ fn is_default(name: &str) -> bool {
     name.starts_with("default.")
 }
 
-/// The parameter groups of one's own that decide for a database of the workload: by whether they are clusters', and
-/// by name.
-pub fn own_groups(w: &Workload<'_>) -> Vec<(bool, String)> {
-    let wholes = wholes(w).unwrap_or_default();
-    let deciding = wholes.iter().filter_map(deciding);
-    deciding
-        .filter(|(_, name)| !is_default(name))
-        .map(|(of_cluster, name)| (of_cluster, name.to_owned()))
-        .collect()
-}
-
 /// Whether the engine asks for TLS where no parameter group says otherwise. `None` where the version does not tell.
 ///
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html>,
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Security.html>
-fn enforced_by_default(whole: &Whole<'_>) -> Option<bool> {
-    let major: u32 = whole.engine_version().split(['.', '-']).next()?.parse().ok()?;
-    let since = if whole.engine().starts_with("aurora") { 17 } else { 15 };
+fn enforced_by_default(database: &Database<'_>) -> Option<bool> {
+    let major: u32 = database
+        .resource
+        .engine_version()
+        .split(['.', '-'])
+        .next()?
+        .parse()
+        .ok()?;
+    let since = if database.resource.engine().starts_with("aurora") {
+        17
+    } else {
+        15
+    };
     Some(major >= since)
 }
 
-fn judge_one<'a>(w: &Workload<'a>, whole: &Whole<'a>) -> Option<Judgement<'a>> {
-    let (of_cluster, name) = deciding(whole)?;
+fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<Judgement<'a>> {
+    let (of_cluster, name) = deciding(database)?;
     let group = if is_default(name) {
         None
     } else {
         match read(w, of_cluster, name) {
-            Err(e) => return Some(whole.unknown(w, &e)),
+            Err(e) => return Some(database.unknown(&e)),
             Ok(group) => Some(group),
         }
     };
     let set = group.and_then(|g| g.force_ssl.as_deref());
-    let enforced = match (set, enforced_by_default(whole)) {
+    let enforced = match (set, enforced_by_default(database)) {
         (Some(value), _) => value == "1",
         (None, Some(default)) => default,
         (None, None) => {
             let error = ReadError {
                 service: "rds".into(),
                 operation: "DescribeDBInstances".into(),
-                resource: whole.id().into(),
+                resource: database.id.into(),
                 code: "NoVersion".into(),
                 message: format!(
                     "the version {:?} does not tell what rds.force_ssl is by default",
-                    whole.engine_version()
+                    database.resource.engine_version()
                 ),
             };
-            return Some(whole.unknown(w, &Arc::new(error)));
+            return Some(database.unknown(&Arc::new(error)));
         }
     };
     if enforced {
-        return Some(whole.pass());
+        return Some(database.pass());
     }
-    let mut judgement = whole.fail(w, failure(w, whole, name, group, set));
+    let mut judgement = database.fail(failure(w, database, name, group, set));
     // A mode or waiver may stand on the group that would be changed, too.
     judgement.tags.extend(group.map(|g| &g.tags));
     Some(judgement)
@@ -138,12 +147,12 @@ fn read<'a>(w: &Workload<'a>, of_cluster: bool, name: &str) -> Seen<&'a Paramete
 
 fn failure(
     w: &Workload<'_>,
-    whole: &Whole<'_>,
+    database: &Database<'_>,
     name: &str,
     group: Option<&ParameterGroup>,
     set: Option<&str>,
 ) -> Failure {
-    let id = whole.id();
+    let id = database.id;
     let (why, observed) = match set {
         Some(value) => (
             format!("its parameter group {name} sets rds.force_ssl to {value}"),
@@ -152,8 +161,8 @@ fn failure(
         None => (
             format!(
                 "rds.force_ssl is 0 by default in {} {}, and its parameter group {name} leaves it so",
-                whole.engine(),
-                whole.engine_version()
+                database.resource.engine(),
+                database.resource.engine_version()
             ),
             "0",
         ),
@@ -200,7 +209,7 @@ fn force(w: &Workload<'_>, group: &ParameterGroup) -> Remedy {
 
 /// Databases of others, or of nobody, that the group decides for too.
 fn strangers(w: &Workload<'_>, group: &ParameterGroup) -> Seen<Vec<String>> {
-    let mine: Vec<&str> = wholes(w)?.iter().map(Whole::id).collect();
+    let mine: Vec<&str> = w.databases()?.iter().map(|d| d.id).collect();
     let mut found = vec![];
     if group.of_cluster {
         let clusters = w.snapshot.clusters.as_ref().map_err(Arc::clone)?;

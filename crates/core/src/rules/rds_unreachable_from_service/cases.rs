@@ -48,7 +48,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("around by the internet", |s| { apart(s, false, false); db(s).publicly_accessible = true; lets_in_only(s, "203.0.113.7/32"); }).and_fail(&["rds-open-ingress", "rds-public-access"]),
         Case::new("a prefix list beside the rule", |s| guard(s).ingress.push(ingress("sgr-pl", "pl-1"))).and_fail(&["rds-open-ingress"]),
         Case::new("no awsvpc network", |s| { service(s).security_groups.clear(); service(s).subnets.clear(); guard(s).ingress.clear(); }),
-        Case::new("a second database that nobody names", |s| second(s)),
+        Case::new("a second database that nobody names", second),
         Case::new("a second database, and no secret", |s| { second(s); web(s).secrets.clear(); service(s).deployments[0].created_at = Some(ago(1)); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
     ],
     unknown: &[

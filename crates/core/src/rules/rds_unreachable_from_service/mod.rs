@@ -4,8 +4,8 @@ pub(super) mod cases;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{DatabaseView, Reach, Uses, guards_others, reach, untagged, uses};
+use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
+use crate::facts::{Database, Reach, Uses, guards_others, reach, untagged, uses};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
@@ -57,11 +57,21 @@ impl Rule for RdsUnreachableFromService {
             Ok(paths) => paths.iter().filter_map(|p| judge_one(w, p)).collect(),
         }
     }
+
+    /// Groups that a correction would open: what else they guard must be known first.
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        let paths = paths(w).unwrap_or_default();
+        let failing = paths
+            .iter()
+            .filter(|p| p.cut_off.iter().any(|(_, r)| matches!(r, Reach::NoRule(_))));
+        let guards = failing.filter_map(|p| guard(w, p.database));
+        reads.guarded.extend(guards.map(|g| g.id.clone()));
+    }
 }
 
 /// A database, and the services that should reach it and don't.
 struct Paths<'w, 'a> {
-    database: &'w DatabaseView<'a>,
+    database: &'w Database<'a>,
     port: u16,
     /// Whether any service was looked at.
     looked: bool,
@@ -185,28 +195,16 @@ fn failure(w: &Workload<'_>, path: &Paths<'_, '_>) -> Failure {
     }
 }
 
-fn guards<'a>(w: &Workload<'a>, database: &DatabaseView<'_>) -> impl Iterator<Item = &'a SecurityGroup> {
+fn guards<'a>(w: &Workload<'a>, database: &Database<'_>) -> impl Iterator<Item = &'a SecurityGroup> {
     let groups = w.snapshot.security_groups.as_ref().ok();
     let ids = database.security_groups.to_vec();
     ids.into_iter().filter_map(move |id| groups?.get(&id))
 }
 
 /// The database's group that would be opened for a service: tagged, if one is.
-fn guard<'a>(w: &Workload<'a>, database: &DatabaseView<'_>) -> Option<&'a SecurityGroup> {
+fn guard<'a>(w: &Workload<'a>, database: &Database<'_>) -> Option<&'a SecurityGroup> {
     let tagged = |g: &&SecurityGroup| g.tags.workload(w.prefix) == Some(w.name);
     guards(w, database).find(tagged).or_else(|| guards(w, database).next())
-}
-
-/// Groups that a correction would open: what else they guard must be known first.
-pub fn to_open(w: &Workload<'_>) -> Vec<String> {
-    let paths = paths(w).unwrap_or_default();
-    let failing = paths
-        .iter()
-        .filter(|p| p.cut_off.iter().any(|(_, r)| matches!(r, Reach::NoRule(_))));
-    failing
-        .filter_map(|p| guard(w, p.database))
-        .map(|g| g.id.clone())
-        .collect()
 }
 
 fn remedy(w: &Workload<'_>, path: &Paths<'_, '_>) -> Remedy {

@@ -3,8 +3,8 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::facts::each_holder;
+use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::facts::{each_holder, holders};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Secret;
@@ -44,6 +44,12 @@ impl Rule for SecretBroadAccess {
             let secret = holder.secret.filter(|s| s.deleted_at.is_none())?;
             Some(judge_secret(w, secret))
         })
+    }
+
+    fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        let secrets = holders(w).0.iter().filter_map(|s| s.secret);
+        let kept = secrets.filter(|s| s.deleted_at.is_none());
+        reads.policies.extend(kept.map(|s| s.arn.clone()));
     }
 }
 

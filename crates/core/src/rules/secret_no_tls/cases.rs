@@ -51,7 +51,7 @@ fn two_parameters() {
                 Ok(Some(Value::Shape(SecretShape::Plain(in_mode(Some("allow")))))),
             );
             s.access.insert(
-                (ROLE.into(), PARAMETER_ARN.replace("shop/url", "shop-second")),
+                (ROLE.into(), PARAMETER_ARN.replace("shop/url", "shop-second").into()),
                 Ok(Access::Allowed),
             );
         },

@@ -2,7 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{DatabaseView, Holder, SECRET_READS, holders, in_use};
+use crate::facts::{Database, Holder, SECRET_READS, holders, in_use};
 use crate::model::connection::ConnectionForm;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
@@ -53,7 +53,7 @@ impl Rule for SecretNoTls {
     }
 }
 
-fn judge_holder<'a>(holder: &Holder<'a>, databases: &[DatabaseView<'a>]) -> Option<Judgement<'a>> {
+fn judge_holder<'a>(holder: &Holder<'a>, databases: &[Database<'a>]) -> Option<Judgement<'a>> {
     let mut judged = false;
     let mut found: Vec<(String, String)> = vec![];
     for held in &holder.values {

@@ -2,7 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{DatabaseView, Holder, Leads, SECRET_READS, each_holder, in_use, leads};
+use crate::facts::{Database, Holder, Leads, SECRET_READS, each_holder, in_use, leads};
 use crate::model::connection::Connection;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
@@ -36,7 +36,7 @@ impl Rule for SecretUsesMasterUser {
     }
 }
 
-fn judge_holder<'a>(holder: &Holder<'a>, databases: &[DatabaseView<'a>]) -> Option<Judgement<'a>> {
+fn judge_holder<'a>(holder: &Holder<'a>, databases: &[Database<'a>]) -> Option<Judgement<'a>> {
     let mut judged = false;
     let mut found: Vec<(String, &str, &str)> = vec![];
     for held in &holder.values {
@@ -93,9 +93,9 @@ fn judge_holder<'a>(holder: &Holder<'a>, databases: &[DatabaseView<'a>]) -> Opti
 }
 
 /// The database that a connection leads to, with its master user.
-fn master_of<'d>(connection: &Connection, databases: &[DatabaseView<'d>]) -> Option<(&'d str, &'d str)> {
+fn master_of<'d>(connection: &Connection, databases: &[Database<'d>]) -> Option<(&'d str, &'d str)> {
     let home = databases
         .iter()
         .find(|d| leads(connection, std::slice::from_ref(d)) == Leads::Home)?;
-    Some((home.id, home.whole.master_user()?))
+    Some((home.id, home.resource.master_user()?))
 }

@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{DatabaseView, Holder, Leads, SECRET_READS, connections, each_holder, leads};
+use crate::facts::{Database, Holder, Leads, SECRET_READS, connections, each_holder, leads};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::snapshot::ReadError;
@@ -45,7 +45,7 @@ impl Rule for SecretWrongDatabase {
 /// One thing that leads elsewhere: what is told of it, the field, observed, expected.
 type Astray = (String, &'static str, String, String);
 
-fn judge_holder<'a>(w: &Workload<'a>, holder: &Holder<'a>, databases: &[DatabaseView<'a>]) -> Option<Judgement<'a>> {
+fn judge_holder<'a>(w: &Workload<'a>, holder: &Holder<'a>, databases: &[Database<'a>]) -> Option<Judgement<'a>> {
     let subject = holder.subject;
     let mut judged = false;
     let mut astray: Vec<Astray> = vec![];

@@ -86,6 +86,19 @@ pub(crate) fn replica(s: &mut Snapshot) -> &mut DbInstance {
     all.get_mut("shop-copy").expect("there")
 }
 
+/// A member of the workload, like its database, whose cluster is not in the list: it was listed before the cluster was there,
+/// or the cluster is going.
+pub(crate) fn orphan(s: &mut Snapshot) -> &mut DbInstance {
+    let mut copy = db(s).clone();
+    copy.id = "shop-orphan".into();
+    copy.arn = "arn:aws:rds:us-east-1:123456789012:db:shop-orphan".into();
+    copy.cluster = Some("gone".into());
+    copy.endpoint.as_mut().expect("there").host = "shop-orphan.abc.us-east-1.rds.amazonaws.com".into();
+    let all = s.instances.as_mut().expect("read");
+    all.insert("shop-orphan".into(), copy);
+    all.get_mut("shop-orphan").expect("there")
+}
+
 /// Makes the cluster a Multi-AZ DB cluster.
 pub(crate) fn multi_az_cluster(s: &mut Snapshot) {
     cluster(s).engine = "postgres".into();

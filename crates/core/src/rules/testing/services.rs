@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::workload::{EXEC, ROLE, SERVICE, ago, now, running, service, shop, web};
-use crate::model::resources::{Access, Deployment, LogEvidence, LogMatch, Mount, TaskDefinition, Volume, VolumeKind};
+use super::workload::{ROLE, SERVICE, ago, now, running, service, shop, web};
+use crate::model::resources::{
+    Access, AccessTarget, Deployment, LogEvidence, LogMatch, Mount, TaskDefinition, Volume, VolumeKind,
+};
 use crate::model::snapshot::Snapshot;
 
 /// The revision before the running one.
@@ -53,7 +55,7 @@ pub(crate) fn second(s: &mut Snapshot, running: i32) {
 }
 
 pub(crate) fn role(s: &mut Snapshot, access: Access) {
-    s.access.insert((ROLE.into(), EXEC.into()), Ok(access));
+    s.access.insert((ROLE.into(), AccessTarget::EcsExec), Ok(access));
 }
 
 /// In place of the secret, a volume at `path`.

@@ -10,8 +10,8 @@ use crate::judge::{Judged, judge_naming_passes};
 use crate::model::connection::{Connection, ConnectionForm, Fault, HostPort, SecretShape};
 use crate::model::key::Scope;
 use crate::model::resources::{
-    Access, Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, LogEvidence, LogTarget, Rotation,
-    Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition,
+    Access, AccessTarget, Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, LogEvidence, LogTarget,
+    Rotation, Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition,
 };
 use crate::model::shared::Shared;
 use crate::model::snapshot::{Guarded, Lookup, ReadError, Seen, Snapshot, Value};
@@ -26,8 +26,6 @@ pub(crate) const REVISION: &str = "arn:aws:ecs:us-east-1:123456789012:task-defin
 pub(crate) const SERVICE: &str = "arn:aws:ecs:us-east-1:123456789012:service/main/shop";
 /// The role that fetches secrets, and that the containers have.
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/ecs";
-/// Stands for the actions of ECS Exec in `Snapshot::access`.
-pub(crate) const EXEC: &str = "*";
 /// Host name of the database.
 pub(crate) const HOST: &str = "shop-db.abc.us-east-1.rds.amazonaws.com";
 
@@ -253,7 +251,8 @@ pub(crate) fn clean() -> Snapshot {
     s.guarded.insert("sg-db".into(), Ok(Guarded::default()));
     s.policies.insert(SECRET.into(), Ok(vec![]));
     s.access.insert((ROLE.into(), SECRET.into()), Ok(Access::Allowed));
-    s.access.insert((ROLE.into(), EXEC.into()), Ok(Access::Allowed));
+    s.access
+        .insert((ROLE.into(), AccessTarget::EcsExec), Ok(Access::Allowed));
     s.rollback_targets.insert(SERVICE.into(), Ok(vec![]));
     let log = LogEvidence {
         groups: vec!["/ecs/shop".into()],

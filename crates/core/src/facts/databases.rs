@@ -1,0 +1,39 @@
+//! One database after the other, and the corrections of its settings.
+
+use super::database::{Database, RdsResource, not_available};
+use super::workload::{Workload, untagged};
+use crate::action::{Action, ConfigureDatabase, DatabaseSetting};
+use crate::model::judgement::{Judgement, Remedy};
+
+/// What `judge` says of each database that owns its storage, backups and settings. An orphaned member does not: they are
+/// those of its cluster, of which nothing is known.
+#[must_use]
+pub fn each_storage_owner<'a>(
+    w: &Workload<'a>,
+    judge: impl FnMut(&Database<'a>) -> Option<Judgement<'a>>,
+) -> Vec<Judgement<'a>> {
+    match w.databases() {
+        Err(e) => w.unknown(&e),
+        Ok(databases) => databases
+            .iter()
+            .filter(|d| !d.is_orphaned_member())
+            .filter_map(judge)
+            .collect(),
+    }
+}
+
+/// The correction that changes one field which nobody notices.
+#[must_use]
+pub fn configure(w: &Workload<'_>, resource: &RdsResource<'_>, setting: DatabaseSetting, summary: String) -> Remedy {
+    let action = Action::ConfigureDatabase(ConfigureDatabase {
+        database: resource.identity(),
+        setting,
+    });
+    let refused =
+        untagged(w, resource.id(), resource.tags()).or_else(|| not_available(resource.id(), resource.status()));
+    Remedy {
+        summary,
+        actions: vec![action],
+        refused,
+    }
+}
