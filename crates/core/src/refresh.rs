@@ -300,9 +300,11 @@ mod tests {
             assert!(is_read(&base), "{part}");
             assert!(base.errors.is_empty(), "{part}: what failed before is read by now");
         }
-        for lose in [(|s| s.secrets = Err(failed("ListSecrets"))) as fn(&mut Snapshot), |s| {
-            s.migrations = Err(failed("GetResources"))
-        }] {
+        let of_one_workload: [fn(&mut Snapshot); 2] = [
+            |s| s.secrets = Err(failed("ListSecrets")),
+            |s| s.migrations = Err(failed("GetResources")),
+        ];
+        for lose in of_one_workload {
             let mut base = clean();
             lose(&mut base);
             shop(&clean()).merge_into(&mut base, &clean());

@@ -19,6 +19,7 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/check").join(name)
 }
 
+#[allow(clippy::disallowed_methods, reason = "fixtures")]
 fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(path(name)).expect("a fixture")
 }
