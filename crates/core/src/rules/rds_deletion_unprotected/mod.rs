@@ -5,7 +5,7 @@ use super::rule::{Failure, Judgement, Meta, Rule, Workload};
 use crate::facts::{DATABASE_READS, Database, RdsResource, configure, each_storage_owner};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::DatabaseSetting;
+use crate::action::DatabaseSetting;
 
 /// `rds-deletion-unprotected`
 pub struct RdsDeletionUnprotected;
