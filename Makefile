@@ -31,7 +31,7 @@ build: ## the debug binary
 	cargo build --locked
 
 fmt: ## format the Rust code
-	cargo fmt
+	cargo fmt --all
 
 lint: ## clippy, as strict as in CI
 	cargo clippy --locked --all-targets -- -D warnings

@@ -101,7 +101,10 @@ cargo --version && cargo nextest --version | head -n 1 && promtool --version 2>&
 # ---- the checks, cheap ones first ----
 
 section "format"
-cargo fmt --check
+cargo fmt --all --check
+
+section "layout: circles of imports, layers, purity, rules"
+cargo xtask tidy
 
 section "deploy/: cfn-lint"
 "$HOLDFAST_VENV/bin/cfn-lint" --include-checks I -- deploy/*.yaml
