@@ -11,13 +11,14 @@ use futures::stream::{self, StreamExt};
 use super::plan::{gaps, plan_of};
 use super::session::{Swept, print};
 use super::{Failure, Selection, Session, exit};
-use crate::act::{Actor, Ended, Patience, Unguarded};
-use crate::clock::passed;
-use crate::cloud::AwsCloud;
-use crate::config::parse_duration;
-use crate::ledger::{Attempt, Ledger, LedgerError};
-use crate::plan::{Plan, PlannedAction};
 use crate::report::{Style, plan_table};
+use holdfast_aws::cloud::AwsCloud;
+use holdfast_core::config::parse_duration;
+use holdfast_core::plan::{Plan, PlannedAction};
+use holdfast_operator::attempt::Attempt;
+use holdfast_operator::clock::passed;
+use holdfast_operator::execute::{Actor, Ended, Patience, Unguarded};
+use holdfast_operator::ports::{Ledger, LedgerError};
 
 /// A process that works at a correction writes it down several times a minute; one that was silent for so long is gone.
 const GONE_AFTER: Duration = Duration::from_mins(2);
@@ -139,7 +140,7 @@ fn confirm(yes: bool, plan: &Plan) -> Result<(), Failure> {
 }
 
 async fn carry_out(doer: &Doer<'_>, swept: &[Swept], plan: &Plan) -> Vec<Ended> {
-    let mut workloads: BTreeMap<(&crate::model::key::Scope, &str), Vec<&PlannedAction>> = BTreeMap::new();
+    let mut workloads: BTreeMap<(&holdfast_core::model::key::Scope, &str), Vec<&PlannedAction>> = BTreeMap::new();
     for action in &plan.actions {
         workloads
             .entry((&action.scope, &action.workload))

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 
 use super::session::print;
 use super::{Failure, Selection, Session, exit, severity};
-use crate::model::policy::{Mode, Severity};
 use crate::report::{self, Report, Style};
+use holdfast_core::model::policy::{Mode, Severity};
 
 /// Arguments of `audit`.
 #[derive(Debug, Args)]

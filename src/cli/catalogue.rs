@@ -2,20 +2,42 @@
 
 use std::path::Path;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::session::{configuration, print, print_json};
 use super::{Failure, exit, mode};
-use crate::iam_policy::{Bearer, policy};
-use crate::model::policy::Mode;
 use crate::report::{Style, rules_table};
-use crate::rules::{self, Meta, REGISTRY};
+use holdfast_core::iam_policy::{Bearer, policy};
+use holdfast_core::model::policy::Mode;
+use holdfast_core::rules::{self, Meta, REGISTRY};
 
 /// Arguments of `rules`.
 #[derive(Debug, Args)]
 pub struct RulesArgs {
     /// One rule, in full.
     id: Option<String>,
+}
+
+/// Whose policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Whose {
+    /// The role that Holdfast runs with, where it looks after other accounts: its queue, bus, pause parameter and tables, and
+    /// the roles of its targets.
+    Operator,
+    /// The role that it assumes in an account it looks after: reads, and in mode enforce the corrections.
+    Target,
+    /// Both, for a role that looks after its own account.
+    All,
+}
+
+impl From<Whose> for Bearer {
+    fn from(whose: Whose) -> Self {
+        match whose {
+            Whose::Operator => Self::Operator,
+            Whose::Target => Self::Target,
+            Whose::All => Self::All,
+        }
+    }
 }
 
 /// Arguments of `iam-policy`.
@@ -28,7 +50,7 @@ pub struct IamPolicyArgs {
     /// each account that it looks after. For `operator` and `all`, --region tells where Holdfast runs: the ARNs of its
     /// tables then name that region.
     #[arg(long = "for", value_enum, default_value = "all", value_name = "WHOM")]
-    bearer: Bearer,
+    bearer: Whose,
 }
 
 pub(super) fn rules(args: &RulesArgs) -> Result<u8, Failure> {
@@ -84,5 +106,5 @@ pub fn in_full(meta: &Meta) -> String {
 pub(super) fn iam_policy(args: &IamPolicyArgs, path: Option<&Path>, regions: &[String]) -> Result<u8, Failure> {
     let config = configuration(path)?.config;
     let region = regions.first().map(String::as_str);
-    print_json(&policy(&config, args.mode, args.bearer, region))
+    print_json(&policy(&config, args.mode, args.bearer.into(), region))
 }

@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 use super::audit::{Rendering, give};
 use super::session::configuration;
 use super::{Failure, exit};
-use crate::check::{LARGEST, Unchecked, check};
-use crate::clock::{Clock as _, SystemClock};
-use crate::model::policy::Mode;
 use crate::report::Report;
+use holdfast_core::check::{LARGEST, Unchecked, check};
+use holdfast_core::model::policy::Mode;
+use holdfast_operator::clock::{Clock as _, SystemClock};
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]

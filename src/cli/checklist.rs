@@ -9,12 +9,12 @@ use serde::Serialize;
 use super::diagnose::read;
 use super::session::{print, print_json};
 use super::{Failure, Session, exit};
-use crate::checklist::{Checklist, Extras, Verdict, checklist, thorough};
-use crate::collect::{Collector, Unwatched, alarms, backups};
-use crate::model::remediation::Database;
-use crate::model::snapshot::ReadError;
 use crate::report::{Style, Tool, checklist_markdown, checklist_table};
-use crate::rules::wants::view;
+use holdfast_aws::inventory::{Collector, Unwatched, alarms, backups};
+use holdfast_core::checklist::{Checklist, Extras, Verdict, checklist, thorough};
+use holdfast_core::model::remediation::Database;
+use holdfast_core::model::snapshot::ReadError;
+use holdfast_core::rules::wants::view;
 
 /// Arguments of `checklist`.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::session::{configuration, print, print_json};
 use super::{Failure, exit};
-use crate::{config, rules};
+use holdfast_core::{config, rules};
 
 /// Commands of `config`.
 #[derive(Debug, Subcommand)]

@@ -9,14 +9,15 @@ use serde::Serialize;
 
 use super::session::{Swept, print, print_json};
 use super::{Failure, Selection, Session, exit};
-use crate::aws::Aws;
-use crate::collect::{Collector, Focus, Unwatched};
-use crate::config::{Config, Inspect};
 use crate::connect::{Authorities, connect};
-use crate::diagnose::connection::{Target, hops, not_tried, why_not};
-use crate::diagnose::{Diagnosis, Status, diagnose, thorough};
-use crate::model::snapshot::{ReadError, Snapshot};
 use crate::report::{Style, Tool, diagnosis_table};
+use holdfast_aws::client::Aws;
+use holdfast_aws::inventory::{Collector, Unwatched};
+use holdfast_core::config::{Config, Inspect};
+use holdfast_core::diagnose::connection::{Target, hops, not_tried, why_not};
+use holdfast_core::diagnose::{Diagnosis, Status, diagnose, thorough};
+use holdfast_core::model::snapshot::{ReadError, Snapshot};
+use holdfast_operator::focus::Focus;
 
 /// Arguments of `diagnose`.
 #[derive(Debug, Args)]

@@ -10,13 +10,14 @@ use tokio::time::{Instant, sleep};
 
 use super::session::{Swept, print};
 use super::{Failure, Selection, Session, exit, severity};
-use crate::aws::Aws;
-use crate::collect::{Collector, Focus, Unwatched};
-use crate::config::{format_duration, parse_duration};
-use crate::gate::{Asked, GateVerdict, Reason, decide, redact, told};
-use crate::judge::judge;
-use crate::model::policy::Severity;
-use crate::model::resources::TaskRun;
+use holdfast_aws::client::Aws;
+use holdfast_aws::inventory::{Collector, Unwatched};
+use holdfast_core::config::{format_duration, parse_duration};
+use holdfast_core::gate::{Asked, GateVerdict, Reason, decide, redact, told};
+use holdfast_core::judge::judge;
+use holdfast_core::model::policy::Severity;
+use holdfast_core::model::resources::TaskRun;
+use holdfast_operator::focus::Focus;
 
 /// How often a running migration is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

@@ -8,10 +8,13 @@ use serde::Serialize;
 
 use super::session::{configuration, print, print_json};
 use super::{Failure, exit};
-use crate::aws::{Connector, Recorder};
-use crate::config::LedgerKind;
-use crate::ledger::{Attempt, History, Ledger, Sighting, SqliteLedger, open_table};
+use crate::ledger_sqlite::SqliteLedger;
 use crate::report::{Style, history_table};
+use holdfast_aws::client::{Connector, Recorder};
+use holdfast_aws::dynamodb::ledger::DynamoLedger;
+use holdfast_core::config::LedgerKind;
+use holdfast_operator::attempt::{Attempt, History, Sighting};
+use holdfast_operator::ports::Ledger;
 
 /// Arguments of `history`.
 #[derive(Debug, Args)]
@@ -53,7 +56,7 @@ pub(super) async fn run(
         LedgerKind::Sqlite => Arc::new(SqliteLedger::open_existing(&config.ledger.path).await?),
         LedgerKind::Dynamodb => {
             let connector = Connector::new(&config, endpoint, region, Recorder(Arc::default())).await;
-            Arc::new(open_table(&config.ledger, &connector).await?)
+            Arc::new(DynamoLedger::configured(&config.ledger, &connector).await?)
         }
     };
     let history = ledger

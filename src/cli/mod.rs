@@ -11,6 +11,7 @@ mod gate;
 mod history;
 mod plan;
 mod reference;
+mod replica;
 mod run;
 mod session;
 
@@ -19,8 +20,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::policy::{Mode, Severity};
 use crate::telemetry;
+use holdfast_core::model::policy::{Mode, Severity};
 pub use session::{Failure, Session};
 
 /// Exit codes. <https://en.wikipedia.org/wiki/Exit_status>: what pipelines rely on is in `--help` of each command.
@@ -163,7 +164,7 @@ impl Cli {
             Command::Config(command) => configuration::run(command, self.config.as_deref()),
             Command::IamPolicy(args) => catalogue::iam_policy(args, self.config.as_deref(), &self.regions),
             Command::Reference { page } => reference::run(*page),
-            Command::EventPattern => session::print_json(&crate::watch::event::pattern()),
+            Command::EventPattern => session::print_json(&holdfast_core::event::pattern()),
             Command::Completions { shell } => {
                 let mut command = <Self as clap::CommandFactory>::command();
                 clap_complete::generate(*shell, &mut command, "holdfast", &mut std::io::stdout());

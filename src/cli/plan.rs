@@ -4,8 +4,8 @@ use clap::{Args, ValueEnum};
 
 use super::session::{Swept, print, print_json};
 use super::{Failure, Selection, Session, exit};
-use crate::plan::{Plan, plan};
 use crate::report::{Style, plan_table};
+use holdfast_core::plan::{Plan, plan};
 
 /// Arguments of `plan`.
 #[derive(Debug, Args)]

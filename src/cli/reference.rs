@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::session::print;
 use super::{Failure, exit};
-use crate::telemetry::metrics::Metrics;
-use crate::{config, rules};
+use holdfast_core::{config, rules};
+use holdfast_operator::metrics::Metrics;
 
 /// A page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -7,18 +7,25 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use holdfast_aws::bus::Bus;
+use holdfast_aws::dynamodb::lease::DynamoStore;
+use holdfast_aws::sqs::SqsSource;
+use holdfast_aws::ssm::ParameterSwitch;
+use holdfast_core::config::LeaseKind;
+use holdfast_core::model::finding::Kind;
+use holdfast_core::model::policy::Mode;
+use holdfast_operator::consume::{ConsumeOptions, Consumer};
+use holdfast_operator::controller::{Intake, Operator, Parts, Queues, Witnesses};
+use holdfast_operator::execute::Patience;
+use holdfast_operator::lease::{Tenure, TenureOptions};
+use holdfast_operator::metrics::RunMode;
+use holdfast_operator::ports::NoSwitch;
+use holdfast_operator::published::State;
+use holdfast_operator::queue::Priority;
+
+use super::replica::replica_name;
 use super::{Failure, Session, exit, mode};
-use crate::act::Patience;
-use crate::controller::queue::Priority;
-use crate::controller::{Intake, NoSwitch, Operator, ParameterSwitch, Parts, Queues, Witnesses};
-use crate::lease;
-use crate::model::finding::Kind;
-use crate::model::policy::Mode;
-use crate::report::Bus;
-use crate::serve::{DEFAULT_LISTEN, Server, State};
-use crate::telemetry::metrics::RunMode;
-use crate::watch::sqs::SqsSource;
-use crate::watch::{ConsumeOptions, Consumer};
+use crate::serve::{DEFAULT_LISTEN, Server};
 
 /// How long what has begun may take to finish after SIGTERM. ECS sends SIGKILL 30 s after it by default.
 const GRACE: Duration = Duration::from_secs(25);
@@ -138,14 +145,20 @@ async fn parts(
     queues: &Queues,
     witnesses: &Arc<Witnesses>,
 ) -> Result<Parts, Failure> {
-    let (own, config) = (session.connector.own(), &session.config);
-    let recorder = || session.connector.recorder();
-    let replica = lease::replica_name();
+    let (connector, config) = (&session.connector, &session.config);
+    let replica = replica_name();
     let clouds = session.clouds();
     let scopes = clouds.iter().map(|cloud| cloud.scope().clone()).collect();
     let clock = Arc::clone(&session.clock);
     Ok(Parts {
-        tenure: lease::open(config, own, recorder(), Arc::clone(&clock), replica.clone(), scopes),
+        tenure: match (config.lease.kind, &config.lease.table) {
+            (LeaseKind::Dynamodb, Some(table)) => {
+                let store = DynamoStore::new(connector.own(), connector.recorder(), table, Arc::clone(&clock));
+                Tenure::shared(Arc::new(store), replica.clone(), scopes, TenureOptions::default())
+            }
+            // A table is required of the other kind when the configuration is read.
+            (LeaseKind::None | LeaseKind::Dynamodb, _) => Tenure::alone(scopes),
+        },
         ledger: session.ledger().await?,
         witnesses: Arc::clone(witnesses),
         config: Arc::clone(config),
@@ -157,22 +170,13 @@ async fn parts(
         queues: queues.clone(),
         pause: match config.safety.pause.ssm_parameter.clone() {
             None => Arc::new(NoSwitch),
-            Some(name) => {
-                let conf = aws_sdk_ssm::config::Builder::from(own).interceptor(recorder()).build();
-                let client = aws_sdk_ssm::Client::from_conf(conf);
-                Arc::new(ParameterSwitch { client, name })
-            }
+            Some(name) => Arc::new(ParameterSwitch::new(connector, name)),
         },
         replica,
-        bus: config.report_to.event_bus.clone().map(|name| {
-            let conf = aws_sdk_eventbridge::config::Builder::from(own)
-                .interceptor(recorder())
-                .build();
-            Bus {
-                client: aws_sdk_eventbridge::Client::from_conf(conf),
-                name,
-            }
-        }),
+        notifier: match config.report_to.event_bus.clone() {
+            None => None,
+            Some(name) => Some(Arc::new(Bus::new(connector, name))),
+        },
         patience: Patience::default(),
     })
 }
@@ -181,21 +185,8 @@ async fn parts(
 fn consumer(session: &Session, queues: &Queues, witnesses: Arc<Witnesses>) -> Option<Consumer> {
     let events = &session.config.events;
     let url = events.queue_url.clone()?;
-    let mut conf = aws_sdk_sqs::config::Builder::from(session.connector.own())
-        .interceptor(session.connector.recorder())
-        .timeout_config(
-            // A long poll is silent for 20 s.
-            aws_config::timeout::TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(5))
-                .operation_attempt_timeout(Duration::from_secs(30))
-                .build(),
-        );
-    if let Some(region) = &events.region {
-        conf = conf.region(aws_config::Region::new(region.clone()));
-    }
-    let client = aws_sdk_sqs::Client::from_conf(conf.build());
     Some(Consumer {
-        source: Arc::new(SqsSource::new(client, url)),
+        source: Arc::new(SqsSource::new(&session.connector, events, url)),
         sink: Arc::new(Intake {
             queues: queues.clone(),
             witnesses,

@@ -9,17 +9,20 @@ use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
 use super::Selection;
-use crate::aws::{Aws, CallCounts, CallObserver, Connector, Recorder};
-use crate::clock::{Clock, SystemClock};
-use crate::cloud::{AwsCloud, Cloud, Door, LateCloud};
-use crate::collect::{Collector, Memory, Progress, Unwatched};
-use crate::config::{self, Config, Loaded};
-use crate::judge::{Judged, judge_naming_passes};
-use crate::ledger::Ledger;
-use crate::model::snapshot::{ReadError, Snapshot};
+use crate::ledger_sqlite::SqliteLedger;
 use crate::report::Report;
-use crate::rules;
-use crate::telemetry::metrics::Metrics;
+use holdfast_aws::client::{Aws, CallCounts, CallObserver, Connector, Recorder};
+use holdfast_aws::cloud::{AwsCloud, PendingTarget, TargetCredentials};
+use holdfast_aws::dynamodb::ledger::DynamoLedger;
+use holdfast_aws::inventory::{Collector, Memory, Progress, Unwatched};
+use holdfast_core::config::{self, Config, Loaded};
+use holdfast_core::config::{ConfigErrors, LedgerKind, MAX_BYTES};
+use holdfast_core::judge::{Judged, judge_naming_passes};
+use holdfast_core::model::snapshot::{ReadError, Snapshot};
+use holdfast_core::rules;
+use holdfast_operator::clock::{Clock, SystemClock};
+use holdfast_operator::metrics::Metrics;
+use holdfast_operator::ports::{Cloud, Ledger};
 
 /// Why a command could not run: exit code 2.
 #[derive(Debug)]
@@ -58,11 +61,24 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 pub(super) fn configuration(path: Option<&Path>) -> Result<Loaded, Failure> {
     let ids = rules::ids();
     let loaded = match (path, std::env::var("HOLDFAST_CONFIG_YAML")) {
-        (Some(path), _) => config::load(Some(path), &ids),
+        (Some(path), _) => read_configuration(path, &ids),
         (None, Ok(text)) => config::load_text("HOLDFAST_CONFIG_YAML", &text, &ids),
-        (None, Err(_)) => config::load(None, &ids),
+        (None, Err(_)) => Ok(Loaded::defaults()),
     };
     loaded.map_err(|e| Failure(format!("the configuration is not valid:\n{e}")))
+}
+
+/// Reads and checks a file, of which no more is read than a configuration may have.
+fn read_configuration(path: &Path, known_rules: &[&str]) -> Result<Loaded, ConfigErrors> {
+    use std::io::Read as _;
+    let name = path.display().to_string();
+    let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => config::load_bytes(&name, &bytes, known_rules),
+        Err(e) => Err(ConfigErrors::unreadable(&name, e)),
+    }
 }
 
 /// Configuration and clients.
@@ -172,15 +188,22 @@ impl Session {
             clouds.push(Arc::new(self.cloud(aws)));
         }
         for why in &self.unreachable {
-            let door = Arc::new(Door {
+            let credentials = Arc::new(TargetCredentials {
                 connector: Arc::clone(&self.connector),
                 config: Arc::clone(&self.config),
                 memory: Arc::clone(&self.memory),
                 name: why.resource.clone(),
                 regions: self.regions.clone(),
             });
-            for scope in self.connector.scopes_of(&self.config, &door.name, &door.regions) {
-                clouds.push(Arc::new(LateCloud::new(Arc::clone(&door), scope, Arc::clone(why))));
+            for scope in self
+                .connector
+                .scopes_of(&self.config, &credentials.name, &credentials.regions)
+            {
+                clouds.push(Arc::new(PendingTarget::new(
+                    Arc::clone(&credentials),
+                    scope,
+                    Arc::clone(why),
+                )));
             }
         }
         clouds
@@ -191,7 +214,11 @@ impl Session {
     /// # Errors
     /// If it can't be used.
     pub async fn ledger(&self) -> Result<Arc<dyn Ledger>, Failure> {
-        Ok(crate::ledger::open(&self.config.ledger, &self.connector, self.clock.now()).await?)
+        let configured = &self.config.ledger;
+        Ok(match configured.kind {
+            LedgerKind::Sqlite => Arc::new(SqliteLedger::open(&configured.path, self.clock.now()).await?),
+            LedgerKind::Dynamodb => Arc::new(DynamoLedger::configured(configured, &self.connector).await?),
+        })
     }
 
     /// Reads and judges every scope at once.

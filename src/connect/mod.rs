@@ -5,10 +5,10 @@ mod probe;
 mod tls;
 mod value;
 
-use crate::aws::Aws;
-use crate::diagnose::Source;
-use crate::diagnose::connection::{Answer, Refusal};
-use crate::model::connection::Connection;
+use holdfast_aws::client::Aws;
+use holdfast_core::diagnose::Source;
+use holdfast_core::diagnose::connection::{Answer, Refusal};
+use holdfast_core::model::connection::Connection;
 pub use tls::Authorities;
 
 /// Reads the value that `source` names, connects with it, asks the server who it is, and leaves. The facts about the
@@ -27,7 +27,7 @@ pub async fn connect(
         Source::Secret { selector, .. } => selector.json_key.as_deref(),
         Source::Parameter(_) => None,
     };
-    let Some((facts, password)) = crate::collect::secret_value::credentials(&value, key) else {
+    let Some((facts, password)) = holdfast_core::connection::credentials(&value, key) else {
         let why = "it is no connection string any more; run `holdfast diagnose` again";
         return (None, Err(Refusal::NotRead(why.to_owned())));
     };

@@ -15,8 +15,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
 
 use super::tls::{Authorities, Mode, client};
-use crate::diagnose::connection::{Answer, Checked, Extension, RDS_AUTHORITIES, Refusal};
-use crate::model::connection::{Connection, HostPort};
+use holdfast_core::diagnose::connection::{Answer, Checked, Extension, RDS_AUTHORITIES, Refusal};
+use holdfast_core::model::connection::{Connection, HostPort};
 
 /// For a name, for a port, for the login, and for each question.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use crate::diagnose::connection::{Checked, RDS_AUTHORITIES};
+use holdfast_core::diagnose::connection::{Checked, RDS_AUTHORITIES};
 
 /// Certificates of authorities, from a PEM file.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 use aws_sdk_secretsmanager::config::{Builder, Region};
 use zeroize::Zeroizing;
 
-use crate::aws::{Api, Aws, Family};
-use crate::diagnose::Source;
+use holdfast_aws::client::{Api, Aws, Family};
+use holdfast_core::diagnose::Source;
 
 const GET_SECRET: Api = Api {
     service: "secretsmanager",

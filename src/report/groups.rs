@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Report;
 use super::table::rank;
-use crate::model::finding::Finding;
-use crate::model::policy::Severity;
+use holdfast_core::model::finding::Finding;
+use holdfast_core::model::policy::Severity;
 
 /// A finding, and those that would go if it went.
 pub(super) struct Node<'a> {

@@ -6,8 +6,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use super::Report;
 use super::groups::{Group, Node, by_workload, cause_of, pieces};
 use super::table::{advice, count, summary};
-use crate::model::finding::{Finding, Verdict};
-use crate::model::policy::Severity;
+use holdfast_core::model::finding::{Finding, Verdict};
+use holdfast_core::model::policy::Severity;
 
 const STYLE: &str = include_str!("html.css");
 /// The page may load nothing and run nothing, whatever a name in it tries.
@@ -289,7 +289,7 @@ fn prose(text: &str) -> Markup {
 mod tests {
     use super::super::sample;
     use super::*;
-    use crate::model::policy::Mode;
+    use holdfast_core::model::policy::Mode;
 
     fn body() -> String {
         let page = html(&sample::report());

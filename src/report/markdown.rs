@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use super::Report;
 use super::groups::{Node, by_workload, cause_of, pieces};
 use super::table::{advice, summary};
-use crate::model::finding::{Finding, Verdict};
+use holdfast_core::model::finding::{Finding, Verdict};
 
 /// Below GitHub's 65,536, with room for the last lines.
 const LONGEST: usize = 60_000;
@@ -305,7 +305,7 @@ fn entities(text: &str) -> String {
 mod tests {
     use super::super::sample;
     use super::*;
-    use crate::model::policy::Mode;
+    use holdfast_core::model::policy::Mode;
 
     #[test]
     fn the_whole_report() {

@@ -1,6 +1,5 @@
 //! What was found, for people and for programs: one file for each form.
 
-mod bus;
 mod groups;
 mod html;
 mod junit;
@@ -18,12 +17,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::judge::Judged;
-use crate::model::finding::{Finding, Passed, Verdict};
-use crate::model::key::Scope;
-use crate::model::policy::{Mode, Severity};
-use crate::model::snapshot::{ReadError, Snapshot};
-pub use bus::Bus;
+use holdfast_core::judge::Judged;
+use holdfast_core::model::finding::{Finding, Passed, Verdict};
+use holdfast_core::model::key::Scope;
+use holdfast_core::model::policy::{Mode, Severity};
+use holdfast_core::model::snapshot::{ReadError, Snapshot};
 pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
@@ -154,7 +152,7 @@ impl Report {
         self.scope.workloads += judged
             .workloads
             .keys()
-            .filter(|w| *w != crate::judge::UNKNOWN_WORKLOADS)
+            .filter(|w| *w != holdfast_core::judge::UNKNOWN_WORKLOADS)
             .count();
         self.scope.resources += judged.resources.values().sum::<usize>();
         self.summary.pass += judged.passes;
@@ -172,7 +170,7 @@ impl Report {
         }
         self.findings.extend(judged.findings);
         self.errors.extend(snapshot.errors.iter().cloned());
-        crate::judge::sort(&mut self.findings);
+        holdfast_core::judge::sort(&mut self.findings);
     }
 
     /// Whether a failure at or above `severity` is open.

@@ -19,9 +19,9 @@ use serde_json::{Map, Value, json};
 use super::Report;
 use super::groups::cause_of;
 use super::table::advice;
-use crate::model::finding::{Finding, Kind, ResourceRef, Verdict};
-use crate::model::policy::Severity;
-use crate::rules;
+use holdfast_core::model::finding::{Finding, Kind, ResourceRef, Verdict};
+use holdfast_core::model::policy::Severity;
+use holdfast_core::rules;
 
 const VERSION: &str = "1.8.0";
 const CLASS: u32 = 2003;

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Report;
-use crate::model::finding::{Evidence, Finding, Kind, Passed, Remediation, ResourceRef, Verdict, finding_id};
-use crate::model::key::Scope;
-use crate::model::policy::{Mode, Risk, Severity};
-use crate::model::remediation::{Action, Call};
-use crate::model::snapshot::ReadError;
-use crate::model::tags::Waiver;
+use holdfast_core::model::finding::{Evidence, Finding, Kind, Passed, Remediation, ResourceRef, Verdict, finding_id};
+use holdfast_core::model::key::Scope;
+use holdfast_core::model::policy::{Mode, Risk, Severity};
+use holdfast_core::model::remediation::{Action, Call};
+use holdfast_core::model::snapshot::ReadError;
+use holdfast_core::model::tags::Waiver;
 
 /// Breaks out of HTML, of a Markdown table and link, of an XML attribute, and calls people by name.
 pub(crate) const NASTY: &str =
@@ -29,7 +29,7 @@ fn scope() -> Scope {
 }
 
 fn finding(rule: &str, severity: Severity, verdict: Verdict, resource: ResourceRef, message: &str) -> Finding {
-    let meta = crate::rules::find(rule).map(crate::rules::Rule::meta);
+    let meta = holdfast_core::rules::find(rule).map(holdfast_core::rules::Rule::meta);
     Finding {
         id: finding_id(rule, &resource),
         rule: rule.into(),
@@ -189,7 +189,7 @@ pub(crate) fn report() -> Report {
     report.scope.regions.insert(s.region);
     (report.scope.workloads, report.scope.resources) = (3, 9);
     report.findings = vec![malformed, shadow, open, unknown, waived, short];
-    crate::judge::sort(&mut report.findings);
+    holdfast_core::judge::sort(&mut report.findings);
     report.passed = ["shop", "calm"]
         .iter()
         .map(|workload| Passed {

@@ -19,10 +19,10 @@ use serde_json::{Map, Value, json};
 use super::Report;
 use super::groups::cause_of;
 use super::table::advice;
-use crate::model::finding::{Finding, ResourceRef, Verdict};
-use crate::model::policy::Severity;
-use crate::model::snapshot::ReadError;
-use crate::rules::{Meta, REGISTRY};
+use holdfast_core::model::finding::{Finding, ResourceRef, Verdict};
+use holdfast_core::model::policy::Severity;
+use holdfast_core::model::snapshot::ReadError;
+use holdfast_core::rules::{Meta, REGISTRY};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// The only one of the notifications that a run can have.
@@ -355,7 +355,7 @@ mod tests {
     fn what_check_finds_is_in_a_file() {
         let at = |arn: &str| {
             let resource = ResourceRef {
-                kind: crate::model::finding::Kind::EcsService,
+                kind: holdfast_core::model::finding::Kind::EcsService,
                 id: "aws_ecs_service.x".into(),
                 arn: arn.into(),
                 account: "1".into(),

@@ -10,14 +10,14 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 
 use super::Report;
 use super::groups::{Node, by_workload};
-use crate::model::finding::{Finding, Verdict};
-use crate::model::policy::Severity;
-use crate::plan::{Held, Plan, PlannedAction};
-use crate::rules::Rule;
 pub use checklist::checklist_table;
 pub(super) use checklist::summary as checklist_summary;
 pub use diagnosis::diagnosis_table;
 pub use history::history_table;
+use holdfast_core::model::finding::{Finding, Verdict};
+use holdfast_core::model::policy::Severity;
+use holdfast_core::plan::{Held, Plan, PlannedAction};
+use holdfast_core::rules::Rule;
 
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::table::checklist_summary;
-use crate::checklist::{Checklist, Verdict};
+use holdfast_core::checklist::{Checklist, Verdict};
 
 /// One workload, in every account and region in which it was found.
 #[must_use]

@@ -1,7 +1,5 @@
 //! What the operator says about itself: log lines on standard error and metrics.
 
-pub mod metrics;
-
 use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;

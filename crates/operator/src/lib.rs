@@ -1,1 +1,14 @@
-//! (to come)
+//! The operator: queues of keys, and what is done for each.
+
+pub mod attempt;
+pub mod clock;
+pub mod consume;
+pub mod controller;
+pub mod execute;
+pub mod focus;
+pub mod lease;
+pub mod ledger;
+pub mod metrics;
+pub mod ports;
+pub mod published;
+pub mod queue;

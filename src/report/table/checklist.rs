@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::Color;
 
 use super::Style;
-use crate::checklist::{Checklist, Item, Verdict};
+use holdfast_core::checklist::{Checklist, Item, Verdict};
 
 /// One workload, in every account and region in which it was found.
 #[must_use]

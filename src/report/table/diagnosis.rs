@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::Color;
 
 use super::{Style, count};
-use crate::diagnose::{Aid, Diagnosis, Fix, Hop, Status, Way};
+use holdfast_core::diagnose::{Aid, Diagnosis, Fix, Hop, Status, Way};
 
 /// Width of the longest name of a hop.
 const NAME: usize = 14;

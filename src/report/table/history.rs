@@ -7,8 +7,8 @@ use comfy_table::{Cell, Color};
 use jiff::Timestamp;
 
 use super::{Style, trim_lines};
-use crate::ledger::{Attempt, Ended, History, Sighting};
-use crate::model::key::Scope;
+use holdfast_core::model::key::Scope;
+use holdfast_operator::attempt::{Attempt, Ended, History, Sighting};
 
 /// One line of the table.
 struct Line<'a> {
@@ -92,11 +92,11 @@ fn of_sighting(seen: &Sighting) -> Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Step;
-    use crate::model::finding::{Kind, ResourceRef};
-    use crate::model::policy::{Risk, Severity};
-    use crate::model::remediation::Action;
-    use crate::plan::PlannedAction;
+    use holdfast_core::model::finding::{Kind, ResourceRef};
+    use holdfast_core::model::policy::{Risk, Severity};
+    use holdfast_core::model::remediation::Action;
+    use holdfast_core::plan::PlannedAction;
+    use holdfast_operator::ledger::Step;
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("an instant")

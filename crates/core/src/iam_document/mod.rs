@@ -26,7 +26,7 @@ const READING: [&str; 2] = ["secretsmanager:GetSecretValue", "secretsmanager:Put
 /// Why a policy can't be read. It says nothing of what the policy holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the resource policy is not one that Holdfast understands")]
-pub(super) struct Malformed;
+pub struct Malformed;
 
 /// One value or several. The list is tried first: a condition's value may be anything, a list too.
 #[derive(Debug, Clone, Deserialize)]
@@ -100,7 +100,7 @@ impl Principals {
 
 /// Whether a statement of the policy lets a principal of the secret's own account read the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admits {
+pub enum Admits {
     Yes,
     No,
     /// A condition decides, which only the real call meets.
@@ -109,7 +109,7 @@ pub(super) enum Admits {
 
 /// A resource policy.
 #[derive(Debug)]
-pub(super) struct Policy(Vec<Statement>);
+pub struct Policy(Vec<Statement>);
 
 impl Policy {
     /// Reads a document.

@@ -5,6 +5,7 @@ pub mod finding;
 pub mod key;
 pub mod policy;
 mod purpose;
+pub mod read_error;
 pub mod remediation;
 pub mod resources;
 pub mod shared;

@@ -21,7 +21,12 @@ static META: Meta = Meta {
     severity: Severity::Critical,
     summary: "a service's log tells of a database inside the container, or of no connection to the workload's",
     docs: include_str!("doc.md"),
-    parameters: &["datastore", "builtin_database_patterns", "database_log_pattern", "secret_env"],
+    parameters: &[
+        "datastore",
+        "builtin_database_patterns",
+        "database_log_pattern",
+        "secret_env",
+    ],
     reads: &[
         "ecs:DescribeServices",
         "ecs:DescribeTaskDefinition",

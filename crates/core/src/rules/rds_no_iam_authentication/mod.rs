@@ -12,7 +12,11 @@ static META: Meta = Meta {
     enabled: false,
     summary: "IAM identities can't log in to a database",
     docs: include_str!("doc.md"),
-    controls: &["SecurityHub:RDS.10", "SecurityHub:RDS.12", "Config:rds-instance-iam-authentication-enabled"],
+    controls: &[
+        "SecurityHub:RDS.10",
+        "SecurityHub:RDS.12",
+        "Config:rds-instance-iam-authentication-enabled",
+    ],
     reads: DATABASE_READS,
     ..Meta::DEFAULT
 };

@@ -1,0 +1,4 @@
+//! Ledger and leases in DynamoDB.
+
+pub mod lease;
+pub mod ledger;

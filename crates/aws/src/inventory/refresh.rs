@@ -1,0 +1,108 @@
+//! Reading one workload again: only what it is known to consist of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_core::model::shared::Shared;
+use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_operator::focus::Focus;
+use jiff::Timestamp;
+
+use super::{Collector, Reuse, ec2, ecs, migrations, rds, secrets};
+
+impl Collector<'_> {
+    /// Reads the parts of `focus` afresh. What belongs to others is taken over from `base`, so that a shared group is
+    /// still known to be shared; with `all_databases`, even that is read afresh. A list that the sweep behind `base` could not
+    /// read is read now.
+    pub async fn look_again(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
+        let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
+        // Not of AWS but of what was done here: known, not read.
+        snapshot.fights.clone_from(&base.fights);
+        let ids = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
+        let (instances, clusters, groups) = (ids(&focus.instances), ids(&focus.clusters), ids(&focus.groups));
+        // What a list would have named that could not be read is not known: without the list, it would seem not to be there.
+        let unread_databases = base.instances.is_err() || base.clusters.is_err();
+        let all_databases = all_databases || unread_databases;
+        let all_groups = unread_databases || base.services.is_err() || base.security_groups.is_err();
+        let only = |list: &'_ [String], all: bool| (!all).then(|| list.to_vec());
+        let (only_instances, only_clusters) = (only(&instances, all_databases), only(&clusters, all_databases));
+        let only_groups = only(&groups, all_groups);
+        let named = focus
+            .services
+            .iter()
+            .filter_map(|arn| ecs::named(arn, focus.workload.clone()))
+            .collect();
+        let (instances, clusters, groups, subnets, (services, definitions), secrets, migrations) = tokio::join!(
+            Box::pin(rds::instances(self, only_instances.as_deref())),
+            Box::pin(rds::clusters(self, only_clusters.as_deref())),
+            Box::pin(ec2::groups(self, only_groups.as_deref())),
+            Box::pin(async {
+                // Subnets hardly ever move, and their events ask for a whole sweep.
+                match &base.subnets {
+                    Ok(known) => Ok(known.clone()),
+                    Err(_) => ec2::subnets(self).await.map(Shared::from),
+                }
+            }),
+            Box::pin(async {
+                match (&base.services, &focus.workload) {
+                    (Err(_), Some(_)) => ecs::services(self).await,
+                    (Ok(_), Some(workload)) if focus.discovers => ecs::of_workload(self, named, workload).await,
+                    _ => ecs::describe(self, named).await,
+                }
+            }),
+            Box::pin(async {
+                // For the owner of something else no secret needs to be known.
+                match (&focus.workload, &focus.secret) {
+                    (None, None) => Ok(BTreeMap::new()),
+                    (workload, _) => secrets::list(self, workload.as_deref()).await,
+                }
+            }),
+            Box::pin(migrations::again(self, &focus.families, &base.migrations)),
+        );
+        snapshot.instances =
+            instances.map(|fresh| others(&base.instances, &focus.instances, fresh.into(), all_databases));
+        snapshot.clusters = clusters.map(|fresh| others(&base.clusters, &focus.clusters, fresh.into(), all_databases));
+        snapshot.security_groups =
+            groups.map(|fresh| others(&base.security_groups, &focus.groups, fresh.into(), all_groups));
+        snapshot.subnets = subnets;
+        snapshot.services = services
+            .found
+            .map(|fresh| others(&base.services, &focus.services, fresh.into(), false));
+        snapshot.unread_services = services.unread.into();
+        // Without their revisions, the references of others are not followed.
+        snapshot.task_definitions = definitions.into();
+        snapshot.secrets = secrets.map(Shared::from);
+        snapshot.migrations = migrations.families.map(Shared::from);
+        snapshot.task_definitions.extend(migrations.definitions);
+        if focus.workload.is_none() {
+            // Only the owner is asked for.
+            if let (Some(id), Ok(all)) = (&focus.secret, &mut snapshot.secrets) {
+                all.extend(secrets::by_id(self, id).await.into_iter().map(|s| (s.arn.clone(), s)));
+            }
+            return snapshot;
+        }
+        Box::pin(migrations::runs(self, &mut snapshot)).await;
+        snapshot.keep_runs_of(base);
+        snapshot.migrations = snapshot
+            .migrations
+            .map(|fresh| others(&base.migrations, &focus.families, fresh, false));
+        Box::pin(self.finish(snapshot, now, Reuse::Never)).await
+    }
+}
+
+/// What was read, and of what was not asked for, what was known before.
+fn others<T>(
+    base: &Seen<Shared<String, T>>,
+    asked: &BTreeSet<String>,
+    fresh: Shared<String, T>,
+    complete: bool,
+) -> Shared<String, T> {
+    let (false, Ok(known)) = (complete, base) else {
+        return fresh;
+    };
+    let mut all = known.clone();
+    for id in asked {
+        all.remove(id);
+    }
+    all.take_all(&fresh);
+    all
+}

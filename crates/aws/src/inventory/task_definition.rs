@@ -1,0 +1,168 @@
+//! Revisions of task definitions: each described once and kept, for a revision never changes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_ecs::types::{
+    ContainerDefinition, LogConfiguration, LogDriver, Scope, Tag, TaskDefinition as SdkDefinition, TaskDefinitionField,
+    TaskDefinitionStatus, Volume as SdkVolume,
+};
+
+use super::{Collector, fitted, tags};
+use crate::client::{Api, Family};
+use holdfast_core::connection::environment::{is_password_variable, plain_database};
+use holdfast_core::model::resources::{
+    Container, LogTarget, Mount, SecretVariable, TaskDefinition, Volume, VolumeKind,
+};
+use holdfast_core::model::snapshot::Seen;
+
+pub(crate) const DESCRIBE: Api = Api {
+    service: "ecs",
+    operation: "DescribeTaskDefinition",
+    family: Family::EcsDefinitions,
+};
+
+/// Most revisions kept. Past it the cache starts anew: rare, bounded, and merely a sweep's worth of calls.
+const CAPACITY: usize = 50_000;
+
+/// Revisions read before, by ARN.
+#[derive(Debug, Default)]
+pub struct DefinitionCache(Mutex<HashMap<String, Arc<TaskDefinition>>>);
+
+impl DefinitionCache {
+    fn get(&self, arn: &str) -> Option<Arc<TaskDefinition>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(arn).cloned()
+    }
+
+    fn put(&self, definition: &Arc<TaskDefinition>) {
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= CAPACITY {
+            cache.clear();
+        }
+        cache.insert(definition.arn.clone(), Arc::clone(definition));
+    }
+}
+
+/// One revision, from the cache or from AWS.
+pub(super) async fn read(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinition>> {
+    if let Some(known) = c.memory.definitions.get(arn) {
+        return Ok(known);
+    }
+    again(c, arn).await
+}
+
+/// One revision from AWS, kept for those who rely on what is known.
+pub(super) async fn again(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinition>> {
+    let definition = fetch(c, arn).await?;
+    c.memory.definitions.put(&definition);
+    Ok(definition)
+}
+
+/// One revision from AWS, or the newest active one of a family: whether it is still active can change, and its tags.
+pub(super) async fn fetch(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinition>> {
+    c.progress.more(1);
+    let request = c
+        .aws
+        .ecs
+        .describe_task_definition()
+        .task_definition(arn)
+        .include(TaskDefinitionField::Tags);
+    let answer = c.aws.call(DESCRIBE, arn, request.send()).await;
+    c.progress.done(1);
+    let answer = answer?;
+    let definition = answer.task_definition.ok_or_else(|| {
+        c.aws.error(
+            DESCRIBE,
+            arn,
+            "Empty",
+            format!("AWS answered without the task definition {arn}"),
+        )
+    })?;
+    Ok(Arc::new(reduce(
+        definition,
+        answer.tags.as_deref().unwrap_or_default(),
+        arn,
+    )))
+}
+
+/// Keeps what rules need. Values of environment variables are looked at here and not kept.
+fn reduce(d: SdkDefinition, list: &[Tag], arn: &str) -> TaskDefinition {
+    let containers = d.container_definitions.unwrap_or_default();
+    let names: Vec<String> = containers.iter().filter_map(|c| c.name.clone()).collect();
+    TaskDefinition {
+        arn: d.task_definition_arn.unwrap_or_else(|| arn.to_owned()),
+        family: d.family.unwrap_or_default(),
+        revision: d.revision,
+        containers: fitted(containers.into_iter().map(|c| container(c, &names))),
+        volumes: fitted(d.volumes.unwrap_or_default().into_iter().filter_map(volume)),
+        active: d.status != Some(TaskDefinitionStatus::Inactive),
+        execution_role: d.execution_role_arn.filter(|r| !r.is_empty()),
+        task_role: d.task_role_arn.filter(|r| !r.is_empty()),
+        tags: tags(list.iter().map(|t| (t.key(), t.value()))),
+    }
+}
+
+fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
+    let plain_passwords = c.environment.iter().flatten().filter_map(|kv| {
+        let given = kv.value.as_deref().is_some_and(|v| !v.is_empty());
+        kv.name.clone().filter(|n| given && is_password_variable(n))
+    });
+    let plain_passwords = plain_passwords.collect();
+    let variables = c.environment.iter().flatten().filter_map(|kv| kv.name.clone());
+    Container {
+        plain_passwords,
+        variables: variables.collect(),
+        image: c.image.unwrap_or_default(),
+        log: c.log_configuration.and_then(log_target),
+        name: c.name.unwrap_or_default(),
+        // AWS: a container is essential unless it says otherwise.
+        essential: c.essential.unwrap_or(true),
+        has_ports: c.port_mappings.is_some_and(|p| !p.is_empty()),
+        secrets: fitted(c.secrets.unwrap_or_default().into_iter().map(|s| SecretVariable {
+            name: s.name,
+            value_from: s.value_from,
+        })),
+        plain_databases: fitted(
+            c.environment
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|kv| plain_database(kv.name?, &zeroize::Zeroizing::new(kv.value?), sidecars)),
+        ),
+        mounts: fitted(c.mount_points.unwrap_or_default().into_iter().filter_map(|m| {
+            Some(Mount {
+                volume: m.source_volume?,
+                path: m.container_path?,
+                read_only: m.read_only.unwrap_or_default(),
+            })
+        })),
+    }
+}
+
+fn log_target(log: LogConfiguration) -> Option<LogTarget> {
+    let options = log.options.unwrap_or_default();
+    let option = |key: &str| options.get(key).filter(|v| !v.is_empty()).cloned();
+    (log.log_driver == LogDriver::Awslogs)
+        .then(|| option("awslogs-group"))
+        .flatten()
+        .map(|group| LogTarget {
+            group,
+            region: option("awslogs-region"),
+            stream_prefix: option("awslogs-stream-prefix"),
+        })
+}
+
+fn volume(v: SdkVolume) -> Option<Volume> {
+    let kind = if v.efs_volume_configuration.is_some() || v.fsx_windows_file_server_volume_configuration.is_some() {
+        VolumeKind::Shared
+    } else if v.configured_at_launch == Some(true) {
+        VolumeKind::TaskEbs
+    } else {
+        match v.docker_volume_configuration {
+            Some(d) if d.scope == Some(Scope::Shared) && d.driver.as_deref().is_some_and(|d| d != "local") => {
+                VolumeKind::DockerDriver
+            }
+            _ => VolumeKind::Host,
+        }
+    };
+    Some(Volume { name: v.name?, kind })
+}

@@ -1,0 +1,53 @@
+//! The calls that change something, one file a service.
+
+mod database;
+mod ingress;
+mod register;
+mod secret;
+mod service;
+
+use holdfast_core::model::remediation::Action;
+use holdfast_core::model::snapshot::Seen;
+use holdfast_operator::ports::Write;
+
+use crate::inventory::Collector;
+pub(crate) use register::registered;
+
+/// Makes one call.
+pub async fn write(c: &Collector<'_>, write: Write<'_>) -> Seen<Option<String>> {
+    let action = match write {
+        Write::Register {
+            base,
+            changes,
+            workload,
+            attempt,
+        } => return register::register(c, base, changes, workload, attempt).await.map(Some),
+        Write::Update {
+            cluster,
+            service,
+            revision,
+        } => return service::update(c, cluster, service, revision).await.map(|()| None),
+        Write::Correct(action) => action,
+    };
+    match action {
+        Action::ClosePublicAccess { instance } => database::close(c, instance).await,
+        Action::RaiseRetention { database, to, .. } => database::retain(c, database, *to).await,
+        Action::Configure { database, setting } => database::configure(c, database, setting).await,
+        Action::ForceTls { of_cluster, group } => database::force_tls(c, *of_cluster, group).await,
+        Action::AllowIngress { group, source, port } => ingress::allow(c, group, source, *port).await,
+        Action::RestoreSecret { secret } => secret::restore(c, secret).await,
+        Action::SetUpService {
+            cluster,
+            service,
+            setting,
+        } => service::set_up(c, cluster, service, *setting).await,
+        Action::Deregister { revision } => service::deregister(c, revision).await,
+        Action::RevokeIngress { group, rule } => ingress::revoke(c, group, rule).await,
+        Action::RollOut { cluster, service, .. } | Action::RollBack { cluster, service, .. } => {
+            let place = format!("{cluster}/{service}");
+            let message = format!("{place}: a rollout is more than one call; this is a bug");
+            Err(c.aws.error(service::UPDATE, &place, "NotSent", message))
+        }
+    }
+    .map(|()| None)
+}

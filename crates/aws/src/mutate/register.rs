@@ -1,0 +1,174 @@
+//! New revisions of task definitions: registered once for an attempt, and found again by its tag.
+
+use std::time::Duration;
+
+use aws_sdk_ecs::operation::register_task_definition::RegisterTaskDefinitionOutput;
+use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
+use aws_sdk_ecs::types::{Secret, Tag, TaskDefinition, TaskDefinitionField};
+use aws_smithy_types::retry::RetryConfig;
+
+use crate::client::{Api, Family};
+use crate::inventory::{Collector, DESCRIBE_TASK_DEFINITION};
+use holdfast_core::model::read_error::is_throttled;
+use holdfast_core::model::remediation::SecretChange;
+use holdfast_core::model::snapshot::Seen;
+
+const REGISTER: Api = Api {
+    service: "ecs",
+    operation: "RegisterTaskDefinition",
+    family: Family::EcsRegister,
+};
+/// The tag that names the attempt which registered a revision, behind the configured prefix.
+const ATTEMPT: &str = "attempt";
+/// Between attempts that were throttled: as many as the SDK makes of other calls, within [`crate::cloud`]'s time for one.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
+/// Revisions looked through for one that an attempt registered: others register too, but not that fast.
+const REVISIONS: i32 = 50;
+
+/// ARN of the revision of `base`'s family that was registered for `attempt`: it is newer than `base`.
+pub(crate) async fn registered(c: &Collector<'_>, base: &str, attempt: &str) -> Seen<Option<String>> {
+    let Some((family, from)) = base
+        .rsplit_once(':')
+        .and_then(|(f, r)| Some((f, r.parse::<i32>().ok()?)))
+    else {
+        return Ok(None);
+    };
+    let newest = c.definition(family.rsplit('/').next().unwrap_or(family)).await?;
+    let key = format!("{}{ATTEMPT}", c.config.tag_prefix);
+    let is_ours = |tags: &holdfast_core::model::tags::Tags| tags.0.get(&key).is_some_and(|v| v == attempt);
+    if newest.revision > from && is_ours(&newest.tags) {
+        return Ok(Some(newest.arn.clone()));
+    }
+    for revision in (from + 1..newest.revision)
+        .rev()
+        .take(REVISIONS.unsigned_abs() as usize)
+    {
+        let definition = c.definition(&format!("{family}:{revision}")).await?;
+        if is_ours(&definition.tags) {
+            return Ok(Some(definition.arn.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Registers the running revision with other references and nothing else changed.
+pub(super) async fn register(
+    c: &Collector<'_>,
+    base: &str,
+    changes: &[SecretChange],
+    workload: &str,
+    attempt: &str,
+) -> Seen<String> {
+    let request = c
+        .aws
+        .ecs
+        .describe_task_definition()
+        .task_definition(base)
+        .include(TaskDefinitionField::Tags);
+    let answer = c.aws.call(DESCRIBE_TASK_DEFINITION, base, request.send()).await?;
+    let missing = |what: &str| {
+        c.aws.error(
+            REGISTER,
+            base,
+            "NotRegistered",
+            format!("{base}: {what}; nothing was registered"),
+        )
+    };
+    let mut definition = answer
+        .task_definition
+        .ok_or_else(|| missing("AWS answered without it"))?;
+    for change in changes {
+        change_reference(&mut definition, change).map_err(|why| missing(&why))?;
+    }
+    // IAM lets Holdfast register only what carries the workload's tag; AWS's own tags can't be set.
+    let key = format!("{}workload", c.config.tag_prefix);
+    let mut tags: Vec<Tag> = answer.tags.unwrap_or_default();
+    let mark = format!("{}{ATTEMPT}", c.config.tag_prefix);
+    tags.retain(|t| t.key().is_some_and(|k| !k.starts_with("aws:") && k != key && k != mark));
+    tags.push(Tag::builder().key(key).value(workload).build());
+    tags.push(Tag::builder().key(mark).value(attempt).build());
+    let request = copy(c.aws.ecs.register_task_definition(), definition).set_tags(Some(tags));
+    let answer = send(c, base, &request).await?;
+    answer
+        .task_definition
+        .and_then(|d| d.task_definition_arn)
+        .ok_or_else(|| missing("AWS answered without the ARN of the new revision"))
+}
+
+/// Carried out once: this call is not idempotent, and the SDK would repeat one whose answer was lost. One that was
+/// throttled was not carried out, so it is sent again.
+async fn send(
+    c: &Collector<'_>,
+    base: &str,
+    request: &RegisterTaskDefinitionFluentBuilder,
+) -> Seen<RegisterTaskDefinitionOutput> {
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let once = aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::disabled());
+        let request = request.clone().customize().config_override(once);
+        match (c.aws.call(REGISTER, base, request.send()).await, pauses.next()) {
+            (Err(e), Some(pause)) if is_throttled(&e) => tokio::time::sleep(pause).await,
+            (answer, _) => return answer,
+        }
+    }
+}
+
+/// Every field that `RegisterTaskDefinition` takes. (Elastic Inference accelerators are no longer one: AWS ended them.)
+fn copy(request: RegisterTaskDefinitionFluentBuilder, d: TaskDefinition) -> RegisterTaskDefinitionFluentBuilder {
+    let some = |list: Option<Vec<_>>| list.filter(|l| !l.is_empty());
+    request
+        .set_family(d.family)
+        .set_task_role_arn(d.task_role_arn.filter(|r| !r.is_empty()))
+        .set_execution_role_arn(d.execution_role_arn.filter(|r| !r.is_empty()))
+        .set_network_mode(d.network_mode)
+        .set_container_definitions(d.container_definitions)
+        .set_volumes(d.volumes.filter(|l| !l.is_empty()))
+        .set_placement_constraints(d.placement_constraints.filter(|l| !l.is_empty()))
+        .set_requires_compatibilities(some(d.requires_compatibilities))
+        .set_cpu(d.cpu.filter(|v| !v.is_empty()))
+        .set_memory(d.memory.filter(|v| !v.is_empty()))
+        .set_pid_mode(d.pid_mode)
+        .set_ipc_mode(d.ipc_mode)
+        .set_proxy_configuration(d.proxy_configuration)
+        .set_ephemeral_storage(d.ephemeral_storage)
+        .set_runtime_platform(d.runtime_platform)
+        .set_enable_fault_injection(d.enable_fault_injection)
+}
+
+fn change_reference(definition: &mut TaskDefinition, change: &SecretChange) -> Result<(), String> {
+    let containers = definition
+        .container_definitions
+        .as_mut()
+        .ok_or("it has no containers")?;
+    let container = containers
+        .iter_mut()
+        .find(|c| c.name.as_deref() == Some(&change.container))
+        .ok_or_else(|| format!("it has no container {}", change.container))?;
+    let secrets = container.secrets.get_or_insert_with(Vec::new);
+    let found = secrets.iter_mut().find(|s| s.name == change.variable);
+    match (found, &change.before) {
+        (Some(secret), Some(before)) if secret.value_from == *before => secret.value_from.clone_from(&change.after),
+        (None, None) => {
+            let secret = Secret::builder()
+                .name(&change.variable)
+                .value_from(&change.after)
+                .build();
+            secrets.push(secret.map_err(|e| e.to_string())?);
+            // ECS refuses a variable that is both plain and secret; the plain one gives way.
+            if let Some(environment) = &mut container.environment {
+                environment.retain(|e| e.name.as_deref() != Some(&change.variable));
+            }
+        }
+        _ => {
+            return Err(format!(
+                "{} of {} is not what was planned on",
+                change.variable, change.container
+            ));
+        }
+    }
+    Ok(())
+}

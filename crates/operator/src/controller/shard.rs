@@ -1,0 +1,378 @@
+//! What is known of one scope between two looks at it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::gates::Past;
+use crate::attempt::{Attempt, Sighting};
+use crate::focus::Focus;
+use crate::ports::Cloud;
+use holdfast_core::judge::{Fleet, Judged};
+use holdfast_core::model::finding::{Finding, Kind};
+use holdfast_core::model::key::Scope;
+use holdfast_core::model::resources::Fight;
+use holdfast_core::model::snapshot::Snapshot;
+use holdfast_core::plan::{Plan, PlannedAction, hold};
+
+/// One account and region.
+pub(super) struct Shard {
+    pub cloud: Arc<dyn Cloud>,
+    /// Held while the whole scope is being read, so that two sweeps never run at once.
+    pub sweeping: tokio::sync::Mutex<()>,
+    known: Mutex<Known>,
+    /// Changed under the lock of what is known.
+    era: AtomicU64,
+    /// What was done here; absent until the ledger was read.
+    past: Mutex<Option<Past>>,
+    /// Findings that opened or were resolved and are not in the ledger yet.
+    unwritten: Mutex<Vec<Sighting>>,
+    /// Attempts that have ended, while the ledger may hold them as open, by id.
+    unsaved: Mutex<BTreeMap<String, Attempt>>,
+    workloads: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+#[derive(Default)]
+struct Known {
+    snapshot: Option<Arc<Snapshot>>,
+    findings: BTreeMap<String, Vec<Finding>>,
+    judged: BTreeSet<String>,
+    resources: BTreeMap<Kind, usize>,
+    first_seen: BTreeMap<(String, String), Timestamp>,
+    /// Findings that were open when the ledger was read and have not been judged again since.
+    remembered: BTreeMap<(String, String), Sighting>,
+    /// What is planned, for each workload for which anything is.
+    plans: BTreeMap<String, Plan>,
+    fleet: Fleet,
+}
+
+/// What of a shard is published.
+pub(super) struct ShardView {
+    pub findings: Vec<Finding>,
+    pub workloads: Vec<Value>,
+    pub plan: Plan,
+}
+
+/// What changed by a new judgement.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub opened: Vec<Finding>,
+    pub resolved: Vec<Finding>,
+    /// Findings of an earlier process that were never seen by this one.
+    pub forgotten: Vec<Sighting>,
+}
+
+impl Changes {
+    /// What the ledger is told.
+    pub fn sightings(&self, scope: &Scope, now: Timestamp) -> Vec<Sighting> {
+        let of = |f: &Finding, resolved_at| Sighting {
+            scope: scope.clone(),
+            workload: f.workload.clone(),
+            finding: f.id.clone(),
+            rule: f.rule.clone(),
+            resource: f.resource.clone(),
+            message: f.message.clone(),
+            first_seen: f.first_seen,
+            resolved_at,
+        };
+        let opened = self.opened.iter().map(|f| of(f, None));
+        let resolved = self.resolved.iter().map(|f| of(f, Some(now)));
+        let forgotten = self.forgotten.iter().map(|s| Sighting {
+            resolved_at: Some(now),
+            ..s.clone()
+        });
+        opened.chain(resolved).chain(forgotten).collect()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.opened.is_empty() && self.resolved.is_empty() && self.forgotten.is_empty()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shard {
+    pub fn new(cloud: Arc<dyn Cloud>) -> Self {
+        Self {
+            cloud,
+            sweeping: tokio::sync::Mutex::default(),
+            known: Mutex::default(),
+            era: AtomicU64::default(),
+            past: Mutex::default(),
+            unwritten: Mutex::default(),
+            unsaved: Mutex::default(),
+            workloads: Mutex::default(),
+        }
+    }
+
+    pub fn scope(&self) -> &Scope {
+        self.cloud.scope()
+    }
+
+    /// How often everything was forgotten.
+    pub fn era(&self) -> u64 {
+        self.era.load(Ordering::Acquire)
+    }
+
+    /// Takes over what the ledger remembered in `era`. What is known already is kept: it has the corrections since.
+    pub fn remember(&self, past: Past, open: Vec<Sighting>, era: u64) {
+        let mut known = self.known();
+        let mut kept = lock(&self.past);
+        if kept.is_some() || self.era() != era {
+            return;
+        }
+        *kept = Some(past);
+        drop(kept);
+        for sighting in open {
+            known.first_seen.insert(
+                (sighting.workload.clone(), sighting.finding.clone()),
+                sighting.first_seen,
+            );
+            known
+                .remembered
+                .insert((sighting.workload.clone(), sighting.finding.clone()), sighting);
+        }
+    }
+
+    /// Forgets everything: another process looks after the scope now.
+    pub fn forget(&self) {
+        let mut known = self.known();
+        *known = Known::default();
+        *lock(&self.past) = None;
+        self.era.fetch_add(1, Ordering::AcqRel);
+        drop(known);
+        lock(&self.unwritten).clear();
+        lock(&self.unsaved).clear();
+    }
+
+    /// Keeps an attempt whose end could not be written down.
+    pub fn keep_unsaved(&self, unsaved: Option<Attempt>) {
+        lock(&self.unsaved).extend(unsaved.map(|a| (a.id.clone(), a)));
+    }
+
+    /// Attempts whose ends could not be written down.
+    pub fn unsaved(&self) -> Vec<Attempt> {
+        lock(&self.unsaved).values().cloned().collect()
+    }
+
+    /// The end of an attempt was written down after all.
+    pub fn saved(&self, id: &str) {
+        lock(&self.unsaved).remove(id);
+    }
+
+    /// What was done here, if the ledger was read.
+    pub fn past(&self) -> MutexGuard<'_, Option<Past>> {
+        lock(&self.past)
+    }
+
+    /// Attempts of a workload that are under way.
+    pub fn open_attempts(&self, workload: &str) -> Vec<Attempt> {
+        self.past().as_ref().map(|p| p.open_of(workload)).unwrap_or_default()
+    }
+
+    /// Takes what is to be written to the ledger; what can't be is put back.
+    pub fn unwritten(&self) -> MutexGuard<'_, Vec<Sighting>> {
+        lock(&self.unwritten)
+    }
+
+    /// Shows in the next judgements what was given up. True if that is news.
+    pub fn set_fights(&self, fights: Vec<Fight>) -> bool {
+        let mut known = self.known();
+        let Some(snapshot) = &mut known.snapshot else {
+            return false;
+        };
+        if snapshot.fights == fights {
+            return false;
+        }
+        Arc::make_mut(snapshot).fights = fights;
+        true
+    }
+
+    /// How much of the scope fails each rule, with `judged` counted in.
+    pub fn fleet(&self, judged: &Judged) -> BTreeMap<&'static str, (usize, usize)> {
+        let mut known = self.known();
+        known.fleet.update(judged, false);
+        known.fleet.failing()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        lock(&self.known)
+    }
+
+    /// What was read last, of all of the scope.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.known().snapshot.clone()
+    }
+
+    pub fn is_swept(&self) -> bool {
+        self.known().snapshot.is_some()
+    }
+
+    pub fn evidence_from(&self) -> Option<Timestamp> {
+        self.known().snapshot.as_ref().map(|s| s.started_at)
+    }
+
+    /// One reconcile of a workload at a time.
+    pub fn turn(&self, workload: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = lock(&self.workloads);
+        // Names come from tags, which anyone may write: forget those that nobody waits for.
+        if turns.len() > 10_000 {
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        }
+        Arc::clone(turns.entry(workload.to_owned()).or_default())
+    }
+
+    /// Takes over into a new sweep what was known before and AWS no longer tells.
+    pub fn recall(&self, fresh: &mut Snapshot) {
+        if let Some(before) = &self.known().snapshot {
+            fresh.keep_runs_of(before);
+        }
+    }
+
+    /// Takes over a whole sweep.
+    pub fn swept(&self, snapshot: Snapshot, judged: &Judged) -> Changes {
+        let mut known = self.known();
+        known.snapshot = Some(Arc::new(snapshot));
+        known.fleet.update(judged, true);
+        known.resources.clone_from(&judged.resources);
+        let now: BTreeSet<String> = judged.workloads.keys().cloned().collect();
+        let all = known.judged.union(&now).cloned().collect();
+        let changes = known.replace(&all, judged);
+        known.judged = now;
+        changes
+    }
+
+    /// Takes over a second look at one workload.
+    pub fn looked(&self, snapshot: &Snapshot, focus: &Focus, judged: &Judged) -> Changes {
+        let mut known = self.known();
+        if let Some(base) = &known.snapshot {
+            let mut merged = Snapshot::clone(base);
+            focus.absorb(&mut merged, snapshot);
+            known.snapshot = Some(Arc::new(merged));
+        }
+        let looked: BTreeSet<String> = judged.workloads.keys().cloned().collect();
+        known.judged.extend(looked.iter().cloned());
+        known.replace(&looked, judged)
+    }
+
+    /// Takes over what is planned for the workloads of `judged`.
+    pub fn set_plan(&self, judged: &Judged, plan: &Plan) {
+        let mut known = self.known();
+        for workload in judged.workloads.keys() {
+            known.plans.remove(workload);
+        }
+        let new = || Plan::empty(plan.made_at);
+        for action in &plan.actions {
+            let own = known.plans.entry(action.workload.clone()).or_insert_with(new);
+            own.actions.push(action.clone());
+        }
+        for held in &plan.held {
+            let own = known.plans.entry(held.workload.clone()).or_insert_with(new);
+            own.held.push(held.clone());
+        }
+    }
+
+    /// Moves an action of a plan to what is held.
+    pub fn hold(&self, action: &PlannedAction, why: &str) {
+        let mut known = self.known();
+        let Known { findings, plans, .. } = &mut *known;
+        let Some(plan) = plans.get_mut(&action.workload) else {
+            return;
+        };
+        plan.actions.retain(|a| a.id != action.id);
+        plan.held.retain(|h| !action.findings.contains(&h.finding));
+        let concerned = findings
+            .get(&action.workload)
+            .into_iter()
+            .flatten()
+            .filter(|f| action.findings.contains(&f.id));
+        plan.held.extend(concerned.map(|f| hold(f, why.to_owned())));
+    }
+
+    pub fn first_seen(&self, workload: &str, findings: &[String]) -> Option<Timestamp> {
+        let known = self.known();
+        findings
+            .iter()
+            .filter_map(|f| known.first_seen.get(&(workload.to_owned(), f.clone())))
+            .min()
+            .copied()
+    }
+
+    /// Every finding now known.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.known().findings.values().flatten().cloned().collect()
+    }
+
+    /// Workloads and resources by kind.
+    pub fn inventory(&self) -> (usize, BTreeMap<&'static str, usize>) {
+        let known = self.known();
+        (
+            known.judged.len(),
+            known.resources.iter().map(|(k, n)| (k.name(), *n)).collect(),
+        )
+    }
+
+    pub fn view(&self) -> ShardView {
+        let known = self.known();
+        let scope = self.scope();
+        let mut plan = Plan::empty(Timestamp::UNIX_EPOCH);
+        for own in known.plans.values() {
+            plan.extend(own.clone());
+        }
+        let workloads = known.judged.iter().map(|name| {
+            let open = known.findings.get(name).map(Vec::len).unwrap_or_default();
+            json!({"name": name, "account": scope.account, "region": scope.region, "findings": open})
+        });
+        ShardView {
+            findings: known.findings.values().flatten().cloned().collect(),
+            workloads: workloads.collect(),
+            plan,
+        }
+    }
+}
+
+impl Known {
+    /// Replaces the findings of `workloads`, keeping when each was first seen.
+    fn replace(&mut self, workloads: &BTreeSet<String>, judged: &Judged) -> Changes {
+        let mut changes = Changes::default();
+        let mut fresh: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
+        for finding in &judged.findings {
+            let mut finding = finding.clone();
+            let id = (finding.workload.clone(), finding.id.clone());
+            self.remembered.remove(&id);
+            if let Some(at) = self.first_seen.get(&id) {
+                finding.first_seen = *at;
+            } else {
+                self.first_seen.insert(id, finding.first_seen);
+                changes.opened.push(finding.clone());
+            }
+            fresh.entry(finding.workload.clone()).or_default().push(finding);
+        }
+        for workload in workloads {
+            let now = fresh.remove(workload).unwrap_or_default();
+            for old in self.findings.remove(workload).unwrap_or_default() {
+                if !now.iter().any(|f| f.id == old.id) {
+                    self.first_seen.remove(&(old.workload.clone(), old.id.clone()));
+                    changes.resolved.push(old);
+                }
+            }
+            // Open when another process stopped, and gone since.
+            let gone: Vec<_> = self.remembered.keys().filter(|(w, _)| w == workload).cloned().collect();
+            for id in gone {
+                self.first_seen.remove(&id);
+                changes.forgotten.extend(self.remembered.remove(&id));
+            }
+            if now.is_empty() {
+                self.plans.remove(workload);
+            } else {
+                self.findings.insert(workload.clone(), now);
+            }
+        }
+        changes
+    }
+}

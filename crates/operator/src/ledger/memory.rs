@@ -1,0 +1,103 @@
+//! A ledger that ends with the process: for tests, and for the simulation.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::kept;
+use crate::attempt::{Attempt, History, Sighting};
+use crate::ports::{Ledger, LedgerError};
+use holdfast_core::model::key::Scope;
+
+/// What identifies a sighting, in the order in which the newest is told first: instant, finding, workload, scope.
+type Seen = (Timestamp, String, String, Scope);
+
+#[derive(Debug, Default)]
+struct Store {
+    /// By id.
+    attempts: BTreeMap<String, Attempt>,
+    sightings: BTreeMap<Seen, Sighting>,
+}
+
+/// A ledger in memory. Clones share what they hold, as two processes share a table.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryLedger(Arc<Mutex<Store>>);
+
+impl MemoryLedger {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Ledger for MemoryLedger {
+    async fn open_findings(&self, scope: &Scope) -> Result<Vec<Sighting>, LedgerError> {
+        let store = self.store();
+        let open = store
+            .sightings
+            .values()
+            .filter(|s| s.scope == *scope && s.resolved_at.is_none());
+        Ok(open.cloned().collect())
+    }
+
+    async fn sighted(&self, sightings: &[Sighting]) -> Result<(), LedgerError> {
+        let mut store = self.store();
+        for new in sightings {
+            let key = (
+                new.first_seen,
+                new.finding.clone(),
+                new.workload.clone(),
+                new.scope.clone(),
+            );
+            let stored = store.sightings.entry(key).or_insert_with(|| new.clone());
+            stored.resolved_at = stored.resolved_at.or(new.resolved_at);
+        }
+        Ok(())
+    }
+
+    async fn put(&self, attempt: &Attempt) -> Result<(), LedgerError> {
+        let mut store = self.store();
+        if store.attempts.get(&attempt.id).is_some_and(|s| s.fence > attempt.fence) {
+            return Err(LedgerError::Fenced {
+                attempt: attempt.id.clone(),
+            });
+        }
+        let detail = kept(&attempt.detail).to_owned();
+        let attempt = Attempt {
+            detail,
+            ..attempt.clone()
+        };
+        store.attempts.insert(attempt.id.clone(), attempt);
+        Ok(())
+    }
+
+    async fn attempts(&self, scope: &Scope, since: Timestamp) -> Result<Vec<Attempt>, LedgerError> {
+        let store = self.store();
+        let wanted = |a: &&Attempt| a.scope() == scope && (a.is_open() || a.begun_at >= since);
+        let mut found: Vec<Attempt> = store.attempts.values().filter(wanted).cloned().collect();
+        // Stable: those of the same instant stay ordered by id.
+        found.sort_by_key(|a| a.begun_at);
+        Ok(found)
+    }
+
+    async fn history(&self, workload: Option<&str>, limit: usize) -> Result<History, LedgerError> {
+        let store = self.store();
+        let of = |name: &str| workload.is_none_or(|w| w == name);
+        let mut attempts: Vec<&Attempt> = store.attempts.values().filter(|a| of(&a.action.workload)).collect();
+        attempts.sort_by_key(|a| Reverse((a.begun_at, &a.id)));
+        let sightings = store.sightings.values().rev().filter(|s| of(&s.workload));
+        Ok(History {
+            attempts: attempts.into_iter().take(limit).cloned().collect(),
+            sightings: sightings.take(limit).cloned().collect(),
+        })
+    }
+}

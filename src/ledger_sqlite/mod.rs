@@ -1,0 +1,320 @@
+//! A ledger in one SQLite file, for one machine.
+//!
+//! Written ahead (WAL) and synced at each commit: an attempt is written down before its call is made, and must outlive a
+//! loss of power that comes between the two. All of it runs on tokio's blocking threads.
+
+mod fault;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use fault::{explain, explain_io, fault};
+use holdfast_core::model::key::Scope;
+use holdfast_operator::attempt::{Attempt, History, Sighting};
+use holdfast_operator::ledger::sortable;
+use holdfast_operator::ports::{Ledger, LedgerError};
+
+/// How long a write waits for that of another process. Each takes milliseconds: who holds the file for longer has it open in
+/// a shell, or hangs.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Bytes of the smallest page that SQLite knows. <https://www.sqlite.org/fileformat.html#page_size>
+const SMALLEST_PAGE: u64 = 512;
+
+/// A ledger in a file.
+#[derive(Debug)]
+pub struct SqliteLedger {
+    path: PathBuf,
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl SqliteLedger {
+    /// Opens the ledger at `path`, which is made (mode 0600) if there is none, brought up to date if it is of an earlier
+    /// version, and relieved of what ended more than [`super::KEPT`] before `now`.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unusable`] if it is no ledger, damaged, locked, of a later version or can't be written; it is left
+    /// as it was then.
+    pub async fn open(path: &Path, now: Timestamp) -> Result<Self, LedgerError> {
+        Self::open_within(path, now, PATIENCE).await
+    }
+
+    /// Opens the ledger at `path` for reading. Nothing is made or changed.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unusable`] if there is none, or as of [`Self::open`].
+    pub async fn open_existing(path: &Path) -> Result<Self, LedgerError> {
+        Self::begin(path, |path| existing(path, PATIENCE)).await
+    }
+
+    async fn open_within(path: &Path, now: Timestamp, patience: Duration) -> Result<Self, LedgerError> {
+        Self::begin(path, move |path| writable(path, now, patience)).await
+    }
+
+    async fn begin(
+        path: &Path,
+        open: impl FnOnce(&Path) -> Result<Connection, LedgerError> + Send + 'static,
+    ) -> Result<Self, LedgerError> {
+        // SQLite gives names like `:memory:` and `file:x` a meaning of their own, absolute paths none.
+        let path = std::path::absolute(path).map_err(|e| explain_io(path, &e))?;
+        let place = path.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&place)).await;
+        let connection = opened.map_err(|_| interrupted(&path))??;
+        Ok(Self {
+            path,
+            connection: Arc::new(Mutex::new(connection)),
+        })
+    }
+
+    /// Runs `work` off the runtime.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let connection = Arc::clone(&self.connection);
+        let done = tokio::task::spawn_blocking(move || {
+            // A transaction that a panic cut short was rolled back when it was dropped.
+            work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        done.await
+            .map_err(|_| interrupted(&self.path))?
+            .map_err(|e| explain(&self.path, &e))
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn open_findings(&self, scope: &Scope) -> Result<Vec<Sighting>, LedgerError> {
+        let scope = scope.clone();
+        self.with(move |c| {
+            let rest =
+                "WHERE resolved_at IS NULL AND account = ?1 AND region = ?2 ORDER BY first_seen, finding, workload";
+            rows::sightings(c, rest, &[&scope.account, &scope.region])
+        })
+        .await
+    }
+
+    async fn sighted(&self, sightings: &[Sighting]) -> Result<(), LedgerError> {
+        if sightings.is_empty() {
+            return Ok(());
+        }
+        let sightings = sightings.to_vec();
+        self.with(move |c| {
+            let transaction = c.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            rows::sighted(&transaction, &sightings)?;
+            transaction.commit()
+        })
+        .await
+    }
+
+    async fn put(&self, attempt: &Attempt) -> Result<(), LedgerError> {
+        let (id, attempt) = (attempt.id.clone(), attempt.clone());
+        if self.with(move |c| rows::put(c, &attempt)).await? {
+            Ok(())
+        } else {
+            Err(LedgerError::Fenced { attempt: id })
+        }
+    }
+
+    async fn attempts(&self, scope: &Scope, since: Timestamp) -> Result<Vec<Attempt>, LedgerError> {
+        let (scope, since) = (scope.clone(), sortable(since));
+        self.with(move |c| {
+            let rest =
+                "WHERE account = ?1 AND region = ?2 AND (outcome IS NULL OR begun_at >= ?3) ORDER BY begun_at, id";
+            rows::attempts(c, rest, &[&scope.account, &scope.region, &since])
+        })
+        .await
+    }
+
+    async fn history(&self, workload: Option<&str>, limit: usize) -> Result<History, LedgerError> {
+        let workload = workload.map(str::to_owned);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.with(move |c| {
+            let of = if workload.is_some() {
+                "workload = ?1"
+            } else {
+                "?1 IS NULL"
+            };
+            let attempts = format!("WHERE {of} ORDER BY begun_at DESC, id DESC LIMIT ?2");
+            let findings = format!(
+                "WHERE {of} ORDER BY first_seen DESC, finding DESC, workload DESC, account DESC, region DESC LIMIT ?2"
+            );
+            let transaction = c.transaction()?;
+            Ok(History {
+                attempts: rows::attempts(&transaction, &attempts, &[&workload, &limit])?,
+                sightings: rows::sightings(&transaction, &findings, &[&workload, &limit])?,
+            })
+        })
+        .await
+    }
+}
+
+fn interrupted(path: &Path) -> LedgerError {
+    fault(path, "was not reached: the process is ending")
+}
+
+/// Opens for writing.
+fn writable(path: &Path, now: Timestamp, patience: Duration) -> Result<Connection, LedgerError> {
+    if !examine(path)? {
+        create(path)?;
+    }
+    let refused = |e: rusqlite::Error| explain(path, &e);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(refused)?;
+    connection.busy_timeout(patience).map_err(refused)?;
+    // What a crashed process left in the WAL must not be moved into a file that turns out to be damaged.
+    let careful = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    let left = std::fs::metadata(wal(path)).is_ok_and(|m| m.len() > 0);
+    connection.set_db_config(careful, left).map_err(refused)?;
+    // Where it may not write, SQLite opens for reading and says nothing.
+    if connection.is_readonly(rusqlite::MAIN_DB).map_err(refused)? {
+        return Err(fault(path, fault::READ_ONLY));
+    }
+    verify(path, &connection)?;
+    schema::migrate(&mut connection, schema::MIGRATIONS).map_err(refused)?;
+    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+    let transaction = begun.map_err(refused)?;
+    schema::prune(&transaction, now).map_err(refused)?;
+    transaction.commit().map_err(refused)?;
+    // Another process that is just opening it hinders this; it is then done by whoever opens it next.
+    let ahead = connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
+    match ahead.as_ref().map_err(rusqlite::Error::sqlite_error_code) {
+        Err(code) if code != Some(rusqlite::ErrorCode::DatabaseBusy) => ahead.map_err(refused)?,
+        _ => {}
+    }
+    connection.pragma_update(None, "synchronous", "FULL").map_err(refused)?;
+    connection.set_db_config(careful, false).map_err(refused)?;
+    Ok(connection)
+}
+
+/// Opens for reading.
+fn existing(path: &Path, patience: Duration) -> Result<Connection, LedgerError> {
+    if !examine(path)? {
+        let what = "does not exist or is empty: `holdfast run` and `holdfast apply` write it; correct ledger.path if it is \
+                    elsewhere";
+        return Err(fault(path, what));
+    }
+    let refused = |e: rusqlite::Error| explain(path, &e);
+    // Without a WAL nobody has it open: it can be read without the files that readers share, which would be made.
+    let connection = if wal(path).exists() {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Connection::open_with_flags(path, flags).map_err(refused)?
+    } else {
+        immutable(path).map_err(refused)?
+    };
+    connection.busy_timeout(patience).map_err(refused)?;
+    verify(path, &connection)?;
+    if schema::version(&connection).map_err(refused)? < schema::MIGRATIONS.len() {
+        let what = "is of an earlier version of Holdfast; `holdfast run` or `holdfast apply` brings it up to date";
+        return Err(fault(path, what));
+    }
+    Ok(connection)
+}
+
+/// Whether there is a file with something in it, which is a ledger as far as its first page says. Takes no lock and leaves
+/// no file behind.
+///
+/// The page is read by SQLite: to open and close the file by other means would lose the locks that this process may hold on it.
+/// <https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>
+fn examine(path: &Path) -> Result<bool, LedgerError> {
+    // While there is a WAL, the file may just be growing.
+    let at_rest = !wal(path).exists();
+    let length = match std::fs::metadata(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(explain_io(path, &e)),
+        Ok(m) if !m.is_file() => return Err(fault(path, "is not a file; set ledger.path to the path of a file")),
+        Ok(m) if m.len() == 0 => return Ok(false),
+        // SQLite would take what is shorter than a page for empty.
+        Ok(m) if m.len() < SMALLEST_PAGE => return Err(fault(path, fault::NOT_A_DATABASE)),
+        Ok(m) => m.len(),
+    };
+    let refused = |e: rusqlite::Error| explain(path, &e);
+    let first = immutable(path).map_err(refused)?;
+    let told = |pragma| first.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    if told("application_id").map_err(refused)? != i64::from(schema::APPLICATION_ID) {
+        let what = "is an SQLite database of another program and was left as it is; set ledger.path to another file";
+        return Err(fault(path, what));
+    }
+    // A last page that is not whole SQLite fills up with zeros in silence.
+    let page = u64::try_from(told("page_size").map_err(refused)?).unwrap_or_default();
+    if at_rest && length % page.max(SMALLEST_PAGE) != 0 {
+        return Err(fault(path, &fault::damaged("its end is missing")));
+    }
+    Ok(true)
+}
+
+/// A connection that takes the file for one that nobody changes.
+fn immutable(path: &Path) -> rusqlite::Result<Connection> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
+    let escaped = |b: &u8| {
+        if plain(*b) {
+            char::from(*b).to_string()
+        } else {
+            format!("%{b:02X}")
+        }
+    };
+    let name: String = path.as_os_str().as_bytes().iter().map(escaped).collect();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
+}
+
+/// Makes an empty file that only its owner can read; the files that SQLite puts beside it get the same mode.
+fn create(path: &Path) -> Result<(), LedgerError> {
+    let parent = path.parent().unwrap_or(path);
+    if !parent.is_dir() {
+        let what = format!(
+            "can't be made: there is no directory {}; make it, or set ledger.path to a place that exists",
+            parent.display()
+        );
+        return Err(fault(path, &what));
+    }
+    let mut options = std::fs::OpenOptions::new();
+    // Nothing is truncated: another process may have made it meanwhile.
+    let made = options.write(true).create(true).truncate(false).mode(0o600).open(path);
+    made.map(drop).map_err(|e| explain_io(path, &e))
+}
+
+/// Checks what the file says of itself, and that its pages hold together.
+fn verify(path: &Path, connection: &Connection) -> Result<(), LedgerError> {
+    let refused = |e: rusqlite::Error| explain(path, &e);
+    let version = schema::version(connection).map_err(refused)?;
+    let known = schema::MIGRATIONS.len();
+    if version > known {
+        let what = format!(
+            "is of version {version}, and this Holdfast knows none above {known}; run the Holdfast that wrote it, or set \
+             ledger.path to another file"
+        );
+        return Err(fault(path, &what));
+    }
+    if version == 0 && rows::is_empty(connection).map_err(refused)? {
+        return Ok(());
+    }
+    let told: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(refused)?;
+    if told == "ok" {
+        Ok(())
+    } else {
+        Err(fault(path, &fault::damaged(&told)))
+    }
+}
+
+/// The file in which SQLite keeps what is not yet in the ledger itself.
+fn wal(path: &Path) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}

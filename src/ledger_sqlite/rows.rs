@@ -1,0 +1,153 @@
+//! Between rows and what they tell.
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use holdfast_core::model::key::Scope;
+use holdfast_operator::attempt::{Attempt, Ended, Sighting};
+use holdfast_operator::ledger::{kept, sortable};
+
+// The first column of both is what an error calls the row by.
+const ATTEMPT: &str = "id, action, replica, fence, begun_at, updated_at, step, step_at, revision, outcome, detail";
+const SIGHTING: &str = "finding, account, region, workload, rule, resource, message, first_seen, resolved_at";
+
+/// Attempts that fit the rest of a SELECT.
+pub(super) fn attempts(connection: &Connection, rest: &str, of: &[&dyn ToSql]) -> rusqlite::Result<Vec<Attempt>> {
+    let mut statement = connection.prepare(&format!("SELECT {ATTEMPT} FROM attempts {rest}"))?;
+    statement.query_map(of, attempt)?.collect()
+}
+
+/// Sightings that fit the rest of a SELECT.
+pub(super) fn sightings(connection: &Connection, rest: &str, of: &[&dyn ToSql]) -> rusqlite::Result<Vec<Sighting>> {
+    let mut statement = connection.prepare(&format!("SELECT {SIGHTING} FROM findings {rest}"))?;
+    statement.query_map(of, sighting)?.collect()
+}
+
+/// Writes an attempt, unless the stored one is of a later lease: `false` then.
+pub(super) fn put(connection: &Connection, attempt: &Attempt) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare(
+        "INSERT INTO attempts (id, account, region, workload, change, begun_at, updated_at, step, step_at, outcome, detail,
+                               replica, fence, revision, action)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+         ON CONFLICT (id) DO UPDATE SET
+             updated_at = excluded.updated_at, step = excluded.step, step_at = excluded.step_at,
+             outcome = excluded.outcome, detail = excluded.detail, replica = excluded.replica, fence = excluded.fence, revision = excluded.revision
+         WHERE fence <= excluded.fence",
+    )?;
+    let changed = statement.execute(params![
+        attempt.id,
+        attempt.scope().account,
+        attempt.scope().region,
+        attempt.action.workload,
+        attempt.action.change,
+        sortable(attempt.begun_at),
+        sortable(attempt.updated_at),
+        word(&attempt.step)?,
+        sortable(attempt.step_at),
+        attempt.outcome.map(Ended::as_str),
+        kept(&attempt.detail),
+        attempt.replica,
+        i64::try_from(attempt.fence).unwrap_or(i64::MAX),
+        attempt.revision,
+        json(&attempt.action)?,
+    ])?;
+    Ok(changed > 0)
+}
+
+/// Writes sightings.
+pub(super) fn sighted(connection: &Connection, sightings: &[Sighting]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "INSERT INTO findings (account, region, workload, finding, rule, message, first_seen, resolved_at, resource)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT DO UPDATE SET resolved_at = coalesce(resolved_at, excluded.resolved_at)",
+    )?;
+    for seen in sightings {
+        statement.execute(params![
+            seen.scope.account,
+            seen.scope.region,
+            seen.workload,
+            seen.finding,
+            seen.rule,
+            seen.message,
+            sortable(seen.first_seen),
+            seen.resolved_at.map(sortable),
+            json(&seen.resource)?,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Whether anything at all is in the file.
+pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    let found = connection
+        .query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))
+        .optional()?;
+    Ok(found.is_none())
+}
+
+fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    Ok(Attempt {
+        id: row.get(0)?,
+        action: of_json(row, 1)?,
+        replica: row.get(2)?,
+        fence: u64::try_from(row.get::<_, i64>(3)?).unwrap_or_default(),
+        begun_at: of_text(row, 4)?,
+        updated_at: of_text(row, 5)?,
+        step: of_word(row, 6)?,
+        step_at: of_text(row, 7)?,
+        revision: row.get(8)?,
+        outcome: row.get::<_, Option<String>>(9)?.map(|_| of_word(row, 9)).transpose()?,
+        detail: row.get(10)?,
+    })
+}
+
+fn sighting(row: &Row<'_>) -> rusqlite::Result<Sighting> {
+    Ok(Sighting {
+        scope: Scope {
+            account: row.get(1)?,
+            region: row.get(2)?,
+        },
+        workload: row.get(3)?,
+        finding: row.get(0)?,
+        rule: row.get(4)?,
+        resource: of_json(row, 5)?,
+        message: row.get(6)?,
+        first_seen: of_text(row, 7)?,
+        resolved_at: row.get::<_, Option<String>>(8)?.map(|_| of_text(row, 8)).transpose()?,
+    })
+}
+
+fn json(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
+}
+
+/// The word that serde writes for a variant.
+fn word(value: &impl Serialize) -> rusqlite::Result<String> {
+    Ok(json(value)?.trim_matches('"').to_owned())
+}
+
+fn of_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    serde_json::from_str(&row.get::<_, String>(column)?).map_err(|e| unreadable(row, column, &e))
+}
+
+fn of_word<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    serde_json::from_value(row.get::<_, String>(column)?.into()).map_err(|e| unreadable(row, column, &e))
+}
+
+fn of_text<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T: std::str::FromStr<Err: std::error::Error>,
+{
+    row.get::<_, String>(column)?
+        .parse()
+        .map_err(|e| unreadable(row, column, &e))
+}
+
+/// Written by hand, or by a version that has other words.
+fn unreadable(row: &Row<'_>, column: usize, error: &dyn std::error::Error) -> rusqlite::Error {
+    let name = row.as_ref().column_name(column).unwrap_or("?");
+    let of: String = row.get(0).unwrap_or_default();
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("{name} of {of}: {error}").into())
+}

@@ -1,0 +1,84 @@
+//! The tables, and how an older file is brought up to date.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use holdfast_operator::ledger::{KEPT, sortable};
+
+/// `HOLD`: what tells a ledger from any other SQLite file. <https://www.sqlite.org/pragma.html#pragma_application_id>
+pub(super) const APPLICATION_ID: i32 = 0x484f_4c44;
+
+/// Each brings a file from the version of its index to the next. A migration that was released is never edited: a change is
+/// a new one at the end.
+pub(super) const MIGRATIONS: &[&str] = &["
+    CREATE TABLE attempts (
+        id TEXT PRIMARY KEY,
+        account TEXT NOT NULL,
+        region TEXT NOT NULL,
+        workload TEXT NOT NULL,
+        change TEXT NOT NULL,       -- one line: before -> after
+        begun_at TEXT NOT NULL,     -- instants are UTC, with nine digits of a second
+        updated_at TEXT NOT NULL,
+        step TEXT NOT NULL,         -- begun, registered, called, going_back, set_back
+        step_at TEXT NOT NULL,
+        outcome TEXT,               -- verified, applied, refused, failed, reverted; NULL while under way
+        detail TEXT NOT NULL,
+        replica TEXT NOT NULL,
+        fence INTEGER NOT NULL,
+        revision TEXT,
+        action TEXT NOT NULL CHECK (json_valid(action))
+    ) STRICT;
+    CREATE INDEX attempts_by_scope ON attempts (account, region, begun_at);
+    CREATE INDEX attempts_by_workload ON attempts (workload, begun_at);
+    CREATE INDEX attempts_by_time ON attempts (begun_at);
+    CREATE INDEX attempts_open ON attempts (account, region) WHERE outcome IS NULL;
+
+    CREATE TABLE findings (
+        account TEXT NOT NULL,
+        region TEXT NOT NULL,
+        workload TEXT NOT NULL,
+        finding TEXT NOT NULL,      -- the finding's id
+        rule TEXT NOT NULL,
+        message TEXT NOT NULL,
+        first_seen TEXT NOT NULL,
+        resolved_at TEXT,           -- NULL while open
+        resource TEXT NOT NULL CHECK (json_valid(resource)),
+        PRIMARY KEY (first_seen, finding, workload, account, region)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX findings_by_workload ON findings (workload, first_seen);
+    CREATE INDEX findings_open ON findings (account, region) WHERE resolved_at IS NULL;
+"];
+
+/// The version that `connection` is of; 0 for an empty file.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    // A negative one is nobody's: as one that is newer than all.
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+/// Brings the file up to `migrations`, each in a transaction of its own.
+pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+    loop {
+        // Under the write lock: two processes that begin at once migrate once.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = version(&transaction)?;
+        let Some(next) = migrations.get(done) else {
+            return Ok(());
+        };
+        transaction.execute_batch(next)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(done + 1).unwrap_or(i64::MAX))?;
+        transaction.commit()?;
+    }
+}
+
+/// Deletes what ended longer ago than [`KEPT`].
+pub(super) fn prune(transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<()> {
+    let oldest = sortable(now.saturating_sub(KEPT).unwrap_or(Timestamp::MIN));
+    transaction.execute(
+        "DELETE FROM attempts WHERE outcome IS NOT NULL AND updated_at < ?1",
+        [&oldest],
+    )?;
+    transaction.execute("DELETE FROM findings WHERE resolved_at < ?1", [&oldest])?;
+    Ok(())
+}

@@ -1,0 +1,430 @@
+//! Files that are not as they should be: one sentence each, and nothing written.
+
+mod like_memory;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::{SqliteLedger, schema};
+use holdfast_core::model::key::Scope;
+use holdfast_operator::attempt::{Attempt, Ended, Sighting};
+use holdfast_operator::ledger::conformance;
+use holdfast_operator::ports::{Ledger as _, LedgerError};
+
+fn now() -> Timestamp {
+    "2026-11-21T08:00:00Z".parse().expect("an instant")
+}
+
+fn scope() -> Scope {
+    conformance::scope("us-east-1")
+}
+
+fn sighting(finding: &str, first_seen: &str, resolved_at: Option<&str>) -> Sighting {
+    let at = |text: &str| text.parse().expect("an instant");
+    Sighting {
+        message: "m".repeat(3000),
+        first_seen: at(first_seen),
+        resolved_at: resolved_at.map(at),
+        ..conformance::sighting(&scope(), "shop", finding, 0)
+    }
+}
+
+struct Place {
+    dir: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("holdfast.db");
+        Self { dir, path }
+    }
+
+    /// A ledger of some pages, closed.
+    async fn filled() -> Self {
+        let place = Self::new();
+        let ledger = SqliteLedger::open(&place.path, now()).await.expect("made");
+        let many: Vec<Sighting> = (0..50)
+            .map(|i| sighting(&format!("f{i}"), "2026-11-20T00:00:00Z", None))
+            .collect();
+        ledger.sighted(&many).await.expect("sighted");
+        drop(ledger);
+        assert_eq!(place.files(), ["holdfast.db"], "nothing is left beside it");
+        place
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.dir.path()).expect("a directory");
+        let name =
+            |e: std::io::Result<std::fs::DirEntry>| e.expect("an entry").file_name().to_string_lossy().into_owned();
+        let mut names: Vec<String> = entries.map(name).collect();
+        names.sort();
+        names
+    }
+
+    /// Opening for writing and for reading are both refused with a sentence that says `what`, and nothing has changed.
+    async fn is_refused(&self, what: &str) {
+        self.is_refused_within(what, super::PATIENCE).await;
+    }
+
+    async fn is_refused_within(&self, what: &str, patience: Duration) {
+        let (before, files) = (std::fs::read(&self.path).ok(), self.files());
+        let written = SqliteLedger::open_within(&self.path, now(), patience).await.err();
+        let read = SqliteLedger::open_existing(&self.path).await.err();
+        for refused in [written, read] {
+            let Some(LedgerError::Unusable(told)) = refused else {
+                panic!("{what}: not refused: {refused:?}");
+            };
+            assert!(told.contains(what), "{told}");
+            assert!(told.contains("ledger.path"), "{told}");
+            assert!(told.contains(self.path.to_str().expect("a name")), "{told}");
+            assert!(!told.contains('\n'), "{told}");
+        }
+        assert_eq!(std::fs::read(&self.path).ok(), before, "{what}: the file was changed");
+        assert_eq!(self.files(), files, "{what}: files were made or removed");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database() {
+    for content in [b"x".as_slice(), &b"# my notes\n".repeat(1000), &[0; 8192]] {
+        let place = Place::new();
+        std::fs::write(&place.path, content).expect("written");
+        place.is_refused("not an SQLite database").await;
+    }
+}
+
+#[tokio::test]
+async fn the_database_of_another_program() {
+    let place = Place::new();
+    let theirs = Connection::open(&place.path).expect("made");
+    theirs
+        .execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+        .expect("filled");
+    drop(theirs);
+    place.is_refused("of another program").await;
+    let theirs = Connection::open(&place.path).expect("opened");
+    theirs
+        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA application_id = 7; INSERT INTO t VALUES (2)")
+        .expect("filled");
+    drop(theirs);
+    place.is_refused("of another program").await;
+}
+
+#[tokio::test]
+async fn a_truncated_ledger() {
+    let place = Place::filled().await;
+    let whole = std::fs::read(&place.path).expect("read");
+    for length in [20, 100, 4096, whole.len() / 2, whole.len() - 4096, whole.len() - 1] {
+        std::fs::write(&place.path, &whole[..length]).expect("written");
+        place.is_refused("and was left as it is").await;
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_with_a_bad_page() {
+    let place = Place::filled().await;
+    let whole = std::fs::read(&place.path).expect("read");
+    let mut found = 0;
+    for page in 1..whole.len() / 4096 {
+        let mut bad = whole.clone();
+        bad[page * 4096..page * 4096 + 64].fill(0xa5);
+        std::fs::write(&place.path, &bad).expect("written");
+        // A page of text that overflowed holds nothing that could contradict itself.
+        if SqliteLedger::open_existing(&place.path).await.is_err() {
+            found += 1;
+            place.is_refused("is damaged").await;
+        }
+    }
+    assert!(found > 5, "{found} of {}", whole.len() / 4096);
+}
+
+#[tokio::test]
+async fn a_crash_leaves_a_wal_that_is_read() {
+    let place = Place::filled().await;
+    let ledger = SqliteLedger::open(&place.path, now()).await.expect("opened");
+    let late = sighting("late", "2026-11-21T00:00:00Z", None);
+    ledger.sighted(std::slice::from_ref(&late)).await.expect("sighted");
+    // As a kill would leave it.
+    let crashed = Place::new();
+    for suffix in ["", "-wal"] {
+        let from = format!("{}{suffix}", place.path.display());
+        std::fs::copy(from, format!("{}{suffix}", crashed.path.display())).expect("copied");
+    }
+    let read = SqliteLedger::open_existing(&crashed.path).await.expect("opened");
+    let newest = read.history(None, 1).await.expect("history").sightings;
+    assert_eq!(newest, [late]);
+    drop(read);
+    let whole = std::fs::read(&crashed.path).expect("read");
+    let mut bad = whole.clone();
+    bad[4096..4160].fill(0xa5);
+    std::fs::write(&crashed.path, &bad).expect("written");
+    let refused = SqliteLedger::open(&crashed.path, now()).await.err();
+    if let Some(refused) = refused {
+        assert!(refused.to_string().contains("is damaged"), "{refused}");
+        assert_eq!(
+            std::fs::read(&crashed.path).expect("read"),
+            bad,
+            "the WAL was moved into a damaged file"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_locked_ledger() {
+    let place = Place::filled().await;
+    let other = Connection::open(&place.path).expect("opened");
+    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    let before = std::fs::read(&place.path).expect("read");
+    let short = Duration::from_millis(50);
+    let refused = SqliteLedger::open_within(&place.path, now(), short).await.err();
+    let told = refused.expect("refused").to_string();
+    assert!(
+        told.contains("locked by another process") && told.contains("ledger.path"),
+        "{told}"
+    );
+    assert_eq!(std::fs::read(&place.path).expect("read"), before);
+    // Reading goes on.
+    let read = SqliteLedger::open_existing(&place.path).await.expect("opened");
+    assert_eq!(read.open_findings(&scope()).await.expect("read").len(), 50);
+    other.execute_batch("ROLLBACK").expect("unlocked");
+    // The lock may come later too.
+    let ledger = SqliteLedger::open_within(&place.path, now(), short)
+        .await
+        .expect("opened");
+    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    let refused = ledger.sighted(&[sighting("g", "2026-11-20T00:00:00Z", None)]).await;
+    assert!(
+        refused
+            .expect_err("locked")
+            .to_string()
+            .contains("locked by another process")
+    );
+    other.execute_batch("ROLLBACK").expect("unlocked");
+    assert_eq!(ledger.open_findings(&scope()).await.expect("read").len(), 50);
+}
+
+#[tokio::test]
+async fn a_place_that_does_not_exist() {
+    let place = Place::new();
+    let path = place.dir.path().join("missing/holdfast.db");
+    let refused = SqliteLedger::open(&path, now()).await.expect_err("refused").to_string();
+    assert!(
+        refused.contains("there is no directory") && refused.contains("missing; make it"),
+        "{refused}"
+    );
+    let refused = SqliteLedger::open(place.dir.path(), now())
+        .await
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        refused.contains("is not a file") && refused.contains("ledger.path"),
+        "{refused}"
+    );
+    let refused = SqliteLedger::open_existing(&place.path)
+        .await
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        refused.contains("does not exist") && refused.contains("ledger.path"),
+        "{refused}"
+    );
+    assert_eq!(place.files(), [] as [&str; 0]);
+}
+
+/// Whether permissions bind this process: they don't bind root.
+fn is_bound(path: &Path) -> bool {
+    std::fs::OpenOptions::new().append(true).open(path).is_err()
+}
+
+#[tokio::test]
+async fn a_read_only_file() {
+    let place = Place::filled().await;
+    let set = |mode| std::fs::set_permissions(&place.path, std::fs::Permissions::from_mode(mode)).expect("set");
+    set(0o400);
+    if is_bound(&place.path) {
+        let told = SqliteLedger::open(&place.path, now())
+            .await
+            .expect_err("refused")
+            .to_string();
+        assert!(
+            told.contains("can't be written") && told.contains("ledger.path"),
+            "{told}"
+        );
+    }
+    // It can be read all the same.
+    let read = SqliteLedger::open_existing(&place.path).await.expect("opened");
+    assert_eq!(read.open_findings(&scope()).await.expect("read").len(), 50);
+    drop(read);
+    assert_eq!(place.files(), ["holdfast.db"]);
+}
+
+#[tokio::test]
+async fn a_directory_that_this_user_cannot_write() {
+    let place = Place::filled().await;
+    let set = |mode| std::fs::set_permissions(place.dir.path(), std::fs::Permissions::from_mode(mode)).expect("set");
+    set(0o500);
+    if std::fs::write(place.dir.path().join("probe"), "").is_err() {
+        for path in [&place.path, &place.dir.path().join("new.db")] {
+            let told = SqliteLedger::open(path, now()).await.expect_err("refused").to_string();
+            assert!(told.contains("directory") && told.contains("ledger.path"), "{told}");
+        }
+        let read = SqliteLedger::open_existing(&place.path).await.expect("opened");
+        assert_eq!(read.open_findings(&scope()).await.expect("read").len(), 50);
+        drop(read);
+        assert_eq!(place.files(), ["holdfast.db"]);
+    }
+    set(0o700);
+}
+
+#[tokio::test]
+async fn a_row_written_by_hand() {
+    let place = Place::filled().await;
+    let hand = Connection::open(&place.path).expect("opened");
+    hand.execute("UPDATE findings SET resource = '{}' WHERE finding = 'f7'", [])
+        .expect("written");
+    drop(hand);
+    let ledger = SqliteLedger::open(&place.path, now()).await.expect("opened");
+    let told = ledger.open_findings(&scope()).await.expect_err("refused").to_string();
+    assert!(
+        told.contains("a row that can't be read (resource of f7: missing field") && told.contains("ledger.path"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_directory_that_nobody_can_write() {
+    // Not even root.
+    let path = Path::new("/proc/holdfast.db");
+    let told = SqliteLedger::open(path, now()).await.expect_err("refused").to_string();
+    assert!(
+        told.contains("/proc/holdfast.db") && told.contains("ledger.path"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_new_ledger_is_its_owners_alone() {
+    let place = Place::new();
+    let ledger = SqliteLedger::open(&place.path, now()).await.expect("made");
+    ledger
+        .sighted(&[sighting("f", "2026-11-20T00:00:00Z", None)])
+        .await
+        .expect("sighted");
+    assert_eq!(place.files(), ["holdfast.db", "holdfast.db-shm", "holdfast.db-wal"]);
+    for name in place.files() {
+        let mode = std::fs::metadata(place.dir.path().join(&name))
+            .expect("there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_file_becomes_a_ledger() {
+    let place = Place::new();
+    std::fs::write(&place.path, "").expect("written");
+    let refused = SqliteLedger::open_existing(&place.path)
+        .await
+        .expect_err("refused")
+        .to_string();
+    assert!(refused.contains("is empty"), "{refused}");
+    SqliteLedger::open(&place.path, now()).await.expect("made");
+    SqliteLedger::open_existing(&place.path).await.expect("opened");
+    assert_eq!(place.files(), ["holdfast.db"]);
+}
+
+#[tokio::test]
+async fn names_that_mean_something_to_sqlite() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for name in [":memory:", "file:x?mode=memory", "a b%20c#d?e.db", "日本.db"] {
+        let path = dir.path().join(name);
+        let ledger = SqliteLedger::open(&path, now()).await.expect("made");
+        ledger
+            .sighted(&[sighting("f", "2026-11-20T00:00:00Z", None)])
+            .await
+            .expect("sighted");
+        drop(ledger);
+        assert!(path.exists());
+        let read = SqliteLedger::open_existing(&path).await.expect("opened");
+        assert_eq!(read.open_findings(&scope()).await.expect("read").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_of_a_later_version() {
+    let place = Place::filled().await;
+    let later = Connection::open(&place.path).expect("opened");
+    later.pragma_update(None, "user_version", 9).expect("set");
+    drop(later);
+    place
+        .is_refused("is of version 9, and this Holdfast knows none above 1")
+        .await;
+}
+
+#[tokio::test]
+async fn migrations_run_once_and_whole() {
+    let place = Place::filled().await;
+    let mut connection = Connection::open(&place.path).expect("opened");
+    let first = schema::MIGRATIONS[0];
+    let broken = [
+        first,
+        "CREATE TABLE more (x TEXT) STRICT",
+        "CREATE TABLE even (x TEXT); NONSENSE",
+    ];
+    schema::migrate(&mut connection, &broken).expect_err("nonsense");
+    assert_eq!(schema::version(&connection).expect("a version"), 2);
+    let tables = "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name)";
+    let named: String = connection.query_row(tables, [], |row| row.get(0)).expect("tables");
+    assert_eq!(named, "attempts,findings,more");
+    let mended = [
+        first,
+        "CREATE TABLE more (x TEXT) STRICT",
+        "CREATE TABLE even (x TEXT) STRICT",
+    ];
+    schema::migrate(&mut connection, &mended).expect("migrated");
+    schema::migrate(&mut connection, &mended).expect("nothing to do");
+    assert_eq!(schema::version(&connection).expect("a version"), 3);
+    let kept: i64 = connection
+        .query_row("SELECT count(*) FROM findings", [], |row| row.get(0))
+        .expect("a count");
+    assert_eq!(kept, 50);
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_forgotten() {
+    let place = Place::new();
+    let ledger = SqliteLedger::open(&place.path, now()).await.expect("made");
+    let seen = [
+        sighting("ancient", "2025-01-01T00:00:00Z", Some("2025-10-17T07:59:59Z")),
+        sighting("old", "2025-01-01T00:00:00Z", Some("2025-10-17T08:00:00Z")),
+        sighting("open", "2025-01-01T00:00:00Z", None),
+    ];
+    ledger.sighted(&seen).await.expect("sighted");
+    let written = r#"{"id":"a","action":{"id":"a","scope":{"account":"123456789012","region":"us-east-1"},"workload":"shop","rules":[],"findings":[],"severity":"low","resource":{"kind":"workload","id":"shop","arn":"workload/shop","account":"123456789012","region":"us-east-1"},"change":"","risk":"none","preconditions":[],"calls":[],"action":{"action":"close_public_access","instance":"db"}},"replica":"r","fence":0,"begun_at":"2025-01-01T00:00:00Z","updated_at":"2025-10-01T00:00:00Z","step":"called","step_at":"2025-10-01T00:00:00Z","revision":null,"outcome":null,"detail":""}"#;
+    let open: Attempt = serde_json::from_str(written).expect("an attempt");
+    let done = Attempt {
+        id: "b".into(),
+        outcome: Some(Ended::Verified),
+        ..open.clone()
+    };
+    for attempt in [&open, &done] {
+        ledger.put(attempt).await.expect("put");
+    }
+    drop(ledger);
+    let history = SqliteLedger::open(&place.path, now())
+        .await
+        .expect("opened")
+        .history(None, 9)
+        .await
+        .expect("history");
+    assert_eq!(history.attempts, [open]);
+    let left: Vec<&str> = history.sightings.iter().map(|s| s.finding.as_str()).collect();
+    assert_eq!(left, ["open", "old"]);
+}
