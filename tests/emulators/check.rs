@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::test_env::{Answer, binary, list, run, text};
 
 fn fixture(name: &str) -> String {
-    format!("{}/tests/check/{name}", env!("CARGO_MANIFEST_DIR"))
+    format!("{}/crates/core/tests/check/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Without credentials, and without a way to any.
@@ -109,7 +109,7 @@ fn a_part_that_cannot_be_read_is_unknown() {
     let config = dir.path().join("holdfast.yaml");
     // Only the rules that read the containers.
     let mut yaml = "rules:\n".to_owned();
-    for id in holdfast::rules::ids() {
+    for id in holdfast_core::rules::ids() {
         let on = ["ecs-missing-database-secret", "ecs-ephemeral-storage"].contains(&id);
         yaml.push_str("  ");
         yaml.push_str(id);

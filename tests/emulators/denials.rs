@@ -52,7 +52,7 @@ fn world() -> World {
 
 /// The rules that say that they need an IAM action: these may be unknown without it, and no other.
 fn rules_reading(action: &str) -> BTreeSet<&'static str> {
-    let metas = holdfast::rules::REGISTRY.iter().map(|r| r.meta());
+    let metas = holdfast_core::rules::REGISTRY.iter().map(|r| r.meta());
     metas.filter(|m| m.reads.contains(&action)).map(|m| m.id).collect()
 }
 

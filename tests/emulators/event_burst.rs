@@ -16,9 +16,9 @@ const STACKS: usize = 30;
 /// Resident, of a debug build; a release build takes less.
 const MEMORY_MB: u64 = 200;
 
-/// A sample of tests/events as it would be told of this stack.
+/// A sample of crates/core/tests/events as it would be told of this stack.
 fn sample(name: &str, stack: &str) -> String {
-    let path = format!("{}/tests/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/crates/core/tests/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).expect("a sample");
     let text = text
         .replace("us-west-2", "us-east-1")

@@ -64,7 +64,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// Everything that can be switched on, corrections included.
 fn all_on() -> String {
-    let rules = holdfast::rules::ids();
+    let rules = holdfast_core::rules::ids();
     let lines: Vec<String> = rules
         .iter()
         .map(|id| format!("  {id}: {{enabled: true, correct: true}}\n"))

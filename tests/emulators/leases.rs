@@ -5,19 +5,18 @@ use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use holdfast::aws::Recorder;
-use holdfast::clock::SystemClock;
-use holdfast::lease::{DynamoStore, Lease, LeaseStore, Tenure, TenureOptions};
-use holdfast::model::key::{Key, Scope, Subject};
+use holdfast_aws::client::Recorder;
+use holdfast_aws::dynamodb::lease::DynamoStore;
+use holdfast_core::model::key::{Key, Scope, Subject};
+use holdfast_operator::clock::SystemClock;
+use holdfast_operator::lease::{Tenure, TenureOptions, conformance};
+use holdfast_operator::ports::{Lease, LeaseStore};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::on_both;
 use crate::test_env::{Kind, TestEnv};
 use crate::world::World;
-
-#[path = "../../src/lease/tests/suite.rs"]
-mod suite;
 
 on_both!(what_every_store_must_do, replicas_share_a_table, errors_name_their_cure);
 
@@ -57,7 +56,7 @@ fn block_on(case: impl Future<Output = ()>) {
 fn what_every_store_must_do(kind: Kind) {
     let mut env = TestEnv::new(kind, &World::new());
     create_table(&mut env, ["pk", "sk"]);
-    block_on(async { suite::run(&store(&env.endpoint).await).await });
+    block_on(async { conformance::run(&store(&env.endpoint).await).await });
     // What is left for good are leases; the rest has an end.
     let items = env.call("dynamodb", "scan", json!({"TableName": TABLE}));
     for item in items["Items"].as_array().unwrap() {

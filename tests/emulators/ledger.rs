@@ -6,25 +6,20 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use holdfast::ledger::{
-    Attempt, DynamoLedger, Ended, KEPT, LONGEST_DETAIL, Ledger, LedgerError, Sighting, SqliteLedger, Step,
-};
-use holdfast::model::finding::{Kind, ResourceRef};
-use holdfast::model::key::Scope;
-use holdfast::model::policy::{Risk, Severity};
-use holdfast::model::remediation::Action;
-use holdfast::plan::PlannedAction;
+use holdfast::ledger_sqlite::SqliteLedger;
+use holdfast_aws::dynamodb::ledger::DynamoLedger;
+use holdfast_operator::attempt::{Attempt, Ended, Sighting};
+use holdfast_operator::for_each_ledger_case;
+use holdfast_operator::ledger::{KEPT, conformance};
+use holdfast_operator::ports::{Ledger, LedgerError};
 
 use crate::on_both;
 use crate::quirks::Quirk;
 use crate::test_env::{self, TestEnv, list, run, text};
 use crate::world::World;
-
-#[path = "../../src/ledger/suite.rs"]
-mod suite;
 
 on_both!(
     keeps_what_every_ledger_keeps,
@@ -83,14 +78,14 @@ macro_rules! run_each {
                 let table = make(client, ["pk", "sk"]).await;
                 let open = || DynamoLedger::open(client.clone(), &table);
                 let (one, other) = (open().await.expect("opened"), open().await.expect("opened"));
-                suite::$case(&one, &other).await;
+                conformance::$case(&one, &other).await;
             })+
         }
     };
 }
 /// Cases that have several transactions in flight.
 const AT_ONCE: [&str; 2] = ["many_sightings", "two_at_once"];
-suite::for_each_case!(run_each);
+for_each_ledger_case!(run_each);
 
 fn keeps_what_every_ledger_keeps(kind: test_env::Kind) {
     let env = TestEnv::new(kind, &World::new());
@@ -99,7 +94,7 @@ fn keeps_what_every_ledger_keeps(kind: test_env::Kind) {
 
 fn resolved(seen: &Sighting) -> Sighting {
     Sighting {
-        resolved_at: Some(suite::at(9)),
+        resolved_at: Some(conformance::at(9)),
         ..seen.clone()
     }
 }
@@ -111,10 +106,10 @@ fn pages_and_items_as_promised(kind: test_env::Kind) {
         let client = client(&env.endpoint);
         let table = make(&client, ["pk", "sk"]).await;
         let ledger = DynamoLedger::open(client.clone(), &table).await.expect("opened");
-        let here = suite::scope("us-east-1");
+        let here = conformance::scope("us-east-1");
         let long = |i: i64| Sighting {
             message: "m".repeat(20_000),
-            ..suite::sighting(&here, "shop", &format!("f{i:03}"), 0)
+            ..conformance::sighting(&here, "shop", &format!("f{i:03}"), 0)
         };
         let many: Vec<Sighting> = (0..120).map(long).collect();
         // One transaction after the other, for the sake of moto: Quirk::TransactionsMix.
@@ -127,10 +122,10 @@ fn pages_and_items_as_promised(kind: test_env::Kind) {
             110
         );
         ledger.sighted(&[resolved(&many[0])]).await.expect("sighted");
-        let open = suite::attempt(&here, "shop", 0, 3);
+        let open = conformance::attempt(&here, "shop", 0, 3);
         let done = Attempt {
             outcome: Some(Ended::Verified),
-            ..suite::attempt(&here, "wiki.", 0, 3)
+            ..conformance::attempt(&here, "wiki.", 0, 3)
         };
         ledger.put(&open).await.expect("put");
         ledger.put(&done).await.expect("put");
@@ -148,7 +143,7 @@ fn pages_and_items_as_promised(kind: test_env::Kind) {
             let Some(at) = item.get("expires_at") else { continue };
             expiring += 1;
             let ends = if item.contains_key("resolved_at") {
-                suite::at(9)
+                conformance::at(9)
             } else {
                 done.updated_at
             };
@@ -169,7 +164,7 @@ fn pages_and_items_as_promised(kind: test_env::Kind) {
             .await
             .expect("put");
         let told = ledger
-            .attempts(&here, suite::at(0))
+            .attempts(&here, conformance::at(0))
             .await
             .expect_err("refused")
             .to_string();
@@ -210,9 +205,9 @@ fn says_what_is_wrong_with_a_table(kind: test_env::Kind) {
         let ledger = DynamoLedger::open(client(&gateway.endpoint), &table)
             .await
             .expect("opened");
-        let here = suite::scope("us-east-1");
+        let here = conformance::scope("us-east-1");
         let told = ledger
-            .put(&suite::attempt(&here, "shop", 0, 0))
+            .put(&conformance::attempt(&here, "shop", 0, 0))
             .await
             .expect_err("denied")
             .to_string();
@@ -220,7 +215,7 @@ fn says_what_is_wrong_with_a_table(kind: test_env::Kind) {
             told.contains("grant dynamodb:PutItem and dynamodb:DeleteItem on it"),
             "{told}"
         );
-        let seen = suite::sighting(&here, "shop", "f", 0);
+        let seen = conformance::sighting(&here, "shop", "f", 0);
         let told = ledger.sighted(&[seen]).await.expect_err("denied").to_string();
         assert!(
             told.contains("grant dynamodb:UpdateItem and dynamodb:DeleteItem on it"),
@@ -235,9 +230,12 @@ fn says_what_is_wrong_with_a_table(kind: test_env::Kind) {
 }
 
 async fn fill(ledger: &dyn Ledger) {
-    let here = suite::scope("us-east-1");
-    ledger.put(&suite::attempt(&here, "shop", 0, 0)).await.expect("put");
-    let seen = suite::sighting(&here, "wiki", "f", 5);
+    let here = conformance::scope("us-east-1");
+    ledger
+        .put(&conformance::attempt(&here, "shop", 0, 0))
+        .await
+        .expect("put");
+    let seen = conformance::sighting(&here, "wiki", "f", 5);
     ledger.sighted(&[seen]).await.expect("sighted");
 }
 
@@ -285,7 +283,7 @@ fn history_of_a_file(kind: test_env::Kind) {
         "{answer:?}"
     );
     assert!(!path.exists());
-    block_on(async { fill(&SqliteLedger::open(&path, suite::at(0)).await.expect("made")).await });
+    block_on(async { fill(&SqliteLedger::open(&path, conformance::at(0)).await.expect("made")).await });
     tells_its_history(&env);
     // No call is made: nobody listens there.
     let answer = run(env.command("http://127.0.0.1:9", &["history"]));

@@ -157,13 +157,13 @@ fn off_by_default(kind: Kind) {
     but("master", "username", json!("postgres"));
     but("twin", "port", json!(5432));
     let mut env = TestEnv::new(kind, &world);
-    let on: Vec<&str> = holdfast::rules::ids()
+    let on: Vec<&str> = holdfast_core::rules::ids()
         .into_iter()
         .filter(|id| names.contains(id))
         .collect();
     assert_eq!(on.len(), 3);
     assert!(
-        holdfast::rules::REGISTRY
+        holdfast_core::rules::REGISTRY
             .iter()
             .map(|r| r.meta())
             .filter(|m| names.contains(&m.id))

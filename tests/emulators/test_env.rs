@@ -144,7 +144,10 @@ impl TestEnv {
 
     /// Judges by every rule that is on by default.
     pub fn about_all(&mut self) {
-        let on = holdfast::rules::REGISTRY.iter().map(|r| r.meta()).filter(|m| m.enabled);
+        let on = holdfast_core::rules::REGISTRY
+            .iter()
+            .map(|r| r.meta())
+            .filter(|m| m.enabled);
         self.about(&on.map(|m| m.id).collect::<Vec<_>>());
     }
 
@@ -180,7 +183,7 @@ impl TestEnv {
     /// of single ones.
     pub fn configure(&mut self, yaml: &str) {
         let path = self.dir.path().join("holdfast.yaml");
-        let others = holdfast::rules::ids().into_iter().filter(|id| !yaml.contains(id));
+        let others = holdfast_core::rules::ids().into_iter().filter(|id| !yaml.contains(id));
         let on = |id: &str| self.about.iter().any(|r| r == id);
         let others: String = others.map(|id| format!("{id}: {{enabled: {}}}, ", on(id))).collect();
         let mut text = yaml.replacen("rules: {", &format!("rules: {{{others}"), 1);
