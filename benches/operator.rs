@@ -6,6 +6,7 @@
 
 #![allow(clippy::expect_used, reason = "the worlds made here are whole")]
 
+#[path = "../crates/core/benches/fleet/mod.rs"]
 mod fleet;
 
 use std::collections::BTreeSet;
@@ -13,21 +14,23 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast::act::Patience;
-use holdfast::clock::{Clock, SystemClock};
-use holdfast::cloud::{Cloud, Write};
-use holdfast::collect::Focus;
-use holdfast::config::Config;
-use holdfast::controller::{NoSwitch, Operator, Parts, Queues, Witnesses, queue::Priority};
-use holdfast::lease::Tenure;
-use holdfast::ledger::SqliteLedger;
-use holdfast::model::key::{Key, Scope, Subject};
-use holdfast::model::policy::Mode;
-use holdfast::model::remediation::Action;
-use holdfast::model::resources::Service;
-use holdfast::model::snapshot::{Seen, Snapshot};
-use holdfast::serve::State;
-use holdfast::telemetry::metrics::Metrics;
+use holdfast_operator::execute::Patience;
+use holdfast_operator::clock::{Clock, SystemClock};
+use holdfast_operator::ports::{Cloud, Write};
+use holdfast_operator::focus::Focus;
+use holdfast_core::config::Config;
+use holdfast_operator::controller::{Operator, Parts, Queues, Witnesses};
+use holdfast_operator::ports::NoSwitch;
+use holdfast_operator::queue::Priority;
+use holdfast_operator::lease::Tenure;
+use holdfast::ledger_sqlite::SqliteLedger;
+use holdfast_core::model::key::{Key, Scope, Subject};
+use holdfast_core::model::policy::Mode;
+use holdfast_core::model::remediation::Action;
+use holdfast_core::model::resources::Service;
+use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_operator::published::State;
+use holdfast_operator::metrics::Metrics;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -131,7 +134,7 @@ async fn measure(workloads: usize, events: usize) {
         ledger: Arc::new(ledger.expect("a ledger")),
         tenure: Tenure::alone(vec![scope.clone()]),
         replica: "bench".into(),
-        bus: None,
+        notifier: None,
         witnesses: Arc::new(Witnesses::default()),
         patience: Patience::default(),
     }));

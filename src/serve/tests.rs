@@ -1,4 +1,5 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use holdfast_operator::metrics::Metrics;
 use tokio::net::TcpStream;
 
 use super::*;

@@ -220,7 +220,11 @@ mod tests {
             .http_client(wire.clone())
             .build();
         let url = "https://sqs.us-east-1.amazonaws.com/123456789012/holdfast";
-        (SqsSource::new(Client::from_conf(config), url), wire)
+        let source = SqsSource {
+            client: Client::from_conf(config),
+            queue_url: url.to_owned(),
+        };
+        (source, wire)
     }
 
     #[tokio::test]

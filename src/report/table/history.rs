@@ -96,7 +96,7 @@ mod tests {
     use holdfast_core::model::policy::{Risk, Severity};
     use holdfast_core::model::remediation::Action;
     use holdfast_core::plan::PlannedAction;
-    use holdfast_operator::ledger::Step;
+    use holdfast_operator::attempt::Step;
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("an instant")

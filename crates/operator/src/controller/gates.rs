@@ -205,7 +205,7 @@ mod tests {
     use holdfast_core::model::key::Scope;
     use holdfast_core::model::policy::{Risk, Severity};
     use holdfast_core::model::remediation::Action;
-    use holdfast_core::model::resources::IngressRule;
+    use holdfast_core::model::resources::{IngressRule, Source};
 
     const INTERVAL: Duration = Duration::from_mins(5);
 
@@ -241,7 +241,13 @@ mod tests {
     }
 
     fn revoke(id: &str) -> PlannedAction {
-        let rule: IngressRule = holdfast_core::rules::testing::ingress(id, "0.0.0.0/0");
+        let rule = IngressRule {
+            id: id.into(),
+            protocol: "tcp".into(),
+            from_port: Some(5432),
+            to_port: Some(5432),
+            source: Source::Cidr("0.0.0.0/0".parse().expect("a block")),
+        };
         planned(Action::RevokeIngress {
             group: "sg-1".into(),
             rule,

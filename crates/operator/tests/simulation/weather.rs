@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast::model::snapshot::ReadError;
+use holdfast_core::model::snapshot::ReadError;
 use tokio::time::Instant;
 
 use crate::sim::{LATEST, STALEST};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast::model::key::{Scope, Subject};
-use holdfast::model::remediation::{Action, Database, DatabaseSetting, SecretChange};
-use holdfast::model::resources::{DbInstance, Deployment, Secret, SecurityGroup, Service, Subnet, TaskDefinition};
-use holdfast::model::tags::Tags;
+use holdfast_core::model::key::{Scope, Subject};
+use holdfast_core::model::remediation::{Action, Database, DatabaseSetting, SecretChange};
+use holdfast_core::model::resources::{DbInstance, Deployment, Secret, SecurityGroup, Service, Subnet, TaskDefinition};
+use holdfast_core::model::tags::Tags;
 use jiff::Timestamp;
 
 /// The tag of a revision that names the attempt which registered it.

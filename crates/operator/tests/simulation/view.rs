@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use holdfast::collect::Focus;
-use holdfast::config::Config;
-use holdfast::model::connection::SecretShape;
-use holdfast::model::key::Scope;
-use holdfast::model::resources::{SecurityGroup, Service, VolumeKind};
-use holdfast::model::shared::Shared;
-use holdfast::model::snapshot::{Guarded, Lookup, Seen, Snapshot, Value};
-use holdfast::model::value_from::{self, Selector, ValueFrom};
+use holdfast_operator::focus::Focus;
+use holdfast_core::config::Config;
+use holdfast_core::model::connection::SecretShape;
+use holdfast_core::model::key::Scope;
+use holdfast_core::model::resources::{SecurityGroup, Service, VolumeKind};
+use holdfast_core::model::shared::Shared;
+use holdfast_core::model::snapshot::{Guarded, Lookup, Seen, Snapshot, Value};
+use holdfast_core::model::value_from::{self, Selector, ValueFrom};
 use jiff::Timestamp;
 
 use crate::layout::connection;
@@ -185,7 +185,7 @@ fn finish(mut s: Snapshot, reads: &Reads, config: &Config) -> Snapshot {
                 look_up(&mut s, reads, &variable.value_from);
             }
             let earlier = reads.definitions.iter().flat_map(|w| w.definitions.values());
-            let keeps = |d: &&Arc<holdfast::model::resources::TaskDefinition>| {
+            let keeps = |d: &&Arc<holdfast_core::model::resources::TaskDefinition>| {
                 d.family == definition.family && d.revision < definition.revision && is_on_volume(d)
             };
             let on_volume = config.workloads.contains_key(&definition.family);
@@ -228,7 +228,7 @@ fn finish(mut s: Snapshot, reads: &Reads, config: &Config) -> Snapshot {
     s
 }
 
-fn is_on_volume(definition: &holdfast::model::resources::TaskDefinition) -> bool {
+fn is_on_volume(definition: &holdfast_core::model::resources::TaskDefinition) -> bool {
     definition.volumes.iter().any(|v| v.kind == VolumeKind::Shared)
 }
 

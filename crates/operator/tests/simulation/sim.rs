@@ -5,13 +5,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use holdfast::config::Config;
-use holdfast::controller::Queues;
-use holdfast::controller::queue::Priority;
-use holdfast::lease::MemoryStore;
-use holdfast::ledger::MemoryLedger;
-use holdfast::model::key::{Key, Scope, Subject};
-use holdfast::model::snapshot::Seen;
+use holdfast_core::config::Config;
+use holdfast_operator::controller::Queues;
+use holdfast_operator::queue::Priority;
+use holdfast_operator::lease::MemoryStore;
+use holdfast_operator::ledger::MemoryLedger;
+use holdfast_core::model::key::{Key, Scope, Subject};
+use holdfast_core::model::snapshot::Seen;
 use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -335,7 +335,7 @@ impl Sim {
 }
 
 fn subject(call: &Call) -> Option<Subject> {
-    use holdfast::model::remediation::{Action, Database};
+    use holdfast_core::model::remediation::{Action, Database};
     Some(match call {
         Call::Update { cluster, service, .. } => Subject::Service {
             cluster: cluster.clone(),

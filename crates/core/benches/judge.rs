@@ -8,9 +8,9 @@ mod fleet;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use fleet::snapshot;
-use holdfast::config::Config;
-use holdfast::judge::judge;
-use holdfast::plan::plan;
+use holdfast_core::config::Config;
+use holdfast_core::judge::judge;
+use holdfast_core::plan::plan;
 use jiff::Timestamp;
 
 fn core(c: &mut Criterion) {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use holdfast::config::{ChangeWindow, Config};
-use holdfast::controller::Controller;
-use holdfast::judge::judge;
-use holdfast::ledger::Ended;
-use holdfast::model::policy::{Mode, Risk};
-use holdfast::plan::plan;
+use holdfast_core::config::{ChangeWindow, Config};
+use holdfast_operator::controller::Controller;
+use holdfast_core::judge::judge;
+use holdfast_operator::attempt::Ended;
+use holdfast_core::model::policy::{Mode, Risk};
+use holdfast_core::plan::plan;
 use tokio::time::{Instant, timeout};
 
 use crate::chaos::{Chaos, Habits};
@@ -150,7 +150,7 @@ fn config(flavour: Flavour) -> Config {
         mode: Mode::Enforce,
         ..Config::default()
     };
-    for id in holdfast::rules::ids() {
+    for id in holdfast_core::rules::ids() {
         let settings = config.rules.entry(id.to_owned()).or_default();
         settings.enabled = Some(RULES.contains(&id));
         settings.correct = Some(true);
@@ -262,7 +262,7 @@ fn unsettled(sim: &Sim, slots: usize) -> Option<String> {
         let world = Arc::new(timeline.now().clone());
         let now = sim.now();
         let snapshot = view::sweep(&Reads::truth(&world), scope, &sim.config, now);
-        let mut config = holdfast::config::Config::clone(&sim.config);
+        let mut config = holdfast_core::config::Config::clone(&sim.config);
         config.safety.change_windows.clear();
         let judged = judge(&snapshot, &config, now, None);
         let planned = plan(scope, &judged, &config, now);

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast::config::{Config, Datastore, WorkloadOverrides};
-use holdfast::model::connection::{Connection, ConnectionForm, HostPort};
-use holdfast::model::key::Scope;
-use holdfast::model::resources::{
+use holdfast_core::config::{Config, Datastore, WorkloadOverrides};
+use holdfast_core::model::connection::{Connection, ConnectionForm, HostPort};
+use holdfast_core::model::key::Scope;
+use holdfast_core::model::resources::{
     Container, DbInstance, Deployment, Endpoint, IngressRule, Mount, Rotation, Secret, SecretVariable, SecurityGroup,
     Service, Source, Subnet, TaskDefinition, Volume, VolumeKind,
 };
-use holdfast::model::tags::Tags;
+use holdfast_core::model::tags::Tags;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{Fate, UNTAGGED, World};

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast::model::connection::{Connection, ConnectionForm, HostPort, SecretShape};
-use holdfast::model::key::Scope;
-use holdfast::model::resources::{
+use holdfast_core::model::connection::{Connection, ConnectionForm, HostPort, SecretShape};
+use holdfast_core::model::key::Scope;
+use holdfast_core::model::resources::{
     Access, Container, DbInstance, Deployment, Endpoint, IngressRule, Secret, SecretVariable, SecurityGroup, Service,
     Source, Subnet, TaskDefinition,
 };
-use holdfast::model::snapshot::{Lookup, Snapshot, Value};
-use holdfast::model::tags::Tags;
-use holdfast::model::value_from::Selector;
+use holdfast_core::model::snapshot::{Lookup, Snapshot, Value};
+use holdfast_core::model::tags::Tags;
+use holdfast_core::model::value_from::Selector;
 use jiff::Timestamp;
 
 const ACCOUNT: &str = "123456789012";

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast::judge::judge;
-use holdfast::ledger::{Attempt, Ended};
-use holdfast::model::key::Scope;
-use holdfast::model::remediation::Action;
-use holdfast::model::snapshot::{Seen, Snapshot};
-use holdfast::plan::plan;
+use holdfast_core::judge::judge;
+use holdfast_operator::attempt::{Attempt, Ended};
+use holdfast_core::model::key::Scope;
+use holdfast_core::model::remediation::Action;
+use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_core::plan::plan;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -232,7 +232,7 @@ impl Sim {
 
     /// A process that lives got an answer.
     pub fn answered(&self, state: &mut State, scope: &Scope, call: &Call, told: &Seen<Option<String>>) {
-        let certain = told.as_ref().err().is_none_or(|e| !holdfast::aws::is_uncertain(e));
+        let certain = told.as_ref().err().is_none_or(|e| !holdfast_core::model::read_error::is_uncertain(e));
         let key = (scope.clone(), call.target());
         if let (true, Some(n)) = (certain, state.checks.unanswered.get_mut(&key)) {
             *n = n.saturating_sub(1);

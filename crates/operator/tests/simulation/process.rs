@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use holdfast::act::Patience;
-use holdfast::clock::Clock;
-use holdfast::cloud::Cloud;
-use holdfast::controller::queue::Priority;
-use holdfast::controller::{Operator, Parts, Queues, Witnesses};
-use holdfast::lease::{Tenure, TenureOptions};
-use holdfast::model::policy::Mode;
-use holdfast::serve;
-use holdfast::telemetry::metrics::Metrics;
+use holdfast_operator::execute::Patience;
+use holdfast_operator::clock::Clock;
+use holdfast_operator::ports::Cloud;
+use holdfast_operator::queue::Priority;
+use holdfast_operator::controller::{Operator, Parts, Queues, Witnesses};
+use holdfast_operator::lease::{Tenure, TenureOptions};
+use holdfast_core::model::policy::Mode;
+use holdfast_operator::published;
+use holdfast_operator::metrics::Metrics;
 use jiff::SignedDuration;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -150,14 +150,14 @@ async fn live(process: &Arc<Process>, slot: usize, shared: bool, skewed: bool) {
         mode: Mode::Enforce,
         clock: Arc::clone(&clock),
         metrics: Arc::clone(&metrics),
-        state: Arc::new(serve::State::new(metrics)),
+        state: Arc::new(published::State::new(metrics)),
         clouds: clouds.collect(),
         queues: queues.clone(),
         pause: Arc::new(SimSwitch(Arc::clone(process))),
         ledger: Arc::new(SimLedger(Arc::clone(process))),
         tenure: tenure.clone(),
         replica: process.name.clone(),
-        bus: None,
+        notifier: None,
         witnesses: Arc::new(Witnesses::default()),
         patience: patience(),
     }));
