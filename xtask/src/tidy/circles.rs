@@ -179,11 +179,12 @@ pub fn of_modules(tree: &Tree, imports: &Imports) -> Vec<String> {
 /// A package, and a module below the root of its crate.
 type TopLevel<'a> = (&'a str, &'a str);
 
-/// Where a file belongs; what the root itself declares is in a module `(root)`.
+/// Where a file belongs; `lib.rs` and `main.rs` stand for themselves.
 pub fn top_level(tree: &Tree, file: FileId) -> TopLevel<'_> {
     let module = tree.files[file].module;
-    let name = tree.names(module).first().copied().unwrap_or("(root)");
-    (&tree.modules[module].package, name)
+    let name = tree.names(module).first().copied();
+    let root = || tree.files[file].path.file_name()?.to_str();
+    (&tree.modules[module].package, name.or_else(root).unwrap_or_default())
 }
 
 fn complaints<N: Copy + Ord>(of: &str, knots: &[Knot<N>], edge: impl Fn(N, N) -> String) -> Vec<String> {

@@ -35,7 +35,7 @@ pub fn imports(tree: &Tree) -> Imports {
         for target in resolve(tree, mention.module, &mention.path) {
             let declaring = match target {
                 Target::Item(module) => module,
-                Target::Module(module) if mention.kind == Kind::Quoted => module,
+                Target::Module(module) if mention.kind == Kind::Quoted && mention.path.segments.len() > 1 => module,
                 Target::Module(_) | Target::Foreign(_) => continue,
             };
             let to = tree.modules[declaring].file;

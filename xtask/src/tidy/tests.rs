@@ -255,6 +255,21 @@ fn comments_visibility_and_variables_import_nothing() {
 }
 
 #[test]
+fn a_binary_and_its_library_are_two_crates() {
+    let checkout = tempfile::tempdir().unwrap();
+    write(checkout.path(), "Cargo.toml", "[package]\nname = \"holdfast\"\n");
+    write(checkout.path(), "src/main.rs", "fn main() { holdfast::cli::run(); }\n");
+    write(checkout.path(), "src/lib.rs", "pub mod cli;\n");
+    // A name in quotes is not the crate of that name.
+    write(
+        checkout.path(),
+        "src/cli.rs",
+        "#[derive(Parser)]\n#[command(name = \"holdfast\")]\npub struct Cli;\npub fn run() {}\n",
+    );
+    assert_eq!(super::check_sources(checkout.path()).unwrap(), Vec::<String>::new());
+}
+
+#[test]
 fn a_module_that_a_macro_declares_is_read() {
     let files = [
         (
