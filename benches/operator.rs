@@ -18,13 +18,13 @@ use holdfast::ledger_sqlite::SqliteLedger;
 use holdfast_core::config::Config;
 use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_core::model::policy::Mode;
-use holdfast_core::model::remediation::Action;
+use holdfast_core::action::{Action, ClosePublicAccess};
 use holdfast_core::model::resources::Service;
 use holdfast_core::model::snapshot::{Seen, Snapshot};
 use holdfast_operator::clock::{Clock, SystemClock};
 use holdfast_operator::controller::{ChangeActors, Dependencies, Operator, Queues};
 use holdfast_operator::execute::Timeouts;
-use holdfast_operator::focus::Focus;
+use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::lease::LeaseCoordinator;
 use holdfast_operator::metrics::Metrics;
 use holdfast_operator::ports::NoSwitch;
@@ -70,7 +70,7 @@ impl Cloud for Memory {
         *self.sweeps.lock().expect("whole") += 1;
         self.read(now)
     }
-    async fn refresh(&self, _: &Snapshot, _: &Focus, _: bool, now: Timestamp) -> Snapshot {
+    async fn refresh(&self, _: &Snapshot, _: &RefreshSet, now: Timestamp) -> Snapshot {
         self.read(now)
     }
     async fn service(&self, _: &str, _: &str) -> Seen<Option<Service>> {
@@ -81,7 +81,7 @@ impl Cloud for Memory {
     }
     async fn write(&self, write: Write<'_>) -> Seen<Option<String>> {
         *self.called.lock().expect("whole") = Some(Instant::now());
-        if let Write::Correct(Action::ClosePublicAccess { instance }) = write {
+        if let Write::Correct(Action::ClosePublicAccess(ClosePublicAccess { instance })) = write {
             self.set_public(instance, false);
         }
         Ok(None)

@@ -12,9 +12,9 @@ use super::{Failure, Session, exit};
 use crate::report::{Style, Tool, checklist_markdown, checklist_table};
 use holdfast_aws::inventory::{Collector, NoProgress, alarms, backups};
 use holdfast_core::checklist::{Checklist, Extras, Verdict, checklist, thorough};
-use holdfast_core::model::remediation::Database;
+use holdfast_core::action::Database;
 use holdfast_core::model::snapshot::ReadError;
-use holdfast_core::rules::wants::view;
+use holdfast_core::facts::one_workload;
 
 /// Arguments of `checklist`.
 #[derive(Debug, Args)]

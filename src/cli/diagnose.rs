@@ -17,7 +17,7 @@ use holdfast_core::config::{Config, Inspect};
 use holdfast_core::diagnose::connection::{Target, hops, not_tried, why_not};
 use holdfast_core::diagnose::{Diagnosis, Status, diagnose, thorough};
 use holdfast_core::model::snapshot::{ReadError, Snapshot};
-use holdfast_operator::focus::Focus;
+use holdfast_core::refresh::RefreshSet;
 
 /// Arguments of `diagnose`.
 #[derive(Debug, Args)]
@@ -163,7 +163,7 @@ pub(super) async fn read(
             && snapshot.services.is_ok()
             && snapshot.security_groups.is_ok();
         let snapshot = if whole {
-            let focus = Focus::of(&snapshot, config, workload, now);
+            let focus = RefreshSet::of(&snapshot, config, workload, now);
             collector.refresh(&snapshot, &focus, false, now).await
         } else {
             // What a list hides can't be read one by one.

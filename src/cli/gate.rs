@@ -17,7 +17,7 @@ use holdfast_core::gate::{Asked, GateVerdict, Reason, decide, redact, told};
 use holdfast_core::judge::judge;
 use holdfast_core::model::policy::Severity;
 use holdfast_core::model::resources::TaskRun;
-use holdfast_operator::focus::Focus;
+use holdfast_core::refresh::RefreshSet;
 
 /// How often a running migration is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -107,7 +107,7 @@ async fn refresh(session: &Session, args: &GateArgs, swept: &mut [Swept]) {
         .filter(|s| s.judged.workloads.contains_key(&args.workload))
     {
         let now = session.clock.now();
-        let focus = Focus::of(&place.snapshot, &session.config, &args.workload, now);
+        let focus = RefreshSet::of(&place.snapshot, &session.config, &args.workload, now);
         let collector = collector(session, &place.aws);
         let snapshot = collector.refresh(&place.snapshot, &focus, false, now).await;
         place.judged = judge(&snapshot, &session.config, session.clock.now(), only.as_ref());

@@ -9,7 +9,7 @@ use super::Report;
 use holdfast_core::model::finding::{Evidence, Finding, Kind, Passed, Remediation, ResourceRef, Verdict, finding_id};
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::policy::{Mode, Risk, Severity};
-use holdfast_core::model::remediation::{Action, Call};
+use holdfast_core::action::{Action, Call, ClosePublicAccess};
 use holdfast_core::model::snapshot::ReadError;
 use holdfast_core::model::tags::Waiver;
 
@@ -70,9 +70,9 @@ fn close(blocked_by: Option<&str>) -> Remediation {
             parameters,
         }],
         blocked_by: blocked_by.map(str::to_owned),
-        actions: vec![Action::ClosePublicAccess {
+        actions: vec![Action::ClosePublicAccess(ClosePublicAccess {
             instance: "shop-db".into(),
-        }],
+        })],
     }
 }
 

@@ -10,7 +10,7 @@ use holdfast_core::config::Config;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::resources::Service;
 use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
-use holdfast_operator::focus::Focus;
+use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::ports::{Cloud, Write};
 use jiff::Timestamp;
 
@@ -63,8 +63,8 @@ impl Cloud for AwsCloud {
         self.aws.sweep_calls()
     }
 
-    async fn refresh(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
-        Box::pin(self.collector().refresh(base, focus, all_databases, now)).await
+    async fn refresh(&self, base: &Snapshot, set: &RefreshSet, now: Timestamp) -> Snapshot {
+        Box::pin(self.collector().refresh(base, set, now)).await
     }
 
     async fn service(&self, cluster: &str, service: &str) -> Seen<Option<Service>> {

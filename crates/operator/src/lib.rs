@@ -5,7 +5,6 @@ pub mod clock;
 pub mod consume;
 pub mod controller;
 pub mod execute;
-pub mod focus;
 pub mod lease;
 pub mod ledger;
 pub mod metrics;

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_core::model::finding::Finding;
+use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Key, Scope};
-use holdfast_core::model::remediation::{Action, SecretChange};
+use holdfast_core::action::{Action, SecretChange};
 use holdfast_core::model::resources::Service;
 use holdfast_core::model::snapshot::{Seen, Snapshot};
 use holdfast_core::plan::PlannedAction;
 use jiff::Timestamp;
 
 use crate::attempt::{Attempt, FindingRecord, History, Outcome};
-use crate::focus::Focus;
+use holdfast_core::refresh::RefreshSet;
 
 // ---- one account and region ------------------------------------------------------------------------------------
 
@@ -58,7 +59,7 @@ pub trait Cloud: Send + Sync {
     async fn sweep(&self, now: Timestamp) -> Snapshot;
 
     /// Reads the parts of `focus` afresh, as far as they are its parts.
-    async fn refresh(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot;
+    async fn refresh(&self, base: &Snapshot, set: &RefreshSet, now: Timestamp) -> Snapshot;
 
     /// One service as it is now; `None` if there is none such.
     async fn service(&self, cluster: &str, service: &str) -> Seen<Option<Service>>;
@@ -215,7 +216,7 @@ pub trait LeaseStore: Send + Sync {
 #[async_trait]
 pub trait PauseSwitch: Send + Sync {
     /// Why corrections are paused, if they are.
-    async fn pulled(&self) -> Option<String>;
+    async fn pulled(&self) -> Option<HoldReason>;
 }
 
 /// None is configured.
@@ -223,7 +224,7 @@ pub struct NoSwitch;
 
 #[async_trait]
 impl PauseSwitch for NoSwitch {
-    async fn pulled(&self) -> Option<String> {
+    async fn pulled(&self) -> Option<HoldReason> {
         None
     }
 }

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use holdfast_core::model::finding::{Kind, ResourceRef};
     use holdfast_core::model::policy::{Risk, Severity};
-    use holdfast_core::model::remediation::Action;
+    use holdfast_core::action::{Action, ClosePublicAccess};
     use holdfast_core::plan::PlannedAction;
     use holdfast_operator::attempt::Step;
 
@@ -111,9 +111,9 @@ mod tests {
 
     fn attempt(change: &str, begun_at: &str, outcome: Option<Outcome>, detail: &str) -> Attempt {
         let s = scope("us-east-1");
-        let action = Action::ClosePublicAccess {
+        let action = Action::ClosePublicAccess(ClosePublicAccess {
             instance: "shop-db".into(),
-        };
+        });
         let planned = PlannedAction {
             id: "a".into(),
             scope: s.clone(),

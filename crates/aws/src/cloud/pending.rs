@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use holdfast_operator::focus::Focus;
+use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::ports::{Cloud, Write};
 
 use super::AwsCloud;
@@ -128,9 +128,9 @@ impl Cloud for PendingTarget {
         }
     }
 
-    async fn refresh(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
+    async fn refresh(&self, base: &Snapshot, set: &RefreshSet, now: Timestamp) -> Snapshot {
         match self.enter().await {
-            Ok(cloud) => cloud.refresh(base, focus, all_databases, now).await,
+            Ok(cloud) => cloud.refresh(base, set, now).await,
             Err(e) => Snapshot::unread(self.scope.clone(), now, &e),
         }
     }

@@ -4,7 +4,7 @@ use aws_sdk_rds::types::{DbClusterSnapshot, DbSnapshot};
 
 use super::{Collector, instant, pages};
 use crate::client::{Api, Family};
-use holdfast_core::model::remediation::Database;
+use holdfast_core::action::Database;
 use holdfast_core::model::resources::Backup;
 use holdfast_core::model::snapshot::Seen;
 

@@ -14,7 +14,7 @@ use crate::client::{Api, Family};
 use holdfast_core::model::resources::{Service, TaskDefinition};
 use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
 use holdfast_core::rules::support::loses_data;
-use holdfast_core::rules::wants::view;
+use holdfast_core::facts::one_workload;
 
 const fn api(operation: &'static str) -> Api {
     Api {

@@ -34,7 +34,7 @@ use holdfast_core::model::resources::MigrationFamily;
 use holdfast_core::model::shared::Shared;
 use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
 use holdfast_core::model::tags::Tags;
-use holdfast_core::rules::wants::wants;
+use holdfast_core::rules::follow_up_reads::follow_up_reads;
 pub use log_tail::LogTail;
 pub use memory::ReadCache;
 pub(crate) use task_definition::DESCRIBE as DESCRIBE_TASK_DEFINITION;
@@ -104,27 +104,27 @@ impl Collector<'_> {
     /// rollback would choose, what logs say.
     async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, reuse: Reuse) -> Snapshot {
         Box::pin(secrets::follow(self, &mut snapshot, now, reuse)).await;
-        let wants = wants(&snapshot, self.config, now);
+        let reads = follow_up_reads(&snapshot, self.config, now);
         let (guarded, earlier, parameter_groups, rollbacks, logs, policies, access) = tokio::join!(
-            Box::pin(ec2::guarded(self, &wants.guarded)),
+            Box::pin(ec2::guarded(self, &reads.guarded)),
             Box::pin(revisions::durable_revisions(
                 self,
                 &snapshot,
-                &wants.earlier,
+                &reads.earlier_revisions,
                 now,
                 reuse
             )),
-            Box::pin(parameter_groups::read(self, &wants.parameter_groups)),
+            Box::pin(parameter_groups::read(self, &reads.parameter_groups)),
             Box::pin(deployments::rollback_targets(
                 self,
                 &snapshot,
-                &wants.rollback_targets,
+                &reads.rollback_targets,
                 now,
                 reuse
             )),
-            Box::pin(logs::evidence(self, &snapshot, &wants.logs, now, reuse)),
-            Box::pin(policies::read(self, &snapshot, &wants.policies, now, reuse)),
-            Box::pin(access::read(self, &snapshot, &wants.access, now, reuse)),
+            Box::pin(logs::evidence(self, &snapshot, &reads.logs, now, reuse)),
+            Box::pin(policies::read(self, &snapshot, &reads.policies, now, reuse)),
+            Box::pin(access::read(self, &snapshot, &reads.access, now, reuse)),
         );
         snapshot.guarded = guarded.into();
         snapshot.durable_revisions = earlier.into();

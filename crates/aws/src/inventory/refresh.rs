@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::model::shared::Shared;
 use holdfast_core::model::snapshot::{Seen, Snapshot};
-use holdfast_operator::focus::Focus;
+use holdfast_core::refresh::RefreshSet;
 use jiff::Timestamp;
 
 use super::{Collector, Reuse, ec2, ecs, migrations, rds, secrets};
@@ -13,7 +13,7 @@ impl Collector<'_> {
     /// Reads the parts of `focus` afresh. What belongs to others is taken over from `base`, so that a shared group is
     /// still known to be shared; with `all_databases`, even that is read afresh. A list that the sweep behind `base` could not
     /// read is read now.
-    pub async fn refresh(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
+    pub async fn refresh(&self, base: &Snapshot, set: &RefreshSet, now: Timestamp) -> Snapshot {
         let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
         // Not of AWS but of what was done here: known, not read.
         snapshot.fights.clone_from(&base.fights);

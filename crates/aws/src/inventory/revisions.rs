@@ -9,7 +9,7 @@ use super::{Collector, Reuse, task_definition};
 use holdfast_core::model::resources::TaskDefinition;
 use holdfast_core::model::snapshot::Snapshot;
 use holdfast_core::rules::support::is_durable;
-use holdfast_core::rules::wants::view;
+use holdfast_core::facts::one_workload;
 
 /// How many revisions back a durable one is looked for.
 const REVISIONS_BACK: i32 = 5;

@@ -4,7 +4,7 @@ use aws_sdk_rds::types::{ApplyMethod, Parameter};
 
 use crate::client::{Api, Family};
 use crate::inventory::Collector;
-use holdfast_core::model::remediation::{Database, DatabaseSetting};
+use holdfast_core::action::{Database, DatabaseSetting};
 use holdfast_core::model::snapshot::Seen;
 
 const INSTANCE: Api = Api {

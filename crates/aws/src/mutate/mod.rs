@@ -6,7 +6,7 @@ mod register;
 mod secret;
 mod service;
 
-use holdfast_core::model::remediation::Action;
+use holdfast_core::action::{Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, Deregister, ForceTls, RaiseRetention, RestoreSecret, RevokeIngress, RollBack, RollOut, SetUpService};
 use holdfast_core::model::snapshot::Seen;
 use holdfast_operator::ports::Write;
 
@@ -30,20 +30,20 @@ pub async fn write(c: &Collector<'_>, write: Write<'_>) -> Seen<Option<String>> 
         Write::Correct(action) => action,
     };
     match action {
-        Action::ClosePublicAccess { instance } => database::close(c, instance).await,
-        Action::RaiseRetention { database, to, .. } => database::retain(c, database, *to).await,
-        Action::Configure { database, setting } => database::configure(c, database, setting).await,
-        Action::ForceTls { of_cluster, group } => database::force_tls(c, *of_cluster, group).await,
-        Action::AllowIngress { group, source, port } => ingress::allow(c, group, source, *port).await,
-        Action::RestoreSecret { secret } => secret::restore(c, secret).await,
-        Action::SetUpService {
+        Action::ClosePublicAccess(ClosePublicAccess { instance }) => database::close(c, instance).await,
+        Action::RaiseRetention(RaiseRetention { database, to, .. }) => database::retain(c, database, *to).await,
+        Action::ConfigureDatabase(ConfigureDatabase { database, setting }) => database::configure(c, database, setting).await,
+        Action::ForceTls(ForceTls { of_cluster, group }) => database::force_tls(c, *of_cluster, group).await,
+        Action::AllowIngress(AllowIngress { group, source, port }) => ingress::allow(c, group, source, *port).await,
+        Action::RestoreSecret(RestoreSecret { secret }) => secret::restore(c, secret).await,
+        Action::SetUpService(SetUpService {
             cluster,
             service,
             setting,
-        } => service::set_up(c, cluster, service, *setting).await,
-        Action::Deregister { revision } => service::deregister(c, revision).await,
-        Action::RevokeIngress { group, rule } => ingress::revoke(c, group, rule).await,
-        Action::RollOut { cluster, service, .. } | Action::RollBack { cluster, service, .. } => {
+        }) => service::set_up(c, cluster, service, *setting).await,
+        Action::Deregister(Deregister { revision }) => service::deregister(c, revision).await,
+        Action::RevokeIngress(RevokeIngress { group, rule }) => ingress::revoke(c, group, rule).await,
+        Action::RollOut(RollOut { cluster, service, .. }) | Action::RollBack(RollBack { cluster, service, .. }) => {
             let place = format!("{cluster}/{service}");
             let message = format!("{place}: a rollout is more than one call; this is a bug");
             Err(c.aws.error(service::UPDATE, &place, "NotSent", message))

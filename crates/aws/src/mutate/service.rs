@@ -4,7 +4,7 @@ use aws_sdk_ecs::types::{DeploymentCircuitBreaker, DeploymentConfiguration, Serv
 
 use crate::client::{Api, Family};
 use crate::inventory::{Collector, DESCRIBE_SERVICES};
-use holdfast_core::model::remediation::ServiceSetting;
+use holdfast_core::action::ServiceSetting;
 use holdfast_core::model::snapshot::Seen;
 
 pub(super) const UPDATE: Api = Api {

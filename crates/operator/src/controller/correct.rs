@@ -16,6 +16,7 @@ use crate::execute::{Executor, Observation, Outcome, Progress, StepResult, Write
 use crate::ports::LedgerError;
 use crate::queue::Priority;
 use holdfast_core::model::finding::Finding;
+use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::Scope;
 use holdfast_core::plan::PlannedAction;
 
@@ -32,7 +33,7 @@ pub(super) enum Notification {
 
 #[async_trait]
 impl WriteGuard for Operator {
-    async fn may_write(&self, scope: &Scope, new: bool) -> Result<u64, String> {
+    async fn may_write(&self, scope: &Scope, new: bool) -> Result<u64, HoldReason> {
         if new {
             let pulled = self.parts.pause.pulled().await;
             self.parts.metrics.set_paused(pulled.is_some());
@@ -43,8 +44,8 @@ impl WriteGuard for Operator {
         let tenure = &self.parts.tenure;
         let token = tenure
             .token(scope)
-            .ok_or_else(|| format!("waits: another process looks after {scope}"))?;
-        tenure.check(scope, token).await.map_err(|e| format!("waits: {e}"))?;
+            .ok_or_else(|| HoldReason::LeaseOfAnother(scope.clone()))?;
+        tenure.check(scope, token).await.map_err(|e| HoldReason::LeaseUnconfirmed(e.to_string()))?;
         Ok(token)
     }
 
@@ -62,7 +63,7 @@ impl Operator {
             ledger: self.parts.ledger.as_ref(),
             guard: self,
             replica: &self.parts.replica,
-            patience: self.parts.patience,
+            timeouts: self.parts.timeouts,
         }
     }
 
@@ -101,7 +102,11 @@ impl Operator {
                         fresh = Some(look);
                     }
                 }
-                (None, Progress::Outcome(_, why) | Progress::Waits(_, why), look) => {
+                (None, progress, look) => {
+                    let Progress::Held(why) = progress else {
+                        // Only what was begun ends or waits.
+                        continue;
+                    };
                     if let Some(past) = shard.past().as_mut() {
                         past.not_begun(&action);
                     }
@@ -184,7 +189,11 @@ impl Operator {
                 tracing::debug!(attempt = attempt.id, why, "under way");
                 requeue.after(delay);
             }
-            Progress::Outcome(ended, detail) => {
+            Progress::Held(why) => {
+                self.told(&attempt.action, Outcome::Refused, &why.to_string());
+                self.tell_bus(Notification::Action(Box::new(attempt.action), Outcome::Refused, why.to_string()));
+            }
+            Progress::Ended(ended, detail) => {
                 let first_seen = shard.first_seen(&attempt.action.workload, &attempt.action.findings);
                 self.told(&attempt.action, ended, &detail);
                 if let (Outcome::Verified, Some(since)) = (ended, first_seen) {
@@ -206,14 +215,14 @@ impl Operator {
         let target = action.action.target();
         if shard.unsaved().iter().any(|a| a.action.action.target() == target) {
             return Err(Deferral {
-                why: "waits: how an earlier correction of it ended can't be written to the ledger (see the log)".into(),
+                why: HoldReason::EndUnsaved,
                 after: Some(SAVE_AGAIN),
             });
         }
         match shard.past().as_mut() {
             Some(past) => past.pass(action, &config.safety, config.sweep.interval, self.parts.clock.now()),
             None => Err(Deferral {
-                why: "waits: what was done before is not known, since the ledger can't be read (see the log)".into(),
+                why: HoldReason::PastUnknown,
                 after: None,
             }),
         }
@@ -231,12 +240,13 @@ impl Operator {
     }
 
     /// Shows in plan, metrics and log that something holds an action.
-    fn hold(&self, shard: &ScopeState, action: &PlannedAction, why: &str) {
+    fn hold(&self, shard: &ScopeState, action: &PlannedAction, why: &HoldReason) {
         tracing::info!(
             action = action.id,
             workload = action.workload,
             change = action.change,
-            why,
+            %why,
+            code = why.code().as_str(),
             "not corrected"
         );
         self.count(action, Outcome::Refused);

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::attempt::{Attempt, Outcome};
 use crate::clock::passed;
 use holdfast_core::config::settings::Safety;
+use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::resources::Fight;
 use holdfast_core::plan::PlannedAction;
 
@@ -17,7 +18,7 @@ use holdfast_core::plan::PlannedAction;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Deferral {
     /// One sentence.
-    pub why: String,
+    pub why: HoldReason,
     /// When it is worth looking again; absent where something else will tell.
     pub after: Option<Duration>,
 }
@@ -82,7 +83,7 @@ impl AttemptHistory {
         let target = action.action.target();
         let busy = self.open().find(|a| a.action.action.target() == target);
         if let Some(other) = busy {
-            let why = format!("waits: another correction of it is under way ({})", other.action.change);
+            let why = HoldReason::UnderWay(other.action.change.clone());
             return Err(Deferral { why, after: None });
         }
         let purpose = action.action.purpose();
@@ -94,18 +95,16 @@ impl AttemptHistory {
         if let Some(last) = same.iter().map(|a| a.updated_at.max(a.begun_at)).max() {
             let left = safety.cooldown.saturating_sub(passed(last, now));
             if !left.is_zero() {
-                let seconds = left.as_secs();
-                let why = format!("waits: corrected less than safety.cooldown ago; {seconds} s left");
+                let why = HoldReason::Cooldown(left.as_secs());
                 return Err(Deferral { why, after: Some(left) });
             }
         }
         if let Some((times, until)) = lasting(&same, safety, now) {
             self.given_up.insert(purpose);
-            let why = format!(
-                "given up: carried out {times} times within safety.fight_window, and undone each time; find out by what \
-                 (Terraform?). Holdfast tries again in {} min; `holdfast apply` does it now",
-                until.as_secs().div_ceil(60)
-            );
+            let why = HoldReason::Fight {
+                times,
+                minutes: until.as_secs().div_ceil(60),
+            };
             return Err(Deferral {
                 why,
                 after: Some(until),
@@ -138,10 +137,7 @@ impl AttemptHistory {
                 .checked_sub(1)
                 .and_then(|i| begun.get(i))
                 .map(|a| interval.saturating_sub(*a));
-            let why = format!(
-                "waits for the next sweep: safety.max_actions_per_sweep is {}",
-                safety.max_actions_per_sweep
-            );
+            let why = HoldReason::BudgetSpent(safety.max_actions_per_sweep);
             return Err(Deferral { why, after });
         }
         self.reserved.insert(action.id.clone());
@@ -204,7 +200,7 @@ mod tests {
     use holdfast_core::model::finding::{Kind, ResourceRef};
     use holdfast_core::model::key::Scope;
     use holdfast_core::model::policy::{Risk, Severity};
-    use holdfast_core::model::remediation::Action;
+    use holdfast_core::action::{Action, ClosePublicAccess, RevokeIngress};
     use holdfast_core::model::resources::{IngressRule, Source};
 
     const INTERVAL: Duration = Duration::from_mins(5);
@@ -237,7 +233,7 @@ mod tests {
 
     fn close(instance: &str) -> PlannedAction {
         let instance = instance.to_owned();
-        planned(Action::ClosePublicAccess { instance })
+        planned(Action::ClosePublicAccess(ClosePublicAccess { instance }))
     }
 
     fn revoke(id: &str) -> PlannedAction {
@@ -248,10 +244,10 @@ mod tests {
             to_port: Some(5432),
             source: Source::Cidr("0.0.0.0/0".parse().expect("a block")),
         };
-        planned(Action::RevokeIngress {
+        planned(Action::RevokeIngress(RevokeIngress {
             group: "sg-1".into(),
             rule,
-        })
+        }))
     }
 
     fn ended(action: PlannedAction, minutes: i64, outcome: Option<Outcome>) -> Attempt {

@@ -96,7 +96,7 @@ pub struct Dependencies {
     /// Who changed what lately.
     pub witnesses: Arc<ChangeActors>,
     /// How long to wait for AWS.
-    pub patience: Timeouts,
+    pub timeouts: Timeouts,
 }
 
 impl Operator {

@@ -10,7 +10,7 @@ use super::affected_workloads::affected_workloads;
 use super::shard::{Changes, ScopeState};
 use crate::clock::passed;
 use crate::execute::Observation;
-use crate::focus::Focus;
+use holdfast_core::refresh::RefreshSet;
 use crate::metrics::FindingLabels;
 use crate::queue::Priority;
 use holdfast_core::judge::{judge, next_changes};
@@ -19,7 +19,7 @@ use holdfast_core::model::policy::Mode;
 use holdfast_core::model::resources::Fight;
 use holdfast_core::model::snapshot::Snapshot;
 use holdfast_core::plan::plan;
-use holdfast_core::plan::windows::{self, Now};
+use holdfast_core::config::change_windows::{self, WindowState};
 
 /// Findings kept for a ledger that can't be written: past it the oldest are dropped, and only when they were first seen
 /// is lost.
@@ -211,10 +211,10 @@ impl Operator {
         let mut workloads = affected_workloads(base, &self.parts.config, subject);
         if workloads.is_empty() {
             // Not known: untagged, or new. Its own tags tell.
-            let mut focus = Focus::default();
-            focus.add(subject, shard.scope());
+            let mut set = RefreshSet::default();
+            set.add(subject, shard.scope());
             let now = self.parts.clock.now();
-            let alone = shard.cloud.refresh(base, &focus, false, now).await;
+            let alone = shard.cloud.refresh(base, &set, now).await;
             workloads = affected_workloads(&alone, &self.parts.config, subject);
         }
         let mut result = Ok(());
@@ -247,7 +247,7 @@ impl Operator {
             // Lost to another process meanwhile.
             return Ok(());
         };
-        let mut look = actor.look(&base, workload, Some(about)).await;
+        let mut look = actor.observe(&base, workload, Some(about)).await;
         drop(base);
         self.take_in(shard, &mut look).await;
         let passing = look
@@ -264,7 +264,7 @@ impl Operator {
         }
         if is_enforcing {
             let waits = look.plan.held.iter().any(|h| h.workload == workload);
-            if let (true, Now::Shut(Some(at))) = (waits, windows::at(&self.parts.config.safety.change_windows, now)) {
+            if let (true, WindowState::Closed(Some(at))) = (waits, change_windows::state_at(&self.parts.config.safety.change_windows, now)) {
                 requeue.after(passed(now, at));
             }
             self.correct(shard, &actor, look, workload, &mut requeue).await;
@@ -280,7 +280,7 @@ impl Operator {
         look.judged.failing = shard.fleet(&look.judged);
         let now = self.parts.clock.now();
         look.plan = plan(shard.scope(), &look.judged, &self.parts.config, now);
-        let changes = shard.looked(&look.snapshot, &look.focus, &look.judged);
+        let changes = shard.looked(&look.snapshot, &look.set, &look.judged);
         shard.set_plan(&look.judged, &look.plan);
         self.announce(shard, changes, false).await;
     }

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use super::gates::AttemptHistory;
 use crate::attempt::{Attempt, FindingRecord};
-use crate::focus::Focus;
+use holdfast_core::refresh::RefreshSet;
 use crate::ports::Cloud;
 use holdfast_core::judge::{Fleet, Judged};
 use holdfast_core::model::finding::{Finding, Kind};
+use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::resources::Fight;
 use holdfast_core::model::snapshot::Snapshot;
@@ -248,11 +249,11 @@ impl ScopeState {
     }
 
     /// Takes over a second look at one workload.
-    pub fn looked(&self, snapshot: &Snapshot, focus: &Focus, judged: &Judged) -> Changes {
+    pub fn looked(&self, snapshot: &Snapshot, focus: &RefreshSet, judged: &Judged) -> Changes {
         let mut known = self.known();
         if let Some(base) = &known.snapshot {
             let mut merged = Snapshot::clone(base);
-            focus.absorb(&mut merged, snapshot);
+            focus.merge_into(&mut merged, snapshot);
             known.snapshot = Some(Arc::new(merged));
         }
         let looked: BTreeSet<String> = judged.workloads.keys().cloned().collect();
@@ -278,7 +279,7 @@ impl ScopeState {
     }
 
     /// Moves an action of a plan to what is held.
-    pub fn hold(&self, action: &PlannedAction, why: &str) {
+    pub fn hold(&self, action: &PlannedAction, why: &HoldReason) {
         let mut known = self.known();
         let Cache { findings, plans, .. } = &mut *known;
         let Some(plan) = plans.get_mut(&action.workload) else {
@@ -291,7 +292,7 @@ impl ScopeState {
             .into_iter()
             .flatten()
             .filter(|f| action.findings.contains(&f.id));
-        plan.held.extend(concerned.map(|f| hold(f, why.to_owned())));
+        plan.held.extend(concerned.map(|f| hold(f, why)));
     }
 
     pub fn first_seen(&self, workload: &str, findings: &[String]) -> Option<Timestamp> {

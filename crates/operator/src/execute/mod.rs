@@ -11,13 +11,14 @@ use tokio::time::Instant;
 
 use crate::attempt::{Attempt, Step};
 use crate::clock::{Clock, passed};
-use crate::focus::Focus;
+use holdfast_core::refresh::RefreshSet;
 use crate::ports::{Cloud, Ledger, LedgerError, Write};
 use holdfast_core::config::Config;
 use holdfast_core::judge::{Judged, judge};
 use holdfast_core::model::finding::Verdict;
 use holdfast_core::model::key::{Scope, Subject};
-use holdfast_core::model::remediation::Action;
+use holdfast_core::action::Execution;
+use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::snapshot::Snapshot;
 use holdfast_core::plan::{Plan, PlannedAction, plan};
 
@@ -57,7 +58,7 @@ pub trait WriteGuard: Send + Sync {
     ///
     /// # Errors
     /// Why nothing may be written now.
-    async fn may_write(&self, scope: &Scope, new: bool) -> Result<u64, String>;
+    async fn may_write(&self, scope: &Scope, new: bool) -> Result<u64, HoldReason>;
 
     /// The fencing token that is held at this instant, as far as this process knows: attempts are written down under it.
     fn token(&self, scope: &Scope) -> Option<u64>;
@@ -68,7 +69,7 @@ pub struct SoleActor;
 
 #[async_trait]
 impl WriteGuard for SoleActor {
-    async fn may_write(&self, _: &Scope, _: bool) -> Result<u64, String> {
+    async fn may_write(&self, _: &Scope, _: bool) -> Result<u64, HoldReason> {
         Ok(0)
     }
 
@@ -83,7 +84,7 @@ pub struct Observation {
     /// What was read.
     pub snapshot: Snapshot,
     /// Of what.
-    pub focus: Focus,
+    pub set: RefreshSet,
     /// The verdicts.
     pub judged: Judged,
     /// What would be done about them.
@@ -94,7 +95,9 @@ pub struct Observation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// It is over: how, and one sentence.
-    Outcome(Outcome, String),
+    Ended(Outcome, String),
+    /// It was not begun: why.
+    Held(HoldReason),
     /// Look again after that long; what is waited for.
     Waits(Duration, String),
 }
@@ -114,11 +117,11 @@ pub struct Executor<'a> {
     /// Who is acting.
     pub replica: &'a str,
     /// How long to wait.
-    pub patience: Timeouts,
+    pub timeouts: Timeouts,
 }
 
 /// What a fresh judgement says about an action that was carried out.
-enum Seen {
+enum Check {
     /// Nothing asks for it any more.
     Corrected,
     /// It is still asked for.
@@ -145,28 +148,28 @@ pub struct StepResult {
 }
 
 impl Executor<'_> {
-    /// Reads `workload` afresh and judges it. `base` is what was known before; `about` is what drew attention to it.
-    pub async fn look(&self, base: &Snapshot, workload: &str, about: Option<&Subject>) -> Observation {
-        let mut focus = self.focus(base, workload);
+    /// Reads `workload` afresh and evaluates it. `base` is what was known before; `about` is what drew attention to it.
+    pub async fn observe(&self, base: &Snapshot, workload: &str, about: Option<&Subject>) -> Observation {
+        let mut set = self.refresh_set(base, workload);
         if let Some(subject) = about {
-            focus.add(subject, self.cloud.scope());
+            set.add(subject, self.cloud.scope());
         }
-        self.look_at(base, workload, focus, false).await
+        self.refresh(base, workload, set).await
     }
 
-    fn focus(&self, base: &Snapshot, workload: &str) -> Focus {
-        Focus::of(base, self.config, workload, self.clock.now())
+    fn refresh_set(&self, base: &Snapshot, workload: &str) -> RefreshSet {
+        RefreshSet::of(base, self.config, workload, self.clock.now())
     }
 
-    async fn look_at(&self, base: &Snapshot, workload: &str, focus: Focus, all: bool) -> Observation {
+    async fn refresh(&self, base: &Snapshot, workload: &str, set: RefreshSet) -> Observation {
         let now = self.clock.now();
-        let snapshot = self.cloud.refresh(base, &focus, all, now).await;
+        let snapshot = self.cloud.refresh(base, &set, now).await;
         let only = std::iter::once(workload.to_owned()).collect();
         let judged = judge(&snapshot, self.config, self.clock.now(), Some(&only));
         let plan = plan(self.cloud.scope(), &judged, self.config, self.clock.now());
         Observation {
             snapshot,
-            focus,
+            set,
             judged,
             plan,
         }
@@ -174,51 +177,42 @@ impl Executor<'_> {
 
     /// Begins `planned`, if it comes out again of a fresh look: of `fresh`, or one that is made here.
     pub async fn begin(&self, base: &Snapshot, fresh: Option<Observation>, planned: &PlannedAction) -> StepResult {
-        // Whether a group or a parameter group is shared must be known as of now, not as of the last sweep.
-        let all = matches!(
-            planned.action,
-            Action::RevokeIngress { .. } | Action::AllowIngress { .. } | Action::ForceTls { .. }
-        );
-        // Nor which services there are that it would cut off.
-        let cuts = matches!(
-            planned.action,
-            Action::ClosePublicAccess { .. } | Action::RevokeIngress { .. } | Action::ForceTls { .. }
-        );
+        let needs = planned.action.refresh();
         let look = match fresh {
-            Some(look) if !all && !cuts => look,
+            Some(look) if !needs.is_wider() => look,
             _ => {
-                let mut focus = self.focus(base, &planned.workload);
-                focus.discovers = cuts;
-                self.look_at(base, &planned.workload, focus, all).await
+                let mut set = self.refresh_set(base, &planned.workload);
+                set.before_call = needs;
+                self.refresh(base, &planned.workload, set).await
             }
         };
-        let refused = |why: String, look| StepResult {
+        let held = |why: HoldReason, look| StepResult {
             attempt: None,
-            progress: Progress::Outcome(Outcome::Refused, why),
+            progress: Progress::Held(why),
             look: Some(look),
             unsaved: None,
         };
         if !look.plan.actions.iter().any(|a| a.action == planned.action) {
-            return refused(why_not(planned, &look.plan, &look.judged), look);
+            return held(why_not(planned, &look.plan, &look.judged), look);
         }
         let fence = match self.guard.may_write(self.cloud.scope(), true).await {
             Ok(fence) => fence,
-            Err(why) => return refused(why, look),
+            Err(why) => return held(why, look),
         };
         let asked = Instant::now();
         let mut attempt = Attempt::new(planned.clone(), self.replica, fence, self.clock.now());
         // What is not written down is not begun: nobody could finish it.
         let not_begun = match self.ledger.put(&attempt).await {
-            Ok(()) => self.still_may(asked).await.err(),
-            Err(e) => Some(e.to_string()),
+            Ok(()) => self.still_may(asked).await.err().map(|why| HoldReason::NotBegun(Box::new(why))),
+            Err(e) => Some(HoldReason::LedgerUnusable(e.to_string())),
         };
         if let Some(why) = not_begun {
             // It may be in the ledger all the same, where somebody would take it up.
             attempt.outcome = Some(Outcome::Refused);
-            attempt.detail = format!("not begun: {why}");
+            attempt.detail = why.to_string();
             return StepResult {
                 unsaved: Some(attempt),
-                ..refused(format!("not begun: {why}"), look)
+                ..held(why, look)
             };
         }
         tracing::info!(
@@ -227,20 +221,20 @@ impl Executor<'_> {
             change = planned.change,
             "correcting"
         );
-        let progress = match &planned.action {
-            Action::RollOut { .. } | Action::RollBack { .. } => self.roll(&mut attempt, true).await,
-            _ => self.first_call(&mut attempt).await,
+        let progress = match planned.action.execution() {
+            Execution::Rollout(_) => self.advance_rollout(&mut attempt, true).await,
+            Execution::OneCall => self.first_call(&mut attempt).await,
         };
         self.stepped(attempt, progress, Some(look)).await
     }
 
     /// Takes an attempt further, whoever began it.
     pub async fn advance(&self, base: &Snapshot, mut attempt: Attempt) -> StepResult {
-        let is_rollout = matches!(attempt.action.action, Action::RollOut { .. } | Action::RollBack { .. });
+        let is_rollout = matches!(attempt.action.action.execution(), Execution::Rollout(_));
         let (progress, look) = match (attempt.step, is_rollout) {
             (Step::Begun, false) => self.resolve_doubt(base, &mut attempt).await,
             (Step::Called, false) => self.verify(base, &attempt).await,
-            _ => match self.roll(&mut attempt, false).await {
+            _ => match self.advance_rollout(&mut attempt, false).await {
                 // The service is steady: only a judgement ends a correction well.
                 Progress::Waits(pause, _) if pause.is_zero() => self.verify(base, &attempt).await,
                 other => (other, None),
@@ -275,7 +269,8 @@ impl Executor<'_> {
     async fn follow(&self, base: &Snapshot, mut stepped: StepResult) -> (Outcome, String) {
         loop {
             let attempt = match (stepped.progress, stepped.attempt) {
-                (Progress::Outcome(ended, detail), _) => return (ended, detail),
+                (Progress::Ended(outcome, detail), _) => return (outcome, detail),
+                (Progress::Held(why), _) => return (Outcome::Refused, why.to_string()),
                 (Progress::Waits(_, why), None) => return (Outcome::Refused, why),
                 (Progress::Waits(pause, _), Some(attempt)) => {
                     tokio::time::sleep(pause).await;
@@ -294,24 +289,24 @@ impl Executor<'_> {
                 Progress::Waits(Duration::ZERO, "AWS accepted the change".into())
             }
             Err(e) if holdfast_core::model::read_error::is_uncertain(&e) => Progress::Waits(
-                self.patience.consistency,
+                self.timeouts.consistency,
                 format!("whether it took effect is not known yet: {}", e.message),
             ),
-            Err(e) => Progress::Outcome(Outcome::Failed, e.message.clone()),
+            Err(e) => Progress::Ended(Outcome::Failed, e.message.clone()),
         }
     }
 
     /// A call whose answer is not known, lost on the way or with the process that made it: AWS itself tells.
     async fn resolve_doubt(&self, base: &Snapshot, attempt: &mut Attempt) -> (Progress, Option<Observation>) {
-        let (look, seen) = self.judge_again(base, attempt).await;
-        let progress = match (seen, self.doubt_left(attempt)) {
-            (Seen::Corrected, _) => Progress::Outcome(Outcome::Verified, CORRECTED.into()),
-            (Seen::Unread, _) => match self.wait(attempt, "it can't be read") {
-                Progress::Outcome(_, why) => Progress::Outcome(Outcome::Failed, format!("a call had no answer: {why}")),
-                waits @ Progress::Waits(..) => waits,
+        let (look, check) = self.judge_again(base, attempt).await;
+        let progress = match (check, self.doubt_left(attempt)) {
+            (Check::Corrected, _) => Progress::Ended(Outcome::Verified, CORRECTED.into()),
+            (Check::Unread, _) => match self.wait(attempt, "it can't be read") {
+                Progress::Ended(_, why) => Progress::Ended(Outcome::Failed, format!("a call had no answer: {why}")),
+                other => other,
             },
-            (Seen::Asked, Some(left)) => Progress::Waits(left, "whether the call took effect is not known yet".into()),
-            (Seen::Asked, None) => self.call_again(attempt, &look).await,
+            (Check::Asked, Some(left)) => Progress::Waits(left, "whether the call took effect is not known yet".into()),
+            (Check::Asked, None) => self.call_again(attempt, &look).await,
         };
         (progress, Some(look))
     }
@@ -320,20 +315,20 @@ impl Executor<'_> {
     async fn call_again(&self, attempt: &mut Attempt, look: &Observation) -> Progress {
         if !look.plan.actions.iter().any(|a| a.action == attempt.action.action) {
             let why = why_not(&attempt.action, &look.plan, &look.judged);
-            return Progress::Outcome(Outcome::Failed, format!("a call had no answer and no effect; {why}"));
+            return Progress::Ended(Outcome::Failed, format!("a call had no answer and no effect; {why}"));
         }
         match self.guard.may_write(self.cloud.scope(), true).await {
             Err(why) => {
-                return Progress::Outcome(Outcome::Failed, format!("a call had no answer and no effect; {why}"));
+                return Progress::Ended(Outcome::Failed, format!("a call had no answer and no effect; {why}"));
             }
             Ok(fence) => attempt.fence = attempt.fence.max(fence),
         }
         let asked = Instant::now();
         if let Err(why) = self.save_before_call(attempt, Step::Begun).await {
-            return Progress::Waits(self.patience.consistency, why);
+            return Progress::Waits(self.timeouts.consistency, why);
         }
         if let Err(why) = self.still_may(asked).await {
-            return Progress::Waits(self.patience.consistency, why);
+            return Progress::Waits(self.timeouts.consistency, why.to_string());
         }
         self.first_call(attempt).await
     }
@@ -341,7 +336,7 @@ impl Executor<'_> {
     /// How long a read may still be older than the call that was made last.
     fn doubt_left(&self, attempt: &Attempt) -> Option<Duration> {
         let passed = passed(attempt.step_at, self.clock.now());
-        self.patience
+        self.timeouts
             .consistency
             .checked_sub(passed)
             .filter(|left| !left.is_zero())
@@ -349,46 +344,46 @@ impl Executor<'_> {
 
     /// Looks whether a fresh judgement still asks for the action.
     async fn verify(&self, base: &Snapshot, attempt: &Attempt) -> (Progress, Option<Observation>) {
-        let (look, seen) = self.judge_again(base, attempt).await;
-        let progress = match seen {
-            Seen::Corrected => Progress::Outcome(Outcome::Verified, CORRECTED.into()),
-            Seen::Unread => self.wait(attempt, "it can't be read"),
-            Seen::Asked => self.wait(attempt, "a fresh read still shows what it should correct"),
+        let (look, check) = self.judge_again(base, attempt).await;
+        let progress = match check {
+            Check::Corrected => Progress::Ended(Outcome::Verified, CORRECTED.into()),
+            Check::Unread => self.wait(attempt, "it can't be read"),
+            Check::Asked => self.wait(attempt, "a fresh read still shows what it should correct"),
         };
         (progress, Some(look))
     }
 
-    async fn judge_again(&self, base: &Snapshot, attempt: &Attempt) -> (Observation, Seen) {
+    async fn judge_again(&self, base: &Snapshot, attempt: &Attempt) -> (Observation, Check) {
         let planned = &attempt.action;
-        let look = self.look(base, &planned.workload, None).await;
+        let look = self.observe(base, &planned.workload, None).await;
         let findings = || look.judged.findings.iter();
         let asked = findings().filter(|f| planned.findings.contains(&f.id)).any(|f| {
             let mut actions = f.remediation.iter().flat_map(|r| &r.actions);
             actions.any(|a| *a == planned.action)
         });
         let unread = findings().any(|f| f.verdict == Verdict::Unknown && planned.rules.contains(&f.rule));
-        let seen = match (unread, asked) {
-            (true, _) => Seen::Unread,
-            (false, true) => Seen::Asked,
-            (false, false) => Seen::Corrected,
+        let check = match (unread, asked) {
+            (true, _) => Check::Unread,
+            (false, true) => Check::Asked,
+            (false, false) => Check::Corrected,
         };
-        (look, seen)
+        (look, check)
     }
 
     /// Waits for what AWS carries out, or gives up.
     fn wait(&self, attempt: &Attempt, why: &str) -> Progress {
         let passed = passed(attempt.begun_at, self.clock.now());
-        if passed >= self.patience.stabilize {
+        if passed >= self.timeouts.stabilize {
             let detail = format!("AWS accepted the change, but after {} s {why}", passed.as_secs());
-            return Progress::Outcome(Outcome::Applied, detail);
+            return Progress::Ended(Outcome::Applied, detail);
         }
         Progress::Waits(self.pace(passed), why.to_owned())
     }
 
     /// Often at first, when most changes show, then an eighth of the time that has passed.
     fn pace(&self, passed: Duration) -> Duration {
-        let every = self.patience.poll;
-        let left = self.patience.stabilize.saturating_sub(passed);
+        let every = self.timeouts.poll;
+        let left = self.timeouts.stabilize.saturating_sub(passed);
         (passed / 8).clamp(every, every * 40).min(left.max(every))
     }
 
@@ -404,7 +399,7 @@ impl Executor<'_> {
     }
 
     /// Asks again whether this process is the one that acts, if it was asked too long ago.
-    async fn still_may(&self, asked: Instant) -> Result<(), String> {
+    async fn still_may(&self, asked: Instant) -> Result<(), HoldReason> {
         if asked.elapsed() < WORD_LASTS {
             return Ok(());
         }
@@ -426,14 +421,17 @@ impl Executor<'_> {
     /// Writes down how far an attempt has come. If that fails, what was written before still leads to the same end:
     /// whoever reads it finds out from AWS what was done since. False if it has ended, and the ledger may not know.
     async fn note(&self, attempt: &mut Attempt, progress: &Progress) -> bool {
-        let detail = match progress {
-            Progress::Outcome(ended, detail) => {
-                attempt.outcome = Some(*ended);
-                detail
+        attempt.detail = match progress {
+            Progress::Ended(outcome, detail) => {
+                attempt.outcome = Some(*outcome);
+                detail.clone()
             }
-            Progress::Waits(_, why) => why,
+            Progress::Held(why) => {
+                attempt.outcome = Some(Outcome::Refused);
+                why.to_string()
+            }
+            Progress::Waits(_, why) => why.clone(),
         };
-        detail.clone_into(&mut attempt.detail);
         let saved = self.save(attempt).await;
         if let Err(e) = &saved {
             tracing::warn!(attempt = attempt.id, error = %e, "how far a correction has come could not be written down");
@@ -442,13 +440,16 @@ impl Executor<'_> {
     }
 }
 
-fn why_not(planned: &PlannedAction, fresh: &Plan, judged: &Judged) -> String {
+fn why_not(planned: &PlannedAction, fresh: &Plan, judged: &Judged) -> HoldReason {
     let still = |id: &String| judged.findings.iter().any(|f| f.id == *id);
     if let Some(held) = fresh.held.iter().find(|h| planned.findings.contains(&h.finding)) {
-        return format!("not done: {}", held.reason);
+        return HoldReason::HeldNow {
+            code: held.code,
+            reason: held.reason.clone(),
+        };
     }
     if !planned.findings.iter().any(still) {
-        return "not done: it is no longer needed".into();
+        return HoldReason::NotNeeded;
     }
-    "not done: what it was planned on has changed since; plan again".into()
+    HoldReason::Changed
 }

@@ -10,37 +10,32 @@ use crate::attempt::{Attempt, Step};
 use crate::clock::passed;
 use crate::ports::Write;
 use holdfast_core::model::read_error::is_uncertain;
-use holdfast_core::model::remediation::{Action, revision_name};
-use holdfast_core::model::resources::Service;
+use holdfast_core::action::{Execution, Revision};
+use holdfast_core::model::hold::HoldReason;
+use holdfast_core::model::resources::{Service, revision_name};
 use holdfast_core::model::snapshot::ReadError;
 
 /// A rollout's place and its two revisions.
-struct Rollout {
+struct Revisions {
     cluster: String,
     service: String,
     before: String,
     after: Option<String>,
 }
 
-impl Rollout {
+impl Revisions {
     fn of(attempt: &Attempt) -> Option<Self> {
-        let (cluster, service, before, after) = match &attempt.action.action {
-            Action::RollOut {
-                cluster, service, base, ..
-            } => (cluster, service, base, attempt.revision.clone()),
-            Action::RollBack {
-                cluster,
-                service,
-                from,
-                to,
-            } => (cluster, service, from, Some(to.clone())),
-            _ => return None,
+        let Execution::Rollout(rollout) = attempt.action.action.execution() else {
+            return None;
         };
         Some(Self {
-            cluster: cluster.clone(),
-            service: service.clone(),
-            before: before.clone(),
-            after,
+            cluster: rollout.cluster.to_owned(),
+            service: rollout.service.to_owned(),
+            before: rollout.before.to_owned(),
+            after: match rollout.revision {
+                Revision::Register(_) => attempt.revision.clone(),
+                Revision::Existing(arn) => Some(arn.to_owned()),
+            },
         })
     }
 
@@ -51,9 +46,9 @@ impl Rollout {
 
 impl Executor<'_> {
     /// Takes a rollout as far as it goes now. A wait of nothing means that the service is steady.
-    pub(super) async fn roll(&self, attempt: &mut Attempt, mut fresh: bool) -> Progress {
-        let Some(mut rollout) = Rollout::of(attempt) else {
-            return Progress::Outcome(Outcome::Failed, "this is no rollout".into());
+    pub(super) async fn advance_rollout(&self, attempt: &mut Attempt, mut fresh: bool) -> Progress {
+        let Some(mut rollout) = Revisions::of(attempt) else {
+            return Progress::Ended(Outcome::Failed, "this is no rollout".into());
         };
         if attempt.step == Step::Begun {
             match self.revision(attempt, fresh).await {
@@ -70,30 +65,27 @@ impl Executor<'_> {
             fresh = true;
         }
         let Some(after) = rollout.after.clone() else {
-            return Progress::Outcome(Outcome::Failed, "the revision registered is not known".into());
+            return Progress::Ended(Outcome::Failed, "the revision registered is not known".into());
         };
         match attempt.step {
-            Step::Begun | Step::Registered => self.give(attempt, &rollout, &after, fresh).await,
-            Step::Called => self.stabilize(attempt, &rollout, &after).await,
-            Step::GoingBack | Step::SetBack => self.go_back(attempt, &rollout, &after).await,
+            Step::Begun | Step::Registered => self.update_service(attempt, &rollout, &after, fresh).await,
+            Step::Called => self.await_steady(attempt, &rollout, &after).await,
+            Step::GoingBack | Step::SetBack => self.revert(attempt, &rollout, &after).await,
         }
     }
 
     /// The revision to run: registered now, or found, if an earlier call may have registered it.
     async fn revision(&self, attempt: &mut Attempt, fresh: bool) -> Result<String, Progress> {
-        let Action::RollOut { base, changes, .. } = &attempt.action.action else {
-            let Action::RollBack { to, .. } = &attempt.action.action else {
-                return Err(Progress::Outcome(Outcome::Failed, "this is no rollout".into()));
-            };
-            if !fresh {
-                // The service is given its revision only after the next step was written down. Whether that is still
-                // wanted, and allowed, a new attempt decides.
-                let why = "not begun: the process that was about to do it stopped before";
-                return Err(Progress::Outcome(Outcome::Refused, why.into()));
-            }
-            return Ok(to.clone());
+        let Execution::Rollout(rollout) = attempt.action.action.execution() else {
+            return Err(Progress::Ended(Outcome::Failed, "this is no rollout".into()));
         };
-        let (base, changes) = (base.clone(), changes.clone());
+        let (base, changes) = match rollout.revision {
+            // The service is given its revision only after the next step was written down. Whether that is still
+            // wanted, and allowed, a new attempt decides.
+            Revision::Existing(_) if !fresh => return Err(Progress::Held(HoldReason::Stopped)),
+            Revision::Existing(arn) => return Ok(arn.to_owned()),
+            Revision::Register(changes) => (rollout.before.to_owned(), changes.to_vec()),
+        };
         if !fresh {
             match self.cloud.registered(&base, &attempt.id).await {
                 Ok(Some(found)) => return Ok(found),
@@ -106,7 +98,7 @@ impl Executor<'_> {
             }
             // Nobody registered it, and whether it is still wanted was judged long ago: a new attempt decides.
             let why = "the revision was never registered: the process that began it stopped before";
-            return Err(Progress::Outcome(Outcome::Failed, why.into()));
+            return Err(Progress::Ended(Outcome::Failed, why.into()));
         }
         let write = Write::Register {
             base: &base,
@@ -117,27 +109,27 @@ impl Executor<'_> {
         match self.cloud.write(write).await {
             Ok(Some(revision)) => Ok(revision),
             Ok(None) => Err(Progress::Waits(
-                self.patience.consistency,
+                self.timeouts.consistency,
                 "AWS named no revision".into(),
             )),
             Err(e) if is_uncertain(&e) => Err(Progress::Waits(
-                self.patience.consistency,
+                self.timeouts.consistency,
                 format!("whether the revision was registered is not known yet: {}", e.message),
             )),
-            Err(e) => Err(Progress::Outcome(Outcome::Failed, e.message.clone())),
+            Err(e) => Err(Progress::Ended(Outcome::Failed, e.message.clone())),
         }
     }
 
     /// Gives the service its new revision, unless it has it, or another one by now.
-    async fn give(&self, attempt: &mut Attempt, r: &Rollout, after: &str, fresh: bool) -> Progress {
+    async fn update_service(&self, attempt: &mut Attempt, r: &Revisions, after: &str, fresh: bool) -> Progress {
         match self.cloud.service(&r.cluster, &r.service).await {
             Err(e) => return self.again(attempt, e.message.clone()),
             Ok(None) => return gone(r),
             Ok(Some(service)) if service.task_definition == after => {
                 self.enter(attempt, Step::Called);
-                return Progress::Waits(self.patience.poll, "the service was given the revision".into());
+                return Progress::Waits(self.timeouts.poll, "the service was given the revision".into());
             }
-            Ok(Some(service)) if service.task_definition != r.before => return taken_over(r, &service),
+            Ok(Some(service)) if service.task_definition != r.before => return superseded(r, &service),
             Ok(Some(_)) => {}
         }
         if let (false, Some(left)) = (fresh, self.doubt_left(attempt)) {
@@ -146,34 +138,34 @@ impl Executor<'_> {
                 "whether the service was given the revision is not known yet".into(),
             );
         }
-        if !fresh && matches!(attempt.action.action, Action::RollBack { .. }) {
+        if !fresh && is_existing(attempt) {
             // Nothing was done yet, and whether it is still wanted, and allowed, was judged long ago: a new attempt decides.
             let why = "the service was never given the revision: the call had no effect, or was never made";
-            return Progress::Outcome(Outcome::Failed, why.into());
+            return Progress::Ended(Outcome::Failed, why.into());
         }
         match self.guard.may_write(self.cloud.scope(), false).await {
             Ok(fence) => attempt.fence = attempt.fence.max(fence),
-            Err(why) => return self.again(attempt, why),
+            Err(why) => return self.again(attempt, why.to_string()),
         }
         let asked = Instant::now();
         if !fresh && let Err(why) = self.save_before_call(attempt, Step::Registered).await {
             return self.again(attempt, why);
         }
         if let Err(why) = self.still_may(asked).await {
-            return self.again(attempt, why);
+            return self.again(attempt, why.to_string());
         }
         match self.update(r, after).await {
             Ok(()) => {
                 self.enter(attempt, Step::Called);
-                Progress::Waits(self.patience.poll, "the service was given the revision".into())
+                Progress::Waits(self.timeouts.poll, "the service was given the revision".into())
             }
-            Err(e) if is_uncertain(&e) => Progress::Waits(self.patience.consistency, e.message.clone()),
-            Err(e) => Progress::Outcome(Outcome::Failed, e.message.clone()),
+            Err(e) if is_uncertain(&e) => Progress::Waits(self.timeouts.consistency, e.message.clone()),
+            Err(e) => Progress::Ended(Outcome::Failed, e.message.clone()),
         }
     }
 
     /// Waits until the service runs nothing but `after`, as many as wanted.
-    async fn stabilize(&self, attempt: &mut Attempt, r: &Rollout, after: &str) -> Progress {
+    async fn await_steady(&self, attempt: &mut Attempt, r: &Revisions, after: &str) -> Progress {
         let service = match self.cloud.service(&r.cluster, &r.service).await {
             Ok(Some(service)) => service,
             Ok(None) => return gone(r),
@@ -181,30 +173,30 @@ impl Executor<'_> {
             Err(e) => return self.overdue(attempt, r, after, &e.message).await,
         };
         if service.task_definition == r.before && self.doubt_left(attempt).is_some() {
-            return Progress::Waits(self.patience.poll, "the service does not show the revision yet".into());
+            return Progress::Waits(self.timeouts.poll, "the service does not show the revision yet".into());
         }
         match state(&service, after, &r.before) {
             State::Steady => Progress::Waits(Duration::ZERO, "the service is steady".into()),
             State::Moving(how) => self.overdue(attempt, r, after, &how).await,
-            State::TakenOver => taken_over(r, &service),
-            State::Failed(why) => self.rollback(attempt, r, after, why).await,
+            State::Superseded => superseded(r, &service),
+            State::Failed(why) => self.give_up(attempt, r, after, why).await,
         }
     }
 
-    async fn overdue(&self, attempt: &mut Attempt, r: &Rollout, after: &str, last: &str) -> Progress {
+    async fn overdue(&self, attempt: &mut Attempt, r: &Revisions, after: &str, last: &str) -> Progress {
         // Since the service was given the revision: a process may have been gone for long before.
         let passed = passed(attempt.step_at, self.clock.now());
-        if passed < self.patience.stabilize {
+        if passed < self.timeouts.stabilize {
             return Progress::Waits(self.pace(passed), last.to_owned());
         }
         let why = format!(
             "it was not steady within {} s: {last}",
-            self.patience.stabilize.as_secs()
+            self.timeouts.stabilize.as_secs()
         );
-        self.rollback(attempt, r, after, why).await
+        self.give_up(attempt, r, after, why).await
     }
 
-    async fn rollback(&self, attempt: &mut Attempt, r: &Rollout, after: &str, why: String) -> Progress {
+    async fn give_up(&self, attempt: &mut Attempt, r: &Revisions, after: &str, why: String) -> Progress {
         tracing::warn!(
             service = r.name(),
             revision = revision_name(after),
@@ -215,11 +207,11 @@ impl Executor<'_> {
         if let Err(why) = self.save_before_call(attempt, Step::GoingBack).await {
             return self.again(attempt, why);
         }
-        self.go_back(attempt, r, after).await
+        self.revert(attempt, r, after).await
     }
 
     /// Sets the service back, however often that takes: a service is not left on a revision that failed.
-    async fn go_back(&self, attempt: &mut Attempt, r: &Rollout, after: &str) -> Progress {
+    async fn revert(&self, attempt: &mut Attempt, r: &Revisions, after: &str) -> Progress {
         let why = attempt.detail.clone();
         let failed = match self.cloud.service(&r.cluster, &r.service).await {
             Ok(None) => return gone(r),
@@ -229,24 +221,24 @@ impl Executor<'_> {
                     return Progress::Waits(left, why);
                 }
                 let detail = format!("{why}; {} runs {} again", r.name(), revision_name(&r.before));
-                return Progress::Outcome(Outcome::Reverted, detail);
+                return Progress::Ended(Outcome::Reverted, detail);
             }
-            Ok(Some(service)) if service.task_definition != after => return taken_over(r, &service),
-            Ok(Some(_)) => match self.set_back(attempt, r).await {
-                Ok(()) => return Progress::Waits(self.patience.poll, why),
+            Ok(Some(service)) if service.task_definition != after => return superseded(r, &service),
+            Ok(Some(_)) => match self.restore(attempt, r).await {
+                Ok(()) => return Progress::Waits(self.timeouts.poll, why),
                 Err(failed) => failed,
             },
             Err(e) => e.message.clone(),
         };
-        let passed = passed(attempt.begun_at, self.clock.now()).saturating_sub(self.patience.stabilize);
-        if passed >= self.patience.rollback.min(self.patience.stabilize * 4) {
+        let passed = passed(attempt.begun_at, self.clock.now()).saturating_sub(self.timeouts.stabilize);
+        if passed >= self.timeouts.rollback.min(self.timeouts.stabilize * 4) {
             let before = revision_name(&r.before);
             let detail = format!(
                 "{why}; going back to {before} failed too: {failed}. Run: aws ecs update-service --cluster {} --service \
                  {} --task-definition {}",
                 r.cluster, r.service, r.before
             );
-            return Progress::Outcome(Outcome::Applied, detail);
+            return Progress::Ended(Outcome::Applied, detail);
         }
         tracing::warn!(
             service = r.name(),
@@ -257,19 +249,18 @@ impl Executor<'_> {
         Progress::Waits(self.pace(passed), why)
     }
 
-    async fn set_back(&self, attempt: &mut Attempt, r: &Rollout) -> Result<(), String> {
+    async fn restore(&self, attempt: &mut Attempt, r: &Revisions) -> Result<(), String> {
         if let (Step::SetBack, Some(_)) = (attempt.step, self.doubt_left(attempt)) {
             return Err("the service does not show it yet".into());
         }
-        attempt.fence = attempt
-            .fence
-            .max(self.guard.may_write(self.cloud.scope(), false).await?);
+        let token = self.guard.may_write(self.cloud.scope(), false).await;
+        attempt.fence = attempt.fence.max(token.map_err(|why| why.to_string())?);
         self.update(r, &r.before).await.map_err(|e| e.message.clone())?;
         self.enter(attempt, Step::SetBack);
         Ok(())
     }
 
-    async fn update(&self, r: &Rollout, revision: &str) -> Result<(), std::sync::Arc<ReadError>> {
+    async fn update(&self, r: &Revisions, revision: &str) -> Result<(), std::sync::Arc<ReadError>> {
         let write = Write::Update {
             cluster: &r.cluster,
             service: &r.service,
@@ -281,31 +272,39 @@ impl Executor<'_> {
     /// Something outside does not let the attempt go on: later, but not for ever.
     fn again(&self, attempt: &Attempt, why: String) -> Progress {
         let passed = passed(attempt.begun_at, self.clock.now());
-        if passed > self.patience.rollback {
-            return Progress::Outcome(Outcome::Failed, why);
+        if passed > self.timeouts.rollback {
+            return Progress::Ended(Outcome::Failed, why);
         }
         Progress::Waits(self.pace(passed).max(Duration::from_secs(1)), why)
     }
 }
 
-fn gone(r: &Rollout) -> Progress {
-    Progress::Outcome(Outcome::Failed, format!("{} is gone, or no longer tagged", r.name()))
+fn gone(r: &Revisions) -> Progress {
+    Progress::Ended(Outcome::Failed, format!("{} is gone, or no longer tagged", r.name()))
 }
 
-fn taken_over(r: &Rollout, service: &Service) -> Progress {
+fn superseded(r: &Revisions, service: &Service) -> Progress {
     let detail = format!(
         "{} was given {} by someone else meanwhile; it is left to them",
         r.name(),
         revision_name(&service.task_definition)
     );
-    Progress::Outcome(Outcome::Failed, detail)
+    Progress::Ended(Outcome::Failed, detail)
+}
+
+/// Whether the service is given a revision that was there before.
+fn is_existing(attempt: &Attempt) -> bool {
+    match attempt.action.action.execution() {
+        Execution::Rollout(rollout) => matches!(rollout.revision, Revision::Existing(_)),
+        Execution::OneCall => false,
+    }
 }
 
 enum State {
     Steady,
     Moving(String),
     Failed(String),
-    TakenOver,
+    Superseded,
 }
 
 fn state(service: &Service, revision: &str, before: &str) -> State {
@@ -326,7 +325,7 @@ fn state(service: &Service, revision: &str, before: &str) -> State {
             None if service.task_definition == before => {
                 State::Failed(format!("ECS, or someone else, went back to {shown}"))
             }
-            None if service.task_definition != revision => State::TakenOver,
+            None if service.task_definition != revision => State::Superseded,
             None => State::Moving(format!("the primary deployment is still {shown}")),
         };
     }

@@ -11,7 +11,7 @@
 use holdfast_core::model::finding::{Kind, ResourceRef};
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::policy::{Risk, Severity};
-use holdfast_core::model::remediation::Action;
+use holdfast_core::action::{Action, ClosePublicAccess};
 use holdfast_core::plan::PlannedAction;
 use jiff::{SignedDuration, Timestamp};
 
@@ -47,9 +47,9 @@ pub fn scope(region: &str) -> Scope {
 
 /// An attempt, begun at so many seconds, under a lease's token.
 pub fn attempt(scope: &Scope, workload: &str, seconds: i64, fence: u64) -> Attempt {
-    let action = Action::ClosePublicAccess {
+    let action = Action::ClosePublicAccess(ClosePublicAccess {
         instance: format!("{workload}-db"),
-    };
+    });
     let arn = scope.arn("rds", &format!("db:{workload}-db"));
     let planned = PlannedAction {
         id: format!("{:016x}", workload.chars().count()),

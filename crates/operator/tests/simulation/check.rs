@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdfast_core::judge::judge;
 use holdfast_core::model::key::Scope;
-use holdfast_core::model::remediation::Action;
+use holdfast_core::action::{Action, RollBack, RollOut};
 use holdfast_core::model::snapshot::{Seen, Snapshot};
 use holdfast_core::plan::plan;
 use holdfast_operator::attempt::{Attempt, Outcome};
@@ -109,7 +109,7 @@ impl Sim {
             .ok_or("a call of no attempt that is open in the ledger")?;
         let is_first = match (call, &attempt.action.action) {
             (Call::Correct(_) | Call::Register { .. }, _) => true,
-            (Call::Update { revision, .. }, Action::RollBack { to, .. }) => revision == to,
+            (Call::Update { revision, .. }, Action::RollBack(RollBack { to, .. })) => revision == to,
             (Call::Update { .. }, _) => false,
         };
         if is_first {
@@ -331,11 +331,11 @@ fn belongs(call: &Call, attempt: &Attempt) -> bool {
                 workload,
                 attempt: id,
             },
-            Action::RollOut {
+            Action::RollOut(RollOut {
                 base: from,
                 changes: planned,
                 ..
-            },
+            }),
         ) => id == &attempt.id && base == from && changes == planned && workload == &attempt.action.workload,
         (
             Call::Update {
@@ -343,12 +343,12 @@ fn belongs(call: &Call, attempt: &Attempt) -> bool {
                 service,
                 revision,
             },
-            Action::RollOut {
+            Action::RollOut(RollOut {
                 cluster: c,
                 service: s,
                 base,
                 ..
-            },
+            }),
         ) => cluster == c && service == s && (revision == base || Some(revision) == attempt.revision.as_ref()),
         (
             Call::Update {
@@ -356,12 +356,12 @@ fn belongs(call: &Call, attempt: &Attempt) -> bool {
                 service,
                 revision,
             },
-            Action::RollBack {
+            Action::RollBack(RollBack {
                 cluster: c,
                 service: s,
                 from,
                 to,
-            },
+            }),
         ) => cluster == c && service == s && (revision == from || revision == to),
         _ => false,
     }
@@ -376,8 +376,8 @@ fn may_update(
     revision: &str,
 ) -> Result<(), String> {
     let (base, after) = match &attempt.action.action {
-        Action::RollOut { base, .. } => (base, attempt.revision.as_ref()),
-        Action::RollBack { from, to, .. } => (from, Some(to)),
+        Action::RollOut(RollOut { base, .. }) => (base, attempt.revision.as_ref()),
+        Action::RollBack(RollBack { from, to, .. }) => (from, Some(to)),
         _ => return Ok(()),
     };
     let arn = timeline.now().service_arn(cluster, service);

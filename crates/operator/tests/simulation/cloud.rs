@@ -9,7 +9,7 @@ use holdfast_core::model::resources::Service;
 use holdfast_core::model::snapshot::{Seen, Snapshot};
 use holdfast_operator::attempt::{Attempt, FindingRecord, History};
 use holdfast_operator::clock::Clock;
-use holdfast_operator::focus::Focus;
+use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::lease::MemoryStore;
 use holdfast_operator::ports::PauseSwitch;
 use holdfast_operator::ports::{Cloud, Write};
@@ -105,7 +105,7 @@ impl Cloud for SimCloud {
         snapshot
     }
 
-    async fn refresh(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
+    async fn refresh(&self, base: &Snapshot, set: &RefreshSet, now: Timestamp) -> Snapshot {
         self.process.goes_on().await;
         self.wait().await;
         let sim = &self.process.sim;

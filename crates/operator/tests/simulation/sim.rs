@@ -335,7 +335,7 @@ impl Sim {
 }
 
 fn subject(call: &Call) -> Option<Subject> {
-    use holdfast_core::model::remediation::{Action, Database};
+    use holdfast_core::action::{Action, ClosePublicAccess, ConfigureDatabase, Database, RaiseRetention, RestoreSecret, RevokeIngress};
     Some(match call {
         Call::Update { cluster, service, .. } => Subject::Service {
             cluster: cluster.clone(),
@@ -343,17 +343,17 @@ fn subject(call: &Call) -> Option<Subject> {
         },
         Call::Register { .. } => return None,
         Call::Correct(action) => match action {
-            Action::ClosePublicAccess { instance: id }
-            | Action::RaiseRetention {
+            Action::ClosePublicAccess(ClosePublicAccess { instance: id })
+            | Action::RaiseRetention(RaiseRetention {
                 database: Database::Instance(id),
                 ..
-            }
-            | Action::Configure {
+            })
+            | Action::ConfigureDatabase(ConfigureDatabase {
                 database: Database::Instance(id),
                 ..
-            } => Subject::DbInstance(id.clone()),
-            Action::RevokeIngress { group, .. } => Subject::SecurityGroup(group.clone()),
-            Action::RestoreSecret { secret } => Subject::Secret(secret.clone()),
+            }) => Subject::DbInstance(id.clone()),
+            Action::RevokeIngress(RevokeIngress { group, .. }) => Subject::SecurityGroup(group.clone()),
+            Action::RestoreSecret(RestoreSecret { secret }) => Subject::Secret(secret.clone()),
             _ => return None,
         },
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_core::model::key::{Scope, Subject};
-use holdfast_core::model::remediation::{Action, Database, DatabaseSetting, SecretChange};
+use holdfast_core::action::{Action, ClosePublicAccess, ConfigureDatabase, Database, DatabaseSetting, RaiseRetention, RestoreSecret, RevokeIngress, SecretChange};
 use holdfast_core::model::resources::{DbInstance, Deployment, Secret, SecurityGroup, Service, Subnet, TaskDefinition};
 use holdfast_core::model::tags::Tags;
 use jiff::Timestamp;
@@ -135,7 +135,7 @@ impl World {
     fn correct(&mut self, action: &Action) -> Result<Done, &'static str> {
         let mut done = Done::default();
         match action {
-            Action::ClosePublicAccess { instance } => {
+            Action::ClosePublicAccess(ClosePublicAccess { instance }) => {
                 let db = self.modifiable(instance)?;
                 done.no_change = !db.publicly_accessible;
                 if db.publicly_accessible {
@@ -143,11 +143,11 @@ impl World {
                     done.later.push((ms(500, 40_000), Later::Private(instance.clone())));
                 }
             }
-            Action::RaiseRetention {
+            Action::RaiseRetention(RaiseRetention {
                 database: Database::Instance(id),
                 to,
                 ..
-            } => {
+            }) => {
                 let db = self.modifiable(id)?;
                 done.no_change = db.backup_retention_days >= *to;
                 if !done.no_change {
@@ -155,10 +155,10 @@ impl World {
                     done.later.push((ms(500, 20_000), Later::Retention(id.clone(), *to)));
                 }
             }
-            Action::Configure {
+            Action::ConfigureDatabase(ConfigureDatabase {
                 database: Database::Instance(id),
                 setting: DatabaseSetting::DeletionProtection,
-            } => {
+            }) => {
                 let db = self.modifiable(id)?;
                 done.no_change = db.deletion_protection;
                 if fastrand::bool() {
@@ -167,7 +167,7 @@ impl World {
                     done.later.push((ms(100, 10_000), Later::Protected(id.clone())));
                 }
             }
-            Action::RevokeIngress { group, rule } => {
+            Action::RevokeIngress(RevokeIngress { group, rule }) => {
                 let group = self.groups.get_mut(group).ok_or("InvalidGroup.NotFound")?;
                 let before = group.ingress.len();
                 group.ingress.retain(|r| r.id != rule.id);
@@ -176,7 +176,7 @@ impl World {
                     return Err("InvalidSecurityGroupRuleId.NotFound");
                 }
             }
-            Action::RestoreSecret { secret } => {
+            Action::RestoreSecret(RestoreSecret { secret }) => {
                 let secret = self.secrets.get_mut(secret).ok_or("ResourceNotFoundException")?;
                 done.no_change = secret.deleted_at.take().is_none();
             }
