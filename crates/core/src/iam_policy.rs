@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::config::{Config, Inspect};
 use crate::model::policy::Mode;
 use crate::rules::REGISTRY;
+use crate::rules::settings::{is_enabled, may_correct};
 
 /// What every sweep reads, whichever rules are enabled: it looks for workloads, and for what they share with others.
 const SWEEP: &[&str] = &[
@@ -90,11 +91,11 @@ fn of_target(config: &Config, mode: Mode) -> Vec<Value> {
     let mut actions: BTreeSet<&str> = SWEEP.iter().chain(ON_DEMAND).copied().collect();
     for meta in REGISTRY.iter().map(|r| r.meta()) {
         let settings = config.rule(meta.id);
-        if !config.judges(meta) {
+        if !is_enabled(meta, config) {
             continue;
         }
         actions.extend(meta.reads);
-        if mode == Mode::Enforce && settings.mode != Some(Mode::Audit) && config.corrects(meta) {
+        if mode == Mode::Enforce && settings.mode != Some(Mode::Audit) && may_correct(meta, config) {
             actions.extend(meta.writes);
         }
     }

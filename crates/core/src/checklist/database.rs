@@ -306,12 +306,7 @@ fn ingress(list: &List<'_>, database: &Database<'_>) -> Answer {
         .iter()
         .filter(|(r, _)| {
             r.is_single_address()
-                && !list
-                    .w
-                    .params
-                    .allowed_cidrs
-                    .iter()
-                    .any(|net| matches!(&r.source, crate::model::resources::Source::Cidr(c) if net.contains(c)))
+                && !matches!(&r.source, crate::model::resources::Source::Cidr(c) if list.w.params.allowed_ingress.contains(c))
         })
         .map(|(_, told)| told.as_str())
         .collect();

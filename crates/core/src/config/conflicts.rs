@@ -1,13 +1,13 @@
-//! What no single key shows: keys that contradict each other.
+//! Finds keys that contradict each other, which the schema can't see.
 //!
-//! These look at the tree, not at a [`super::Config`], so that they are reported together with all other faults.
+//! This reads the tree, not a [`super::Config`], so that contradictions are reported together with all other faults.
 
 use std::collections::HashMap;
 
+use super::change_windows::{self, WindowError};
 use super::forms::role_account;
 use super::settings::ChangeWindow;
 use super::tree::{Fault, Node, Place, quote};
-use crate::plan::windows;
 
 /// All faults of the tree in one list.
 pub(super) fn find(root: &Node) -> Vec<Fault> {
@@ -72,7 +72,7 @@ fn events(root: &Node, faults: &mut Vec<Fault>) {
 
 fn targets(root: &Node, faults: &mut Vec<Fault>) {
     let Some(targets) = root.entry("targets") else { return };
-    // No region stands for the caller's default one, which two targets of one account would share as well.
+    // A target without regions takes the caller's default region, which two targets of one account would share.
     let mut seen: HashMap<(&str, Option<&str>), Place> = HashMap::new();
     for (i, target) in targets.node.items().iter().enumerate() {
         let given = |key: &str| target.entry(key).filter(|e| !e.node.is_null());
@@ -100,7 +100,7 @@ fn targets(root: &Node, faults: &mut Vec<Fault>) {
         if named.is_empty() {
             named.push((None, target.place));
         }
-        // Twice within one target is the list's own fault and told there.
+        // A region named twice within one target is a fault of its list, which the schema reports.
         named.sort_unstable();
         named.dedup_by_key(|(region, _)| *region);
         for (region, place) in named {
@@ -119,7 +119,7 @@ fn targets(root: &Node, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Windows that could never open because nobody can tell when.
+/// Windows that would never open, since their expression or time zone means nothing.
 fn change_windows(root: &Node, faults: &mut Vec<Fault>) {
     let Some(windows) = root.at(&["safety", "change_windows"]) else {
         return;
@@ -135,21 +135,23 @@ fn change_windows(root: &Node, faults: &mut Vec<Fault>) {
                 .unwrap_or("UTC")
                 .to_owned(),
         };
-        let place = match windows::check(&window) {
-            Ok(()) => continue,
-            Err(windows::WindowError::TimeZone(_)) => given("time_zone").map_or(item.place, |e| e.node.place),
-            Err(windows::WindowError::Cron(_)) => cron.node.place,
+        let Err(error) = change_windows::validate(&window) else {
+            continue;
         };
-        let what = match windows::check(&window) {
-            Err(windows::WindowError::TimeZone(zone)) => {
+        let (place, what) = match error {
+            WindowError::TimeZone(zone) => (
+                given("time_zone").map_or(item.place, |e| e.node.place),
                 format!(
                     "time_zone: {} is no IANA time zone; write it like Europe/Berlin or UTC",
                     quote(&zone)
-                )
-            }
-            _ => format!(
-                "cron: {} is no cron expression of five fields (minute hour day-of-month month day-of-week)",
-                quote(&window.cron)
+                ),
+            ),
+            WindowError::Cron(cron_text) => (
+                cron.node.place,
+                format!(
+                    "cron: {} is no cron expression of five fields (minute hour day-of-month month day-of-week)",
+                    quote(&cron_text)
+                ),
             ),
         };
         faults.push(Fault::new(place, format!("safety.change_windows[{i}].{what}")));

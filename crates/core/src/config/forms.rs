@@ -1,7 +1,7 @@
 //! Texts with a form of their own: durations, CIDR blocks, account ids and so on.
 //!
 //! A field names its form through a marker type (`#[schemars(with = "forms::Account")]`), which puts it into the JSON
-//! Schema as `pattern`, for editors, and as `x-form`, by which the check of a configuration finds [`Form::check`] again.
+//! Schema as `pattern`, for editors, and as `x-form`, by which the validation of a configuration finds the form again.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -76,37 +76,24 @@ pub fn format_duration(duration: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// For `#[serde(with = ...)]` on a [`Duration`]: text such as `15m`.
+/// For `#[serde(with = ...)]` on a [`Duration`] or an [`Option`] of one: text such as `15m`.
 pub(super) mod duration {
     use super::{Deserialize, Deserializer, Duration, Serializer, format_duration, parse_duration};
 
-    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format_duration(*duration))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse_duration(&text).map_err(|e| serde::de::Error::custom(format!("{text:?} {e}")))
-    }
-}
-
-/// For `#[serde(with = ...)]` on an [`Option`] of a [`Duration`].
-pub(super) mod optional_duration {
-    use super::{Deserialize, Deserializer, Duration, Serializer, duration, format_duration};
-
-    #[allow(clippy::ref_option)] // serde's signature
-    pub fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        match duration {
-            Some(duration) => serializer.serialize_some(&format_duration(*duration)),
+    pub fn serialize<D: Copy + Into<Option<Duration>>, S: Serializer>(
+        duration: &D,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match (*duration).into() {
+            Some(duration) => serializer.serialize_str(&format_duration(duration)),
             None => serializer.serialize_none(),
         }
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        #[derive(Deserialize)]
-        struct Given(#[serde(with = "duration")] Duration);
-        Ok(Option::<Given>::deserialize(deserializer)?.map(|g| g.0))
+    pub fn deserialize<'de, T: From<Duration>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let duration = parse_duration(&text).map_err(|e| serde::de::Error::custom(format!("{text:?} {e}")))?;
+        Ok(duration.into())
     }
 }
 
@@ -161,7 +148,7 @@ impl<'de> Deserialize<'de> for Percent {
     }
 }
 
-/// Defines [`Form`], and for each of its variants a marker type that stands for it in schemas.
+/// Defines [`Form`], and for each of its variants a marker type that names it in schemas.
 macro_rules! forms {
     ($($(#[doc = $doc:literal])+ $form:ident $name:literal $pattern:literal $example:literal;)+) => {
         /// A kind of text with a form of its own.

@@ -1,13 +1,13 @@
-//! From a file or a text to a [`Config`], or to everything that is wrong with it.
+//! Reads a file or a text into a [`Config`], or into everything that is wrong with it.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::conflicts;
+use super::schema::schema;
 use super::settings::Config;
 use super::tree::{self, Fault, Node, Place};
-use super::{check, schema};
+use super::{conflicts, validate};
 
 /// Far above any real configuration; keeps a wrong path (a disk image, `/dev/zero`) from filling the memory.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -133,15 +133,15 @@ pub fn load_text(source_name: &str, text: &str, known_rules: &[&str]) -> Result<
     let (root, mut faults) = tree::parse(text);
     let mut config = Config::default();
     if let Some(root) = &root {
-        let (json, wrong) = check::check(root, &schema(known_rules));
-        faults.extend(wrong);
         faults.extend(conflicts::find(root));
-        if faults.is_empty() {
-            match serde_json::from_value(json) {
+        match validate::validate(root, &schema(known_rules)) {
+            Err(wrong) => faults.extend(wrong),
+            Ok(_) if !faults.is_empty() => {}
+            Ok(json) => match serde_json::from_value(json) {
                 Ok(read) => config = read,
                 // The schema lets through what the structs refuse: our mistake, which tests look for.
                 Err(e) => faults.push(Fault::new(root.place, e.to_string())),
-            }
+            },
         }
     }
     if faults.is_empty() {

@@ -1,12 +1,14 @@
-//! The parameters of rules: for every workload, and for one.
+//! The parameters of rules. Each is declared once, below; its default, its key under `defaults`, its optional key under
+//! `workloads.<name>`, their JSON Schema and the merged view that rules read all follow from that.
 
 use std::time::Duration;
 
 use ipnet::IpNet;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::forms::{self, duration, optional_duration};
+use super::forms::{self, duration};
 
 /// Where a workload's data belongs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,176 +32,216 @@ pub enum Migrations {
     Required,
 }
 
-/// Parameters of rules for every workload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Defaults {
-    /// Where data belongs.
-    pub datastore: Datastore,
-    /// Environment variables of which one must come from a secret.
-    #[schemars(with = "Vec<forms::EnvName>", extend("uniqueItems" = true))]
-    pub secret_env: Vec<String>,
-    /// Absolute paths inside the containers that must be durable.
-    #[schemars(with = "Vec<forms::AbsolutePath>", extend("uniqueItems" = true))]
-    pub data_paths: Vec<String>,
-    /// Fewest days of database backups, 0 to 35.
-    #[schemars(range(max = 35))]
-    pub backup_retention_days: u32,
-    /// Who may reach a database besides the workload's own services.
-    pub allowed_ingress: AllowedIngress,
-    /// How many times the allocated storage the ceiling of storage autoscaling must be; at least 1.
-    #[schemars(range(min = 1, max = 100))]
-    pub storage_headroom: u32,
-    /// How old the latest restorable time may be.
-    #[serde(with = "duration")]
-    #[schemars(with = "forms::Span")]
-    pub restore_point_age: Duration,
-    /// How long before its end a server certificate is reported.
-    #[serde(with = "duration")]
-    #[schemars(with = "forms::Span")]
-    pub certificate_notice: Duration,
-    /// How long a database may go without a service that refers to it.
-    #[serde(with = "duration")]
-    #[schemars(with = "forms::Span")]
-    pub abandoned_after: Duration,
-    /// How old the last rotation of a secret may be.
-    #[serde(with = "duration")]
-    #[schemars(with = "forms::Span")]
-    pub rotation_age: Duration,
-    /// How long a deployment may be in progress.
-    #[serde(with = "duration")]
-    #[schemars(with = "forms::Span")]
-    pub deployment_timeout: Duration,
-    /// Texts in a log, exactly as written, that tell of a database inside the container.
-    #[schemars(with = "Vec<forms::NonEmpty>", extend("uniqueItems" = true))]
-    pub builtin_database_patterns: Vec<String>,
-    /// A text in a log, exactly as written, that tells of a connection to the database. Absent: none is looked for.
-    #[schemars(with = "Option<forms::NonEmpty>")]
-    pub database_log_pattern: Option<String>,
-    /// PostgreSQL extensions that `diagnose --connect` looks for.
-    #[schemars(with = "Vec<forms::NonEmpty>", extend("uniqueItems" = true))]
-    pub required_extensions: Vec<String>,
-    /// Whether a workload must have a migration task definition.
-    pub migrations: Migrations,
+/// A value that a more specific part of the configuration can override, as a whole or in part.
+pub trait Overridable {
+    /// What overrides it; its default overrides nothing.
+    type Override: Default + PartialEq;
+
+    /// The value with `own` laid over it.
+    #[must_use]
+    fn overridden_by(&self, own: &Self::Override) -> Self;
 }
 
-impl Default for Defaults {
-    fn default() -> Self {
-        let names = ["CODER_POSTGRES_URL", "CODER_PG_CONNECTION_URL", "DATABASE_URL"];
-        Self {
-            datastore: Datastore::Postgres,
-            secret_env: names.map(str::to_owned).to_vec(),
-            data_paths: vec!["/home/coder/.config/coderv2".to_owned()],
-            backup_retention_days: 7,
-            allowed_ingress: AllowedIngress::default(),
-            storage_headroom: 2,
-            // AWS keeps it within five minutes of now while an instance is well.
-            restore_point_age: Duration::from_mins(30),
-            certificate_notice: Duration::from_hours(60 * 24),
-            abandoned_after: Duration::from_hours(48),
-            rotation_age: Duration::from_hours(90 * 24),
-            deployment_timeout: Duration::from_mins(30),
-            builtin_database_patterns: ["Using built-in PostgreSQL", "sqlite://", "sqlite3://"]
-                .map(str::to_owned)
-                .to_vec(),
-            database_log_pattern: None,
-            required_extensions: vec![],
-            migrations: Migrations::None,
+/// Types that are overridden as a whole.
+macro_rules! overridden_as_a_whole {
+    ($($type:ty),+) => {
+        $(impl Overridable for $type {
+            type Override = Option<Self>;
+
+            fn overridden_by(&self, own: &Option<Self>) -> Self {
+                own.unwrap_or(*self)
+            }
+        })+
+    };
+}
+
+overridden_as_a_whole!(u32, Duration, Datastore, Migrations);
+
+/// A list replaces the other list.
+impl<T: Clone + PartialEq> Overridable for Vec<T> {
+    type Override = Option<Self>;
+
+    fn overridden_by(&self, own: &Option<Self>) -> Self {
+        own.as_ref().unwrap_or(self).clone()
+    }
+}
+
+/// What is optional can be set, not unset.
+impl<T: Clone + PartialEq> Overridable for Option<T> {
+    type Override = Self;
+
+    fn overridden_by(&self, own: &Self) -> Self {
+        own.as_ref().or(self.as_ref()).cloned()
+    }
+}
+
+/// Declares a struct of parameters with their defaults, and the struct of what overrides them.
+///
+/// The comment of a field describes it in both; `own "..."` says it otherwise for one workload.
+macro_rules! parameters {
+    (
+        $(#[$meta:meta])* pub struct $name:ident;
+        $(#[$own_meta:meta])* pub struct $own:ident;
+        $($(#[$attr:meta])* $field:ident: $type:ty = $default:expr $(, own $description:literal)?;)+
+    ) => {
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        $(#[$meta])*
+        pub struct $name {
+            $($(#[$attr])* pub $field: $type,)+
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)+ }
+            }
+        }
+
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        #[schemars(transform = nullable)]
+        $(#[$own_meta])*
+        pub struct $own {
+            $(
+                $(#[$attr])*
+                $(#[schemars(description = $description)])?
+                #[serde(skip_serializing_if = "is_unset")]
+                pub $field: <$type as Overridable>::Override,
+            )+
+        }
+
+        impl Overridable for $name {
+            type Override = $own;
+
+            fn overridden_by(&self, own: &$own) -> Self {
+                Self { $($field: self.$field.overridden_by(&own.$field),)+ }
+            }
+        }
+    };
+}
+
+fn is_unset<T: Default + PartialEq>(own: &T) -> bool {
+    *own == T::default()
+}
+
+/// In the schema of overrides each key may be null, which is the same as leaving it out.
+fn nullable(schema: &mut Schema) {
+    let properties = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut);
+    for property in properties.into_iter().flat_map(|p| p.values_mut()) {
+        if let Some(kind) = property.get_mut("type").filter(|kind| kind.is_string()) {
+            *kind = json!([kind, "null"]);
         }
     }
 }
 
-/// Who may reach a database besides the workload's own services.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct AllowedIngress {
+fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
+    texts.map(str::to_owned).to_vec()
+}
+
+parameters! {
+    /// Parameters of rules for every workload.
+    #[schemars(rename = "Defaults")]
+    pub struct Parameters;
+
+    /// Parameters of one workload. What isn't given is taken from `defaults`; a list replaces the default list.
+    pub struct WorkloadOverrides;
+
+    /// Where data belongs.
+    datastore: Datastore = Datastore::Postgres, own "Where its data belongs.";
+
+    /// Environment variables of which one must come from a secret.
+    #[schemars(with = "Vec<forms::EnvName>", extend("uniqueItems" = true))]
+    secret_env: Vec<String> = texts(["CODER_POSTGRES_URL", "CODER_PG_CONNECTION_URL", "DATABASE_URL"]);
+
+    /// Absolute paths inside the containers that must be durable.
+    #[schemars(with = "Vec<forms::AbsolutePath>", extend("uniqueItems" = true))]
+    data_paths: Vec<String> = texts(["/home/coder/.config/coderv2"]),
+        own "Absolute paths inside its containers that must be durable.";
+
+    /// Fewest days of database backups, 0 to 35.
+    #[schemars(range(max = 35))]
+    backup_retention_days: u32 = 7;
+
+    /// Who may reach a database besides the workload's own services.
+    allowed_ingress: AllowedIngress = AllowedIngress::default(),
+        own "Who may reach its database besides its own services.";
+
+    /// How many times the allocated storage the ceiling of storage autoscaling must be; at least 1.
+    #[schemars(range(min = 1, max = 100))]
+    storage_headroom: u32 = 2;
+
+    /// How old the latest restorable time may be.
+    #[serde(with = "duration")]
+    #[schemars(with = "forms::Span")]
+    // AWS keeps it within five minutes of now while an instance is well.
+    restore_point_age: Duration = Duration::from_mins(30);
+
+    /// How long before its end a server certificate is reported.
+    #[serde(with = "duration")]
+    #[schemars(with = "forms::Span")]
+    certificate_notice: Duration = Duration::from_hours(60 * 24);
+
+    /// How long a database may go without a service that refers to it.
+    #[serde(with = "duration")]
+    #[schemars(with = "forms::Span")]
+    abandoned_after: Duration = Duration::from_hours(48),
+        own "How long its database may go without a service that refers to it.";
+
+    /// How old the last rotation of a secret may be.
+    #[serde(with = "duration")]
+    #[schemars(with = "forms::Span")]
+    rotation_age: Duration = Duration::from_hours(90 * 24);
+
+    /// How long a deployment may be in progress.
+    #[serde(with = "duration")]
+    #[schemars(with = "forms::Span")]
+    deployment_timeout: Duration = Duration::from_mins(30);
+
+    /// Texts in a log, exactly as written, that tell of a database inside the container.
+    #[schemars(with = "Vec<forms::NonEmpty>", extend("uniqueItems" = true))]
+    builtin_database_patterns: Vec<String> = texts(["Using built-in PostgreSQL", "sqlite://", "sqlite3://"]);
+
+    /// A text in a log, exactly as written, that tells of a connection to the database. Absent: none is looked for.
+    #[schemars(with = "Option<forms::NonEmpty>")]
+    database_log_pattern: Option<String> = None,
+        own "A text in a log, exactly as written, that tells of a connection to the database.";
+
+    /// PostgreSQL extensions that `diagnose --connect` looks for.
+    #[schemars(with = "Vec<forms::NonEmpty>", extend("uniqueItems" = true))]
+    required_extensions: Vec<String> = vec![];
+
+    /// Whether a workload must have a migration task definition.
+    migrations: Migrations = Migrations::None, own "Whether it must have a migration task definition.";
+}
+
+parameters! {
+    /// Who may reach a database besides the workload's own services.
+    pub struct AllowedIngress;
+
+    /// Who may reach one workload's database besides its own services. What isn't given is taken from `defaults`.
+    pub struct IngressOverrides;
+
     /// Blocks of IPv4 or IPv6 addresses.
     #[schemars(with = "Vec<forms::Cidr>", extend("uniqueItems" = true))]
-    pub cidrs: Vec<IpNet>,
+    cidrs: Vec<IpNet> = vec![];
+
     /// Ids of security groups.
     #[schemars(with = "Vec<forms::SecurityGroup>", extend("uniqueItems" = true))]
-    pub security_groups: Vec<String>,
+    security_groups: Vec<String> = vec![];
 }
 
-/// Parameters of one workload. What isn't given is taken from `defaults`; a list replaces the default list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct WorkloadOverrides {
-    /// Where its data belongs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub datastore: Option<Datastore>,
-    /// Environment variables of which one must come from a secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<forms::EnvName>>", extend("uniqueItems" = true))]
-    pub secret_env: Option<Vec<String>>,
-    /// Absolute paths inside its containers that must be durable.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<forms::AbsolutePath>>", extend("uniqueItems" = true))]
-    pub data_paths: Option<Vec<String>>,
-    /// Fewest days of database backups, 0 to 35.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = 35))]
-    pub backup_retention_days: Option<u32>,
-    /// Who may reach its database besides its own services.
-    #[serde(skip_serializing_if = "IngressOverrides::is_empty")]
-    pub allowed_ingress: IngressOverrides,
-    /// How many times the allocated storage the ceiling of storage autoscaling must be; at least 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 100))]
-    pub storage_headroom: Option<u32>,
-    /// How old the latest restorable time may be.
-    #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<forms::Span>")]
-    pub restore_point_age: Option<Duration>,
-    /// How long before its end a server certificate is reported.
-    #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<forms::Span>")]
-    pub certificate_notice: Option<Duration>,
-    /// How long its database may go without a service that refers to it.
-    #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<forms::Span>")]
-    pub abandoned_after: Option<Duration>,
-    /// How old the last rotation of a secret may be.
-    #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<forms::Span>")]
-    pub rotation_age: Option<Duration>,
-    /// How long a deployment may be in progress.
-    #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<forms::Span>")]
-    pub deployment_timeout: Option<Duration>,
-    /// Texts in a log, exactly as written, that tell of a database inside the container.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<forms::NonEmpty>>", extend("uniqueItems" = true))]
-    pub builtin_database_patterns: Option<Vec<String>>,
-    /// A text in a log, exactly as written, that tells of a connection to the database.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<forms::NonEmpty>")]
-    pub database_log_pattern: Option<String>,
-    /// PostgreSQL extensions that `diagnose --connect` looks for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<forms::NonEmpty>>", extend("uniqueItems" = true))]
-    pub required_extensions: Option<Vec<String>>,
-    /// Whether it must have a migration task definition.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub migrations: Option<Migrations>,
+impl Parameters {
+    /// Whether the workload must have a migration task definition.
+    #[must_use]
+    pub fn requires_migrations(&self) -> bool {
+        self.migrations == Migrations::Required
+    }
 }
 
-/// Who may reach one workload's database besides its own services. What isn't given is taken from `defaults`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct IngressOverrides {
-    /// Blocks of IPv4 or IPv6 addresses.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<forms::Cidr>>", extend("uniqueItems" = true))]
-    pub cidrs: Option<Vec<IpNet>>,
-    /// Ids of security groups.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<forms::SecurityGroup>>", extend("uniqueItems" = true))]
-    pub security_groups: Option<Vec<String>>,
-}
-
-impl IngressOverrides {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
+impl AllowedIngress {
+    /// Whether one of the address blocks contains all of `net`.
+    #[must_use]
+    pub fn contains(&self, net: &IpNet) -> bool {
+        self.cidrs.iter().any(|allowed| allowed.contains(net))
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::{self, Percent, duration};
 use super::operation::{Lease, Ledger, Limits, ReportTo};
-use super::parameters::{Defaults, WorkloadOverrides};
+use super::parameters::{Parameters, WorkloadOverrides};
 use crate::model::policy::{Mode, Risk, Severity};
 
 /// Configuration of Holdfast. Every key may be left out.
@@ -34,7 +34,7 @@ pub struct Config {
     /// What may be read of secrets.
     pub secrets: Secrets,
     /// Parameters of rules for every workload.
-    pub defaults: Defaults,
+    pub defaults: Parameters,
     /// Settings of single rules, by rule id.
     pub rules: BTreeMap<String, RuleSettings>,
     /// Parameters of single workloads, by workload name; what isn't given is taken from `defaults`.
@@ -63,7 +63,7 @@ impl Default for Config {
             migration: Migration::default(),
             migrations: MigrationTasks::default(),
             secrets: Secrets::default(),
-            defaults: Defaults::default(),
+            defaults: Parameters::default(),
             rules: BTreeMap::new(),
             workloads: BTreeMap::new(),
             safety: Safety::default(),

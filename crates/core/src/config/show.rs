@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
-use super::Loaded;
+use super::load::Loaded;
 use super::tree::{Entry, Meaning, Node, Scalar};
 
 /// The effective configuration as YAML. Each leaf ends with a comment: `# default`, or `# file:line`. The text can be
 /// loaded again and gives the same configuration.
 #[must_use]
 pub fn show(loaded: &Loaded) -> String {
-    let mut shown = Shown {
+    let mut writer = Writer {
         text: String::new(),
         source: loaded
             .source
@@ -23,21 +23,21 @@ pub fn show(loaded: &Loaded) -> String {
         Ok(Json::Object(keys)) => {
             for (key, value) in &keys {
                 let entry = loaded.root.as_ref().and_then(|root| root.entry(key));
-                shown.key(0, key, value, entry);
+                writer.key(0, key, value, entry);
             }
         }
         // A struct of plain data with text keys always becomes an object.
-        _ => shown.text.push_str("{}\n"),
+        _ => writer.text.push_str("{}\n"),
     }
-    shown.text
+    writer.text
 }
 
-struct Shown {
+struct Writer {
     text: String,
     source: String,
 }
 
-impl Shown {
+impl Writer {
     /// Writes into the text, which can't fail.
     fn line(&mut self, indent: usize, text: &str, origin: Option<usize>) {
         let pad = " ".repeat(indent);
@@ -48,7 +48,7 @@ impl Shown {
     }
 
     fn key(&mut self, indent: usize, key: &str, value: &Json, entry: Option<&Entry>) {
-        // A null stands for what is left out, except where it is the value itself.
+        // A null means that the key is left out, unless null is the value itself.
         let entry = entry.filter(|e| value.is_null() || !e.node.is_null());
         let node = entry.map(|e| &e.node);
         let key = scalar(key);

@@ -1,10 +1,11 @@
-//! YAML text as a tree that knows where each of its nodes stands.
+//! Parses YAML text into a tree that knows the place of each node.
 //!
-//! Everything that the text can do to us is bounded here: its depth, and the number of nodes that aliases may blow it up to.
+//! This bounds what a text can cost: its depth, and the number of nodes that aliases expand to.
 
 use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span, StrInput, Tag};
+use serde_json::{Number, Value as Json};
 
 /// Our deepest key is six levels down; more is a mistake or an attack, and the walk over the tree is recursive.
 const MAX_DEPTH: usize = 24;
@@ -112,6 +113,17 @@ impl Scalar {
             _ => Meaning::Text,
         }
     }
+
+    fn to_json(&self) -> Json {
+        match self.resolve() {
+            Meaning::Null => Json::Null,
+            Meaning::Bool(b) => Json::Bool(b),
+            #[allow(clippy::cast_precision_loss)] // far out of every range
+            Meaning::Int(number) => Number::from_i128(number).map_or_else(|| Json::from(number as f64), Json::Number),
+            Meaning::Float(number) => Json::from(number),
+            Meaning::Text => Json::from(self.text.as_str()),
+        }
+    }
 }
 
 impl Node {
@@ -128,6 +140,18 @@ impl Node {
             Value::Scalar(_) => 0,
             Value::List(items) => items.iter().map(Self::depth).max().unwrap_or(0),
             Value::Map(entries) => entries.iter().map(|e| e.node.depth()).max().unwrap_or(0),
+        }
+    }
+
+    /// The value as JSON. Whole numbers past 64 bits become fractions: no key takes them.
+    pub(super) fn to_json(&self) -> Json {
+        match &self.value {
+            Value::Scalar(scalar) => scalar.to_json(),
+            Value::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
+            Value::Map(entries) => {
+                let pairs = entries.iter().map(|e| (e.key.clone(), e.node.to_json()));
+                Json::Object(pairs.collect())
+            }
         }
     }
 
@@ -228,7 +252,7 @@ impl<'a> Builder<'a> {
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Fault> {
         let place = Place::from(&span.start);
-        self.room(place, 1, depth)?;
+        self.reserve(place, 1, depth)?;
         let (value, anchor) = match event {
             Event::Alias(id) => {
                 let Some(node) = self.anchors.get(&id) else {
@@ -239,21 +263,21 @@ impl<'a> Builder<'a> {
                 };
                 let (count, deep) = (node.count(), node.depth());
                 let node = node.clone();
-                self.room(place, count, depth + deep)?;
+                self.reserve(place, count, depth + deep)?;
                 return Ok(node);
             }
             Event::Scalar(text, style, anchor, tag) => {
-                self.refuse_tag(place, tag.as_deref());
+                self.reject_tag(place, tag.as_deref());
                 let plain = style == ScalarStyle::Plain;
                 let text = text.into_owned();
                 (Value::Scalar(Scalar { text, plain }), anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.refuse_tag(place, tag.as_deref());
+                self.reject_tag(place, tag.as_deref());
                 (self.list(depth)?, anchor)
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.refuse_tag(place, tag.as_deref());
+                self.reject_tag(place, tag.as_deref());
                 (self.map(depth)?, anchor)
             }
             other => return Err(Fault::new(place, format!("not valid YAML: unexpected {other:?}"))),
@@ -265,7 +289,7 @@ impl<'a> Builder<'a> {
         Ok(node)
     }
 
-    fn room(&mut self, place: Place, more: usize, depth: usize) -> Result<(), Fault> {
+    fn reserve(&mut self, place: Place, more: usize, depth: usize) -> Result<(), Fault> {
         self.nodes = self.nodes.saturating_add(more);
         if depth > MAX_DEPTH {
             Err(Fault::new(place, format!("nested deeper than {MAX_DEPTH} levels")))
@@ -279,7 +303,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn refuse_tag(&mut self, place: Place, tag: Option<&Tag>) {
+    fn reject_tag(&mut self, place: Place, tag: Option<&Tag>) {
         if let Some(tag) = tag {
             let message = format!(
                 "YAML tags such as {} are not supported; remove it",

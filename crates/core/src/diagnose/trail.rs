@@ -10,6 +10,7 @@ use crate::model::finding::{Finding, Kind, Verdict};
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
 use crate::model::snapshot::ReadError;
 use crate::model::value_from::{self, ValueFrom};
+use crate::rules::settings::may_correct;
 
 /// What a hop came to.
 #[derive(Debug, Clone)]
@@ -250,7 +251,7 @@ impl<'a> Trail<'a> {
             ..Fix::by_hand(format!("see `holdfast rules {}`", finding.rule), vec![])
         };
         if let Some(r) = &finding.remediation {
-            let corrects = crate::rules::find(&finding.rule).is_some_and(|rule| self.config.corrects(rule.meta()));
+            let corrects = crate::rules::find(&finding.rule).is_some_and(|rule| may_correct(rule.meta(), self.config));
             fix.summary.clone_from(&r.summary);
             fix.risk = (!r.calls.is_empty()).then_some(r.risk);
             fix.calls.clone_from(&r.calls);

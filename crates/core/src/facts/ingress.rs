@@ -17,13 +17,11 @@ use crate::model::snapshot::{ReadError, Seen};
 pub fn is_allowed(w: &Workload<'_>, group: &SecurityGroup, rule: &IngressRule) -> Option<bool> {
     match &rule.source {
         // No configuration makes the world a neighbour.
-        Source::Cidr(net) => {
-            Some(net.prefix_len() > 0 && w.params.allowed_cidrs.iter().any(|allowed| allowed.contains(net)))
-        }
+        Source::Cidr(net) => Some(net.prefix_len() > 0 && w.params.allowed_ingress.contains(net)),
         Source::PrefixList(_) | Source::Other(_) => Some(false),
         Source::Group { id, account } => {
             let foreign = account.as_ref().is_some_and(|a| *a != w.snapshot.scope.account);
-            if w.params.allowed_groups.contains(id) {
+            if w.params.allowed_ingress.security_groups.contains(id) {
                 return Some(true);
             }
             if foreign {
@@ -74,9 +72,7 @@ pub fn cut_off(w: &Workload<'_>, database: &Database<'_>) -> Seen<Vec<String>> {
                     && service.security_groups.contains(id)
                     && groups.get(id).is_some_and(|g| g.vpc == guard.vpc)
             }
-            Source::Cidr(net) => {
-                w.params.allowed_cidrs.iter().any(|a| a.contains(net)) && service_within(w, service, guard, net)
-            }
+            Source::Cidr(net) => w.params.allowed_ingress.contains(net) && service_within(w, service, guard, net),
             _ => false,
         };
         let reachable = guards

@@ -8,7 +8,7 @@ use crate::model::resources::TaskRun;
 pub fn why_failed(w: &Workload<'_>, run: &TaskRun) -> Option<String> {
     if !run.has_stopped() {
         let began = run.started_at?;
-        let timeout = w.params.migration_timeout;
+        let timeout = w.migration_timeout;
         return (began + timeout < w.now).then(|| {
             format!(
                 "it is {} since {began}, longer than migrations.timeout ({})",

@@ -10,7 +10,7 @@ use super::credentials::Holder;
 use super::database::{Database, RdsResource, databases};
 use super::index::Index;
 use super::secrets::Reference;
-use crate::config::WorkloadParams;
+use crate::config::Parameters;
 use crate::model::hold::HoldReason;
 use crate::model::judgement::Judgement;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
@@ -29,8 +29,10 @@ pub struct Workload<'a> {
     pub now: Timestamp,
     /// `migration.max_window` of the configuration.
     pub max_window: Duration,
+    /// `migrations.timeout` of the configuration.
+    pub migration_timeout: Duration,
     /// The workload's parameters.
-    pub params: Arc<WorkloadParams>,
+    pub params: Arc<Parameters>,
     /// What is tagged for it, and for others.
     pub(super) index: Arc<Index<'a>>,
     /// Its place in the index.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::index::Index;
 use super::workload::{Answers, Workload};
-use crate::config::{Config, WorkloadParams};
+use crate::config::{Config, Parameters};
 use crate::model::snapshot::Snapshot;
 
 /// One workload of a snapshot. To look at many, make a [`Viewer`].
@@ -24,7 +24,7 @@ pub struct Viewer<'a> {
     now: Timestamp,
     index: Arc<Index<'a>>,
     /// Most workloads override nothing, and share what holds for all.
-    defaults: Arc<WorkloadParams>,
+    defaults: Arc<Parameters>,
 }
 
 impl<'a> Viewer<'a> {
@@ -66,6 +66,7 @@ impl<'a> Viewer<'a> {
             prefix: &self.config.tag_prefix,
             now: self.now,
             max_window: self.config.migration.max_window,
+            migration_timeout: self.config.migrations.timeout,
             params: if overridden {
                 Arc::new(self.config.params(name))
             } else {

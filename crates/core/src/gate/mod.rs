@@ -147,7 +147,7 @@ impl View<'_> {
             let tags = format!("{prefix}role=migration and {prefix}workload={}", asked.workload);
             if let Some(name) = asked.family {
                 self.fail(format!("no task definition of the family {name} is tagged {tags}"));
-            } else if self.workload.params.migrations_required {
+            } else if self.workload.params.requires_migrations() {
                 self.fail(format!(
                     "{} must run migrations (`migrations: required`), and no task definition is tagged {tags}",
                     asked.workload
@@ -168,7 +168,7 @@ impl View<'_> {
         }
         let Some(run) = &family.last_run else {
             let forgotten = "ECS knows of no run: there was none, or it was more than about an hour ago";
-            if self.workload.params.migrations_required {
+            if self.workload.params.requires_migrations() {
                 self.fail(format!("the migration {name} must have run, and {forgotten}; run it"));
             } else {
                 self.unknown.push(format!(
@@ -189,7 +189,7 @@ impl View<'_> {
             }
         } else if !run.has_stopped() {
             self.wait.push(run.clone());
-        } else if self.workload.params.migrations_required && run.task_definition != family.revision {
+        } else if self.workload.params.requires_migrations() && run.task_definition != family.revision {
             self.fail(format!(
                 "the migration {} must have run, and what ran last is {told}; run it",
                 revision_name(&family.revision)

@@ -20,6 +20,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
 use crate::rules::REGISTRY;
 use crate::rules::rule::Rule;
+use crate::rules::settings::{is_enabled, may_correct};
 pub use fleet::{Fleet, Tally};
 pub use horizon::next_changes;
 
@@ -116,13 +117,13 @@ struct Active {
 fn active(config: &Config) -> Vec<Active> {
     let all = REGISTRY.iter().enumerate();
     all.map(|(rank, rule)| (rank, *rule, rule.meta()))
-        .filter(|(_, _, meta)| config.judges(meta))
+        .filter(|(_, _, meta)| is_enabled(meta, config))
         .map(|(rank, rule, meta)| Active {
             rank,
             rule,
             meta,
             severity: config.rule(meta.id).severity,
-            corrects: config.corrects(meta),
+            corrects: may_correct(meta, config),
         })
         .collect()
 }

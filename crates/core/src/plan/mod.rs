@@ -1,7 +1,5 @@
 //! Findings and safety in; a plan out, with a reason for everything that it leaves out. Pure.
 
-pub mod windows;
-
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -9,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, Call, MergeKey};
 use crate::config::Config;
+use crate::config::change_windows::{self, WindowState};
 use crate::judge::Judged;
 use crate::model::finding::{Finding, ResourceRef, Verdict, stable_id};
 use crate::model::hold::{HoldCode, HoldReason};
@@ -184,10 +183,10 @@ fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option
 
 /// Why nothing may be corrected now, if it may not.
 fn outside_of_windows(config: &Config, now: Timestamp) -> Option<HoldReason> {
-    match windows::at(&config.safety.change_windows, now) {
-        windows::Now::Open(_) => None,
-        windows::Now::Shut(Some(next)) => Some(HoldReason::OutsideOfWindows(next)),
-        windows::Now::Shut(None) => Some(HoldReason::NoWindow),
+    match change_windows::state_at(&config.safety.change_windows, now) {
+        WindowState::Open(_) => None,
+        WindowState::Closed(Some(next)) => Some(HoldReason::OutsideOfWindows(next)),
+        WindowState::Closed(None) => Some(HoldReason::NoWindow),
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::REGISTRY;
 use super::rule::{FollowUp, Rule};
+use super::settings::{is_enabled, is_enabled_id};
 use crate::config::Config;
 use crate::facts::Viewer;
 use crate::model::follow_up_reads::FollowUpReads;
@@ -12,14 +13,9 @@ use crate::model::snapshot::Snapshot;
 /// What must be read after the first reads that made `snapshot`.
 #[must_use]
 pub fn follow_up_reads(snapshot: &Snapshot, config: &Config, now: Timestamp) -> FollowUpReads {
-    let enabled = |id: &str| {
-        REGISTRY
-            .iter()
-            .any(|rule| rule.meta().id == id && config.judges(rule.meta()))
-    };
     let is_asked = |rule: &&&dyn Rule| match rule.meta().follow_up {
-        FollowUp::Enabled => config.judges(rule.meta()),
-        FollowUp::With(other) => enabled(other),
+        FollowUp::Enabled => is_enabled(rule.meta(), config),
+        FollowUp::With(other) => is_enabled_id(other, config),
         FollowUp::Always => true,
     };
     let asked: Vec<&&dyn Rule> = REGISTRY.iter().filter(is_asked).collect();

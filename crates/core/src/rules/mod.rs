@@ -6,6 +6,7 @@
 
 pub mod follow_up_reads;
 pub mod rule;
+pub mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
 

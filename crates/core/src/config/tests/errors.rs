@@ -215,6 +215,33 @@ limits: {concurrency: 0, api: {rds: {describe_per_second: 0, mutate_per_second: 
 }
 
 #[test]
+fn whole_numbers_written_otherwise() {
+    errors(
+        "safety: {max_actions_per_sweep: 1.0, fight_threshold: 99999999999999999999}\nlimits: {api: {ecs: {describe_burst: 2.5}}}",
+        &[
+            "h.yaml:1:33: safety.max_actions_per_sweep: expected a whole number, found the number 1.0",
+            "h.yaml:1:55: safety.fight_threshold: 99999999999999999999 is out of range; it must be from 1 to 4294967295",
+            "h.yaml:2:38: limits.api.ecs.describe_burst: expected a whole number, found the number 2.5",
+        ],
+    );
+}
+
+#[test]
+fn keys_without_a_value() {
+    errors(
+        "swep:\nsweep: {interval: , jiter: }\nrules: {bogus: , rds-single-az: }\nworkloads: {a*b: , c: , d/~e: {migrations: x}}\ntargets: [~]",
+        &[
+            r#"h.yaml:1:1: unknown key "swep"; did you mean "sweep"?"#,
+            "h.yaml:2:17: sweep.interval: expected a duration like 15m, found nothing (leave the key out for its default)",
+            r#"h.yaml:2:21: sweep: unknown key "jiter"; did you mean "jitter"?"#,
+            r#"h.yaml:3:9: rules: unknown rule "bogus"; `holdfast rules` lists them all"#,
+            r#"h.yaml:4:13: workloads: the name "a*b" holds '*', which AWS allows in no tag; it allows letters, digits, spaces and _ . : / = + - @"#,
+            r#"h.yaml:4:25: workloads: the name "d/~e" holds '~', which AWS allows in no tag; it allows letters, digits, spaces and _ . : / = + - @"#,
+        ],
+    );
+}
+
+#[test]
 fn other_texts() {
     errors(
         r#"tag_prefix: ""
@@ -326,17 +353,17 @@ fn what_a_table_needs() {
 
 #[test]
 fn bytes_that_cannot_be_read() {
-    let told = |bytes: &[u8]| load_bytes("h.yaml", bytes, RULES).unwrap_err().to_string();
+    let message = |bytes: &[u8]| load_bytes("h.yaml", bytes, RULES).unwrap_err().to_string();
     assert_eq!(
-        told(b"mode: audit\n# caf\xe9\n"),
+        message(b"mode: audit\n# caf\xe9\n"),
         "h.yaml:2:6: not UTF-8 text; save it as UTF-8"
     );
     assert_eq!(
-        told(&vec![b'#'; MAX_BYTES + 1]),
+        message(&vec![b'#'; MAX_BYTES + 1]),
         "h.yaml: cannot read the configuration: it is larger than 1 MiB, so it is hardly a configuration"
     );
     assert_eq!(
-        told(b"mod: audit"),
+        message(b"mod: audit"),
         "h.yaml:1:1: unknown key \"mod\"; did you mean \"mode\"?"
     );
 }

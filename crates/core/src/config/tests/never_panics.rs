@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{EXAMPLE, INTERFACE, RULES};
 use crate::config::{load_text, show};
 
-fn judged(text: &str) -> Result<(), TestCaseError> {
+fn loads_or_fails(text: &str) -> Result<(), TestCaseError> {
     match load_text("h.yaml", text, RULES) {
         Ok(loaded) => {
             let shown = show(&loaded);
@@ -97,12 +97,12 @@ proptest! {
 
     #[test]
     fn any_text(text in any::<String>()) {
-        judged(&text)?;
+        loads_or_fails(&text)?;
     }
 
     #[test]
     fn text_of_yaml_signs(text in "[-a-z0-9:,{}\\[\\]#&*!|>'\"%@` \n\t?~.]{0,200}") {
-        judged(&text)?;
+        loads_or_fails(&text)?;
     }
 
     #[test]
@@ -116,7 +116,7 @@ proptest! {
             let end = (at + removed).min(chars.len());
             chars.splice(at..end, piece.chars());
         }
-        judged(&chars.into_iter().collect::<String>())?;
+        loads_or_fails(&chars.into_iter().collect::<String>())?;
     }
 
     #[test]
@@ -128,7 +128,7 @@ proptest! {
             Some((key, _)) if i == at => format!("{key}: {value}"),
             _ => (*line).to_owned(),
         }).collect();
-        judged(&with.join("\n"))?;
+        loads_or_fails(&with.join("\n"))?;
     }
 
     #[test]
@@ -137,7 +137,7 @@ proptest! {
             "workloads: {{{}: {{migrations: required}}}}\nreport_to: {{event_bus: {}}}",
             serde_json::Value::from(name), serde_json::Value::from(external),
         );
-        judged(&text)?;
+        loads_or_fails(&text)?;
     }
 }
 

@@ -25,7 +25,7 @@ impl Rule for MigrationMissing {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        if !w.params.migrations_required {
+        if !w.params.requires_migrations() {
             return vec![];
         }
         let families = match w.migrations() {

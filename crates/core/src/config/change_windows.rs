@@ -1,11 +1,11 @@
-//! Change windows: when corrections may happen. Pure.
+//! Change windows: when corrections may happen.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::config::ChangeWindow;
+use super::settings::ChangeWindow;
 
 /// Why a change window can't be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,42 +18,45 @@ pub enum WindowError {
     Cron(String),
 }
 
-/// Whether corrections may happen now.
+/// Whether corrections may happen at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Now {
-    /// They may, until then; absent where there are no windows.
+pub enum WindowState {
+    /// They may, until then; `None` where there are no windows.
     Open(Option<Timestamp>),
     /// They may not; the next window opens then, if one ever does.
-    Shut(Option<Timestamp>),
+    Closed(Option<Timestamp>),
 }
 
-/// Whether one of `windows` is open at `now`. A window that can't be understood opens never: `config check` refuses it.
+/// Whether one of `windows` is open at `now`. A window that can't be understood never opens: `config check` refuses it.
 #[must_use]
-pub fn at(windows: &[ChangeWindow], now: Timestamp) -> Now {
+pub fn state_at(windows: &[ChangeWindow], now: Timestamp) -> WindowState {
     if windows.is_empty() {
-        return Now::Open(None);
+        return WindowState::Open(None);
     }
-    let looks: Vec<Look> = windows.iter().filter_map(|w| look(w, now).ok()).collect();
-    match looks.iter().filter_map(|l| l.open_until).max() {
-        Some(until) => Now::Open(Some(until)),
-        None => Now::Shut(looks.iter().filter_map(|l| l.next).min()),
+    let occurrences: Vec<Occurrences> = windows.iter().filter_map(|w| occurrences(w, now).ok()).collect();
+    match occurrences.iter().filter_map(|o| o.open_until).max() {
+        Some(until) => WindowState::Open(Some(until)),
+        None => WindowState::Closed(occurrences.iter().filter_map(|o| o.next_start).min()),
     }
 }
 
 /// Whether a window can be understood.
 ///
 /// # Errors
-/// What of it can't.
-pub fn check(window: &ChangeWindow) -> Result<(), WindowError> {
+/// Which of its keys can't.
+pub fn validate(window: &ChangeWindow) -> Result<(), WindowError> {
     parse(window).map(drop)
 }
 
-struct Look {
+/// The occurrences of one window around an instant.
+struct Occurrences {
+    /// When the last of those that are open now ends.
     open_until: Option<Timestamp>,
-    next: Option<Timestamp>,
+    /// When the next one starts.
+    next_start: Option<Timestamp>,
 }
 
-/// The expression, read as if in UTC: its instants are the times that a clock on the wall shows.
+/// Parses the expression as if in UTC, so that its instants are what a clock on the wall shows.
 fn parse(window: &ChangeWindow) -> Result<(cronexpr::Crontab, TimeZone), WindowError> {
     let zone = TimeZone::get(&window.time_zone).map_err(|_| WindowError::TimeZone(window.time_zone.clone()))?;
     let wrong = || WindowError::Cron(window.cron.clone());
@@ -65,19 +68,19 @@ fn parse(window: &ChangeWindow) -> Result<(cronexpr::Crontab, TimeZone), WindowE
     Ok((cron, zone))
 }
 
-/// Starts looked at: more than minutes in a day, so that even a window that opens each minute is followed.
-const STARTS: usize = 3_000;
+/// Most starts to follow: more than a day has minutes, so that even a window that opens each minute is covered.
+const MAX_STARTS: usize = 3_000;
 
-fn look(window: &ChangeWindow, now: Timestamp) -> Result<Look, WindowError> {
+fn occurrences(window: &ChangeWindow, now: Timestamp) -> Result<Occurrences, WindowError> {
     let (cron, zone) = parse(window)?;
-    let mut found = Look {
+    let mut found = Occurrences {
         open_until: None,
-        next: None,
+        next_start: None,
     };
-    // No clock is set by more than this.
+    // No clock is set by more than three hours.
     let early = minus(minus(now, window.duration), Duration::from_hours(3));
     let mut wall = zone.to_datetime(early);
-    for _ in 0..STARTS {
+    for _ in 0..MAX_STARTS {
         let after = TimeZone::UTC.to_timestamp(wall).ok();
         let start = after.and_then(|t| cron.find_next(cronexpr::MakeTimestamp(t)).ok());
         let Some(start) = start else { break };
@@ -87,7 +90,7 @@ fn look(window: &ChangeWindow, now: Timestamp) -> Result<Look, WindowError> {
             break;
         };
         if start > now {
-            found.next = Some(start);
+            found.next_start = Some(start);
             break;
         }
         let end = plus(start, window.duration);
@@ -123,12 +126,12 @@ mod tests {
     }
 
     fn is_open(windows: &[ChangeWindow], now: &str) -> bool {
-        matches!(at(windows, instant(now)), Now::Open(_))
+        matches!(state_at(windows, instant(now)), WindowState::Open(_))
     }
 
     #[test]
     fn no_windows_are_always_open() {
-        assert_eq!(at(&[], instant("2026-11-21T12:00:00Z")), Now::Open(None));
+        assert_eq!(state_at(&[], instant("2026-11-21T12:00:00Z")), WindowState::Open(None));
     }
 
     #[test]
@@ -142,8 +145,8 @@ mod tests {
         ] {
             assert_eq!(is_open(&nightly, now), open, "{now}");
         }
-        let shut = Now::Shut(Some(instant("2026-11-22T03:00:00Z")));
-        assert_eq!(at(&nightly, instant("2026-11-21T05:00:00Z")), shut);
+        let closed = WindowState::Closed(Some(instant("2026-11-22T03:00:00Z")));
+        assert_eq!(state_at(&nightly, instant("2026-11-21T05:00:00Z")), closed);
     }
 
     #[test]
@@ -158,8 +161,8 @@ mod tests {
     fn windows_that_overlap_end_with_the_last() {
         let windows = [window("*/30 * * * *", 1, "UTC")];
         assert_eq!(
-            at(&windows, instant("2026-11-21T12:45:00Z")),
-            Now::Open(Some(instant("2026-11-21T13:30:00Z")))
+            state_at(&windows, instant("2026-11-21T12:45:00Z")),
+            WindowState::Open(Some(instant("2026-11-21T13:30:00Z")))
         );
     }
 
@@ -181,7 +184,7 @@ mod tests {
         assert!(
             is_open(&nightly, "2027-03-28T01:45:00Z"),
             "{:?}",
-            at(&nightly, instant("2027-03-28T00:00:00Z"))
+            state_at(&nightly, instant("2027-03-28T00:00:00Z"))
         );
         assert!(!is_open(&nightly, "2027-03-28T04:00:00Z"));
     }
@@ -195,13 +198,16 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_understood_never_opens_and_is_told() {
+    fn a_window_that_means_nothing_never_opens_and_is_refused() {
         let strange = window("0 3 * * *", 2, "Mars/Olympus");
-        assert_eq!(check(&strange), Err(WindowError::TimeZone("Mars/Olympus".into())));
-        assert_eq!(at(&[strange], instant("2026-11-21T03:30:00Z")), Now::Shut(None));
+        assert_eq!(validate(&strange), Err(WindowError::TimeZone("Mars/Olympus".into())));
+        assert_eq!(
+            state_at(&[strange], instant("2026-11-21T03:30:00Z")),
+            WindowState::Closed(None)
+        );
         for cron in ["", "3 *", "0 3 * * * UTC", "61 * * * *", "0 3 * * mond", "@daily"] {
-            assert!(check(&window(cron, 1, "UTC")).is_err(), "{cron:?}");
+            assert!(validate(&window(cron, 1, "UTC")).is_err(), "{cron:?}");
         }
-        assert_eq!(check(&window("0 3 * * MON-FRI", 1, "UTC")), Ok(()));
+        assert_eq!(validate(&window("0 3 * * MON-FRI", 1, "UTC")), Ok(()));
     }
 }
