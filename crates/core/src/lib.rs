@@ -1,5 +1,6 @@
 //! The pure middle of Holdfast.
 
+pub mod action;
 pub mod check;
 pub mod checklist;
 pub mod config;
@@ -13,4 +14,5 @@ pub mod iam_policy;
 pub mod judge;
 pub mod model;
 pub mod plan;
+pub mod refresh;
 pub mod rules;

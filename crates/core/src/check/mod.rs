@@ -8,6 +8,7 @@
 //!   for an ARN; in findings the ARN is `file:PATH#ADDRESS` ([`Subject`]).
 
 mod definition;
+mod error;
 mod offline;
 mod scope;
 mod source;
@@ -27,7 +28,7 @@ use crate::model::resources::Secret;
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::Tags;
 use crate::model::value_from::{SecretRef, without_suffix};
-pub use source::LARGEST;
+pub use error::{CheckError, LARGEST, Lookalike, NotJson};
 
 /// Code of a read error about a file that could not be read in part: the only one that leaves a verdict unknown.
 const UNREADABLE: &str = "Unreadable";
@@ -126,9 +127,9 @@ pub fn check(
     workload: Option<&str>,
     config: &Config,
     now: Timestamp,
-) -> Result<Checked, String> {
+) -> Result<Checked, CheckError> {
     let text = source::decode(bytes)?;
-    let file = source::parse(&text).map_err(|e| source::not_json(&text, &e))?;
+    let file = source::parse(&text).map_err(|e| source::not_json(&text, e))?;
     let pairs = match source::recognise(&file)? {
         source::Kind::Terraform => {
             let terraform = terraform::Terraform::new(&file);
@@ -152,7 +153,7 @@ pub fn check(
             Some(whole) => merge(whole, found),
         }
     }
-    checked.ok_or_else(|| "there is nothing in it to judge".to_owned())
+    checked.ok_or(CheckError::Empty)
 }
 
 /// The name of a file without folders and endings; of standard input, `plan`.
@@ -184,7 +185,7 @@ fn definition_case(
         tags.0.insert(format!("{}workload", config.tag_prefix), name);
     }
     let revision = found.revision.arn.clone();
-    let id = crate::model::remediation::revision_name(&revision).to_owned();
+    let id = crate::model::resources::revision_name(&revision).to_owned();
     let service = definition::stand_in(&scope, &id, revision.clone(), found.fargate, tags);
     let subjects = BTreeMap::from([(service.arn.clone(), Subject::of_definition(&id))]);
     // No secret is in such a file: of a reference only its form can be told.

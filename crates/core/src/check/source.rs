@@ -3,15 +3,8 @@
 use serde_json::Value;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use super::error::{CheckError, LARGEST, Lookalike, NotJson};
 use super::{definition, terraform};
-
-/// Most bytes of a file. Plans of large configurations have some tens of MiB.
-pub const LARGEST: usize = 128 << 20;
-
-/// What a file must be.
-const EXPECTED: &str = "expected a task definition (as `aws ecs register-task-definition --cli-input-json` takes it, \
-                        or `describe-task-definition` prints it), a list of container definitions, or the output of \
-                        `terraform show -json` for a plan or a state";
 
 /// JSON whose strings are overwritten when it goes: they may be secrets.
 pub(super) struct Scrubbed(Value);
@@ -51,34 +44,40 @@ pub(super) enum Kind {
 /// Parses JSON.
 ///
 /// # Errors
-/// Where it is not JSON: `line 3 column 7: ...`. The parser's own words hold nothing of the text.
-pub(super) fn parse(text: &str) -> Result<Scrubbed, String> {
-    serde_json::from_str(text).map(Scrubbed).map_err(|e| {
-        let words = e.to_string();
-        let what = words.split(" at line ").next().unwrap_or_default();
-        if e.line() == 0 {
-            what.to_owned()
-        } else {
-            format!("line {} column {}: {what}", e.line(), e.column())
-        }
+/// Where it is not JSON.
+pub(super) fn parse(text: &str) -> Result<Scrubbed, NotJson> {
+    serde_json::from_str(text).map(Scrubbed).map_err(|e| NotJson {
+        line: e.line(),
+        column: e.column(),
+        what: e.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
     })
+}
+
+/// The error for a text that is no JSON.
+pub(super) fn not_json(text: &str, why: NotJson) -> CheckError {
+    let mut lines = text.trim_start().lines().take(2);
+    if lines.any(|l| l.contains("\"@level\"")) {
+        CheckError::PlanLog
+    } else {
+        CheckError::NotJson(why)
+    }
 }
 
 /// The text of a file's bytes.
 ///
 /// # Errors
 /// What it is instead.
-pub(super) fn decode(bytes: &[u8]) -> Result<Zeroizing<String>, String> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Zeroizing<String>, CheckError> {
     if bytes.len() > LARGEST {
-        return Err(format!("it has more than {} MiB", LARGEST >> 20));
+        return Err(CheckError::TooLarge);
     }
     if bytes.starts_with(b"PK") {
-        return Err("it is a saved plan, not its JSON: give what `terraform show -json PLANFILE` prints".into());
+        return Err(CheckError::SavedPlan);
     }
     // What PowerShell writes by `>`.
     let wide = |from: fn([u8; 2]) -> u16| {
         let pairs: Vec<u16> = bytes[2..].chunks_exact(2).map(|p| from([p[0], p[1]])).collect();
-        String::from_utf16(&pairs).map_err(|_| "it is not valid UTF-16".to_owned())
+        String::from_utf16(&pairs).map_err(|_| CheckError::NotUtf16)
     };
     let text = match bytes {
         [0xff, 0xfe, ..] => wide(u16::from_le_bytes)?,
@@ -89,43 +88,33 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Zeroizing<String>, String> {
     Ok(Zeroizing::new(text))
 }
 
-fn utf8(bytes: &[u8]) -> Result<String, String> {
+fn utf8(bytes: &[u8]) -> Result<String, CheckError> {
     std::str::from_utf8(bytes)
         .map(str::to_owned)
-        .map_err(|e| format!("it is not text: byte {} is not UTF-8", e.valid_up_to()))
+        .map_err(|e| CheckError::NotText(e.valid_up_to()))
 }
 
 /// What a parsed file is.
 ///
 /// # Errors
 /// What was expected.
-pub(super) fn recognise(file: &Value) -> Result<Kind, String> {
-    match terraform::recognise(file) {
-        Some(Ok(())) => return Ok(Kind::Terraform),
-        Some(Err(why)) => return Err(why),
-        None => {}
+pub(super) fn recognise(file: &Value) -> Result<Kind, CheckError> {
+    if let Some(known) = terraform::recognise(file) {
+        return known.map(|()| Kind::Terraform);
     }
     if definition::recognise(file).is_some() {
         return Ok(Kind::Definition);
     }
     let has = |key: &str| file.get(key).is_some();
-    let instead = if has("terraform_version") && has("lineage") {
-        "it is a raw Terraform state: give what `terraform show -json` prints; "
-    } else if has("@level") && has("@message") {
-        "it is the log of `terraform plan -json`: give what `terraform show -json PLANFILE` prints; "
-    } else if has("format_version") {
-        "it has neither `planned_values` nor `values`; "
-    } else {
-        ""
-    };
-    Err(format!("it is not recognised: {instead}{EXPECTED}"))
-}
-
-/// What to say of text that is no JSON.
-pub(super) fn not_json(text: &str, why: &str) -> String {
-    let lines = text.trim_start().lines().take(2).filter(|l| l.contains("\"@level\""));
-    if lines.count() > 0 {
-        return "it is the log of `terraform plan -json`: give what `terraform show -json PLANFILE` prints".into();
-    }
-    format!("{why}; {EXPECTED}")
+    Err(CheckError::NotRecognised(
+        if has("terraform_version") && has("lineage") {
+            Some(Lookalike::RawState)
+        } else if has("@level") && has("@message") {
+            Some(Lookalike::PlanLog)
+        } else if has("format_version") {
+            Some(Lookalike::NoValues)
+        } else {
+            None
+        },
+    ))
 }

@@ -3,8 +3,7 @@
 use super::{Answer, Item, List};
 use crate::diagnose::{Status, arns};
 use crate::facts::{Database, is_durable};
-use crate::model::remediation::{self, revision_name};
-use crate::model::resources::{Alarm, DbInstance};
+use crate::model::resources::{Alarm, DatabaseId, DbInstance, revision_name};
 use crate::model::tags::Tags;
 
 /// An alarm names the database.
@@ -86,10 +85,10 @@ fn final_backup(list: &List<'_>, database: &Database<'_>) -> Item {
         .filter_map(|d| d.updated_at.or(d.created_at))
         .max();
     let command = match database.resource.identity() {
-        remediation::Database::Instance(id) => {
+        DatabaseId::Instance(id) => {
             format!("aws rds create-db-snapshot --db-instance-identifier {id} --db-snapshot-identifier {id}-migrated")
         }
-        remediation::Database::Cluster(id) => format!(
+        DatabaseId::Cluster(id) => format!(
             "aws rds create-db-cluster-snapshot --db-cluster-identifier {id} --db-cluster-snapshot-identifier {id}-migrated"
         ),
     };

@@ -6,8 +6,7 @@ use super::{Answer, Item, List};
 use crate::diagnose::Way;
 use crate::facts::{Database, Resolution, database_variables, resolve, resolves_to, shape};
 use crate::model::connection::{Connection, SecretShape};
-use crate::model::remediation::revision_name;
-use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition};
+use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
 use crate::model::value_from::{self, ValueFrom};
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use super::{Checklist, Extras, Verdict, checklist};
 use crate::config::Config;
 use crate::model::connection::{Fault, SecretShape};
-use crate::model::remediation::Database;
-use crate::model::resources::{Access, AccessTarget, Alarm, Backup, LogMatch, TaskDefinition};
+use crate::model::resources::{Access, AccessTarget, Alarm, Backup, DatabaseId, LogMatch, TaskDefinition};
 use crate::model::snapshot::Snapshot;
 use crate::rules::testing::{
     HOST, REVISION, ROLE, SECRET, SERVICE, ago, clean, cluster, connection, db, denied, guard, holds, ingress, now,
@@ -40,7 +39,7 @@ fn moved() -> (Snapshot, Extras) {
     s.rollback_targets.insert(SERVICE.into(), Ok(vec![earlier]));
     let backup = Backup {
         id: "shop-db-migrated".into(),
-        database: Database::Instance("shop-db".into()),
+        database: DatabaseId::Instance("shop-db".into()),
         manual: true,
         status: "available".into(),
         created_at: Some(ago(1)),
@@ -396,7 +395,7 @@ fn a_cluster() {
     cluster(&mut s);
     let host = "fleet.cluster-abc.us-east-1.rds.amazonaws.com";
     holds(&mut s, SecretShape::Plain(connection(host, "app", vec![])));
-    extras.backups.as_mut().expect("read")[0].database = Database::Cluster("fleet".into());
+    extras.backups.as_mut().expect("read")[0].database = DatabaseId::Cluster("fleet".into());
     let list = made(&s, &extras);
     assert_eq!(
         list.verdict,

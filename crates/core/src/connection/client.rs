@@ -24,15 +24,15 @@ pub(super) fn takes_address(address: &str) -> bool {
     let takes = |host: &str, port: &str| {
         is_text(host) && decode(port).is_some_and(|p| p.is_empty() || p.split(',').all(|p| p.parse::<u16>().is_ok()))
     };
-    let takes_host = |chunk: &str| match chunk.strip_prefix('[') {
-        Some(rest) => match rest.split_once(']') {
+    let takes_host = |chunk: &str| {
+        let Some(rest) = chunk.strip_prefix('[') else {
+            let (host, port) = chunk.split_once(':').unwrap_or((chunk, ""));
+            return takes(host, port);
+        };
+        match rest.split_once(']') {
             Some((host, "")) => is_text(host),
             Some((host, after)) => after.strip_prefix(':').is_some_and(|port| takes(host, port)),
             None => false,
-        },
-        None => {
-            let (host, port) = chunk.split_once(':').unwrap_or((chunk, ""));
-            takes(host, port)
         }
     };
     (hosts.is_empty() || hosts.split(',').all(takes_host)) && is_text(database)

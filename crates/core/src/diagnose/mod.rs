@@ -22,13 +22,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::action::Call;
 use crate::config::Config;
 use crate::facts::{Database, Workload, database_variables, one_workload};
 use crate::judge::judge;
 use crate::model::finding::Finding;
 use crate::model::policy::Risk;
-use crate::model::remediation::{Call, revision_name};
-use crate::model::resources::{SecretVariable, Service, TaskDefinition};
+use crate::model::resources::{SecretVariable, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::Snapshot;
 use crate::model::value_from::Selector;
 pub use aids::Aid;

@@ -4,8 +4,7 @@ use super::trail::{Found, Trail, unread};
 use crate::config::Datastore;
 use crate::facts::{parameter as parameter_shape, resolve, shape};
 use crate::model::connection::{Connection, SecretShape};
-use crate::model::remediation::revision_name;
-use crate::model::resources::Secret;
+use crate::model::resources::{Secret, revision_name};
 use crate::model::value_from::{SecretRef, ValueFrom};
 
 /// A container gets one of `secret_env` from a secret.

@@ -3,8 +3,7 @@
 use super::trail::{Found, Trail, unread};
 use super::{Fix, id};
 use crate::facts::readable_as;
-use crate::model::remediation::revision_name;
-use crate::model::resources::{Access, Deployment, Service};
+use crate::model::resources::{Access, Deployment, Service, revision_name};
 
 /// The service is there and meant to run.
 pub(super) fn service(t: &mut Trail<'_>) -> Found {

@@ -255,7 +255,7 @@ impl<'a> Trail<'a> {
             fix.summary.clone_from(&r.summary);
             fix.risk = (!r.calls.is_empty()).then_some(r.risk);
             fix.calls.clone_from(&r.calls);
-            fix.blocked_by = r.blocked_by.clone().or_else(|| {
+            fix.blocked_by = r.blocked_by.as_ref().map(ToString::to_string).or_else(|| {
                 (!corrects && !r.calls.is_empty()).then(|| format!("`rules.{}.correct` is off", finding.rule))
             });
         }

@@ -87,6 +87,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
 
 const SECRET: &str = "us-east-1/secret:arn:aws:secretsmanager:us-east-1:123456789012:secret:coder-postgres-url-AbCdEf";
 
+#[allow(clippy::disallowed_methods, reason = "fixtures")]
 fn samples() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/events");
     std::fs::read_dir(folder)

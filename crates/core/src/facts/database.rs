@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::model::hold::HoldReason;
 use crate::model::judgement::{Failure, Judgement};
-use crate::model::remediation;
-use crate::model::resources::{DbCluster, DbInstance};
+use crate::model::resources::{DatabaseId, DbCluster, DbInstance};
 use crate::model::snapshot::ReadError;
 use crate::model::subject::Subject;
 use crate::model::tags::{PhaseReading, Tags};
@@ -56,10 +56,10 @@ impl<'a> RdsResource<'a> {
 
     /// Its identity in calls.
     #[must_use]
-    pub fn identity(&self) -> remediation::Database {
+    pub fn identity(&self) -> DatabaseId {
         match self {
-            Self::Instance(i) => remediation::Database::Instance(i.id.clone()),
-            Self::Cluster(c) => remediation::Database::Cluster(c.id.clone()),
+            Self::Instance(i) => DatabaseId::Instance(i.id.clone()),
+            Self::Cluster(c) => DatabaseId::Cluster(c.id.clone()),
         }
     }
 
@@ -280,6 +280,9 @@ pub(super) fn databases<'a>(
 
 /// Why AWS would refuse to change a database of this status, if it would.
 #[must_use]
-pub fn not_available(id: &str, status: &str) -> Option<String> {
-    (status != "available").then(|| format!("waits: {id} is {status}, and AWS changes only an available one"))
+pub fn not_available(id: &str, status: &str) -> Option<HoldReason> {
+    (status != "available").then(|| HoldReason::DatabaseNotAvailable {
+        database: id.to_owned(),
+        status: status.to_owned(),
+    })
 }

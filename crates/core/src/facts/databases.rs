@@ -2,8 +2,8 @@
 
 use super::database::{Database, RdsResource, not_available};
 use super::workload::{Workload, untagged};
+use crate::action::{Action, ConfigureDatabase, DatabaseSetting};
 use crate::model::judgement::{Judgement, Remedy};
-use crate::model::remediation::{Action, DatabaseSetting};
 
 /// What `judge` says of each database that owns its storage, backups and settings. An orphaned member does not: they are
 /// those of its cluster, of which nothing is known.
@@ -25,10 +25,10 @@ pub fn each_storage_owner<'a>(
 /// The correction that changes one field which nobody notices.
 #[must_use]
 pub fn configure(w: &Workload<'_>, resource: &RdsResource<'_>, setting: DatabaseSetting, summary: String) -> Remedy {
-    let action = Action::Configure {
+    let action = Action::ConfigureDatabase(ConfigureDatabase {
         database: resource.identity(),
         setting,
-    };
+    });
     let refused =
         untagged(w, resource.id(), resource.tags()).or_else(|| not_available(resource.id(), resource.status()));
     Remedy {

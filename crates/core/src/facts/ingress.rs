@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::database::{DEFAULT_PORT, Database, not_available};
 use super::workload::{Workload, untagged};
+use crate::action::{Action, ClosePublicAccess, RevokeIngress};
+use crate::model::hold::HoldReason;
 use crate::model::judgement::Remedy;
-use crate::model::remediation::Action;
 use crate::model::resources::{DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet};
 use crate::model::snapshot::{ReadError, Seen};
 
@@ -111,7 +112,7 @@ fn is_inside(subnet: &Subnet, net: &ipnet::IpNet) -> bool {
 ///
 /// # Errors
 /// What kept that from being read.
-pub fn also_guards(w: &Workload<'_>, group: &SecurityGroup) -> Seen<Vec<String>> {
+fn also_guards(w: &Workload<'_>, group: &SecurityGroup) -> Seen<Vec<String>> {
     let mut others = vec![];
     let mine: BTreeSet<&str> = w.databases()?.iter().map(|d| d.id).collect();
     let members: BTreeSet<&str> = w.instances()?.iter().map(|i| i.id.as_str()).collect();
@@ -149,6 +150,20 @@ pub fn also_guards(w: &Workload<'_>, group: &SecurityGroup) -> Seen<Vec<String>>
     Ok(others)
 }
 
+/// Why a group may not be changed for the workload's database, if others depend on it, or may.
+#[must_use]
+pub fn guards_others(w: &Workload<'_>, group: &SecurityGroup) -> Option<HoldReason> {
+    let group_id = group.id.clone();
+    match also_guards(w, group) {
+        Err(error) => Some(HoldReason::GuardedUnknown { group: group_id, error }),
+        Ok(others) if others.is_empty() => None,
+        Ok(others) => Some(HoldReason::GuardsOthers {
+            group: group_id,
+            others,
+        }),
+    }
+}
+
 /// The correction that revokes `rules` of `group`, which guards `databases`.
 #[must_use]
 pub fn revoke(w: &Workload<'_>, group: &SecurityGroup, databases: &[&Database<'_>], rules: &[&IngressRule]) -> Remedy {
@@ -156,17 +171,15 @@ pub fn revoke(w: &Workload<'_>, group: &SecurityGroup, databases: &[&Database<'_
     let summary = format!("revoke from {}: {}", group.id, list.join(", "));
     let actions = rules
         .iter()
-        .map(|r| Action::RevokeIngress {
-            group: group.id.clone(),
-            rule: (*r).clone(),
+        .map(|r| {
+            Action::RevokeIngress(RevokeIngress {
+                group: group.id.clone(),
+                rule: (*r).clone(),
+            })
         })
         .collect();
     let refused = untagged(w, &group.id, &group.tags)
-        .or_else(|| match also_guards(w, group) {
-            Err(e) => Some(format!("what else {} guards is unknown: {e}", group.id)),
-            Ok(others) if others.is_empty() => None,
-            Ok(others) => Some(format!("{} also guards {}", group.id, others.join(", "))),
-        })
+        .or_else(|| guards_others(w, group))
         .or_else(|| databases.iter().find_map(|d| path_refusal(w, d)));
     Remedy {
         summary,
@@ -176,17 +189,14 @@ pub fn revoke(w: &Workload<'_>, group: &SecurityGroup, databases: &[&Database<'_
 }
 
 /// Why a service would lose its path, if one would.
-fn path_refusal(w: &Workload<'_>, database: &Database<'_>) -> Option<String> {
+fn path_refusal(w: &Workload<'_>, database: &Database<'_>) -> Option<HoldReason> {
     match losing_access(w, database) {
-        Err(e) => Some(format!(
-            "whether the services keep a path to {} is unknown: {e}",
-            database.id
-        )),
+        Err(error) => Some(HoldReason::PathsUnknown {
+            database: database.id.to_owned(),
+            error,
+        }),
         Ok(lost) if lost.is_empty() => None,
-        Ok(lost) => Some(format!(
-            "it would cut off {}; give each a rule of its own first",
-            lost.join(", ")
-        )),
+        Ok(lost) => Some(HoldReason::CutsOff(lost)),
     }
 }
 
@@ -194,9 +204,9 @@ fn path_refusal(w: &Workload<'_>, database: &Database<'_>) -> Option<String> {
 #[must_use]
 pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
     let summary = format!("set PubliclyAccessible=false on {}", instance.id);
-    let actions = vec![Action::ClosePublicAccess {
+    let actions = vec![Action::ClosePublicAccess(ClosePublicAccess {
         instance: instance.id.clone(),
-    }];
+    })];
     let database = w.databases().map(|all| {
         all.iter()
             .find(|d| d.id == instance.id || instance.cluster.as_deref() == Some(d.id))
@@ -206,7 +216,7 @@ pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
         .or_else(|| match database {
             Ok(Some(database)) => path_refusal(w, database),
             Ok(None) => None,
-            Err(e) => Some(format!("its cluster is unknown: {e}")),
+            Err(e) => Some(HoldReason::ClusterUnknown(e)),
         });
     Remedy {
         summary,

@@ -32,7 +32,7 @@ pub use credentials::{connections, connections_in_use, credential_sources, each_
 pub use database::{DATABASE_READS, DEFAULT_PORT, Database, RdsResource, not_available};
 pub use databases::{configure, each_storage_owner};
 pub use index::Index;
-pub use ingress::{also_guards, close_public_access, is_allowed, losing_access, offending, revoke};
+pub use ingress::{close_public_access, guards_others, is_allowed, losing_access, offending, revoke};
 pub use migrations::why_failed;
 pub use reach::{Reach, reach};
 pub use resolution::{Resolution, resolves_to};

@@ -2,10 +2,11 @@
 
 use super::secrets::{ask_to_read, readable_as, references, right_reference};
 use super::workload::{Workload, untagged};
+use crate::action::{Action, RollOut, SecretChange};
 use crate::model::follow_up_reads::FollowUpReads;
+use crate::model::hold::HoldReason;
 use crate::model::judgement::{Judgement, Remedy};
-use crate::model::remediation::{Action, SecretChange, revision_name};
-use crate::model::resources::{Access, Service, TaskDefinition};
+use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
 
 /// The IAM actions of a rollout.
 pub const ROLLOUT_WRITES: &[&str] = &[
@@ -19,12 +20,12 @@ pub const ROLLOUT_WRITES: &[&str] = &[
 #[must_use]
 pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: Vec<SecretChange>) -> Remedy {
     let refused = rollout_refusal(w, service).or_else(|| unreadable(w, service, &changes));
-    let action = Action::RollOut {
+    let action = Action::RollOut(RollOut {
         cluster: service.cluster.clone(),
         service: service.name.clone(),
         base: service.task_definition.clone(),
         changes,
-    };
+    });
     Remedy {
         summary,
         actions: vec![action],
@@ -37,7 +38,7 @@ pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: V
 /// Only a proved denial refuses. Where the simulator could not be asked, or IAM knows no such role, the rollout goes on:
 /// a task that can't fetch its secret does not start, the deployment is not steady in time, and what ran before is set
 /// back. To refuse would leave a service without its database for want of a permission that only this check needs.
-fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> Option<String> {
+fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> Option<HoldReason> {
     let definition = w.running(service).ok()?;
     let Some(role) = &definition.execution_role else {
         return Some(no_execution_role(definition));
@@ -45,10 +46,10 @@ fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> 
     changes.iter().find_map(|change| {
         let resource = readable_as(w, &change.after).ok()??;
         match w.snapshot.access.get(&(role.clone(), resource.into_owned().into())) {
-            Some(Ok(Access::Denied { missing })) => Some(format!(
-                "{role} may not {}: see ecs-secret-unreadable",
-                missing.join(", nor ")
-            )),
+            Some(Ok(Access::Denied { missing })) => Some(HoldReason::ExecutionRoleDenied {
+                role: role.clone(),
+                missing: missing.clone(),
+            }),
             _ => None,
         }
     })
@@ -56,22 +57,19 @@ fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> 
 
 /// Why a revision can't be given a secret.
 #[must_use]
-pub fn no_execution_role(definition: &TaskDefinition) -> String {
-    format!(
-        "{} has no execution role to fetch a secret with",
-        revision_name(&definition.arn)
-    )
+pub fn no_execution_role(definition: &TaskDefinition) -> HoldReason {
+    HoldReason::NoExecutionRole(revision_name(&definition.arn).to_owned())
 }
 
 /// Why a service may not be given another revision now, if it may not.
 #[must_use]
-pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<String> {
+pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason> {
     let name = format!("{}/{}", service.cluster, service.name);
     if service.deployment_controller != "ECS" {
-        return Some(format!(
-            "{name} is deployed by {}, not by ECS",
-            service.deployment_controller
-        ));
+        return Some(HoldReason::DeployedByOthers {
+            service: name,
+            controller: service.deployment_controller.clone(),
+        });
     }
     if let Some(why) = untagged(w, &name, &service.tags) {
         return Some(why);
@@ -81,7 +79,7 @@ pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<String> {
     let primary = service.deployments.first();
     let under_way = service.deployments.len() > 1
         && primary.is_some_and(|d| d.rollout_state.as_deref() == Some("IN_PROGRESS") && d.failed_tasks == 0);
-    under_way.then(|| format!("waits: a deployment of {name} is under way"))
+    under_way.then_some(HoldReason::DeploymentUnderWay(name))
 }
 
 /// The correction that gives the running revision its database secret.
@@ -91,14 +89,13 @@ pub fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskDefiniti
         "add the database secret to the task definition of {}/{}",
         service.cluster, service.name
     );
-    let change = || -> Result<SecretChange, String> {
+    let change = || -> Result<SecretChange, HoldReason> {
         let container = application(service, definition)?;
         let after = right_reference(w)?;
         if definition.execution_role.is_none() {
             return Err(no_execution_role(definition));
         }
-        let variable = variable(w, definition, &container)
-            .ok_or("`secret_env` is empty: name the variable that the image reads")?;
+        let variable = variable(w, definition, &container).ok_or(HoldReason::NoVariableNamed)?;
         Ok(SecretChange {
             container,
             variable,
@@ -114,7 +111,7 @@ pub fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskDefiniti
 
 /// The container that holds the application: the only one, or the one behind the load balancer, or the only
 /// essential one that listens.
-fn application(service: &Service, definition: &TaskDefinition) -> Result<String, String> {
+fn application(service: &Service, definition: &TaskDefinition) -> Result<String, HoldReason> {
     if let [only] = definition.containers.as_slice() {
         return Ok(only.name.clone());
     }
@@ -127,12 +124,10 @@ fn application(service: &Service, definition: &TaskDefinition) -> Result<String,
         .filter(|c| c.essential && c.has_ports)
         .map(|c| c.name.as_str())
         .collect();
+    let unclear = || HoldReason::ContainerUnclear(revision_name(&definition.arn).to_owned());
     match listening.as_slice() {
         [only] => Ok((*only).to_owned()),
-        _ => Err(format!(
-            "which container of {} holds the application is unclear",
-            revision_name(&definition.arn)
-        )),
+        _ => Err(unclear()),
     }
 }
 
@@ -160,7 +155,7 @@ fn variable(w: &Workload<'_>, definition: &TaskDefinition, container: &str) -> O
 /// Asks whether the execution roles may read what rollouts among `judgements` would have them read.
 pub fn ask_to_roll_out(w: &Workload<'_>, judgements: Vec<Judgement<'_>>, reads: &mut FollowUpReads) {
     for action in judgements.into_iter().flat_map(Judgement::actions) {
-        let Action::RollOut { base, changes, .. } = action else {
+        let Action::RollOut(RollOut { base, changes, .. }) = action else {
             continue;
         };
         if let Some(Ok(definition)) = w.snapshot.task_definitions.get(&base) {

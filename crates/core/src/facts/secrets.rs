@@ -9,6 +9,7 @@ use super::resolution::{Resolution, resolves_to};
 use super::workload::Workload;
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::follow_up_reads::FollowUpReads;
+use crate::model::hold::HoldReason;
 use crate::model::resources::{Secret, SecretVariable, TaskDefinition};
 use crate::model::snapshot::{Lookup, ReadError, Seen, Value};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
@@ -190,7 +191,7 @@ pub fn ask_to_read(w: &Workload<'_>, definition: &TaskDefinition, reference: &st
 ///
 /// # Errors
 /// Why there is not exactly one.
-pub fn right_reference(w: &Workload<'_>) -> Result<String, String> {
+pub fn right_reference(w: &Workload<'_>) -> Result<String, HoldReason> {
     right_connection(w).map(|(reference, _)| reference)
 }
 
@@ -198,14 +199,14 @@ pub fn right_reference(w: &Workload<'_>) -> Result<String, String> {
 ///
 /// # Errors
 /// Why there is not exactly one.
-pub fn right_connection<'a>(w: &Workload<'a>) -> Result<(String, &'a Connection), String> {
-    let databases = w.databases().map_err(|e| format!("the databases are unknown: {e}"))?;
-    let secrets = w.secrets().map_err(|e| format!("the secrets are unknown: {e}"))?;
+pub fn right_connection<'a>(w: &Workload<'a>) -> Result<(String, &'a Connection), HoldReason> {
+    let databases = w.databases().map_err(HoldReason::DatabasesUnknown)?;
+    let secrets = w.secrets().map_err(HoldReason::SecretsUnknown)?;
     let mut right = vec![];
     let mut unread = vec![];
     for secret in secrets.iter().filter(|s| s.deleted_at.is_none()) {
         match shape(w, secret, &Selector::default()) {
-            Err(e) => unread.push(e.to_string()),
+            Err(e) => unread.push(e),
             Ok(found) => right.extend(
                 found
                     .into_iter()
@@ -222,16 +223,12 @@ pub fn right_connection<'a>(w: &Workload<'a>) -> Result<(String, &'a Connection)
     }
     match (right.as_slice(), unread.first()) {
         ([one], None) => Ok(one.clone()),
-        ([], None) => Err(format!(
-            "no secret tagged {}workload={} is well formed and leads to the workload's database; make one, or mend \
-             the one there is",
-            w.prefix, w.name
-        )),
-        (_, Some(e)) => Err(format!("which secret is the right one is unknown: {e}")),
-        (several, None) => Err(format!(
-            "{} references would be right, and Holdfast does not choose",
-            several.len()
-        )),
+        ([], None) => Err(HoldReason::NoRightSecret {
+            prefix: w.prefix.to_owned(),
+            workload: w.name.to_owned(),
+        }),
+        (_, Some(e)) => Err(HoldReason::RightSecretUnknown(Arc::clone(e))),
+        (several, None) => Err(HoldReason::SeveralReferences(several.len())),
     }
 }
 

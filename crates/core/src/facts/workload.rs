@@ -10,6 +10,7 @@ use super::credential_source::{CredentialSource, Reference};
 use super::database::{Database, RdsResource, databases};
 use super::index::Index;
 use crate::config::Parameters;
+use crate::model::hold::HoldReason;
 use crate::model::judgement::Judgement;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
@@ -212,11 +213,10 @@ impl<'a> Workload<'a> {
 
 /// Why a resource that lacks the workload's tag may not be changed, if it lacks it.
 #[must_use]
-pub fn untagged(w: &Workload<'_>, what: &str, tags: &Tags) -> Option<String> {
-    (tags.workload(w.prefix) != Some(w.name)).then(|| {
-        format!(
-            "{what} does not carry {}workload={}; tag it to let Holdfast correct it",
-            w.prefix, w.name
-        )
+pub fn untagged(w: &Workload<'_>, what: &str, tags: &Tags) -> Option<HoldReason> {
+    (tags.workload(w.prefix) != Some(w.name)).then(|| HoldReason::Untagged {
+        resource: what.to_owned(),
+        prefix: w.prefix.to_owned(),
+        workload: w.name.to_owned(),
     })
 }

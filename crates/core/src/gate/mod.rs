@@ -11,8 +11,7 @@ use crate::facts::{Workload, one_workload, why_failed};
 use crate::judge::Judged;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::policy::Severity;
-use crate::model::remediation::revision_name;
-use crate::model::resources::{MigrationFamily, TaskRun};
+use crate::model::resources::{MigrationFamily, TaskRun, revision_name};
 use crate::model::snapshot::Snapshot;
 pub use redact::redact;
 

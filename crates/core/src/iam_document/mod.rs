@@ -101,7 +101,9 @@ impl Principals {
 /// Whether a statement of the policy lets a principal of the secret's own account read the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admits {
+    /// One does.
     Yes,
+    /// None does.
     No,
     /// A condition decides, which only the real call meets.
     Perhaps,

@@ -22,7 +22,7 @@ pub fn next_changes(snapshot: &Snapshot, config: &Config, now: Timestamp) -> BTr
         let known = next.entry(workload.to_owned()).or_insert(instant);
         *known = (*known).min(instant);
     };
-    for tags in tags_of(snapshot) {
+    for tags in snapshot.tags() {
         let reading = tags.phase(prefix, now, config.migration.max_window);
         if let Phase::Migrating { until } = reading.phase {
             at(tags, Some(until));
@@ -40,21 +40,6 @@ pub fn next_changes(snapshot: &Snapshot, config: &Config, now: Timestamp) -> BTr
         at(&family.tags, due);
     }
     next
-}
-
-fn tags_of(s: &Snapshot) -> impl Iterator<Item = &Tags> {
-    let instances = s.instances.iter().flat_map(|m| m.values()).map(|r| &r.tags);
-    let clusters = s.clusters.iter().flat_map(|m| m.values()).map(|r| &r.tags);
-    let services = s.services.iter().flat_map(|m| m.values()).map(|r| &r.tags);
-    let secrets = s.secrets.iter().flat_map(|m| m.values()).map(|r| &r.tags);
-    let groups = s.security_groups.iter().flat_map(|m| m.values()).map(|r| &r.tags);
-    let migrations = s.migrations.iter().flat_map(|m| m.values()).map(|r| &r.tags);
-    instances
-        .chain(clusters)
-        .chain(services)
-        .chain(secrets)
-        .chain(groups)
-        .chain(migrations)
 }
 
 #[cfg(test)]

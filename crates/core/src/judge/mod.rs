@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::facts::{Workload, Workloads};
 use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
+use crate::model::hold::HoldReason;
 use crate::model::judgement::{Judgement, Outcome, Remedy};
 use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::rule_meta::Meta;
@@ -182,7 +183,7 @@ impl Active {
         if !self.corrects
             && let Some(r) = finding.remediation.as_mut().filter(|r| !r.actions.is_empty())
         {
-            let only = || format!("it is corrected only where rules.{}.correct is true", self.meta.id);
+            let only = || HoldReason::NotOptedIn(self.meta.id.to_owned());
             r.blocked_by.get_or_insert_with(only);
         }
         if by_tag {
@@ -253,17 +254,13 @@ fn remediation(remedy: Remedy) -> Remediation {
     let risk = remedy
         .actions
         .iter()
-        .map(crate::model::remediation::Action::risk)
+        .map(crate::action::Action::risk)
         .max()
         .unwrap_or(Risk::Manual);
     Remediation {
         summary: remedy.summary,
         risk,
-        calls: remedy
-            .actions
-            .iter()
-            .flat_map(crate::model::remediation::Action::calls)
-            .collect(),
+        calls: remedy.actions.iter().flat_map(crate::action::Action::calls).collect(),
         blocked_by: remedy.refused,
         actions: remedy.actions,
     }

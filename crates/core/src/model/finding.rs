@@ -3,76 +3,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::key::Scope;
+use super::hold::HoldReason;
 use super::policy::{Risk, Severity};
-use super::remediation::{Action, Call};
+pub use super::resource_ref::{Kind, ResourceRef};
 use super::tags::Waiver;
-
-/// The kinds of resource that a finding can be about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// An RDS instance.
-    RdsDbInstance,
-    /// An RDS cluster.
-    RdsDbCluster,
-    /// A security group.
-    Ec2SecurityGroup,
-    /// A secret.
-    SecretsmanagerSecret,
-    /// An ECS service.
-    EcsService,
-    /// A task definition.
-    EcsTaskDefinition,
-    /// The workload as a whole.
-    Workload,
-}
-
-impl Kind {
-    /// Every kind, in order.
-    pub const ALL: [Self; 7] = [
-        Self::RdsDbInstance,
-        Self::RdsDbCluster,
-        Self::Ec2SecurityGroup,
-        Self::SecretsmanagerSecret,
-        Self::EcsService,
-        Self::EcsTaskDefinition,
-        Self::Workload,
-    ];
-
-    /// The name used in output.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RdsDbInstance => "rds-db-instance",
-            Self::RdsDbCluster => "rds-db-cluster",
-            Self::Ec2SecurityGroup => "ec2-security-group",
-            Self::SecretsmanagerSecret => "secretsmanager-secret",
-            Self::EcsService => "ecs-service",
-            Self::EcsTaskDefinition => "ecs-task-definition",
-            Self::Workload => "workload",
-        }
-    }
-}
-
-/// The resource that a finding is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ResourceRef {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its name or id; for a service `cluster/service`.
-    pub id: String,
-    /// Its ARN; of a workload, which has none, `workload/NAME`.
-    pub arn: String,
-    /// Twelve digits.
-    pub account: String,
-    /// For instance `us-east-1`.
-    pub region: String,
-}
+use crate::action::{Action, Call};
 
 /// One observed fact and what it should be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,7 +61,7 @@ impl Verdict {
 }
 
 /// What would correct a finding.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Remediation {
     /// One line: what to do.
     pub summary: String,
@@ -130,14 +70,36 @@ pub struct Remediation {
     /// The calls, if calls can do it.
     pub calls: Vec<Call>,
     /// Why Holdfast will not do it, if it will not.
-    pub blocked_by: Option<String>,
-    /// The corrections behind the calls.
-    #[serde(skip)]
+    pub blocked_by: Option<HoldReason>,
+    /// The corrections behind the calls; not part of any output.
     pub actions: Vec<Action>,
 }
 
+impl Serialize for Remediation {
+    /// The reason is written as its sentence, and where there is one, its code stands beside it as `hold`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self {
+            summary,
+            risk,
+            calls,
+            blocked_by,
+            actions: _,
+        } = self;
+        let mut out = serializer.serialize_struct("Remediation", 5)?;
+        out.serialize_field("summary", summary)?;
+        out.serialize_field("risk", risk)?;
+        out.serialize_field("calls", calls)?;
+        out.serialize_field("blocked_by", &blocked_by.as_ref().map(ToString::to_string))?;
+        match blocked_by {
+            Some(reason) => out.serialize_field("hold", &reason.code())?,
+            None => out.skip_field("hold")?,
+        }
+        out.end()
+    }
+}
+
 /// A verdict other than pass, about one resource.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
     /// Stable: depends on the rule and the resource alone.
     pub id: String,
@@ -204,23 +166,4 @@ pub fn stable_id(text: &str) -> String {
         .take(8)
         .map(|b| format!("{b:02x}"))
         .collect()
-}
-
-impl ResourceRef {
-    /// A resource of `scope`.
-    pub fn new(kind: Kind, id: impl Into<String>, arn: impl Into<String>, scope: &Scope) -> Self {
-        Self {
-            kind,
-            id: id.into(),
-            arn: arn.into(),
-            account: scope.account.clone(),
-            region: scope.region.clone(),
-        }
-    }
-
-    /// A workload as a whole.
-    #[must_use]
-    pub fn workload(name: &str, scope: &Scope) -> Self {
-        Self::new(Kind::Workload, name, format!("workload/{name}"), scope)
-    }
 }

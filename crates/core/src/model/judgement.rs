@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::finding::Evidence;
+use super::hold::HoldReason;
 use super::policy::Severity;
-use super::remediation::Action;
-use super::snapshot::ReadError;
+use super::read_error::ReadError;
 use super::subject::Subject;
 use super::tags::{PhaseReading, Tags};
+use crate::action::Action;
 
 /// What a rule says about one resource.
 #[derive(Debug, Clone)]
@@ -59,7 +60,7 @@ pub struct Remedy {
     /// The corrections; empty if a person must do it.
     pub actions: Vec<Action>,
     /// Why they may not be carried out, if they may not.
-    pub refused: Option<String>,
+    pub refused: Option<HoldReason>,
 }
 
 impl Remedy {
@@ -73,11 +74,11 @@ impl Remedy {
     }
 
     /// A correction that would do harm as things stand.
-    pub fn refuse(summary: impl Into<String>, actions: Vec<Action>, why: impl Into<String>) -> Self {
+    pub fn refuse(summary: impl Into<String>, actions: Vec<Action>, why: HoldReason) -> Self {
         Self {
             summary: summary.into(),
             actions,
-            refused: Some(why.into()),
+            refused: Some(why),
         }
     }
 

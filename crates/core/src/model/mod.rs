@@ -3,12 +3,12 @@
 pub mod connection;
 pub mod finding;
 pub mod follow_up_reads;
+pub mod hold;
 pub mod judgement;
 pub mod key;
 pub mod policy;
-mod purpose;
 pub mod read_error;
-pub mod remediation;
+pub mod resource_ref;
 pub mod resources;
 pub mod rule_meta;
 pub mod shared;

@@ -4,44 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::connection::SecretShape;
 use super::key::Scope;
+pub use super::read_error::{ReadError, Seen};
 use super::resources::{
     Access, AccessTarget, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, Secret,
     SecurityGroup, Service, Subnet, TaskDefinition,
 };
 use super::shared::Shared;
+use super::tags::Tags;
 use super::value_from::Selector;
-
-/// A call that failed, told so that a person can mend it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ReadError {
-    /// IAM prefix of the service: `rds`, `ecs`, `ec2`, `secretsmanager`, `tag`, ...
-    pub service: String,
-    /// For instance `DescribeDBInstances`.
-    pub operation: String,
-    /// The resource asked for, or the scope.
-    pub resource: String,
-    /// AWS's error code, or `timeout`, `connection`, ...
-    pub code: String,
-    /// What happened and what to do about it.
-    pub message: String,
-}
-
-impl std::fmt::Display for ReadError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}:{} on {}: {}",
-            self.service, self.operation, self.resource, self.message
-        )
-    }
-}
-
-/// What was read, or why it could not be.
-pub type Seen<T> = Result<T, Arc<ReadError>>;
 
 /// What became of a reference to a secret.
 #[derive(Debug, Clone)]
@@ -159,17 +132,131 @@ impl Snapshot {
     /// A scope of which nothing could be read.
     #[must_use]
     pub fn unread(scope: Scope, started_at: Timestamp, error: &Arc<ReadError>) -> Self {
+        // Each part by name: a list that was forgotten here would seem to have been read and to be empty.
         Self {
+            scope,
+            started_at,
             instances: Err(Arc::clone(error)),
             clusters: Err(Arc::clone(error)),
             services: Err(Arc::clone(error)),
+            unread_services: Shared::new(),
+            task_definitions: Shared::new(),
+            durable_revisions: Shared::new(),
             security_groups: Err(Arc::clone(error)),
+            guarded: Shared::new(),
             subnets: Err(Arc::clone(error)),
             secrets: Err(Arc::clone(error)),
+            lookups: Shared::new(),
+            values: Shared::new(),
+            parameters: Shared::new(),
+            policies: Shared::new(),
+            access: Shared::new(),
+            parameter_groups: Shared::new(),
+            rollback_targets: Shared::new(),
+            logs: Shared::new(),
             migrations: Err(Arc::clone(error)),
+            fights: vec![],
             errors: BTreeSet::from([Arc::clone(error)]),
-            ..Self::empty(scope, started_at)
         }
+    }
+
+    /// Every failed read that a part of this holds, once.
+    #[must_use]
+    pub fn failed_reads(&self) -> BTreeSet<Arc<ReadError>> {
+        let Self {
+            scope: _,
+            started_at: _,
+            instances,
+            clusters,
+            services,
+            unread_services,
+            task_definitions,
+            durable_revisions: _,
+            security_groups,
+            guarded,
+            subnets,
+            secrets,
+            lookups,
+            values,
+            parameters,
+            policies,
+            access,
+            parameter_groups,
+            rollback_targets,
+            logs,
+            migrations,
+            fights: _,
+            errors: _,
+        } = self;
+        let mut all = BTreeSet::new();
+        let mut add = |error: Option<&Arc<ReadError>>| all.extend(error.cloned());
+        add(instances.as_ref().err());
+        add(clusters.as_ref().err());
+        add(services.as_ref().err());
+        add(security_groups.as_ref().err());
+        add(subnets.as_ref().err());
+        add(secrets.as_ref().err());
+        add(migrations.as_ref().err());
+        for service in services.iter().flat_map(|m| m.values()) {
+            add(service.unread_tasks.as_ref());
+        }
+        for family in migrations.iter().flat_map(|m| m.values()) {
+            add(family.unread.as_ref());
+            add(family.last_run.as_ref().and_then(|r| r.unread_groups.as_ref()));
+        }
+        unread_services.values().for_each(|(_, error)| add(Some(error)));
+        task_definitions.values().for_each(|r| add(r.as_ref().err()));
+        guarded.values().for_each(|r| add(r.as_ref().err()));
+        lookups.values().for_each(|r| add(r.as_ref().err()));
+        values.values().for_each(|r| add(r.as_ref().err()));
+        parameters.values().for_each(|r| add(r.as_ref().err()));
+        policies.values().for_each(|r| add(r.as_ref().err()));
+        access.values().for_each(|r| add(r.as_ref().err()));
+        parameter_groups.values().for_each(|r| add(r.as_ref().err()));
+        rollback_targets.values().for_each(|r| add(r.as_ref().err()));
+        logs.values().for_each(|r| add(r.as_ref().err()));
+        all
+    }
+
+    /// The tags of every resource that can carry a workload's.
+    pub fn tags(&self) -> impl Iterator<Item = &Tags> {
+        let Self {
+            scope: _,
+            started_at: _,
+            instances,
+            clusters,
+            services,
+            unread_services: _,
+            task_definitions: _,
+            durable_revisions: _,
+            security_groups,
+            guarded: _,
+            subnets: _,
+            secrets,
+            lookups: _,
+            values: _,
+            parameters: _,
+            policies: _,
+            access: _,
+            parameter_groups: _,
+            rollback_targets: _,
+            logs: _,
+            migrations,
+            fights: _,
+            errors: _,
+        } = self;
+        let instances = instances.iter().flat_map(|m| m.values()).map(|r| &r.tags);
+        let clusters = clusters.iter().flat_map(|m| m.values()).map(|r| &r.tags);
+        let services = services.iter().flat_map(|m| m.values()).map(|r| &r.tags);
+        let secrets = secrets.iter().flat_map(|m| m.values()).map(|r| &r.tags);
+        let groups = security_groups.iter().flat_map(|m| m.values()).map(|r| &r.tags);
+        let migrations = migrations.iter().flat_map(|m| m.values()).map(|r| &r.tags);
+        instances
+            .chain(clusters)
+            .chain(services)
+            .chain(secrets)
+            .chain(groups)
+            .chain(migrations)
     }
 
     /// Takes over the last runs of migrations that `before` knew and this does not: ECS forgets a stopped task after

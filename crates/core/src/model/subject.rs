@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::finding::{Kind, ResourceRef};
 use super::key::Scope;
-use super::remediation::revision_name;
-use super::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service};
+use super::resource_ref::{Kind, ResourceRef};
+use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, revision_name};
 
 /// A resource as the snapshot holds it. Most judgements are passes that nobody asks the name of, so that it is written
 /// out ([`Subject::named`]) only where it is told.

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::action::{Action, Call, MergeKey};
 use crate::config::Config;
 use crate::config::change_windows::{self, WindowState};
 use crate::judge::Judged;
 use crate::model::finding::{Finding, ResourceRef, Verdict, stable_id};
+use crate::model::hold::{HoldCode, HoldReason};
 use crate::model::key::Scope;
 use crate::model::policy::{Mode, Risk, Severity};
-use crate::model::remediation::{Action, Call, SecretChange};
 
 /// Fewer workloads than this say nothing about the fleet: one of two failing is 50 %, and no sign of a bad rule.
 const SMALLEST_FLEET: usize = 10;
@@ -64,6 +65,9 @@ pub struct Held {
     pub summary: String,
     /// Why it is not.
     pub reason: String,
+    /// Which kind of reason that is.
+    #[serde(default)]
+    pub code: HoldCode,
 }
 
 /// What may be done now, and why the rest is not.
@@ -82,12 +86,12 @@ pub struct Plan {
 /// Plans the correction of what was judged in `scope`.
 #[must_use]
 pub fn plan(scope: &Scope, judged: &Judged, config: &Config, now: Timestamp) -> Plan {
-    let mut actions: BTreeMap<ActionKey, PlannedAction> = BTreeMap::new();
+    let mut actions: BTreeMap<MergeKey, PlannedAction> = BTreeMap::new();
     let mut held = vec![];
     let shut = outside_of_windows(config, now);
     for finding in &judged.findings {
         if let Some(reason) = reason_to_hold(finding, judged, config).or_else(|| shut.clone()) {
-            held.push(hold(finding, reason));
+            held.push(hold(finding, &reason));
             continue;
         }
         for action in finding.remediation.iter().flat_map(|r| &r.actions) {
@@ -127,7 +131,7 @@ impl Plan {
 
 /// Says why a finding is not corrected.
 #[must_use]
-pub fn hold(finding: &Finding, reason: String) -> Held {
+pub fn hold(finding: &Finding, reason: &HoldReason) -> Held {
     Held {
         finding: finding.id.clone(),
         rule: finding.rule.clone(),
@@ -140,85 +144,65 @@ pub fn hold(finding: &Finding, reason: String) -> Held {
             .as_ref()
             .map(|r| r.summary.clone())
             .unwrap_or_default(),
-        reason,
+        reason: reason.to_string(),
+        code: reason.code(),
     }
 }
 
-fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option<String> {
+fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option<HoldReason> {
     match (finding.verdict, &finding.waiver) {
         (Verdict::Unknown, _) => {
-            return Some(format!("what is unknown never leads to an action: {}", finding.message));
+            return Some(HoldReason::UnknownFinding(finding.message.clone()));
         }
-        (Verdict::Waived, Some(waiver)) => {
-            return Some(format!("waived until {}: {}", waiver.until, waiver.reason));
-        }
-        (Verdict::Waived, None) => return Some("waived".into()),
+        (Verdict::Waived, waiver) => return Some(HoldReason::Waived(waiver.clone())),
         (Verdict::Fail, _) => {}
     }
     let Some(remediation) = &finding.remediation else {
-        return Some("it needs a person".into());
+        return Some(HoldReason::NoRemedy);
     };
     if let Some(why) = &remediation.blocked_by {
         return Some(why.clone());
     }
     if remediation.actions.is_empty() {
-        return Some("it needs a person: no call can do it".into());
+        return Some(HoldReason::NoCalls);
     }
     if judged
         .restrained
         .contains(&(finding.id.clone(), finding.workload.clone()))
     {
-        return Some(format!("the tag {}mode asks for audit", config.tag_prefix));
+        return Some(HoldReason::AuditByTag(config.tag_prefix.clone()));
     }
     if config.rule(&finding.rule).mode == Some(Mode::Audit) {
-        return Some(format!("rules.{}.mode is audit", finding.rule));
+        return Some(HoldReason::AuditByRule(finding.rule.clone()));
     }
     if !config.safety.allow_risk.contains(&remediation.risk) {
-        return Some(format!(
-            "its risk is {}, which safety.allow_risk does not name",
-            remediation.risk
-        ));
+        return Some(HoldReason::RiskNotAllowed(remediation.risk));
     }
     too_many_failing(&finding.rule, judged, config)
 }
 
 /// Why nothing may be corrected now, if it may not.
-fn outside_of_windows(config: &Config, now: Timestamp) -> Option<String> {
+fn outside_of_windows(config: &Config, now: Timestamp) -> Option<HoldReason> {
     match change_windows::state_at(&config.safety.change_windows, now) {
         WindowState::Open(_) => None,
-        WindowState::Closed(Some(next)) => Some(format!(
-            "waits for the next of safety.change_windows, which opens at {next}"
-        )),
-        WindowState::Closed(None) => Some("none of safety.change_windows ever opens".into()),
+        WindowState::Closed(Some(next)) => Some(HoldReason::OutsideOfWindows(next)),
+        WindowState::Closed(None) => Some(HoldReason::NoWindow),
     }
 }
 
-fn too_many_failing(rule: &str, judged: &Judged, config: &Config) -> Option<String> {
+fn too_many_failing(rule: &str, judged: &Judged, config: &Config) -> Option<HoldReason> {
     let (all, failing) = judged.failing.get(rule).copied().unwrap_or_default();
     let limit = usize::try_from(config.safety.max_failing_percent).unwrap_or(100);
-    (all >= SMALLEST_FLEET && failing * 100 > limit * all).then(|| {
-        format!(
-            "{failing} of {all} workloads fail {rule}, more than safety.max_failing_percent ({limit} %): that is a \
-             bad rule or a bad read until a person has looked"
-        )
+    (all >= SMALLEST_FLEET && failing * 100 > limit * all).then(|| HoldReason::TooManyFailing {
+        rule: rule.to_owned(),
+        failing,
+        all,
+        limit,
     })
 }
 
-/// What makes two corrections one: a service is given one new revision, whatever is wrong with the running one.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum ActionKey {
-    Service(String, String),
-    Other(Action),
-}
-
-fn add(actions: &mut BTreeMap<ActionKey, PlannedAction>, scope: &Scope, finding: &Finding, action: &Action) {
-    let key = match action {
-        Action::RollOut { cluster, service, .. } | Action::RollBack { cluster, service, .. } => {
-            ActionKey::Service(cluster.clone(), service.clone())
-        }
-        other => ActionKey::Other(other.clone()),
-    };
-    let planned = actions.entry(key).or_insert_with(|| PlannedAction {
+fn add(actions: &mut BTreeMap<MergeKey, PlannedAction>, scope: &Scope, finding: &Finding, action: &Action) {
+    let planned = actions.entry(action.merge_key()).or_insert_with(|| PlannedAction {
         id: String::new(),
         scope: scope.clone(),
         workload: finding.workload.clone(),
@@ -232,7 +216,7 @@ fn add(actions: &mut BTreeMap<ActionKey, PlannedAction>, scope: &Scope, finding:
         calls: vec![],
         action: action.clone(),
     });
-    planned.action = merge(&planned.action, action);
+    planned.action = planned.action.merged_with(action);
     planned.severity = planned.severity.max(finding.severity);
     for (list, item) in [
         (&mut planned.rules, &finding.rule),
@@ -249,43 +233,73 @@ fn add(actions: &mut BTreeMap<ActionKey, PlannedAction>, scope: &Scope, finding:
     planned.calls = planned.action.calls();
 }
 
-/// One revision for both: the changes of each, and never a step back where a step forward does.
-fn merge(one: &Action, other: &Action) -> Action {
-    match (one, other) {
-        (
-            Action::RollOut {
-                cluster,
-                service,
-                base,
-                changes,
-            },
-            Action::RollOut { changes: more, .. },
-        ) => {
-            let mut all: Vec<SecretChange> = changes.clone();
-            for change in more {
-                if !all
-                    .iter()
-                    .any(|c| c.container == change.container && c.variable == change.variable)
-                {
-                    all.push(change.clone());
-                }
-            }
-            all.sort();
-            Action::RollOut {
-                cluster: cluster.clone(),
-                service: service.clone(),
-                base: base.clone(),
-                changes: all,
-            }
-        }
-        (Action::RollBack { .. }, Action::RollOut { .. }) => other.clone(),
-        _ => one.clone(),
-    }
-}
-
 /// The stable id of an action: 16 hexadecimal digits of SHA-256 over scope and action.
 #[must_use]
 pub fn action_id(scope: &Scope, action: &Action) -> String {
     let text = format!("{scope}\n{}", serde_json::to_string(action).unwrap_or_default());
     stable_id(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::judge;
+    use crate::rules::testing::{clean, db, now};
+
+    /// The plan of a public database that `config` treats as it likes.
+    fn held(config: &Config) -> Held {
+        let mut s = clean();
+        db(&mut s).publicly_accessible = true;
+        let judged = judge(&s, config, now(), None);
+        let plan = plan(&s.scope, &judged, config, now());
+        let of_rule = |h: &&Held| h.rule == "rds-public-access";
+        plan.held.iter().find(of_rule).expect("held").clone()
+    }
+
+    #[test]
+    fn what_is_held_has_a_code_beside_its_sentence() {
+        let mut config = Config::default();
+        config.safety.allow_risk.retain(|r| *r == Risk::None);
+        let json = serde_json::to_value(held(&config)).expect("JSON");
+        assert_eq!(
+            json["reason"],
+            "its risk is brief, which safety.allow_risk does not name"
+        );
+        assert_eq!(json["code"], "risk");
+    }
+
+    /// `apply --plan` takes one that was saved before there were codes.
+    #[test]
+    fn a_plan_without_codes_is_read() {
+        let mut config = Config::default();
+        config.safety.allow_risk.retain(|r| *r == Risk::None);
+        let mut json = serde_json::to_value(held(&config)).expect("JSON");
+        json.as_object_mut().expect("an object").remove("code");
+        let read: Held = serde_json::from_value(json).expect("a held finding");
+        assert_eq!(read.code, HoldCode::default());
+    }
+
+    #[test]
+    fn a_finding_tells_what_blocks_it_and_its_code() {
+        let mut s = clean();
+        db(&mut s).publicly_accessible = true;
+        db(&mut s).status = "modifying".into();
+        let remediation = |s: &crate::model::snapshot::Snapshot| {
+            let judged = judge(s, &Config::default(), now(), None);
+            let mut findings = judged.findings.iter();
+            let found = findings.find(|f| f.rule == "rds-public-access").expect("it fails");
+            serde_json::to_value(&found.remediation).expect("JSON")
+        };
+        let blocked = remediation(&s);
+        assert_eq!(
+            blocked["blocked_by"],
+            "waits: shop-db is modifying, and AWS changes only an available one"
+        );
+        assert_eq!(blocked["hold"], "database-busy");
+        db(&mut s).status = "available".into();
+        let free = remediation(&s);
+        assert_eq!(free["blocked_by"], serde_json::Value::Null);
+        assert_eq!(free.get("hold"), None);
+        assert_eq!(free.get("actions"), None);
+    }
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Case, Subject, World};
+use super::{Case, CheckError, Subject, World};
 use crate::config::Config;
 use crate::model::key::Scope;
 use crate::model::snapshot::{ReadError, Snapshot};
@@ -130,7 +130,7 @@ struct Reading<'a, 't> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn recognise(file: &Value) -> Option<Result<(), String>> {
+pub(super) fn recognise(file: &Value) -> Option<Result<(), CheckError>> {
     if file.get("planned_values").is_none() && file.get("resource_changes").is_none() && file.get("values").is_none() {
         return None;
     }
@@ -138,9 +138,7 @@ pub(super) fn recognise(file: &Value) -> Option<Result<(), String>> {
     Some(if version.split('.').next() == Some("1") {
         Ok(())
     } else {
-        Err(format!(
-            "its format_version is {version}, and 1.x is what Holdfast knows: write it with Terraform 1.x or OpenTofu"
-        ))
+        Err(CheckError::FormatVersion(version.to_owned()))
     })
 }
 

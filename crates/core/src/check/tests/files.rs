@@ -317,7 +317,7 @@ fn no_password_comes_out() {
         // Nor out of a file that breaks off in the middle of one.
         let whole = String::from_utf8(bytes(name)).unwrap();
         let cut = whole.find("fixture-password").map_or(20, |at| at + 10);
-        let error = judge(name, &whole.as_bytes()[..cut], None).unwrap_err();
+        let error = judge(name, &whole.as_bytes()[..cut], None).unwrap_err().to_string();
         assert!(!error.contains("fixture"), "{error}");
     }
 }
@@ -347,10 +347,13 @@ fn what_is_no_such_file() {
         ),
         ("PK\u{3}\u{4}", "saved plan"),
     ] {
-        let error = judge("x.json", text.as_bytes(), None).map(|_| ()).unwrap_err();
+        let error = judge("x.json", text.as_bytes(), None)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(words), "{text}: {error}");
     }
-    let error = judge("x.json", b"{\xff}", None).map(|_| ()).unwrap_err();
+    let error = judge("x.json", b"{\xff}", None).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("byte 1 is not UTF-8"), "{error}");
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{Checked, check};
+use super::{CheckError, Checked, check};
 use crate::config::Config;
 
 fn now() -> Timestamp {
@@ -19,12 +19,13 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/check").join(name)
 }
 
+#[allow(clippy::disallowed_methods, reason = "fixtures")]
 fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(path(name)).expect("a fixture")
 }
 
 /// Judges a text as the file `name`.
-fn judge(name: &str, text: &[u8], workload: Option<&str>) -> Result<Checked, String> {
+fn judge(name: &str, text: &[u8], workload: Option<&str>) -> Result<Checked, CheckError> {
     check(name, text, workload, &Config::default(), now())
 }
 

@@ -35,6 +35,7 @@ pub(super) fn devious() -> impl Strategy<Value = String> {
 }
 
 /// `cases`, or what `PROPTEST_CASES` says.
+#[allow(clippy::disallowed_methods, reason = "as proptest itself does")]
 pub(super) fn config(cases: u32) -> ProptestConfig {
     let said = std::env::var("PROPTEST_CASES").is_ok();
     let default = ProptestConfig {

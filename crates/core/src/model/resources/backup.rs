@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::model::remediation::Database;
+use super::DatabaseId;
 
 /// A snapshot of an RDS instance or cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Backup {
     /// Its identifier.
     pub id: String,
     /// What it is of.
-    pub database: Database,
+    pub database: DatabaseId,
     /// Whether a person (or AWS Backup) asked for it: those of RDS itself go with the instance.
     pub manual: bool,
     /// `available`, `creating`, `failed`, ...

@@ -3,8 +3,29 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::model::tags::Tags;
+
+/// A database, as the calls that modify one tell them apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DatabaseId {
+    /// `DBInstanceIdentifier`.
+    Instance(String),
+    /// `DBClusterIdentifier`.
+    Cluster(String),
+}
+
+impl DatabaseId {
+    /// The identifier, whichever it is.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Instance(id) | Self::Cluster(id) => id,
+        }
+    }
+}
 
 /// An RDS DB instance.
 #[derive(Debug, Clone, Default)]

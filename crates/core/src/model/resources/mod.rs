@@ -8,11 +8,11 @@ mod service;
 mod task;
 
 pub use backup::{Alarm, Backup};
-pub use database::{DbCluster, DbInstance, Endpoint, ParameterGroup};
+pub use database::{DatabaseId, DbCluster, DbInstance, Endpoint, ParameterGroup};
 pub use network::{IngressRule, SecurityGroup, Source, Subnet};
 pub use secret::{Access, AccessTarget, Rotation, Secret};
 pub use service::{
     Container, Deployment, Fight, LogEvidence, LogMatch, LogTarget, Mount, PlainDatabase, SecretVariable, Service,
-    TaskDefinition, Volume, VolumeKind,
+    TaskDefinition, Volume, VolumeKind, revision_name,
 };
 pub use task::{MigrationFamily, TaskRun};

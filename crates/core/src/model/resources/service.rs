@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::connection::Connection;
-use crate::model::finding::ResourceRef;
-use crate::model::snapshot::ReadError;
+use crate::model::read_error::ReadError;
+use crate::model::resource_ref::ResourceRef;
 use crate::model::tags::Tags;
 
 /// An ECS service and what runs in it.
@@ -109,6 +109,12 @@ pub struct TaskDefinition {
     pub task_role: Option<String>,
     /// Tags, as of when it was read: unlike the rest, they can change.
     pub tags: Tags,
+}
+
+/// `family:revision` from the ARN of a task definition.
+#[must_use]
+pub fn revision_name(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
 }
 
 /// A container of a task definition.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::snapshot::ReadError;
+use crate::model::read_error::ReadError;
 use crate::model::tags::Tags;
 
 /// A family of task definitions tagged `holdfast:role=migration`, and its last run.

@@ -2,14 +2,14 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::{Action, RollBack};
 use crate::config::Datastore;
 use crate::facts::{
     ROLLOUT_WRITES, SECRET_READS, add_secret, each_running, is_durable, right_reference, rollout_refusal,
 };
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{Action, revision_name};
-use crate::model::resources::{Service, TaskDefinition};
+use crate::model::resources::{Service, TaskDefinition, revision_name};
 
 /// `ecs-ephemeral-storage`
 pub struct EcsEphemeralStorage;
@@ -91,12 +91,12 @@ fn remedy(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> R
     }
     // Going back changes the image too, so it is a last resort: only where no secret exists to be added.
     if let Some(earlier) = w.snapshot.durable_revisions.get(&definition.arn) {
-        let action = Action::RollBack {
+        let action = Action::RollBack(RollBack {
             cluster: service.cluster.clone(),
             service: service.name.clone(),
             from: definition.arn.clone(),
             to: earlier.arn.clone(),
-        };
+        });
         return Remedy {
             summary: format!(
                 "go back to {}, the last revision that kept its data",

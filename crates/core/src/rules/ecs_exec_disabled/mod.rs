@@ -4,11 +4,12 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::facts::{each_service, rollout_refusal};
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{Action, ServiceSetting, revision_name};
-use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition};
+use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
 
 /// `ecs-exec-disabled`
@@ -69,29 +70,33 @@ impl Rule for EcsExecDisabled {
 }
 
 /// What the task role lacks, as far as is known.
-fn role(w: &Workload<'_>, definition: &TaskDefinition) -> Result<Option<String>, Arc<ReadError>> {
+fn role(w: &Workload<'_>, definition: &TaskDefinition) -> Result<Option<HoldReason>, Arc<ReadError>> {
     let Some(role) = &definition.task_role else {
-        return Ok(Some(format!("{} has no task role", revision_name(&definition.arn))));
+        let revision = revision_name(&definition.arn).to_owned();
+        return Ok(Some(HoldReason::NoTaskRole(revision)));
     };
     match w.snapshot.access.get(&(role.clone(), AccessTarget::EcsExec)) {
-        Some(Ok(Access::Denied { missing })) => Ok(Some(format!("its task role {role} lacks {}", missing.join(", ")))),
-        Some(Ok(Access::NoRole)) => Ok(Some(format!("its task role {role} does not exist"))),
+        Some(Ok(Access::Denied { missing })) => Ok(Some(HoldReason::TaskRoleDenied {
+            role: role.clone(),
+            missing: missing.clone(),
+        })),
+        Some(Ok(Access::NoRole)) => Ok(Some(HoldReason::TaskRoleMissing(role.clone()))),
         Some(Err(e)) => Err(Arc::clone(e)),
         Some(Ok(Access::Allowed)) | None => Ok(None),
     }
 }
 
-fn failure(w: &Workload<'_>, service: &Service, lack: Option<&String>) -> Failure {
+fn failure(w: &Workload<'_>, service: &Service, lack: Option<&HoldReason>) -> Failure {
     let name = format!("{}/{}", service.cluster, service.name);
     let flag = (!service.exec_enabled).then(|| "enableExecuteCommand is off".to_owned());
-    let told: Vec<String> = flag.into_iter().chain(lack.cloned()).collect();
+    let told: Vec<String> = flag.into_iter().chain(lack.map(ToString::to_string)).collect();
     let mut evidence = vec![Evidence::new("enableExecuteCommand", service.exec_enabled, true)];
-    evidence.extend(lack.map(|l| Evidence::new("taskRoleArn", l.clone(), "a role that may use ssmmessages")));
-    let act = vec![Action::SetUpService {
+    evidence.extend(lack.map(|l| Evidence::new("taskRoleArn", l.to_string(), "a role that may use ssmmessages")));
+    let act = vec![Action::SetUpService(SetUpService {
         cluster: service.cluster.clone(),
         service: service.name.clone(),
         setting: ServiceSetting::ExecuteCommand,
-    }];
+    })];
     let remedy = match (service.exec_enabled, lack) {
         (true, _) => Remedy::manual(format!("let the task role of {name} use ssmmessages")),
         (false, None) => Remedy {

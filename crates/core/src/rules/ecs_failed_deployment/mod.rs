@@ -5,8 +5,7 @@ use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::each_service;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
-use crate::model::remediation::revision_name;
-use crate::model::resources::{Deployment, Service};
+use crate::model::resources::{Deployment, Service, revision_name};
 
 /// `ecs-failed-deployment`
 pub struct EcsFailedDeployment;

@@ -6,8 +6,7 @@ use crate::config::Datastore;
 use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, ask_to_roll_out, database_variables, each_running};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::revision_name;
-use crate::model::resources::{Service, TaskDefinition};
+use crate::model::resources::{Service, TaskDefinition, revision_name};
 
 /// `ecs-missing-database-secret`
 pub struct EcsMissingDatabaseSecret;

@@ -2,10 +2,11 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::facts::{each_service, rollout_refusal};
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{Action, ServiceSetting};
 use crate::model::resources::Service;
 
 /// `ecs-no-rollout-protection`
@@ -62,7 +63,7 @@ fn failure(w: &Workload<'_>, service: &Service) -> Failure {
     let refused = rollout_refusal(w, service).or_else(|| {
         service
             .classic_balancer
-            .then(|| format!("{name} is behind a Classic Load Balancer, where ECS offers no circuit breaker"))
+            .then(|| HoldReason::ClassicLoadBalancer(name.clone()))
     });
     Failure {
         severity: None,
@@ -77,11 +78,11 @@ fn failure(w: &Workload<'_>, service: &Service) -> Failure {
         ],
         remedy: Remedy {
             summary: format!("switch the deployment circuit breaker of {name} on, with rollback"),
-            actions: vec![Action::SetUpService {
+            actions: vec![Action::SetUpService(SetUpService {
                 cluster: service.cluster.clone(),
                 service: service.name.clone(),
                 setting: ServiceSetting::CircuitBreaker,
-            }],
+            })],
             refused,
         },
     }

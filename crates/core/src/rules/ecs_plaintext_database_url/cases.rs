@@ -1,7 +1,7 @@
 //! What `ecs-plaintext-database-url` says, and of what it says nothing.
 
+use crate::action::{Action, RollOut, SecretChange};
 use crate::model::connection::{Connection, Fault, SecretShape};
-use crate::model::remediation::{Action, SecretChange};
 use crate::model::resources::{Access, Container, PlainDatabase};
 use crate::rules::testing::secrets::{
     OTHER, good, holds_at, lacks, may, other, plain, plain_beside, plain_password, plain_url, secret, unread,
@@ -66,7 +66,7 @@ fn moving_to_the_secret() {
             .remediation
             .expect("a remedy");
         assert_eq!(moved.blocked_by, None);
-        let [Action::RollOut { changes, .. }] = moved.actions.as_slice() else {
+        let [Action::RollOut(RollOut { changes, .. })] = moved.actions.as_slice() else {
             panic!("{moved:#?}")
         };
         let wanted = SecretChange {

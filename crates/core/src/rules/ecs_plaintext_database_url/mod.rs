@@ -2,12 +2,13 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::SecretChange;
 use crate::facts::{ROLLOUT_WRITES, SECRET_READS, ask_to_roll_out, each_running, right_connection, roll_out};
 use crate::model::connection::Connection;
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{SecretChange, revision_name};
-use crate::model::resources::{Service, TaskDefinition};
+use crate::model::resources::{Service, TaskDefinition, revision_name};
 
 /// `ecs-plaintext-database-url`
 pub struct EcsPlaintextDatabaseUrl;
@@ -132,12 +133,12 @@ fn remedy(w: &Workload<'_>, service: &Service, found: &[Plain<'_>]) -> Remedy {
 }
 
 /// The changes that move `urls` to the workload's secret, or why an application could tell the difference.
-fn moved(w: &Workload<'_>, urls: &[(&Plain<'_>, &Connection)]) -> Result<Vec<SecretChange>, String> {
+fn moved(w: &Workload<'_>, urls: &[(&Plain<'_>, &Connection)]) -> Result<Vec<SecretChange>, HoldReason> {
     let (reference, right) = right_connection(w)?;
     urls.iter()
         .map(|(plain, url)| {
             if !url.is_well_formed() {
-                return Err(format!("the plain {} is malformed itself", plain.variable));
+                return Err(HoldReason::PlainMalformed(plain.variable.to_owned()));
             }
             let differing = [
                 ("host or port", url.hosts != right.hosts),
@@ -145,10 +146,10 @@ fn moved(w: &Workload<'_>, urls: &[(&Plain<'_>, &Connection)]) -> Result<Vec<Sec
                 ("user", url.user != right.user),
             ];
             match differing.iter().find(|(_, differs)| *differs) {
-                Some((what, _)) => Err(format!(
-                    "the plain {} and the workload's secret differ in their {what}",
-                    plain.variable
-                )),
+                Some((what, _)) => Err(HoldReason::PlainDiffers {
+                    variable: plain.variable.to_owned(),
+                    what,
+                }),
                 None => Ok(SecretChange {
                     container: plain.container.to_owned(),
                     variable: plain.variable.to_owned(),

@@ -4,15 +4,16 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::SecretChange;
 use crate::facts::{
     Database, ROLLOUT_WRITES, Resolution, SECRET_READS, ask_to_roll_out, database_variables, each_running, parameter,
     resolve, resolves_to, right_reference, roll_out, shape, usable_keys,
 };
 use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{SecretChange, revision_name};
-use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
+use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
@@ -55,7 +56,7 @@ struct Mismatch {
     /// What is wrong with it, told.
     why: String,
     /// The reference that would be right, or why there is none.
-    right: Result<String, String>,
+    right: Result<String, HoldReason>,
 }
 
 fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<Judgement<'a>> {
@@ -90,7 +91,7 @@ fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDe
     })
 }
 
-type Wrong = Option<(String, Result<String, String>)>;
+type Wrong = Option<(String, Result<String, HoldReason>)>;
 
 /// A reference that ECS takes for a parameter's name.
 fn judge_parameter(w: &Workload<'_>, name: &str) -> Seen<Wrong> {
@@ -110,7 +111,7 @@ fn judge_parameter(w: &Workload<'_>, name: &str) -> Seen<Wrong> {
 }
 
 /// A reference to no parameter: perhaps a secret was meant.
-fn judge_missing_parameter(w: &Workload<'_>, name: &str) -> (String, Result<String, String>) {
+fn judge_missing_parameter(w: &Workload<'_>, name: &str) -> (String, Result<String, HoldReason>) {
     let secrets = w.snapshot.secrets.iter().flat_map(|m| m.values());
     if let Some(namesake) = secrets.into_iter().find(|s| s.name == name) {
         let why =
@@ -197,7 +198,7 @@ fn partial(secret: &Secret) -> String {
 }
 
 /// A reference to nothing: perhaps the secret was made anew, and its suffix changed.
-fn judge_missing(w: &Workload<'_>, target: &SecretRef<'_>) -> (String, Result<String, String>) {
+fn judge_missing(w: &Workload<'_>, target: &SecretRef<'_>) -> (String, Result<String, HoldReason>) {
     let name = value_from::without_suffix(target.resource).unwrap_or(target.resource);
     let here = target.region == w.snapshot.scope.region && target.account == w.snapshot.scope.account;
     let named = |name: &str| w.snapshot.secrets.as_ref().ok()?.values().find(|s| s.name == name);
@@ -222,24 +223,24 @@ fn judge_missing(w: &Workload<'_>, target: &SecretRef<'_>) -> (String, Result<St
 }
 
 /// The reference to `secret` that is right: the key that was asked for if it is, else the only one that is.
-fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<String, String> {
+fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<String, HoldReason> {
     if secret.deleted_at.is_some() {
-        return Err(format!("{} is scheduled for deletion", secret.name));
+        return Err(HoldReason::SecretBeingDeleted(secret.name.clone()));
     }
-    let databases = w.databases().map_err(|e| format!("the databases are unknown: {e}"))?;
+    let databases = w.databases().map_err(HoldReason::DatabasesUnknown)?;
     let found = shape(w, secret, &Selector::default())
-        .map_err(|e| format!("the value of {} is unknown: {e}", secret.name))?
-        .ok_or_else(|| format!("{} has no current version", secret.name))?;
+        .map_err(|error| HoldReason::SecretValueUnknown {
+            secret: secret.name.clone(),
+            error,
+        })?
+        .ok_or_else(|| HoldReason::NoSecretValue(secret.name.clone()))?;
     let keys = usable_keys(found, databases);
     let key = match keys.as_slice() {
         several if several.contains(&asked.json_key) => asked.json_key.clone(),
         [one] => one.clone(),
         [] => return Err(unusable(found, &secret.name, databases)),
         _ => {
-            return Err(format!(
-                "several keys of {} would be right, and Holdfast does not choose",
-                secret.name
-            ));
+            return Err(HoldReason::SeveralKeys(secret.name.clone()));
         }
     };
     Ok(value_from::write(
@@ -251,16 +252,15 @@ fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<Stri
     ))
 }
 
-fn unusable(shape: &SecretShape, name: &str, databases: &[Database<'_>]) -> String {
+fn unusable(shape: &SecretShape, name: &str, databases: &[Database<'_>]) -> HoldReason {
+    let name = name.to_owned();
     match shape {
-        SecretShape::Plain(c) if !c.is_well_formed() => {
-            format!("{name} is malformed itself: see secret-malformed-url")
-        }
+        SecretShape::Plain(c) if !c.is_well_formed() => HoldReason::SecretMalformed(name),
         SecretShape::Plain(c) if matches!(resolves_to(c, databases), Resolution::Elsewhere(..)) => {
-            format!("{name} does not lead to the workload's database: see secret-wrong-database")
+            HoldReason::SecretOfOtherDatabase(name)
         }
-        SecretShape::Plain(_) => format!("whether {name} leads to the workload's database can't be told"),
-        _ => format!("{name} holds no well-formed URL to the workload's database under any key"),
+        SecretShape::Plain(_) => HoldReason::SecretDatabaseUnknown(name),
+        _ => HoldReason::NoUsableKey(name),
     }
 }
 
@@ -273,7 +273,7 @@ fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition, fou
         "correct the reference in the task definition of {}/{}",
         service.cluster, service.name
     );
-    let changes: Result<Vec<SecretChange>, String> = found
+    let changes: Result<Vec<SecretChange>, HoldReason> = found
         .iter()
         .map(|m| {
             m.right.clone().map(|after| SecretChange {

@@ -11,8 +11,7 @@ use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject
 use crate::facts::{SECRET_READS, ask_to_read, database_variables, each_running, no_execution_role, readable_as};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
-use crate::model::remediation::revision_name;
-use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition};
+use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
 
 /// `ecs-secret-unreadable`

@@ -4,11 +4,12 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::{Action, Deregister};
 use crate::facts::{each_running, loses_data, untagged};
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::{Action, revision_name};
-use crate::model::resources::{Service, TaskDefinition};
+use crate::model::resources::{Service, TaskDefinition, revision_name};
 use crate::model::snapshot::{ReadError, Seen};
 
 /// `ecs-unsafe-rollback`
@@ -135,8 +136,10 @@ fn failure(w: &Workload<'_>, service: &Service, targets: &Unsafe<'_>) -> Failure
             summary: format!("deregister {}", names.join(", ")),
             actions: targets
                 .iter()
-                .map(|(d, _)| Action::Deregister {
-                    revision: d.arn.clone(),
+                .map(|(d, _)| {
+                    Action::Deregister(Deregister {
+                        revision: d.arn.clone(),
+                    })
                 })
                 .collect(),
             refused: targets.iter().find_map(|(d, _)| refusal(w, d)),
@@ -145,16 +148,16 @@ fn failure(w: &Workload<'_>, service: &Service, targets: &Unsafe<'_>) -> Failure
 }
 
 /// Why a revision may not be deregistered, if it may not.
-fn refusal(w: &Workload<'_>, definition: &TaskDefinition) -> Option<String> {
+fn refusal(w: &Workload<'_>, definition: &TaskDefinition) -> Option<HoldReason> {
     let name = revision_name(&definition.arn);
     untagged(w, name, &definition.tags).or_else(|| {
         let services = w.snapshot.services.iter().flat_map(|m| m.values());
         let user = services.into_iter().find(|s| {
             s.task_definition == definition.arn || s.deployments.iter().any(|d| d.task_definition == definition.arn)
         })?;
-        Some(format!(
-            "waits: {}/{} runs {name}, or a deployment of it does",
-            user.cluster, user.name
-        ))
+        Some(HoldReason::RevisionInUse {
+            service: format!("{}/{}", user.cluster, user.name),
+            revision: name.to_owned(),
+        })
     })
 }

@@ -8,8 +8,7 @@ use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::database_variables;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
-use crate::model::remediation::revision_name;
-use crate::model::resources::{MigrationFamily, Service, TaskDefinition, TaskRun};
+use crate::model::resources::{MigrationFamily, Service, TaskDefinition, TaskRun, revision_name};
 use crate::model::snapshot::{Lookup, ReadError, Seen};
 use crate::model::value_from::{self, ValueFrom};
 

@@ -53,7 +53,7 @@ fn refused() {
         found
             .remediation
             .as_ref()
-            .and_then(|r| r.blocked_by.clone())
+            .and_then(|r| r.blocked_by.as_ref().map(ToString::to_string))
             .unwrap_or_default()
     };
     assert_eq!(refusal(|_| {}), "");

@@ -52,7 +52,7 @@ fn a_path_that_is_kept() {
         config.defaults.allowed_ingress.cidrs = vec![net("10.0.0.0/8"), net("2001:db8::/32")];
         let judged = crate::judge::judge(&s, &config, now(), None);
         let remediation = the_finding(&judged, "rds-public-access").remediation.expect("a remedy");
-        remediation.blocked_by.unwrap_or_default()
+        remediation.blocked_by.map(|r| r.to_string()).unwrap_or_default()
     };
     assert_eq!(refusal(|_| {}), "");
     assert_eq!(refusal(|s| lets_in_only(s, "10.0.1.0/24")), "");

@@ -4,10 +4,11 @@ pub(super) mod cases;
 use std::collections::BTreeMap;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use crate::action::{Action, RaiseRetention};
 use crate::facts::{Database, RdsResource, each_storage_owner, not_available, untagged};
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::Action;
 
 /// `rds-short-backup-retention`
 pub struct RdsShortBackupRetention;
@@ -56,11 +57,11 @@ fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Judgement<'a> {
     };
     let remedy = Remedy {
         summary: format!("set BackupRetentionPeriod={wanted} on {id}"),
-        actions: vec![Action::RaiseRetention {
+        actions: vec![Action::RaiseRetention(RaiseRetention {
             database: database.resource.identity(),
             from: kept,
             to: wanted,
-        }],
+        })],
         refused: untagged(w, id, database.tags)
             .or_else(|| not_available(id, database.resource.status()))
             .or_else(|| would_apply(id, pending)),
@@ -74,13 +75,10 @@ fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Judgement<'a> {
 }
 
 /// Why the correction waits for changes that it would carry out as well, if there are any.
-fn would_apply(id: &str, pending: &BTreeMap<String, String>) -> Option<String> {
-    let fields: Vec<&str> = pending.keys().map(String::as_str).collect();
-    (!fields.is_empty()).then(|| {
-        format!(
-            "waits: {id} has changes pending ({}) that ApplyImmediately would carry out too",
-            fields.join(", ")
-        )
+fn would_apply(id: &str, pending: &BTreeMap<String, String>) -> Option<HoldReason> {
+    (!pending.is_empty()).then(|| HoldReason::ChangesPending {
+        database: id.to_owned(),
+        fields: pending.keys().cloned().collect(),
     })
 }
 

@@ -4,10 +4,11 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
+use crate::action::{Action, ForceTls};
 use crate::facts::{Database, RdsResource, database_usage, each_storage_owner, untagged};
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::Action;
 use crate::model::resources::ParameterGroup;
 use crate::model::snapshot::{ReadError, Seen};
 
@@ -181,20 +182,22 @@ fn failure(
 }
 
 fn force(w: &Workload<'_>, group: &ParameterGroup) -> Remedy {
-    let action = Action::ForceTls {
+    let action = Action::ForceTls(ForceTls {
         of_cluster: group.of_cluster,
         group: group.name.clone(),
-    };
+    });
     let refused = untagged(w, &group.name, &group.tags)
         .or_else(|| match strangers(w, group) {
-            Err(e) => Some(format!("which other databases use {} is unknown: {e}", group.name)),
+            Err(error) => Some(HoldReason::ParameterGroupUsersUnknown {
+                group: group.name.clone(),
+                error,
+            }),
             Ok(others) if others.is_empty() => None,
-            Ok(others) => Some(format!(
-                "{} is also the parameter group of {}; give {} one of its own",
-                group.name,
-                others.join(", "),
-                w.name
-            )),
+            Ok(others) => Some(HoldReason::ParameterGroupShared {
+                group: group.name.clone(),
+                others,
+                workload: w.name.to_owned(),
+            }),
         })
         .or_else(|| refuses_tls(w));
     Remedy {
@@ -224,15 +227,12 @@ fn strangers(w: &Workload<'_>, group: &ParameterGroup) -> Seen<Vec<String>> {
 
 /// Why the workload's own services would be shut out, if they are known to refuse TLS. Where no mode is given, clients
 /// try TLS first.
-fn refuses_tls(w: &Workload<'_>) -> Option<String> {
+fn refuses_tls(w: &Workload<'_>) -> Option<HoldReason> {
     w.services().unwrap_or_default().iter().find_map(|service| {
         let usage = database_usage(w, service).ok()?;
         let plain = |c: &&crate::model::connection::Connection| c.sslmode.as_deref() == Some("disable");
-        usage.connections.iter().any(plain).then(|| {
-            format!(
-                "{}/{} connects with sslmode=disable and would be shut out; change that first",
-                service.cluster, service.name
-            )
-        })
+        let name = || format!("{}/{}", service.cluster, service.name);
+        let is_plain = usage.connections.iter().any(plain);
+        is_plain.then(|| HoldReason::ConnectsWithoutTls(name()))
     })
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{Database, DatabaseUsage, Reach, also_guards, database_usage, reach, untagged};
+use crate::action::{Action, AllowIngress};
+use crate::facts::{Database, DatabaseUsage, Reach, database_usage, guards_others, reach, untagged};
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::Action;
 use crate::model::resources::{SecurityGroup, Service};
 use crate::model::snapshot::{ReadError, Seen};
 
@@ -227,18 +228,14 @@ fn remedy(w: &Workload<'_>, path: &Paths<'_, '_>) -> Remedy {
         let source = own_group(w, service);
         let group = source.as_ref().map_or_else(|shared| shared.0.clone(), Clone::clone);
         todo.push(format!("allow tcp {port} from {group} in {}", guard.id));
-        actions.push(Action::AllowIngress {
+        actions.push(Action::AllowIngress(AllowIngress {
             group: guard.id.clone(),
             source: group,
             port,
-        });
+        }));
         refused = refused
             .or_else(|| untagged(w, &guard.id, &guard.tags))
-            .or_else(|| match also_guards(w, guard) {
-                Err(e) => Some(format!("what else {} guards is unknown: {e}", guard.id)),
-                Ok(others) if others.is_empty() => None,
-                Ok(others) => Some(format!("{} also guards {}", guard.id, others.join(", "))),
-            })
+            .or_else(|| guards_others(w, guard))
             .or_else(|| source.err().map(|shared| shared.1));
     }
     let unique: BTreeSet<String> = todo.into_iter().collect();
@@ -262,7 +259,7 @@ fn apart(w: &Workload<'_>, service: &Service, guard: &SecurityGroup) -> bool {
 }
 
 /// The group of a service that stands for it alone; else one that does not, and why it may not be let in.
-fn own_group(w: &Workload<'_>, service: &Service) -> Result<String, (String, String)> {
+fn own_group(w: &Workload<'_>, service: &Service) -> Result<String, (String, HoldReason)> {
     let others = || {
         let all = w.snapshot.services.iter().flat_map(|m| m.values());
         all.filter(|s| s.tags.workload(w.prefix) != Some(w.name))
@@ -274,6 +271,9 @@ fn own_group(w: &Workload<'_>, service: &Service) -> Result<String, (String, Str
     }
     let first = groups.first().cloned().unwrap_or_default();
     let other = shared_with(&first).map(name).unwrap_or_default();
-    let why = format!("{first} is the group of {other} too, which would be let in with it");
+    let why = HoldReason::SourceShared {
+        group: first.clone(),
+        other,
+    };
     Err((first, why))
 }

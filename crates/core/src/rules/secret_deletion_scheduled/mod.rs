@@ -4,10 +4,11 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::{Action, RestoreSecret};
 use crate::facts::untagged;
 use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::model::remediation::Action;
 use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::{Lookup, ReadError};
 use crate::model::value_from::{self, SecretRef, ValueFrom};
@@ -137,18 +138,15 @@ fn remedy(w: &Workload<'_>, secret: &Secret) -> Remedy {
     let mut place = secret.arn.split(':').skip(3);
     let (region, account) = (place.next().unwrap_or_default(), place.next().unwrap_or_default());
     let scope = &w.snapshot.scope;
-    let elsewhere = (region != scope.region || account != scope.account).then(|| {
-        format!(
-            "it is in region {region} of account {account}: run aws secretsmanager restore-secret --secret-id {} there",
-            secret.arn
-        )
+    let elsewhere = (region != scope.region || account != scope.account).then(|| HoldReason::SecretElsewhere {
+        region: region.to_owned(),
+        account: account.to_owned(),
+        arn: secret.arn.clone(),
     });
-    let replica = secret.primary_region.as_ref().map(|primary| {
-        format!("it is a replica: its deletion is undone at the secret in {primary}, from which it is made")
-    });
-    let action = Action::RestoreSecret {
+    let replica = secret.primary_region.clone().map(HoldReason::SecretReplica);
+    let action = Action::RestoreSecret(RestoreSecret {
         secret: secret.arn.clone(),
-    };
+    });
     Remedy {
         summary,
         actions: vec![action],

@@ -270,13 +270,13 @@ pub(crate) fn finding_by(change: Change, rule: &str) -> Finding {
 pub(crate) fn refusal(change: Change, rule: &str) -> String {
     let remediation = finding_after(change, rule).remediation.expect("a remedy");
     assert!(!remediation.actions.is_empty(), "{rule} acts");
-    remediation.blocked_by.unwrap_or_default()
+    remediation.blocked_by.map(|r| r.to_string()).unwrap_or_default()
 }
 
 /// The same of a rule by itself, which may have no correction.
 pub(crate) fn refusal_by(change: Change, rule: &str) -> String {
     let remediation = finding_by(change, rule).remediation.expect("a remedy");
-    remediation.blocked_by.unwrap_or_default()
+    remediation.blocked_by.map(|r| r.to_string()).unwrap_or_default()
 }
 
 /// After the change, `cause` explains what `rule` says.

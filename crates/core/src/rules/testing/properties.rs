@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use super::workload::{clean, judged, judged_by, service};
 use super::{CASES, rules_with};
+use crate::action::{
+    Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, DatabaseSetting, Deregister, ForceTls, RaiseRetention,
+    RestoreSecret, RevokeIngress, RollBack, RollOut, ServiceSetting, SetUpService,
+};
 use crate::model::finding::Verdict;
-use crate::model::remediation::{Action, Database, DatabaseSetting, ServiceSetting};
-use crate::model::resources::{DbInstance, SecretVariable, TaskDefinition};
+use crate::model::resources::{DatabaseId, DbInstance, SecretVariable, TaskDefinition};
 use crate::model::shared::Shared;
 use crate::model::snapshot::Snapshot;
 
@@ -19,8 +22,8 @@ fn instance<'a>(s: &'a mut Snapshot, id: &str) -> &'a mut DbInstance {
 #[allow(clippy::too_many_lines, reason = "one arm for each action")]
 fn carry_out(s: &mut Snapshot, action: &Action) {
     match action {
-        Action::ClosePublicAccess { instance: id } => instance(s, id).publicly_accessible = false,
-        Action::RevokeIngress { group, rule } => {
+        Action::ClosePublicAccess(ClosePublicAccess { instance: id }) => instance(s, id).publicly_accessible = false,
+        Action::RevokeIngress(RevokeIngress { group, rule }) => {
             let groups = s.security_groups.as_mut().expect("read");
             groups
                 .get_mut(group)
@@ -28,37 +31,37 @@ fn carry_out(s: &mut Snapshot, action: &Action) {
                 .ingress
                 .retain(|r| r.id != rule.id);
         }
-        Action::AllowIngress { group, source, port } => {
+        Action::AllowIngress(AllowIngress { group, source, port }) => {
             let groups = s.security_groups.as_mut().expect("read");
             let mut rule = super::ingress("sgr-new", source);
             (rule.from_port, rule.to_port) = (Some(i32::from(*port)), Some(i32::from(*port)));
             groups.get_mut(group).expect("there").ingress.push(rule);
         }
-        Action::RaiseRetention {
-            database: Database::Instance(id),
+        Action::RaiseRetention(RaiseRetention {
+            database: DatabaseId::Instance(id),
             to,
             ..
-        } => instance(s, id).backup_retention_days = *to,
-        Action::RaiseRetention {
-            database: Database::Cluster(id),
+        }) => instance(s, id).backup_retention_days = *to,
+        Action::RaiseRetention(RaiseRetention {
+            database: DatabaseId::Cluster(id),
             to,
             ..
-        } => {
+        }) => {
             let clusters = s.clusters.as_mut().expect("read");
             clusters.get_mut(id).expect("there").backup_retention_days = *to;
         }
-        Action::Configure {
-            database: Database::Instance(id),
+        Action::ConfigureDatabase(ConfigureDatabase {
+            database: DatabaseId::Instance(id),
             setting,
-        } => match setting {
+        }) => match setting {
             DatabaseSetting::DeletionProtection => instance(s, id).deletion_protection = true,
             DatabaseSetting::MaxAllocatedStorage { to, .. } => instance(s, id).max_allocated_storage = Some(*to),
             DatabaseSetting::MinorVersionUpgrades => instance(s, id).auto_minor_upgrade = true,
         },
-        Action::Configure {
-            database: Database::Cluster(id),
+        Action::ConfigureDatabase(ConfigureDatabase {
+            database: DatabaseId::Cluster(id),
             setting,
-        } => {
+        }) => {
             let cluster = s.clusters.as_mut().expect("read").get_mut(id).expect("there");
             match setting {
                 DatabaseSetting::DeletionProtection => cluster.deletion_protection = true,
@@ -66,25 +69,25 @@ fn carry_out(s: &mut Snapshot, action: &Action) {
                 DatabaseSetting::MaxAllocatedStorage { .. } => panic!("a cluster has no ceiling"),
             }
         }
-        Action::ForceTls { of_cluster, group } => {
+        Action::ForceTls(ForceTls { of_cluster, group }) => {
             let seen = s
                 .parameter_groups
                 .get_mut(&(*of_cluster, group.clone()))
                 .expect("there");
             seen.as_mut().expect("read").force_ssl = Some("1".into());
         }
-        Action::RestoreSecret { secret } => {
+        Action::RestoreSecret(RestoreSecret { secret }) => {
             let secrets = s.secrets.as_mut().expect("read");
             secrets.get_mut(secret).expect("there").deleted_at = None;
         }
-        Action::SetUpService { setting, .. } => match setting {
+        Action::SetUpService(SetUpService { setting, .. }) => match setting {
             ServiceSetting::CircuitBreaker => {
                 service(s).circuit_breaker = true;
                 service(s).circuit_breaker_rollback = true;
             }
             ServiceSetting::ExecuteCommand => service(s).exec_enabled = true,
         },
-        Action::Deregister { revision } => {
+        Action::Deregister(Deregister { revision }) => {
             for targets in s.rollback_targets.values_mut().filter_map(|t| t.as_mut().ok()) {
                 targets.retain(|t| t != revision);
             }
@@ -92,7 +95,7 @@ fn carry_out(s: &mut Snapshot, action: &Action) {
                 Arc::make_mut(definition).active = false;
             }
         }
-        Action::RollOut { base, changes, .. } => {
+        Action::RollOut(RollOut { base, changes, .. }) => {
             let mut definition = TaskDefinition::clone(s.task_definitions[base].as_ref().expect("read"));
             definition.revision += 1;
             definition.arn = format!("{base}0");
@@ -114,7 +117,7 @@ fn carry_out(s: &mut Snapshot, action: &Action) {
             s.task_definitions
                 .insert(definition.arn.clone(), Ok(Arc::new(definition)));
         }
-        Action::RollBack { from, to, .. } => {
+        Action::RollBack(RollBack { from, to, .. }) => {
             let earlier = Arc::clone(&s.durable_revisions[from]);
             service(s).task_definition.clone_from(to);
             s.task_definitions.insert(to.clone(), Ok(earlier));

@@ -1,0 +1,19 @@
+//! What the corrections of a database have in common.
+
+use crate::model::resources::DatabaseId;
+
+/// The call that modifies it, and the parameter that names it.
+pub(super) fn modify(database: &DatabaseId) -> (&'static str, &'static str) {
+    match database {
+        DatabaseId::Instance(_) => ("ModifyDBInstance", "DBInstanceIdentifier"),
+        DatabaseId::Cluster(_) => ("ModifyDBCluster", "DBClusterIdentifier"),
+    }
+}
+
+/// See [`Correction::target`](super::correction::Correction::target).
+pub(super) fn target(database: &DatabaseId) -> String {
+    match database {
+        DatabaseId::Instance(id) => format!("db:{id}"),
+        DatabaseId::Cluster(id) => format!("cluster:{id}"),
+    }
+}

@@ -1,0 +1,25 @@
+//! A service that is given a revision.
+
+use super::secret_change::SecretChange;
+
+/// A service that is given a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rollout<'a> {
+    /// The cluster's name.
+    pub cluster: &'a str,
+    /// The service's name.
+    pub service: &'a str,
+    /// ARN of the running revision, to which a failed rollout goes back.
+    pub before: &'a str,
+    /// What it is given.
+    pub revision: Revision<'a>,
+}
+
+/// The revision that a rollout gives a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revision<'a> {
+    /// One that is registered first: the running one with these references.
+    Register(&'a [SecretChange]),
+    /// The one with this ARN.
+    Existing(&'a str),
+}

@@ -1,0 +1,34 @@
+//! What corrections take away.
+
+use crate::model::resources::{DatabaseId, IngressRule};
+
+/// What somebody may be using that a correction takes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakesAway<'a> {
+    /// Nothing that anybody could use.
+    Nothing,
+    /// The way of some clients to a database.
+    Access(Clients<'a>),
+    /// Every open connection: the database restarts.
+    Connections(&'a DatabaseId),
+    /// The running tasks of a service: others replace them.
+    RunningTasks {
+        /// The cluster's name.
+        cluster: &'a str,
+        /// The service's name.
+        service: &'a str,
+    },
+    /// A revision that a deployment could have started: its ARN.
+    Revision(&'a str),
+}
+
+/// Whose access it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clients<'a> {
+    /// Those that reach this instance by its public address.
+    Public(&'a str),
+    /// Those that only this rule lets in.
+    Of(&'a IngressRule),
+    /// Those that connect without TLS to a database with this parameter group.
+    WithoutTls(&'a str),
+}
