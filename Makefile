@@ -15,8 +15,7 @@ test: ## every check that CI runs
 	scripts/test.sh
 
 simulate: ## the operator against a simulated AWS: SEEDS=n of them, or SEED=n alone, told in full
-	HOLDFAST_SIM_SEEDS=$(SEEDS) HOLDFAST_SIM_SEED=$(SEED) cargo test --locked \
-	  --config 'profile.dev.package.holdfast.opt-level=1' --test simulation -- --nocapture
+	cargo xtask simulate $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 bench: ## calls, time, CPU and memory of a sweep; reaction to an event
 	bench/run.sh
@@ -31,10 +30,11 @@ build: ## the debug binary
 	cargo build --locked
 
 fmt: ## format the Rust code
-	cargo fmt
+	cargo fmt --all
 
-lint: ## clippy, as strict as in CI
-	cargo clippy --locked --all-targets -- -D warnings
+lint: ## clippy and what xtask checks of the layout, as strict as in CI
+	cargo xtask tidy
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-docs: build ## docs/rules.md and docs/cli.md from the binary
-	scripts/reference.sh $(CARGO_TARGET_DIR)/debug/holdfast
+docs: build ## docs/{rules,cli,config,metrics}.md from the binary
+	cargo xtask reference $(CARGO_TARGET_DIR)/debug/holdfast

@@ -38,13 +38,11 @@ def environment(endpoint):
     }
 
 
-def lay_out(endpoint, world, directory, threads=8):
-    """In a process of its own, so that boto3's memory and locks stay out of this one. ministack, asked for thousands of
-    things at once, may trip over itself; one thread is slow and sure."""
+def lay_out(endpoint, world, directory):
+    """In a process of its own, so that boto3's memory and locks stay out of this one."""
     path = Path(directory) / "world.json"
     path.write_text(json.dumps(world))
     command = [sys.executable, EMULATORS / "lay_out.py", "--quiet", "--endpoint", endpoint, "--world", path]
-    command += ["--threads", str(threads)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise BenchError(done.stderr.strip())

@@ -114,7 +114,7 @@ def soak(options, directory):
     rate = {"describe_per_second": 100_000, "mutate_per_second": 100_000}
     config["limits"] = {"api": {api: rate for api in APIS}}
     with Emulator("ministack") as emulator:
-        made = lay_out(emulator.endpoint, fleet.world(options.workloads, faults=False, queue=events.QUEUE), directory, threads=1)
+        made = lay_out(emulator.endpoint, fleet.world(options.workloads, faults=False, queue=events.QUEUE), directory)
         scope, = made.values()
         config["events"]["queue_url"] = scope["queues"][events.QUEUE]
         path = Path(directory) / "soak.yaml"

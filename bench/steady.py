@@ -54,7 +54,7 @@ def measure(options, directory):
     config.write_text(f"{options.config.read_text()}\nsweep: {{interval: {options.interval}s, jitter: 0%}}\n")
     sweeps = []
     with Emulator(options.emulator) as emulator:
-        lay_out(emulator.endpoint, fleet.world(options.workloads), directory, threads=1)
+        lay_out(emulator.endpoint, fleet.world(options.workloads), directory)
         with Gateway(emulator.endpoint) as gateway:
             listen = f"127.0.0.1:{free_port()}"
             command = [options.holdfast, "--config", config, "run", "--mode", "audit", "--listen", listen]

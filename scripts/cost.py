@@ -5,7 +5,7 @@
     scripts/cost.py --write     puts them into docs/scale.md
     scripts/cost.py --check     exit 1 if docs/scale.md has others
 
-Rates are read from src/aws/limits.rs, so a change there shows here. Prices and assumptions stand below, each in its table.
+Rates are read from crates/aws/src/client/limits.rs, so a change there shows here. Prices and assumptions stand below, each in its table.
 Everything is computed; what was measured is in docs/benchmarks.md.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/scale.md"
-LIMITS = ROOT / "src/aws/limits.rs"
+LIMITS = ROOT / "crates/aws/src/client/limits.rs"
 
 HOURS = 730.5  # a month of 30.44 days
 DAYS = HOURS / 24
@@ -54,7 +54,7 @@ LOG_LINE = 500  # bytes of a line in JSON with CloudWatch's overhead; one a swee
 SWEEP_BYTES = 100_000  # answers of one steady sweep
 ROUND_TRIPS = 5  # of a sweep: calls that wait for each other
 ROUND_TRIP = 0.15  # seconds
-SWEEPS_AT_ONCE = 8  # of one replica: Controller::Sweep in src/controller/controllers.rs
+SWEEPS_AT_ONCE = 8  # of one replica: Controller::Sweep in crates/operator/src/controller/controllers.rs
 
 # Accounts: (replicas, vCPU, GB). Sized for one replica less than there are.
 SIZES = {1: (2, 0.25, 0.5), 10: (2, 0.25, 0.5), 100: (2, 0.5, 1), 1000: (4, 1, 2)}
@@ -70,7 +70,7 @@ def rates():
     for family, burst, per_second in re.findall(shape, text):
         burst = int(burst) - math.ceil(int(burst) / 25)
         found[family] = (max(1, math.floor(burst * sweeps)), float(per_second) * margin * sweeps)
-    assert len(found) >= 18, "src/aws/limits.rs has another shape than this script reads"
+    assert len(found) >= 18, "crates/aws/src/client/limits.rs has another shape than this script reads"
     return found
 
 

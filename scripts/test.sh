@@ -101,7 +101,10 @@ cargo --version && cargo nextest --version | head -n 1 && promtool --version 2>&
 # ---- the checks, cheap ones first ----
 
 section "format"
-cargo fmt --check
+cargo fmt --all --check
+
+section "layout: circles of imports, layers, purity, rules"
+cargo xtask tidy
 
 section "deploy/: cfn-lint"
 "$HOLDFAST_VENV/bin/cfn-lint" --include-checks I -- deploy/*.yaml
@@ -118,17 +121,20 @@ section "the emulators' own tests"
 "$HOLDFAST_VENV/bin/python" -m pytest -q -p no:cacheprovider emulators/tests
 
 section "clippy"
-cargo clippy --locked --all-targets -- -D warnings
+cargo clippy --locked --workspace --all-targets -- -D warnings
+
+section "rustdoc"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 
 section "build"
 # The binary and all tests at once, so that what follows compiles nothing.
-cargo build --locked --all-targets
+cargo build --locked --workspace --all-targets
 
 section "generated reference"
-scripts/reference.sh --check "$HOLDFAST_BIN"
+cargo xtask reference --check "$HOLDFAST_BIN"
 
 section "Rust tests, with the binary on both emulators"
-cargo nextest run --locked
+cargo nextest run --locked --workspace
 
 section "deploy/, dashboards/ and the forms of reports against the binary"
 "$HOLDFAST_VENV/bin/python" -m pytest -q -p no:cacheprovider tests/artifacts

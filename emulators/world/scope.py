@@ -12,7 +12,8 @@ _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _NOW = re.compile(r"now(?:([+-])(\d+)([smhd]))?$")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
-# Creating is not idempotent: a repeated call would hide its first, half-done attempt behind "already exists".
+# Creating is not idempotent: a repeated call would hide its first, half-done attempt behind "already exists". Only a call
+# that lost a race is sent again, see _seconds_until_retry.
 _CONFIG = Config(
     retries={"total_max_attempts": 1},
     max_pool_connections=64,
@@ -20,6 +21,22 @@ _CONFIG = Config(
     read_timeout=120,
     tcp_keepalive=True,
 )
+
+# ministack runs each ECS call in a thread of its own. With thousands of services one may iterate over what another adds
+# to, and then answers 500 with this in its message.
+_LOST_RACE = "changed size during iteration"
+_ATTEMPTS = 6
+
+
+def _seconds_until_retry(response, attempts, **_):
+    """For botocore: how long to wait before the call is sent again; None: it is not."""
+    lost = response is not None and _LOST_RACE in response[1].get("Error", {}).get("Message", "")
+    return 0.02 * 2**attempts if lost and attempts < _ATTEMPTS else None
+
+
+def was_retried(error):
+    """Whether botocore's `error` answers a call that was sent before, which may have done its work."""
+    return error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
 
 
 def forget_aws_settings():
@@ -71,7 +88,9 @@ class Scope:
         # Clients may be used by many threads at once, but not made so.
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = self._session.client(service, endpoint_url=self._endpoint, config=_CONFIG)
+                client = self._session.client(service, endpoint_url=self._endpoint, config=_CONFIG)
+                client.meta.events.register_first("needs-retry", _seconds_until_retry)
+                self._clients[service] = client
             return self._clients[service]
 
     def get(self, kind, name):

@@ -2,7 +2,7 @@
 
 import json
 
-from .scope import WorldError, known_keys, tag_list
+from .scope import WorldError, known_keys, tag_list, was_retried
 
 
 # What an execution role needs to start a task, and a task's role for ECS Exec.
@@ -158,7 +158,13 @@ def make_service(world, scope, name, spec):
     if spec.get("tags"):
         request["tags"] = tag_list(spec["tags"], "key", "value")
     request.update(spec.get("with", {}))
-    made = ecs.create_service(**request)["service"]
+    try:
+        made = ecs.create_service(**request)["service"]
+    except ecs.exceptions.ClientException as error:
+        if not was_retried(error):
+            raise
+        # "Not idempotent": the call that lost a race made the service, but perhaps not its tasks.
+        made = ecs.update_service(cluster=cluster, service=service, desiredCount=request["desiredCount"])["service"]
     scope.put("services", name, made["serviceArn"])
     for revision in spec.get("updates", []):
         ecs.update_service(

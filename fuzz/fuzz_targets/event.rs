@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &str| {
-    if let Ok(parsed) = holdfast::watch::event::parse(body) {
+    if let Ok(parsed) = holdfast_core::event::parse(body) {
         assert!(parsed.keys.len() <= 10_000);
     }
 });

@@ -1,7 +1,7 @@
 //! The value of a secret: URL, keywords, JSON. It may not panic, and what it keeps may not hold a long piece of a password.
 #![no_main]
 
-use holdfast::collect::secret_value::{inspect, inspect_plain};
+use holdfast_core::connection::{inspect, inspect_plain};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|value: &str| {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use holdfast::model::tags::Tags;
+use holdfast_core::model::tags::Tags;
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 

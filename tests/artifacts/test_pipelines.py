@@ -99,7 +99,7 @@ def test_checks_run(holdfast_bin, command, tmp_path):
     for given, fixture in (("infra/plan.json", "plan-existing.json"), ("ecs/taskdef.json", "taskdef-no-secret.json")):
         at = tmp_path / given
         at.parent.mkdir()
-        at.write_text((ROOT / "tests/check" / fixture).read_text())
+        at.write_text((ROOT / "crates/core/tests/check" / fixture).read_text())
     ran = subprocess.run([holdfast_bin, *arguments], capture_output=True, text=True, cwd=tmp_path)
     assert ran.returncode == 1, ran.stderr
     assert "not checked offline" in ran.stderr

@@ -21,7 +21,7 @@ def test_page_has_the_tables_of_the_script():
 
 
 def test_script_computes_with_the_codes_own_figures():
-    controllers = (ROOT / "src/controller/controllers.rs").read_text()
+    controllers = (ROOT / "crates/operator/src/controller/controllers.rs").read_text()
     assert int(re.search(r"Self::Sweep => (\d+),", controllers)[1]) == cost.SWEEPS_AT_ONCE
     settings = yaml.safe_load((ROOT / "config/holdfast.yaml").read_text())
     assert settings["sweep"]["interval"] == f"{cost.INTERVAL // 60}m"
@@ -33,7 +33,7 @@ def test_script_computes_with_the_codes_own_figures():
 def test_pages_name_only_files_that_exist(page):
     text = (ROOT / "docs" / page).read_text()
     later = {"docs/benchmarks.md"}  # written by bench/, not by hand
-    for path in set(re.findall(r"\b((?:deploy|docs|scripts|src|bench|tests)/[\w./-]+\.\w+)", text)) - later:
+    for path in set(re.findall(r"\b((?:deploy|docs|scripts|crates|src|bench|tests)/[\w./-]+\.\w+)", text)) - later:
         assert (ROOT / path).exists(), f"docs/{page} names {path}"
     for link in re.findall(r"\]\(([\w./-]+?)(?:#[\w-]+)?\)", text):
         assert (ROOT / "docs" / link).exists(), f"docs/{page} links to {link}"

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::lies::Lie;
 use crate::on_both;
 use crate::policy::everything_wrong;
-use crate::stage::{CORE, Kind, Stage, list, run, text};
+use crate::quirks::Quirk;
+use crate::test_env::{CORE, Kind, TestEnv, list, run, text};
 use crate::world::World;
 
 on_both!(
@@ -57,11 +57,11 @@ fn corrects_what_was_planned_and_nothing_else(kind: Kind) {
     everything_wrong(&mut world);
     world.patch(json!({"services": {"main/wreck": null, "main/wreck-two": null}}));
     world.patch(json!({"db_clusters": {"fleet": {"retention": 2, "subnet_group": "private", "tags": {"holdfast:workload": "fleet"}}}}));
-    let mut stage = Stage::new(kind, &world);
-    let plan = stage.plan();
-    let before = stage.state();
-    let gateway = stage.gateway(&[]);
-    let answer = run(stage.command(&gateway.endpoint, &["apply", "--yes"]));
+    let mut env = TestEnv::new(kind, &world);
+    let plan = env.plan();
+    let before = env.state();
+    let gateway = env.gateway(&[]);
+    let answer = run(env.command(&gateway.endpoint, &["apply", "--yes"]));
     assert_eq!(answer.code, 0, "{answer:?}");
     let planned: Vec<String> = list(&plan, "actions")
         .iter()
@@ -74,8 +74,8 @@ fn corrects_what_was_planned_and_nothing_else(kind: Kind) {
     let mut expected = planned;
     expected.sort();
     assert_eq!(made, expected, "the calls made are those of the plan");
-    let after = stage.state();
-    let group = stage.id("security_groups", "wreck-db");
+    let after = env.state();
+    let group = env.id("security_groups", "wreck-db");
     for path in changed(&before, &after) {
         let expected = [
             "/us-east-1/db_instances/wreck-db/PubliclyAccessible".to_owned(),
@@ -98,12 +98,12 @@ fn corrects_what_was_planned_and_nothing_else(kind: Kind) {
     let ingress: Vec<&Value> = ingress.iter().filter(|r| r["IsEgress"] == false).collect();
     assert_eq!(ingress.len(), 1, "only the service's own rule is left: {ingress:?}");
     // And again: nothing.
-    let again = stage.gateway(&[]);
-    let answer = run(stage.command(&again.endpoint, &["apply", "--yes"]));
+    let again = env.gateway(&[]);
+    let answer = run(env.command(&again.endpoint, &["apply", "--yes"]));
     assert_eq!(answer.code, 0, "{answer:?}");
     assert!(answer.stdout.contains("Nothing to correct"), "{}", answer.stdout);
     assert_eq!(again.mutations(), Vec::<String>::new());
-    assert_eq!(stage.state(), after);
+    assert_eq!(env.state(), after);
 }
 
 fn a_plan_of_yesterday_is_refused(kind: Kind) {
@@ -111,19 +111,19 @@ fn a_plan_of_yesterday_is_refused(kind: Kind) {
     world
         .stack("shut", json!({"db": {"public": true}}))
         .stack("short", json!({"db": {"retention": 1}}));
-    let mut stage = Stage::new(kind, &world);
-    let path = stage.dir.path().join("plan.json");
-    std::fs::write(&path, stage.plan().to_string()).unwrap();
+    let mut env = TestEnv::new(kind, &world);
+    let path = env.dir.path().join("plan.json");
+    std::fs::write(&path, env.plan().to_string()).unwrap();
     let file = path.to_str().unwrap().to_owned();
     // Someone closes the one by hand, and raises the other by half.
     for change in [
         json!({"DBInstanceIdentifier": "shut-db", "PubliclyAccessible": false, "ApplyImmediately": true}),
         json!({"DBInstanceIdentifier": "short-db", "BackupRetentionPeriod": 3, "ApplyImmediately": true}),
     ] {
-        stage.call("rds", "modify_db_instance", change);
+        env.call("rds", "modify_db_instance", change);
     }
-    let gateway = stage.gateway(&[]);
-    let answer = run(stage.command(&gateway.endpoint, &["apply", "--yes", "--plan", &file]));
+    let gateway = env.gateway(&[]);
+    let answer = run(env.command(&gateway.endpoint, &["apply", "--yes", "--plan", &file]));
     assert_eq!(answer.code, 1, "{answer:?}");
     assert_eq!(gateway.mutations(), Vec::<String>::new());
     assert!(answer.stdout.contains("no longer needed"), "{}", answer.stdout);
@@ -137,9 +137,9 @@ fn a_plan_of_yesterday_is_refused(kind: Kind) {
             "{\"schema_version\": 9, \"made_at\": \"2026-01-01T00:00:00Z\", \"actions\": [], \"held\": []}",
         ),
     ] {
-        let bad = stage.dir.path().join(name);
+        let bad = env.dir.path().join(name);
         std::fs::write(&bad, content).unwrap();
-        let answer = stage.holdfast(&["apply", "--yes", "--plan", bad.to_str().unwrap()]);
+        let answer = env.holdfast(&["apply", "--yes", "--plan", bad.to_str().unwrap()]);
         assert_eq!(answer.code, 2, "{name}: {answer:?}");
         assert!(answer.stderr.contains(name), "{}", answer.stderr);
     }
@@ -148,17 +148,17 @@ fn a_plan_of_yesterday_is_refused(kind: Kind) {
 fn asks_first(kind: Kind) {
     let mut world = World::new();
     world.stack("shut", json!({"db": {"public": true}}));
-    let mut stage = Stage::new(kind, &world);
-    let before = stage.state();
-    let answer = stage.holdfast(&["apply"]);
+    let mut env = TestEnv::new(kind, &world);
+    let before = env.state();
+    let answer = env.holdfast(&["apply"]);
     assert_eq!(answer.code, 2, "{answer:?}");
     assert!(answer.stderr.contains("--yes"), "{}", answer.stderr);
-    assert_eq!(stage.state(), before);
+    assert_eq!(env.state(), before);
 }
 
 /// A service without its secret gets a revision that differs in nothing else, and runs it.
 fn rolls_out(kind: Kind) {
-    if Lie::EcsNeverSteady.on(kind) {
+    if Quirk::EcsNeverSteady.on(kind) {
         return; // `takes_back_what_never_settles` is that emulator's case.
     }
     let mut world = World::new();
@@ -177,13 +177,13 @@ fn rolls_out(kind: Kind) {
         json!({"web": {"secrets": {"DATABASE_URL": "{{secret-partial:slipped-url}}"}}}),
     );
     world.patch(json!({"secrets": {"shop-api": {"string": "sk-0123456789"}}}));
-    let mut stage = Stage::new(kind, &world);
-    stage.about(&[CORE, &["ecs-unsafe-rollback"]].concat());
-    stage.configure("workloads: {shop: {secret_env: [DATABASE_URL]}}\n");
-    let before = stage.state();
-    let answer = stage.holdfast(&["apply", "--yes", "--wait", "30s"]);
+    let mut env = TestEnv::new(kind, &world);
+    env.about(&[CORE, &["ecs-unsafe-rollback"]].concat());
+    env.configure("workloads: {shop: {secret_env: [DATABASE_URL]}}\n");
+    let before = env.state();
+    let answer = env.holdfast(&["apply", "--yes", "--wait", "30s"]);
     assert_eq!(answer.code, 0, "{answer:?}");
-    let after = stage.state();
+    let after = env.state();
     let definition = |state: &Value, name: &str| state["us-east-1"]["task_definitions"][name].clone();
     assert_eq!(definition(&after, "shop:1"), definition(&before, "shop:1"));
     let moved = ["revision", "taskDefinitionArn", "registeredAt"];
@@ -202,7 +202,7 @@ fn rolls_out(kind: Kind) {
             tags.sort_by_key(|t| text(&t["key"]));
             value["tags"] = json!(tags);
         }
-        let right = stage.id("secrets", &format!("{family}-url"));
+        let right = env.id("secrets", &format!("{family}-url"));
         let web = old["containerDefinitions"]
             .as_array()
             .unwrap()
@@ -220,25 +220,25 @@ fn rolls_out(kind: Kind) {
         );
     }
     // What it went away from would lose data if it came back.
-    stage.expect(&["fail high shop ecs-unsafe-rollback main/shop"]);
-    let again = stage.gateway(&[]);
-    assert_eq!(run(stage.command(&again.endpoint, &["apply", "--yes"])).code, 0);
+    env.expect(&["fail high shop ecs-unsafe-rollback main/shop"]);
+    let again = env.gateway(&[]);
+    assert_eq!(run(env.command(&again.endpoint, &["apply", "--yes"])).code, 0);
     assert_eq!(again.mutations(), Vec::<String>::new());
 }
 
 /// A rollout that never settles ends in time, is taken back, and is told.
 fn takes_back_what_never_settles(kind: Kind) {
-    if !Lie::EcsNeverSteady.on(kind) {
+    if !Quirk::EcsNeverSteady.on(kind) {
         return;
     }
     let mut world = World::new();
     world.stack("shop", json!({"web": {"secrets": null}}));
-    let mut stage = Stage::new(kind, &world);
-    let answer = stage.holdfast(&["apply", "--yes", "--wait", "3s"]);
+    let mut env = TestEnv::new(kind, &world);
+    let answer = env.holdfast(&["apply", "--yes", "--wait", "3s"]);
     assert_eq!(answer.code, 1, "{answer:?}");
     assert!(answer.stdout.contains("reverted"), "{}", answer.stdout);
     assert!(answer.stdout.contains("not steady within 3 s"), "{}", answer.stdout);
-    let after = stage.state();
+    let after = env.state();
     let running = text(&after["us-east-1"]["services"]["main/shop"]["taskDefinition"]);
     assert!(running.ends_with("shop:1"), "{running}");
 }
@@ -249,13 +249,13 @@ fn keeps_services_connected(kind: Kind) {
     // The service reaches its database by an address range alone.
     world.stack("ranged", json!({"db": {"public": true}}));
     world.patch(json!({"security_groups": {"ranged-db": {"ingress": [{"cidr": "10.0.0.0/16"}]}}}));
-    let mut stage = Stage::new(kind, &world);
-    stage.expect(&[
+    let mut env = TestEnv::new(kind, &world);
+    env.expect(&[
         "fail critical ranged rds-public-access ranged-db",
         "fail high ranged rds-open-ingress ranged-db",
     ]);
-    let before = stage.state();
-    let plan = stage.plan();
+    let before = env.state();
+    let plan = env.plan();
     assert_eq!(plan["actions"], json!([]), "{plan:#}");
     assert!(
         list(&plan, "held")
@@ -263,6 +263,6 @@ fn keeps_services_connected(kind: Kind) {
             .all(|h| text(&h["reason"]).contains("cut off main/ranged")),
         "{plan:#}"
     );
-    assert_eq!(stage.holdfast(&["apply", "--yes"]).code, 0);
-    assert_eq!(stage.state(), before);
+    assert_eq!(env.holdfast(&["apply", "--yes"]).code, 0);
+    assert_eq!(env.state(), before);
 }

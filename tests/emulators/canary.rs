@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::on_both;
-use crate::stage::{Kind, Stage, run};
+use crate::test_env::{Kind, TestEnv, run};
 use crate::world::{PASSWORD, World};
 
 on_both!(no_password_is_shown);
@@ -37,16 +37,16 @@ fn no_password_is_shown(kind: Kind) {
             "DATABASE_URL": format!("postgres://app:{}@db.example.com/app", p[7]), "PGPASSWORD": p[7]}}}))
         .stack("bare", json!({"secret": p[8]}))
         .stack("short", json!({"db": {"retention": 1, "password": p[9]}}));
-    let mut stage = Stage::new(kind, &world);
-    stage.configure("safety: {max_failing_percent: 100}\n");
+    let mut env = TestEnv::new(kind, &world);
+    env.configure("safety: {max_failing_percent: 100}\n");
     let mut said = String::new();
-    let denied = stage.gateway(&[
+    let denied = env.gateway(&[
         "--deny",
         "secretsmanager:*GetSecretValue",
         "--deny",
         "rds:ModifyDBInstance",
     ]);
-    for endpoint in [&stage.endpoint, &denied.endpoint] {
+    for endpoint in [&env.endpoint, &denied.endpoint] {
         for arguments in [
             &["audit"][..],
             &["audit", "--format", "json", "-vv"],
@@ -55,7 +55,7 @@ fn no_password_is_shown(kind: Kind) {
             &["plan", "--format", "json"],
             &["apply", "--yes", "--wait", "1s", "-vv"],
         ] {
-            let mut command = stage.command(endpoint, arguments);
+            let mut command = env.command(endpoint, arguments);
             command
                 .env("HOLDFAST_LOG", "trace")
                 .env("RUST_LOG", "trace")

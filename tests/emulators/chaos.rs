@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::operator::{Operator, RUN};
-use crate::stage::{Answer, Gateway, Kind, Stage, list, python, text};
+use crate::test_env::{Answer, Gateway, Kind, TestEnv, list, python, text};
 
 /// Numbers drawn from `HOLDFAST_SEED`, or from a seed of this moment; printed, so that a failure can be had again.
 pub fn seeded(case: &str) -> fastrand::Rng {
@@ -177,21 +177,21 @@ pub fn assert_each_once(made: &[Made]) {
 }
 
 /// A gateway that logs what corrections ask for.
-pub fn watched(stage: &Stage, options: &[&str]) -> Gateway {
+pub fn watched(env: &TestEnv, options: &[&str]) -> Gateway {
     let mut all: Vec<&str> = CHANGES.iter().flat_map(|c| ["--requests", c]).collect();
     all.extend(options);
-    stage.gateway(&all)
+    env.gateway(&all)
 }
 
 /// Starts `run` there without waiting until it is ready.
-pub fn launch(stage: &Stage, endpoint: &str) -> Operator {
-    Operator::launch(stage.command(endpoint, RUN))
+pub fn launch(env: &TestEnv, endpoint: &str) -> Operator {
+    Operator::launch(env.command(endpoint, RUN))
 }
 
 /// `history --format json`.
-pub fn history(stage: &Stage, endpoint: &str) -> Value {
+pub fn history(env: &TestEnv, endpoint: &str) -> Value {
     let arguments = ["history", "--format", "json", "--limit", "1000"];
-    let answer: Answer = crate::stage::run(stage.command(endpoint, &arguments));
+    let answer: Answer = crate::test_env::run(env.command(endpoint, &arguments));
     assert_eq!(answer.code, 0, "{answer:?}");
     serde_json::from_str(&answer.stdout).expect("JSON")
 }
@@ -275,9 +275,9 @@ impl Drop for Microburst {
 }
 
 /// What corrections of these cases leave as it is.
-pub fn neighbours(stage: &mut Stage, name: &str) -> Value {
-    let state = stage.state();
-    let group = stage.id("security_groups", &format!("{name}-db"));
+pub fn neighbours(env: &mut TestEnv, name: &str) -> Value {
+    let state = env.state();
+    let group = env.id("security_groups", &format!("{name}-db"));
     let scope = state.as_object().and_then(|s| s.values().next()).expect("a scope");
     json!({
         "db": scope["db_instances"][format!("{name}-db")],

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::stage::{Answer, binary, list, run, text};
+use crate::test_env::{Answer, binary, list, run, text};
 
 fn fixture(name: &str) -> String {
     format!("{}/crates/core/tests/check/{name}", env!("CARGO_MANIFEST_DIR"))

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::lies::Lie;
 use crate::on_both;
-use crate::stage::{Kind, Stage, list, run, text};
+use crate::quirks::Quirk;
+use crate::test_env::{Kind, TestEnv, list, run, text};
 use crate::world::World;
 
 on_both!(a_migration_that_is_done, a_migration_that_is_not, denied);
 
 /// The verdicts by item, and the exit code. An item about several resources has the worst of its verdicts.
-fn checklist(stage: &Stage, workload: &str) -> (BTreeMap<String, String>, Value, i32) {
-    let answer = stage.holdfast(&["checklist", workload, "--format", "json"]);
+fn checklist(env: &TestEnv, workload: &str) -> (BTreeMap<String, String>, Value, i32) {
+    let answer = env.holdfast(&["checklist", workload, "--format", "json"]);
     let report: Value = serde_json::from_str(&answer.stdout).unwrap_or_else(|e| panic!("{e}: {answer:?}"));
     let mut verdicts: BTreeMap<String, String> = BTreeMap::new();
     for item in list(&list(&report, "checklists")[0], "items") {
@@ -26,17 +26,17 @@ fn checklist(stage: &Stage, workload: &str) -> (BTreeMap<String, String>, Value,
     (verdicts, report, answer.code)
 }
 
-fn back_up(stage: &mut Stage, database: &str) {
+fn back_up(env: &mut TestEnv, database: &str) {
     let name = format!("{database}-migrated");
-    stage.call(
+    env.call(
         "rds",
         "create_db_snapshot",
         json!({"DBInstanceIdentifier": database, "DBSnapshotIdentifier": name}),
     );
 }
 
-fn watch(stage: &mut Stage, database: &str) {
-    stage.call(
+fn watch(env: &mut TestEnv, database: &str) {
+    env.call(
         "cloudwatch",
         "put_metric_alarm",
         json!({
@@ -50,7 +50,7 @@ fn watch(stage: &mut Stage, database: &str) {
 
 /// What the alarm item comes to: moto does not speak the protocol of CloudWatch's SDK.
 fn alarmed(kind: Kind, told: &str) -> &str {
-    if Lie::NoCborForCloudWatch.on(kind) {
+    if Quirk::NoCborForCloudWatch.on(kind) {
         "unknown"
     } else {
         told
@@ -60,10 +60,10 @@ fn alarmed(kind: Kind, told: &str) -> &str {
 fn a_migration_that_is_done(kind: Kind) {
     let mut world = World::new();
     world.stack("shop", json!({}));
-    let mut stage = Stage::new(kind, &world);
-    back_up(&mut stage, "shop-db");
-    watch(&mut stage, "shop-db");
-    let (verdicts, report, code) = checklist(&stage, "shop");
+    let mut env = TestEnv::new(kind, &world);
+    back_up(&mut env, "shop-db");
+    watch(&mut env, "shop-db");
+    let (verdicts, report, code) = checklist(&env, "shop");
     assert!(code == 0 || code == 3, "{report:#}");
     for id in [
         "backup-exists",
@@ -87,7 +87,7 @@ fn a_migration_that_is_done(kind: Kind) {
         assert_eq!(verdicts[id], "proved", "{id}: {report:#}");
     }
     assert_eq!(verdicts["alarm-exists"], alarmed(kind, "proved"), "{report:#}");
-    let markdown = stage.holdfast(&["checklist", "shop", "--format", "markdown"]);
+    let markdown = env.holdfast(&["checklist", "shop", "--format", "markdown"]);
     for line in [
         "## Migration checklist of shop (123456789012 us-east-1)",
         "### Backup",
@@ -113,8 +113,8 @@ fn a_migration_that_is_not(kind: Kind) {
     world.patch(json!({"db_instances": {"lost-rehearsal": {
         "database": "app", "subnet_group": "private", "security_groups": ["lost-db"], "public": true,
     }}}));
-    let stage = Stage::new(kind, &world);
-    let (verdicts, report, code) = checklist(&stage, "open");
+    let env = TestEnv::new(kind, &world);
+    let (verdicts, report, code) = checklist(&env, "open");
     assert_eq!(code, 1);
     for id in [
         "database-private",
@@ -129,12 +129,12 @@ fn a_migration_that_is_not(kind: Kind) {
         assert_eq!(verdicts[id], "disproved", "{id}: {report:#}");
     }
     assert_eq!(verdicts["alarm-exists"], alarmed(kind, "disproved"), "{report:#}");
-    let (verdicts, report, code) = checklist(&stage, "lost");
+    let (verdicts, report, code) = checklist(&env, "lost");
     assert_eq!(code, 1);
     for id in ["secret-referenced", "data-persists", "no-leftovers"] {
         assert_eq!(verdicts[id], "disproved", "{id}: {report:#}");
     }
-    let markdown = stage.holdfast(&["checklist", "lost", "--format", "markdown"]);
+    let markdown = env.holdfast(&["checklist", "lost", "--format", "markdown"]);
     assert_eq!(markdown.code, 1);
     assert!(
         markdown
@@ -143,7 +143,7 @@ fn a_migration_that_is_not(kind: Kind) {
         "{}",
         markdown.stdout
     );
-    let table = stage.holdfast(&["checklist", "lost"]);
+    let table = env.holdfast(&["checklist", "lost"]);
     assert!(
         table.stdout.contains("DISPROVED No untagged database of lost is left"),
         "{}",
@@ -155,10 +155,10 @@ fn a_migration_that_is_not(kind: Kind) {
 fn denied(kind: Kind) {
     let mut world = World::new();
     world.stack("shop", json!({}));
-    let mut stage = Stage::new(kind, &world);
-    watch(&mut stage, "shop-db");
-    let gateway = stage.gateway(&["--deny", "rds:DescribeDBSnapshots"]);
-    let answer = run(stage.command(&gateway.endpoint, &["checklist", "shop", "--format", "json"]));
+    let mut env = TestEnv::new(kind, &world);
+    watch(&mut env, "shop-db");
+    let gateway = env.gateway(&["--deny", "rds:DescribeDBSnapshots"]);
+    let answer = run(env.command(&gateway.endpoint, &["checklist", "shop", "--format", "json"]));
     assert_eq!(answer.code, 3, "{answer:?}");
     let report: Value = serde_json::from_str(&answer.stdout).expect("JSON");
     let items = list(&list(&report, "checklists")[0], "items");
@@ -168,5 +168,5 @@ fn denied(kind: Kind) {
         text(&item["todo"]).contains("grant the IAM action rds:DescribeDBSnapshots"),
         "{item:#}"
     );
-    assert_eq!(stage.holdfast(&["checklist", "nosuch"]).code, 2);
+    assert_eq!(env.holdfast(&["checklist", "nosuch"]).code, 2);
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::on_both;
 use crate::operator::{Operator, configure, send};
-use crate::stage::{Gateway, Kind, Stage};
+use crate::test_env::{Gateway, Kind, TestEnv};
 use crate::world::World;
 
 on_both!(
@@ -35,7 +35,7 @@ fn fleet(count: usize, clusters: usize) -> World {
 }
 
 /// What many workloads may rest on has changed: the whole scope is swept, now.
-fn ask_for_a_sweep(stage: &mut Stage) {
+fn ask_for_a_sweep(env: &mut TestEnv) {
     let event = json!({
         "version": "0", "id": "7bf73129-1428-4cd3-a780-95db273d1602", "detail-type": "AWS API Call via CloudTrail",
         "source": "aws.ec2", "account": "123456789012", "time": "2026-11-21T08:00:00Z", "region": "us-east-1",
@@ -46,7 +46,7 @@ fn ask_for_a_sweep(stage: &mut Stage) {
             "requestParameters": {"routeTableId": "rtb-0123456789abcdef0"}, "responseElements": {"_return": true},
         },
     });
-    send(stage, &event.to_string());
+    send(env, &event.to_string());
 }
 
 fn swept(operator: &Operator) -> f64 {
@@ -54,9 +54,9 @@ fn swept(operator: &Operator) -> f64 {
 }
 
 /// The calls of a sweep that is asked for now, by operation; those to the queue left out.
-fn calls_of_a_sweep(stage: &mut Stage, operator: &Operator, gateway: &Gateway) -> BTreeMap<String, usize> {
+fn calls_of_a_sweep(env: &mut TestEnv, operator: &Operator, gateway: &Gateway) -> BTreeMap<String, usize> {
     let (sweeps, before) = (swept(operator), gateway.calls().len());
-    ask_for_a_sweep(stage);
+    ask_for_a_sweep(env);
     operator.until("the sweep", || swept(operator) > sweeps);
     let mut calls = BTreeMap::new();
     for call in gateway
@@ -71,19 +71,19 @@ fn calls_of_a_sweep(stage: &mut Stage, operator: &Operator, gateway: &Gateway) -
 }
 
 fn a_steady_sweep_reads_only_what_may_have_changed(kind: Kind) {
-    let mut stage = Stage::new(kind, &fleet(WORKLOADS, CLUSTERS));
-    stage.about_all();
+    let mut env = TestEnv::new(kind, &fleet(WORKLOADS, CLUSTERS));
+    env.about_all();
     // No emulator simulates policies as AWS does.
-    configure(&mut stage, "rules: {ecs-secret-unreadable: {enabled: false}}");
-    let gateway = stage.gateway(&[]);
-    let operator = Operator::start_at(&gateway.endpoint, &stage, &["--mode", "audit"]);
+    configure(&mut env, "rules: {ecs-secret-unreadable: {enabled: false}}");
+    let gateway = env.gateway(&[]);
+    let operator = Operator::start_at(&gateway.endpoint, &env, &["--mode", "audit"]);
     let first = gateway.calls();
     let of = |operation: &str| first.iter().filter(|c| *c == operation).count();
     assert_eq!(of("ecs:DescribeTaskDefinition"), WORKLOADS);
     assert_eq!(of("secretsmanager:BatchGetSecretValue"), WORKLOADS / 20);
     assert_eq!(of("secretsmanager:GetResourcePolicy"), WORKLOADS);
 
-    let steady = calls_of_a_sweep(&mut stage, &operator, &gateway);
+    let steady = calls_of_a_sweep(&mut env, &operator, &gateway);
     let expected = [
         ("ec2:DescribeRouteTables", 1),
         ("ec2:DescribeSecurityGroupRules", 1),
@@ -102,28 +102,28 @@ fn a_steady_sweep_reads_only_what_may_have_changed(kind: Kind) {
 }
 
 fn a_changed_value_is_read_again(kind: Kind) {
-    let mut stage = Stage::new(kind, &fleet(2, 1));
-    stage.about(&["secret-malformed-url"]);
-    configure(&mut stage, "");
-    let gateway = stage.gateway(&[]);
-    let operator = Operator::start_at(&gateway.endpoint, &stage, &["--mode", "audit"]);
+    let mut env = TestEnv::new(kind, &fleet(2, 1));
+    env.about(&["secret-malformed-url"]);
+    configure(&mut env, "");
+    let gateway = env.gateway(&[]);
+    let operator = Operator::start_at(&gateway.endpoint, &env, &["--mode", "audit"]);
     let malformed = ["rule=\"secret-malformed-url\"", "verdict=\"fail\""];
     let read = |calls: &BTreeMap<String, usize>| calls.get("secretsmanager:BatchGetSecretValue").copied();
-    assert_eq!(read(&calls_of_a_sweep(&mut stage, &operator, &gateway)), None);
+    assert_eq!(read(&calls_of_a_sweep(&mut env, &operator, &gateway)), None);
     for (value, failing) in [
         ("postgres://app:pw@db:5432:5432/app", 1.0),
         ("postgres://app:pw@db:5432/app", 0.0),
     ] {
-        let id = stage.id("secrets", "shop-00-url");
-        stage.call(
+        let id = env.id("secrets", "shop-00-url");
+        env.call(
             "secretsmanager",
             "put_secret_value",
             json!({"SecretId": id, "SecretString": value}),
         );
-        assert_eq!(read(&calls_of_a_sweep(&mut stage, &operator, &gateway)), Some(1));
+        assert_eq!(read(&calls_of_a_sweep(&mut env, &operator, &gateway)), Some(1));
         let now = operator.metric("holdfast_findings", &malformed);
         assert!((now - failing).abs() < f64::EPSILON, "{value}: {now}");
-        assert_eq!(read(&calls_of_a_sweep(&mut stage, &operator, &gateway)), None);
+        assert_eq!(read(&calls_of_a_sweep(&mut env, &operator, &gateway)), None);
     }
     assert_eq!(operator.stop(), 0);
 }
@@ -133,13 +133,13 @@ fn a_session_is_renewed_before_it_ends(kind: Kind) {
     let account = "222222222222";
     let mut world = World::new();
     world.scope("us-east-1", Some(account)).stack("shop", json!({}));
-    let mut stage = Stage::new(kind, &world);
-    stage.configure(&format!(
+    let mut env = TestEnv::new(kind, &world);
+    env.configure(&format!(
         "targets: [{{account: \"{account}\", role_arn: \"arn:aws:iam::{account}:role/holdfast\", regions: [us-east-1]}}]\n\
          sweep: {{interval: 1s, jitter: 0%}}\n"
     ));
-    let gateway = stage.gateway(&["--session-seconds", "12"]);
-    let operator = Operator::start_at(&gateway.endpoint, &stage, &["--mode", "audit"]);
+    let gateway = env.gateway(&["--session-seconds", "12"]);
+    let operator = Operator::start_at(&gateway.endpoint, &env, &["--mode", "audit"]);
     let assumed = || gateway.calls().iter().filter(|c| *c == "sts:AssumeRole").count();
     let once = assumed();
     operator.until("the third session", || assumed() >= 3);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::on_both;
-use crate::stage::{Kind, Stage, binary, list, run, text};
+use crate::test_env::{Kind, TestEnv, binary, list, run, text};
 use crate::world::World;
 
 on_both!(
@@ -57,9 +57,9 @@ fn rules_reading(action: &str) -> BTreeSet<&'static str> {
 }
 
 fn each_read_denied(kind: Kind) {
-    let stage = Stage::new(kind, &world());
-    let (whole, _) = stage.audit(&[]);
-    let whole: BTreeSet<String> = stage.told(&whole).into_iter().collect();
+    let env = TestEnv::new(kind, &world());
+    let (whole, _) = env.audit(&[]);
+    let whole: BTreeSet<String> = env.told(&whole).into_iter().collect();
     assert_eq!(whole.len(), 10, "{whole:#?}");
     for action in [
         "rds:DescribeDBInstances",
@@ -78,11 +78,11 @@ fn each_read_denied(kind: Kind) {
         // A value may also come by BatchGetSecretValue.
         let call = &action.replace(":GetSecretValue", ":*GetSecretValue");
         let blind = rules_reading(action);
-        let gateway = stage.gateway(&["--deny", call]);
-        let (report, code) = stage.audit_at(&gateway.endpoint, &[]);
+        let gateway = env.gateway(&["--deny", call]);
+        let (report, code) = env.audit_at(&gateway.endpoint, &[]);
         let findings = list(&report, "findings");
         let rule_of = |told: &str| told.split(' ').nth(3).unwrap_or_default().to_owned();
-        let fails: BTreeSet<String> = stage
+        let fails: BTreeSet<String> = env
             .told(&report)
             .into_iter()
             .filter(|t| t.starts_with("fail"))
@@ -117,7 +117,7 @@ fn each_read_denied(kind: Kind) {
             assert_eq!(unknown["remediation"], Value::Null);
         }
         // The clean twin alone: nothing fails, something is unknown.
-        let (report, code) = stage.audit_at(&gateway.endpoint, &["--workload", "twin"]);
+        let (report, code) = env.audit_at(&gateway.endpoint, &["--workload", "twin"]);
         assert!(
             list(&report, "findings").iter().all(|f| f["verdict"] == "unknown"),
             "{call}: {report:#}"
@@ -130,22 +130,18 @@ fn each_read_denied(kind: Kind) {
         "secretsmanager:BatchGetSecretValue",
         "ecs:ListClusters",
     ] {
-        let gateway = stage.gateway(&["--deny", call]);
-        let (report, _) = stage.audit_at(&gateway.endpoint, &[]);
-        assert_eq!(
-            stage.told(&report).into_iter().collect::<BTreeSet<_>>(),
-            whole,
-            "{call}"
-        );
+        let gateway = env.gateway(&["--deny", call]);
+        let (report, _) = env.audit_at(&gateway.endpoint, &[]);
+        assert_eq!(env.told(&report).into_iter().collect::<BTreeSet<_>>(), whole, "{call}");
         assert_eq!(report["errors"], json!([]), "{call}");
     }
 }
 
 /// What is read for single rules: without it those are unknown, and every other verdict is what it was.
 fn each_optional_read_denied(kind: Kind) {
-    let mut stage = Stage::new(kind, &world());
-    stage.about_all();
-    let whole: BTreeSet<String> = stage.told(&stage.audit(&[]).0).into_iter().collect();
+    let mut env = TestEnv::new(kind, &world());
+    env.about_all();
+    let whole: BTreeSet<String> = env.told(&env.audit(&[]).0).into_iter().collect();
     let rule_of = |told: &str| told.split(' ').nth(3).unwrap_or_default().to_owned();
     for action in [
         "secretsmanager:GetResourcePolicy",
@@ -156,8 +152,8 @@ fn each_optional_read_denied(kind: Kind) {
     ] {
         let blind = rules_reading(action);
         assert!(!blind.is_empty(), "no rule reads {action}");
-        let gateway = stage.gateway(&["--deny", action]);
-        let told = stage.told(&stage.audit_at(&gateway.endpoint, &[]).0);
+        let gateway = env.gateway(&["--deny", action]);
+        let told = env.told(&env.audit_at(&gateway.endpoint, &[]).0);
         let seen = |all: &BTreeSet<String>| -> BTreeSet<String> {
             all.iter()
                 .filter(|t| !blind.contains(rule_of(t).as_str()))
@@ -173,7 +169,7 @@ fn each_optional_read_denied(kind: Kind) {
 }
 
 fn everything_denied(kind: Kind) {
-    let stage = Stage::new(kind, &world());
+    let env = TestEnv::new(kind, &world());
     let options = [
         "--deny",
         "rds:*",
@@ -187,9 +183,9 @@ fn everything_denied(kind: Kind) {
         "tagging:*",
     ];
     for options in [&options[..], &["--deny", "*:*"]] {
-        let gateway = stage.gateway(options);
+        let gateway = env.gateway(options);
         for command in ["audit", "plan", "apply"] {
-            let answer = run(stage.command(&gateway.endpoint, &[command]));
+            let answer = run(env.command(&gateway.endpoint, &[command]));
             assert_eq!(answer.code, 2, "{command}: {answer:?}");
             assert_eq!(answer.stdout, "");
             assert!(answer.stderr.contains("holdfast: "), "{}", answer.stderr);
@@ -198,9 +194,9 @@ fn everything_denied(kind: Kind) {
 }
 
 fn throttled(kind: Kind) {
-    let stage = Stage::new(kind, &world());
-    let gateway = stage.gateway(&["--throttle", "ecs:DescribeServices"]);
-    let (report, code) = stage.audit_at(&gateway.endpoint, &["--workload", "twin"]);
+    let env = TestEnv::new(kind, &world());
+    let gateway = env.gateway(&["--throttle", "ecs:DescribeServices"]);
+    let (report, code) = env.audit_at(&gateway.endpoint, &["--workload", "twin"]);
     assert_eq!(code, 3);
     assert!(list(&report, "findings").iter().all(|f| f["verdict"] == "unknown"));
     assert!(report["stats"]["throttled"].as_u64().unwrap() > 0);
@@ -216,22 +212,22 @@ fn a_denied_correction_is_told(kind: Kind) {
     world
         .stack("shut", json!({"db": {"public": true}}))
         .stack("open", json!({"ingress": [{"cidr": "0.0.0.0/0"}]}));
-    let stage = Stage::new(kind, &world);
-    let gateway = stage.gateway(&["--deny", "rds:ModifyDBInstance"]);
-    let answer = run(stage.command(&gateway.endpoint, &["apply", "--yes"]));
+    let env = TestEnv::new(kind, &world);
+    let gateway = env.gateway(&["--deny", "rds:ModifyDBInstance"]);
+    let answer = run(env.command(&gateway.endpoint, &["apply", "--yes"]));
     assert_eq!(answer.code, 1, "{answer:?}");
     assert!(
         answer.stdout.contains("grant the IAM action rds:ModifyDBInstance"),
         "{}",
         answer.stdout
     );
-    stage.expect(&["fail critical shut rds-public-access shut-db"]);
+    env.expect(&["fail critical shut rds-public-access shut-db"]);
 }
 
 fn cannot_run(kind: Kind) {
     let mut world = World::new();
     world.stack("twin", json!({}));
-    let stage = Stage::new(kind, &world);
+    let env = TestEnv::new(kind, &world);
     let asks = |arguments: &[&str], environment: &[(&str, &str)], word: &str| {
         let mut command = binary();
         command.args(arguments).arg("audit").envs(environment.iter().copied());
@@ -245,9 +241,9 @@ fn cannot_run(kind: Kind) {
         );
     };
     let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "secret")];
-    let here = ["--endpoint-url", stage.endpoint.as_str()];
+    let here = ["--endpoint-url", env.endpoint.as_str()];
     asks(
-        &["--endpoint-url", &stage.endpoint, "--region", "us-east-1"],
+        &["--endpoint-url", &env.endpoint, "--region", "us-east-1"],
         &[],
         "AWS_PROFILE",
     );
@@ -262,14 +258,14 @@ fn cannot_run(kind: Kind) {
         &keys,
         "/nonexistent/holdfast.yaml",
     );
-    let answer = stage.holdfast(&["audit", "--workload", "nosuch"]);
+    let answer = env.holdfast(&["audit", "--workload", "nosuch"]);
     assert_eq!(answer.code, 2, "{answer:?}");
     assert!(answer.stderr.contains("nosuch"), "{}", answer.stderr);
-    let answer = stage.holdfast(&["audit", "--fail-on", "worst"]);
+    let answer = env.holdfast(&["audit", "--fail-on", "worst"]);
     assert_eq!(answer.code, 2, "{answer:?}");
-    let mut stage = stage;
-    stage.configure("mode: enforced\nsweeps: {interval: 5m}\n");
-    let answer = stage.holdfast(&["audit"]);
+    let mut env = env;
+    env.configure("mode: enforced\nsweeps: {interval: 5m}\n");
+    let answer = env.holdfast(&["audit"]);
     assert_eq!(answer.code, 2, "{answer:?}");
     assert!(
         answer.stderr.contains("holdfast.yaml:1:") && answer.stderr.contains("holdfast.yaml:2:"),

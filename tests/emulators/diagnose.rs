@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::lies::Lie;
 use crate::on_both;
 use crate::postgres::{Postgres, free_port};
-use crate::stage::{Answer, Kind, Stage, list, run, text};
+use crate::quirks::Quirk;
+use crate::test_env::{Answer, Kind, TestEnv, list, run, text};
 use crate::world::{PASSWORD, World, url};
 
 on_both!(
@@ -16,8 +16,8 @@ on_both!(
 );
 
 /// The diagnosis of one workload, and the exit code.
-fn diagnose(stage: &Stage, arguments: &[&str]) -> (Value, i32) {
-    let answer = stage.holdfast(&[&["diagnose", "--format", "json"], arguments].concat());
+fn diagnose(env: &TestEnv, arguments: &[&str]) -> (Value, i32) {
+    let answer = env.holdfast(&[&["diagnose", "--format", "json"], arguments].concat());
     (parsed(&answer), answer.code)
 }
 
@@ -75,7 +75,7 @@ fn the_ways_in_which_teams_failed(kind: Kind) {
         .stack("idle", json!({"service": {"desired": 0}}));
     // Public once, closed since, and never given a private way: only an office is left in the group.
     world.patch(json!({"security_groups": {"closed-db": {"ingress": [{"cidr": "203.0.113.7/32"}]}}}));
-    let stage = Stage::new(kind, &world);
+    let env = TestEnv::new(kind, &world);
     let broken = [
         ("missing", "variable", "no container gets a database secret"),
         ("twice", "url", "the port stands twice"),
@@ -90,7 +90,7 @@ fn the_ways_in_which_teams_failed(kind: Kind) {
         ("idle", "service", "no task"),
     ];
     for (workload, name, said) in broken {
-        let (diagnosis, code) = diagnose(&stage, &[workload]);
+        let (diagnosis, code) = diagnose(&env, &[workload]);
         assert_eq!((code, &diagnosis["status"]), (1, &json!("broken")), "{diagnosis:#}");
         let way = way(&diagnosis);
         let first = list(way, "hops")
@@ -109,7 +109,7 @@ fn the_ways_in_which_teams_failed(kind: Kind) {
         );
         assert!(hops.all(|h| h["status"] == "not_reached"), "{way:#}");
     }
-    let (diagnosis, code) = diagnose(&stage, &["sound"]);
+    let (diagnosis, code) = diagnose(&env, &["sound"]);
     assert!(code == 0 || code == 3, "{diagnosis:#}");
     let way = way(&diagnosis);
     for name in [
@@ -124,13 +124,13 @@ fn the_ways_in_which_teams_failed(kind: Kind) {
     ] {
         assert_eq!(hop(way, name)["status"], "proved", "{way:#}");
     }
-    let settled = if Lie::EcsNeverSteady.on(kind) {
+    let settled = if Quirk::EcsNeverSteady.on(kind) {
         "unknown"
     } else {
         "proved"
     };
     assert_eq!(hop(way, "deployment")["status"], settled, "{way:#}");
-    let table = stage.holdfast(&["diagnose", "twice"]);
+    let table = env.holdfast(&["diagnose", "twice"]);
     assert_eq!((table.code, table.stderr.as_str()), (1, ""));
     for words in [
         "BROKEN   url",
@@ -147,7 +147,7 @@ fn what_can_not_be_read(kind: Kind) {
     world
         .stack("shop", json!({}))
         .stack("short", json!({"db": {"retention": 1}}));
-    let stage = Stage::new(kind, &world);
+    let env = TestEnv::new(kind, &world);
     for (denied, open) in [
         ("secretsmanager:*GetSecretValue", &["secret", "url", "database"][..]),
         ("rds:DescribeDBInstances", &["database", "security-group", "route"]),
@@ -158,8 +158,8 @@ fn what_can_not_be_read(kind: Kind) {
             &["revision", "variable", "secret", "url", "database"],
         ),
     ] {
-        let gateway = stage.gateway(&["--deny", denied]);
-        let answer = run(stage.command(&gateway.endpoint, &["diagnose", "shop", "--format", "json"]));
+        let gateway = env.gateway(&["--deny", denied]);
+        let answer = run(env.command(&gateway.endpoint, &["diagnose", "shop", "--format", "json"]));
         assert_eq!(answer.code, 3, "{denied}: {answer:?}");
         let diagnosis = parsed(&answer);
         let way = way(&diagnosis);
@@ -181,8 +181,8 @@ fn what_can_not_be_read(kind: Kind) {
         );
     }
     // Of the others no more is read than it takes to find the one.
-    let gateway = stage.gateway(&[]);
-    run(stage.command(&gateway.endpoint, &["diagnose", "shop"]));
+    let gateway = env.gateway(&[]);
+    run(env.command(&gateway.endpoint, &["diagnose", "shop"]));
     let calls = gateway.calls();
     let values = calls.iter().filter(|c| c.ends_with("GetSecretValue")).count();
     assert_eq!(values, 1, "{calls:?}");
@@ -195,9 +195,9 @@ fn usage(kind: Kind) {
         "task_definition": "shop:1", "subnets": ["private-a"], "security_groups": ["shop-app"],
         "tags": {"holdfast:workload": "shop"},
     }}}));
-    let stage = Stage::new(kind, &world);
+    let env = TestEnv::new(kind, &world);
     let services = |arguments: &[&str]| -> Vec<String> {
-        let (diagnosis, _) = diagnose(&stage, arguments);
+        let (diagnosis, _) = diagnose(&env, arguments);
         list(&list(&diagnosis, "diagnoses")[0], "ways")
             .iter()
             .map(|w| text(&w["service"]))
@@ -225,7 +225,7 @@ fn usage(kind: Kind) {
             "holds no certificate",
         ),
     ] {
-        let answer = stage.holdfast(arguments);
+        let answer = env.holdfast(arguments);
         assert_eq!(answer.code, 2, "{answer:?}");
         assert!(answer.stderr.contains(said), "{answer:?}");
     }
@@ -236,22 +236,22 @@ fn a_host_without_an_address(kind: Kind) {
     let mut world = World::new();
     let secret = format!("postgres://app:{PASSWORD}@db.holdfast.invalid:5432/app");
     world.stack("shop", json!({"secret": secret}));
-    let mut stage = Stage::new(kind, &world);
-    stage.configure("rules: {secret-wrong-database: {severity: low}}\n");
-    let (diagnosis, code) = diagnose(&stage, &["shop", "--connect"]);
+    let mut env = TestEnv::new(kind, &world);
+    env.configure("rules: {secret-wrong-database: {severity: low}}\n");
+    let (diagnosis, code) = diagnose(&env, &["shop", "--connect"]);
     assert_eq!(code, 1);
     let connection = hop(way(&diagnosis), "connection");
     assert_eq!(
         connection["status"], "not_reached",
         "past a broken hop nothing is tried: {connection:#}"
     );
-    if Lie::OneEndpointForAll.on(kind) {
+    if Quirk::OneEndpointForAll.on(kind) {
         return;
     }
     let mut world = World::new();
     world.stack("shop", json!({}));
-    let stage = Stage::new(kind, &world);
-    let (diagnosis, code) = diagnose(&stage, &["shop", "--connect"]);
+    let env = TestEnv::new(kind, &world);
+    let (diagnosis, code) = diagnose(&env, &["shop", "--connect"]);
     assert_eq!(code, 1);
     let connection = hop(way(&diagnosis), "connection");
     assert!(
@@ -339,13 +339,13 @@ fn real_connections() {
         json!(format!("postgres://app:{PASSWORD}@localhost:{closed}/app")),
         json!({}),
     );
-    let mut stage = Stage::new(Kind::Ministack, &world);
-    stage.configure(
+    let mut env = TestEnv::new(Kind::Ministack, &world);
+    env.configure(
         "workloads:\n  installed: {required_extensions: [pg_trgm]}\n  available: {required_extensions: [pg_trgm, pgcrypto]}\n  \
          lacking: {required_extensions: [vector_of_nobody]}\n",
     );
     let connected = |workload: &str, more: &[&str]| -> Value {
-        let (diagnosis, code) = diagnose(&stage, &[&[workload, "--connect"], more].concat());
+        let (diagnosis, code) = diagnose(&env, &[&[workload, "--connect"], more].concat());
         let connection = hop(way(&diagnosis), "connection").clone();
         assert_eq!(connection["status"], "proved", "{workload}: {:#}", way(&diagnosis));
         assert!(code == 0 || code == 3, "{workload}: {code}");
@@ -381,7 +381,7 @@ fn real_connections() {
     );
 
     let refused = |workload: &str, more: &[&str], status: &str, said: &str| {
-        let (diagnosis, code) = diagnose(&stage, &[&[workload, "--connect"], more].concat());
+        let (diagnosis, code) = diagnose(&env, &[&[workload, "--connect"], more].concat());
         let connection = hop(way(&diagnosis), "connection");
         assert_eq!(connection["status"], status, "{workload}: {:#}", way(&diagnosis));
         assert_eq!(code, if status == "broken" { 1 } else { 3 });
@@ -401,7 +401,7 @@ fn real_connections() {
     refused("ca", &["--ca-file", stranger], "broken", "no given authority signed");
 
     let extensions = |workload: &str, status: &str, said: &str| {
-        let (diagnosis, _) = diagnose(&stage, &[workload, "--connect"]);
+        let (diagnosis, _) = diagnose(&env, &[workload, "--connect"]);
         let found = hop(way(&diagnosis), "extensions");
         assert_eq!(found["status"], status, "{found:#}");
         assert!(found.to_string().contains(said), "{found:#}");
@@ -450,12 +450,12 @@ fn connections_show_no_password() {
         )),
         json!({}),
     );
-    let stage = Stage::new(Kind::Ministack, &world);
+    let env = TestEnv::new(Kind::Ministack, &world);
     let mut said = String::new();
     for workload in ["right", "wrong", "words"] {
         for format in ["table", "json"] {
-            let mut command = stage.command(
-                &stage.endpoint,
+            let mut command = env.command(
+                &env.endpoint,
                 &["-vv", "diagnose", workload, "--connect", "--format", format],
             );
             command

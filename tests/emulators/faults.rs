@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::chaos::{Microburst, assert_told, history, launch, on_both_at_once, until, watched};
-use crate::lies::Lie;
-use crate::stage::{Kind, Stage, list, run, text};
+use crate::quirks::Quirk;
+use crate::test_env::{Kind, TestEnv, list, run, text};
 use crate::world::World;
 
 #[test]
@@ -32,10 +32,10 @@ fn unread(kind: Kind) {
     world
         .stack("shop", json!({}))
         .stack("open", json!({"db": {"public": true}}));
-    let stage = Stage::new(kind, &world);
-    let (healthy, code) = stage.audit(&[]);
+    let env = TestEnv::new(kind, &world);
+    let (healthy, code) = env.audit(&[]);
     assert_eq!(code, 1, "{healthy:#}");
-    let burst = Microburst::start(&stage.endpoint, &json!([]));
+    let burst = Microburst::start(&env.endpoint, &json!([]));
     let faults = [
         json!({"error": {"code": "Throttling"}}),
         json!({"error": {"code": "InternalFailure", "status": 500}}),
@@ -45,7 +45,7 @@ fn unread(kind: Kind) {
     ];
     for fault in faults {
         burst.rules(&json!([on("rds", "DescribeDBInstances", fault.clone())]));
-        let (report, code) = stage.audit_at(&burst.endpoint, &[]);
+        let (report, code) = env.audit_at(&burst.endpoint, &[]);
         let said = || format!("{fault}: exit {code}: {report:#}\n{:?}", burst.fired());
         assert_eq!(code, 3, "{}", said());
         let all = list(&report, "findings");
@@ -60,7 +60,7 @@ fn unread(kind: Kind) {
         if fault["response"].is_null() {
             continue;
         }
-        let answer = run(stage.command(&burst.endpoint, &["plan", "--format", "json"]));
+        let answer = run(env.command(&burst.endpoint, &["plan", "--format", "json"]));
         let plan: Value = serde_json::from_str(&answer.stdout).unwrap_or_else(|e| panic!("{e}: {answer:?}"));
         assert_eq!(list(&plan, "actions").len(), 0, "unknown never acts: {plan:#}");
     }
@@ -69,7 +69,7 @@ fn unread(kind: Kind) {
 /// Every call of a correction is cut off once after AWS carried it out, and refused or cut off before that too; reads fail
 /// every other time.
 fn lost_answers(kind: Kind) {
-    let rollouts = !Lie::EcsNeverSteady.on(kind);
+    let rollouts = !Quirk::EcsNeverSteady.on(kind);
     let mut world = World::new();
     let bare = if rollouts {
         json!({"web": {"secrets": null}})
@@ -83,11 +83,11 @@ fn lost_answers(kind: Kind) {
         .stack("bare-a", bare.clone())
         .stack("bare-b", bare)
         .stack("sound", json!({}));
-    let mut stage = Stage::new(kind, &world);
-    stage.configure(
+    let mut env = TestEnv::new(kind, &world);
+    env.configure(
         "mode: enforce\nsweep: {interval: 3s, jitter: 0%}\nsafety: {cooldown: 1s, max_failing_percent: 100, max_actions_per_sweep: 100}\n",
     );
-    let gateway = watched(&stage, &[]);
+    let gateway = watched(&env, &[]);
     let cut = || json!({"times": 1, "response": {"abort_frac": 0.3}});
     let burst = Microburst::start(
         &gateway.endpoint,
@@ -139,15 +139,15 @@ fn lost_answers(kind: Kind) {
             ),
         ]),
     );
-    let operator = launch(&stage, &burst.endpoint);
+    let operator = launch(&env, &burst.endpoint);
     let clean = || operator.get("/readyz").0 == 200 && operator.get("/api/v1/findings").1.contains("\"findings\":[]");
-    let ended = |stage: &Stage| {
-        list(&history(stage, &stage.endpoint), "attempts")
+    let ended = |env: &TestEnv| {
+        list(&history(env, &env.endpoint), "attempts")
             .iter()
             .all(|a| !a["outcome"].is_null())
     };
     let told = || format!("{}\n{:#?}\n{:#?}", operator.logged(), gateway.made(), burst.fired());
-    let done = || clean() && ended(&stage);
+    let done = || clean() && ended(&env);
     until("convergence", Duration::from_secs(100), done, told);
     // Each change took effect once: what the SDK repeats asks for what is there already.
     let mut passed: BTreeMap<String, usize> = BTreeMap::new();
@@ -165,14 +165,14 @@ fn lost_answers(kind: Kind) {
         .into_iter()
         .filter(|_| rollouts)
     {
-        let state = stage.state()["us-east-1"].clone();
+        let state = env.state()["us-east-1"].clone();
         let revisions = state["task_definitions"].as_object().expect("revisions").keys();
         let revisions: Vec<&String> = revisions.filter(|r| r.starts_with(family)).collect();
         assert_eq!(revisions.len(), 2, "one new revision: {revisions:?}\n{}", told());
         let runs = text(&state["services"][service]["taskDefinition"]);
         assert!(runs.ends_with(":2"), "{service} runs {runs}");
     }
-    let history = history(&stage, &stage.endpoint);
+    let history = history(&env, &env.endpoint);
     assert_told(&history, 3 + expected);
     // None of these faults makes a correction fail, which would put it off by safety.cooldown.
     let failed = |a: &&Value| a["outcome"] != "verified";

@@ -5,9 +5,9 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::lies::Lie;
 use crate::on_both;
-use crate::stage::{Answer, Kind, Stage, run};
+use crate::quirks::Quirk;
+use crate::test_env::{Answer, Kind, TestEnv, run};
 use crate::world::{World, merge};
 
 on_both!(
@@ -49,13 +49,13 @@ fn ran(but: Value) -> World {
     world
 }
 
-fn stage(kind: Kind, world: &World) -> Stage {
-    let mut stage = Stage::new(kind, world);
-    stage.about(RULES);
-    stage
+fn env(kind: Kind, world: &World) -> TestEnv {
+    let mut env = TestEnv::new(kind, world);
+    env.about(RULES);
+    env
 }
 
-/// What a task looks like that ended by itself, for a gateway to say so: see `Lie::ExitCodeZero`.
+/// What a task looks like that ended by itself, for a gateway to say so: see `Quirk::ExitCodeZero`.
 fn ended(code: i32) -> Vec<String> {
     [
         ("lastStatus", json!("STOPPED")),
@@ -72,11 +72,11 @@ fn ended(code: i32) -> Vec<String> {
 }
 
 /// Asks through a gateway that rewrites and denies.
-fn asks(stage: &Stage, rewrites: &[String], more: &[&str], arguments: &[&str]) -> Answer {
+fn asks(env: &TestEnv, rewrites: &[String], more: &[&str], arguments: &[&str]) -> Answer {
     let mut options: Vec<&str> = rewrites.iter().flat_map(|r| ["--rewrite", r]).collect();
     options.extend(more);
-    let gateway = stage.gateway(&options);
-    run(stage.command(&gateway.endpoint, &[&["gate", "shop"], arguments].concat()))
+    let gateway = env.gateway(&options);
+    run(env.command(&gateway.endpoint, &[&["gate", "shop"], arguments].concat()))
 }
 
 #[track_caller]
@@ -93,17 +93,17 @@ fn says(answer: &Answer, code: i32, words: &[&str]) {
 }
 
 fn opens_after_a_migration_that_succeeded(kind: Kind) {
-    assert!(Lie::ExitCodeZero.on(kind));
-    let stage = stage(kind, &ran(json!({})));
-    let answer = asks(&stage, &ended(0), &[], &[]);
+    assert!(Quirk::ExitCodeZero.on(kind));
+    let env = env(kind, &ran(json!({})));
+    let answer = asks(&env, &ended(0), &[], &[]);
     let words = [
         "The gate is open for shop",
         "the migration shop-migrate:1 (task ",
         "succeeded",
     ];
     says(&answer, 0, &words);
-    says(&asks(&stage, &ended(0), &[], &["--family", "shop-migrate"]), 0, &words);
-    let other = asks(&stage, &ended(0), &[], &["--family", "shop-other"]);
+    says(&asks(&env, &ended(0), &[], &["--family", "shop-migrate"]), 0, &words);
+    let other = asks(&env, &ended(0), &[], &["--family", "shop-other"]);
     says(&other, 1, &["no task definition of the family shop-other is tagged"]);
 }
 
@@ -112,8 +112,8 @@ fn findings_shut_it(kind: Kind) {
     world
         .stack("shop", json!({"db": {"public": true, "retention": 1}}))
         .stack("calm", json!({}));
-    let stage = stage(kind, &world);
-    let answer = stage.holdfast(&["gate", "shop"]);
+    let env = env(kind, &world);
+    let answer = env.holdfast(&["gate", "shop"]);
     says(
         &answer,
         1,
@@ -123,23 +123,23 @@ fn findings_shut_it(kind: Kind) {
             "HIGH rds-short-backup-retention: shop-db keeps backups for 1 day",
         ],
     );
-    let critical = stage.holdfast(&["gate", "shop", "--fail-on", "critical"]);
+    let critical = env.holdfast(&["gate", "shop", "--fail-on", "critical"]);
     says(&critical, 1, &["rds-public-access"]);
     assert!(!critical.stdout.contains("rds-short-backup-retention"));
-    says(&stage.holdfast(&["gate", "calm"]), 0, &["The gate is open for calm"]);
+    says(&env.holdfast(&["gate", "calm"]), 0, &["The gate is open for calm"]);
 }
 
 /// ECS knows of no run: unknown, unless one is required.
 fn migrations_that_did_not_run(kind: Kind) {
-    let mut stage = stage(kind, &world(json!({})));
-    let answer = stage.holdfast(&["gate", "shop"]);
+    let mut env = env(kind, &world(json!({})));
+    let answer = env.holdfast(&["gate", "shop"]);
     says(
         &answer,
         3,
         &["whether the migration shop-migrate succeeded is unknown: ECS knows of no run"],
     );
-    stage.configure("workloads: {shop: {migrations: required}}\n");
-    let answer = stage.holdfast(&["gate", "shop"]);
+    env.configure("workloads: {shop: {migrations: required}}\n");
+    let answer = env.holdfast(&["gate", "shop"]);
     says(
         &answer,
         1,
@@ -147,7 +147,7 @@ fn migrations_that_did_not_run(kind: Kind) {
     );
     let mut world = World::new();
     world.stack("shop", json!({}));
-    let mut bare = Stage::new(kind, &world);
+    let mut bare = TestEnv::new(kind, &world);
     bare.about(RULES);
     says(&bare.holdfast(&["gate", "shop"]), 0, &[]);
     bare.configure("workloads: {shop: {migrations: required}}\n");
@@ -155,21 +155,21 @@ fn migrations_that_did_not_run(kind: Kind) {
 }
 
 fn waits_for_a_running_migration(kind: Kind) {
-    let mut stage = stage(kind, &ran(json!({})));
+    let mut env = env(kind, &ran(json!({})));
     let running = ["ecs:DescribeTasks:tasks.*.lastStatus=\"RUNNING\"".to_owned()];
     let told = "waiting for the migration shop-migrate:1 (task ";
-    let late = asks(&stage, &running, &[], &["--timeout", "1s"]);
+    let late = asks(&env, &running, &[], &["--timeout", "1s"]);
     says(
         &late,
         1,
         &["the migration shop-migrate:1 (task ", "is still running, after 1s"],
     );
     assert!(late.stderr.contains(told), "{}", late.stderr);
-    let at_once = asks(&stage, &running, &[], &["--no-wait"]);
+    let at_once = asks(&env, &running, &[], &["--no-wait"]);
     says(&at_once, 1, &["is still running, and --no-wait was given"]);
     assert!(!at_once.stderr.contains(told), "{}", at_once.stderr);
     // On the one emulator a task goes on with each look until it ends well; on the other someone stops it.
-    let mut command = stage.command(&stage.endpoint, &["gate", "shop", "--timeout", "2m"]);
+    let mut command = env.command(&env.endpoint, &["gate", "shop", "--timeout", "2m"]);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -180,8 +180,8 @@ fn waits_for_a_running_migration(kind: Kind) {
     let waits = lines.by_ref().map_while(Result::ok).any(|line| line.contains(told));
     if kind == Kind::Ministack {
         assert!(waits);
-        let task = stage.id("tasks", "run");
-        stage.call(
+        let task = env.id("tasks", "run");
+        env.call(
             "ecs",
             "stop_task",
             json!({"cluster": "main", "task": task, "reason": "by alice"}),
@@ -198,14 +198,14 @@ fn waits_for_a_running_migration(kind: Kind) {
     }
 }
 
-fn put_log(stage: &mut Stage, messages: &[String]) {
-    let task = stage.id("tasks", "run");
+fn put_log(env: &mut TestEnv, messages: &[String]) {
+    let task = env.id("tasks", "run");
     let id = task.rsplit('/').next().expect("an id");
     let name = json!({"logGroupName": "/ecs/shop-migrate"});
     let mut stream = name.clone();
     stream["logStreamName"] = json!(format!("run/migrate/{id}"));
-    stage.call("logs", "create_log_group", name);
-    stage.call("logs", "create_log_stream", stream.clone());
+    env.call("logs", "create_log_group", name);
+    env.call("logs", "create_log_stream", stream.clone());
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .expect("later");
@@ -215,17 +215,17 @@ fn put_log(stage: &mut Stage, messages: &[String]) {
         .map(|(n, m)| json!({"timestamp": now - 60_000 + n, "message": m}))
         .collect();
     stream["logEvents"] = json!(events);
-    stage.call("logs", "put_log_events", stream);
+    env.call("logs", "put_log_events", stream);
 }
 
 fn a_failed_migration_is_told_with_the_end_of_its_log(kind: Kind) {
-    let mut stage = stage(kind, &ran(json!({})));
+    let mut env = env(kind, &ran(json!({})));
     let mut lines: Vec<String> = (1..=30).map(|n| format!("migration {n} applied")).collect();
     lines.push("connecting to postgres://app:hunter2hunter2@db.example.com:5432/app".into());
     lines.push("env: PGPASSWORD=hunter2hunter2 PGUSER=app".into());
     lines.push("\u{1b}[31mERROR\u{1b}[0m: column \"name\" already exists".into());
-    put_log(&mut stage, &lines);
-    let answer = asks(&stage, &ended(3), &[], &[]);
+    put_log(&mut env, &lines);
+    let answer = asks(&env, &ended(3), &[], &[]);
     says(
         &answer,
         1,
@@ -251,42 +251,42 @@ fn a_failed_migration_is_told_with_the_end_of_its_log(kind: Kind) {
 }
 
 fn a_log_that_cannot_be_read_changes_nothing(kind: Kind) {
-    let stage = stage(kind, &ran(json!({})));
+    let env = env(kind, &ran(json!({})));
     // There is no such log group.
     says(
-        &asks(&stage, &ended(1), &[], &[]),
+        &asks(&env, &ended(1), &[], &[]),
         1,
         &["exited with 1", "its log can't be read: logs:GetLogEvents"],
     );
-    let denied = asks(&stage, &ended(1), &["--deny", "logs:GetLogEvents"], &[]);
+    let denied = asks(&env, &ended(1), &["--deny", "logs:GetLogEvents"], &[]);
     says(&denied, 1, &["exited with 1", "grant the IAM action logs:GetLogEvents"]);
 }
 
 fn what_cannot_be_read_is_unknown(kind: Kind) {
-    let stage = stage(kind, &ran(json!({})));
-    let answer = asks(&stage, &ended(0), &["--deny", "ecs:DescribeTasks"], &[]);
+    let env = env(kind, &ran(json!({})));
+    let answer = asks(&env, &ended(0), &["--deny", "ecs:DescribeTasks"], &[]);
     says(
         &answer,
         3,
         &["Whether shop may be deployed is unknown:", "ecs:DescribeTasks"],
     );
-    let answer = asks(&stage, &ended(0), &["--deny", "rds:DescribeDBInstances"], &[]);
+    let answer = asks(&env, &ended(0), &["--deny", "rds:DescribeDBInstances"], &[]);
     says(&answer, 3, &["rds:DescribeDBInstances"]);
     // What is known to be wrong is told all the same.
-    let answer = asks(&stage, &ended(1), &["--deny", "rds:DescribeDBInstances"], &[]);
+    let answer = asks(&env, &ended(1), &["--deny", "rds:DescribeDBInstances"], &[]);
     says(&answer, 1, &["exited with 1"]);
 }
 
 fn cannot_run(kind: Kind) {
-    let stage = stage(kind, &world(json!({})));
-    let none = stage.holdfast(&["gate", "nobody"]);
+    let env = env(kind, &world(json!({})));
+    let none = env.holdfast(&["gate", "nobody"]);
     assert_eq!(none.code, 2, "{}", none.stdout);
     assert!(
         none.stderr.contains("no resource carries holdfast:workload=nobody"),
         "{}",
         none.stderr
     );
-    assert_eq!(stage.holdfast(&["gate"]).code, 2);
-    assert_eq!(stage.holdfast(&["gate", "shop", "--fail-on", "worst"]).code, 2);
-    assert_eq!(stage.holdfast(&["gate", "shop", "--timeout", "soon"]).code, 2);
+    assert_eq!(env.holdfast(&["gate"]).code, 2);
+    assert_eq!(env.holdfast(&["gate", "shop", "--fail-on", "worst"]).code, 2);
+    assert_eq!(env.holdfast(&["gate", "shop", "--timeout", "soon"]).code, 2);
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::on_both;
 use crate::operator::Operator;
-use crate::stage::{Kind, Stage, list, text};
+use crate::test_env::{Kind, TestEnv, list, text};
 use crate::world::World;
 
 on_both!(
@@ -31,35 +31,35 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "ec2:AuthorizeSecurityGroupIngress",
-        "catalogue_rds: a service that is not let in",
+        "rds_network: a service that is not let in",
     ),
     (
         "ecs:DeregisterTaskDefinition",
-        "catalogue_ecs: a revision that loses data",
+        "ecs_rollouts: a revision that loses data",
     ),
-    (
-        "ecs:DescribeServiceRevisions",
-        "catalogue_ecs: a history of deployments",
-    ),
-    ("ecs:DescribeTasks", "catalogue_migrations: runs of migrations"),
-    ("ecs:ListServiceDeployments", "catalogue_ecs: a history of deployments"),
-    ("ecs:ListTasks", "catalogue_migrations: runs of migrations"),
-    ("iam:GetRole", "catalogue_secrets: a role that is gone"),
-    ("logs:FilterLogEvents", "catalogue_ecs: containers that log"),
+    ("ecs:DescribeServiceRevisions", "ecs_rollouts: a history of deployments"),
+    ("ecs:DescribeTasks", "migrations: runs of migrations"),
+    ("ecs:ListServiceDeployments", "ecs_rollouts: a history of deployments"),
+    ("ecs:ListTasks", "migrations: runs of migrations"),
+    ("iam:GetRole", "ecs_secret_access: a role that is gone"),
+    ("logs:FilterLogEvents", "ecs_logs: containers that log"),
     ("logs:GetLogEvents", "gate: the end of a failed migration's log"),
-    ("rds:DescribeDBClusterParameters", "catalogue_rds: TLS of clusters"),
+    ("rds:DescribeDBClusterParameters", "rds_tls: TLS of clusters"),
     ("rds:DescribeDBClusterSnapshots", "checklist: the backups of a cluster"),
-    ("rds:DescribeDBParameters", "catalogue_rds: TLS"),
-    ("rds:ListTagsForResource", "catalogue_rds: TLS"),
-    ("rds:ModifyDBCluster", "catalogue_rds: clusters"),
-    ("rds:ModifyDBClusterParameterGroup", "catalogue_rds: TLS of clusters"),
-    ("rds:ModifyDBParameterGroup", "catalogue_rds: TLS"),
-    ("secretsmanager:DescribeSecret", "secrets: a secret that is not tagged"),
+    ("rds:DescribeDBParameters", "rds_tls: TLS"),
+    ("rds:ListTagsForResource", "rds_tls: TLS"),
+    ("rds:ModifyDBCluster", "rds_settings: clusters"),
+    ("rds:ModifyDBClusterParameterGroup", "rds_tls: TLS of clusters"),
+    ("rds:ModifyDBParameterGroup", "rds_tls: TLS"),
+    (
+        "secretsmanager:DescribeSecret",
+        "secrets_values: a secret that is not tagged",
+    ),
     (
         "secretsmanager:RestoreSecret",
-        "catalogue_secrets: a deletion that is scheduled",
+        "secrets_access: a deletion that is scheduled",
     ),
-    ("ssm:GetParameters", "catalogue_secrets: parameters"),
+    ("ssm:GetParameters", "secrets_parameters: parameters"),
 ];
 
 /// Everything that can be switched on, corrections included.
@@ -76,8 +76,8 @@ fn all_on() -> String {
 }
 
 /// IAM actions that a policy grants.
-fn granted(stage: &Stage, mode: &str) -> BTreeSet<String> {
-    let answer = stage.holdfast(&["iam-policy", "--mode", mode]);
+fn granted(env: &TestEnv, mode: &str) -> BTreeSet<String> {
+    let answer = env.holdfast(&["iam-policy", "--mode", mode]);
     assert_eq!(answer.code, 0, "{answer:?}");
     let policy: Value = serde_json::from_str(&answer.stdout).expect("JSON");
     let statements = list(&policy, "Statement").iter();
@@ -99,33 +99,33 @@ fn changes(action: &str) -> bool {
 fn every_call_is_granted_and_every_grant_is_used(kind: Kind) {
     let mut world = World::new();
     crate::policy::everything_wrong(&mut world);
-    let mut stage = Stage::new(kind, &world);
-    stage.configure(&all_on());
+    let mut env = TestEnv::new(kind, &world);
+    env.configure(&all_on());
 
-    let (audit, enforce) = (granted(&stage, "audit"), granted(&stage, "enforce"));
+    let (audit, enforce) = (granted(&env, "audit"), granted(&env, "enforce"));
     let hands: Vec<&String> = audit.iter().filter(|a| changes(a)).collect();
     assert!(hands.is_empty(), "audit has no hands: {hands:?}");
     assert!(audit.is_subset(&enforce));
 
-    let gateway = stage.gateway(&[]);
-    stage.audit_at(&gateway.endpoint, &[]);
+    let gateway = env.gateway(&[]);
+    env.audit_at(&gateway.endpoint, &[]);
     assert_eq!(gateway.mutations(), Vec::<String>::new());
     let mut seen = made(gateway.calls());
     // What is asked only where the tagging API and the batch are refused.
-    let refusing = stage.gateway(&["--deny", "tagging:*", "--deny", "secretsmanager:BatchGetSecretValue"]);
-    stage.audit_at(&refusing.endpoint, &[]);
+    let refusing = env.gateway(&["--deny", "tagging:*", "--deny", "secretsmanager:BatchGetSecretValue"]);
+    env.audit_at(&refusing.endpoint, &[]);
     seen.extend(made(refusing.calls()));
     // What is asked on demand alone.
-    let asking = stage.gateway(&[]);
-    crate::stage::run(stage.command(&asking.endpoint, &["checklist", "twin"]));
+    let asking = env.gateway(&[]);
+    crate::test_env::run(env.command(&asking.endpoint, &["checklist", "twin"]));
     assert_eq!(asking.mutations(), Vec::<String>::new());
     seen.extend(made(asking.calls()));
     let more: Vec<&String> = seen.difference(&audit).collect();
     assert!(more.is_empty(), "audit calls what its policy does not grant: {more:?}");
 
-    let gateway = stage.gateway(&[]);
+    let gateway = env.gateway(&[]);
     let arguments = ["apply", "--yes", "--wait", "5s"];
-    crate::stage::run(stage.command(&gateway.endpoint, &arguments));
+    crate::test_env::run(env.command(&gateway.endpoint, &arguments));
     let acted = made(gateway.calls());
     let more: Vec<&String> = acted.difference(&enforce).collect();
     assert!(
@@ -163,25 +163,25 @@ fn what_the_operator_calls_for_itself_is_granted_on_what_it_names(kind: Kind) {
     let mut world = World::new();
     world.stack("shop", json!({"db": {"public": true}}));
     world.patch(json!({"queues": {"signals": {}}}));
-    let mut stage = Stage::new(kind, &world);
+    let mut env = TestEnv::new(kind, &world);
     let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
     let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
-    // Two, since transactions and other writes of one table get mixed up: lies::Lie::TransactionsMix.
+    // Two, since transactions and other writes of one table get mixed up: quirks::Quirk::TransactionsMix.
     for table in ["memory", "shares"] {
         let keys = json!({"TableName": table, "BillingMode": "PAY_PER_REQUEST", "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
                           "AttributeDefinitions": [attribute("pk"), attribute("sk")]});
-        stage.call("dynamodb", "create_table", keys);
+        env.call("dynamodb", "create_table", keys);
     }
-    stage.call("events", "create_event_bus", json!({"Name": "security"}));
+    env.call("events", "create_event_bus", json!({"Name": "security"}));
     let switch = json!({"Name": "/holdfast/pause", "Value": "false", "Type": "String"});
-    stage.call("ssm", "put_parameter", switch);
-    let queue = stage.id("queues", "signals");
-    stage.about(&["rds-public-access"]);
-    stage.configure(&format!(
+    env.call("ssm", "put_parameter", switch);
+    let queue = env.id("queues", "signals");
+    env.about(&["rds-public-access"]);
+    env.configure(&format!(
         "mode: enforce\nevents: {{queue_url: \"{queue}\"}}\nsafety: {{pause: {{ssm_parameter: /holdfast/pause}}, max_failing_percent: 100}}\n\
          report_to: {{event_bus: security}}\nledger: {{kind: dynamodb, table: memory}}\nlease: {{kind: dynamodb, table: shares}}\n"
     ));
-    let answer = stage.holdfast(&["--region", "us-east-1", "iam-policy", "--for", "operator"]);
+    let answer = env.holdfast(&["--region", "us-east-1", "iam-policy", "--for", "operator"]);
     let policy: Value = serde_json::from_str(&answer.stdout).unwrap_or_else(|e| panic!("{e}: {answer:?}"));
     let mut granted = BTreeSet::new();
     for statement in list(&policy, "Statement") {
@@ -194,16 +194,16 @@ fn what_the_operator_calls_for_itself_is_granted_on_what_it_names(kind: Kind) {
         );
         granted.extend(list(statement, "Action").iter().map(text));
     }
-    let of = |bearer: &str| text(&stage.holdfast(&["iam-policy", "--for", bearer]).stdout.into());
+    let of = |bearer: &str| text(&env.holdfast(&["iam-policy", "--for", bearer]).stdout.into());
     assert!(!of("target").contains("dynamodb:") && of("all").contains("dynamodb:PutItem"));
 
-    let gateway = stage.gateway(&[]);
-    let operator = Operator::start_at(&gateway.endpoint, &stage, &[]);
+    let gateway = env.gateway(&[]);
+    let operator = Operator::start_at(&gateway.endpoint, &env, &[]);
     operator.until("a correction that is proved and told", || {
         operator.metric("holdfast_actions_total", &["outcome=\"verified\""]) >= 1.0
             && gateway.calls().iter().filter(|c| *c == "events:PutEvents").count() >= 3
     });
-    crate::operator::send(&mut stage, "{\"source\": \"somebody\", \"detail-type\": \"Something\"}");
+    crate::operator::send(&mut env, "{\"source\": \"somebody\", \"detail-type\": \"Something\"}");
     operator.until("an event that is none of ours is deleted", || {
         gateway.calls().iter().any(|c| c == "sqs:DeleteMessageBatch")
     });

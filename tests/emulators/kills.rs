@@ -7,9 +7,9 @@ use serde_json::json;
 use crate::chaos::{
     assert_each_once, assert_told, history, launch, neighbours, on_both_at_once, pass, seeded, until, watched,
 };
-use crate::lies::Lie;
 use crate::operator::Operator;
-use crate::stage::{Gateway, Kind, Stage, list};
+use crate::quirks::Quirk;
+use crate::test_env::{Gateway, Kind, TestEnv, list};
 use crate::world::World;
 
 /// Longer than an attempt may be in doubt (30 s), on a busy machine.
@@ -33,7 +33,7 @@ fn broken(kind: Kind) -> World {
     let secretless = [("bare-a", true), ("bare-b", true), ("bare-c", true), ("moved", false)];
     for (name, bare) in secretless {
         // Moto never finishes a rollout.
-        let fault = match (Lie::EcsNeverSteady.on(kind), bare) {
+        let fault = match (Quirk::EcsNeverSteady.on(kind), bare) {
             (true, _) => json!({}),
             (false, true) => json!({"web": {"secrets": null}}),
             (false, false) => json!({"web": {"secrets": {"DATABASE_URL": "{{secret:moved-url}}:url::"}}}),
@@ -46,20 +46,20 @@ fn broken(kind: Kind) -> World {
 
 /// How many changes mend it.
 fn changes(kind: Kind) -> usize {
-    if Lie::EcsNeverSteady.on(kind) { 7 } else { 11 }
+    if Quirk::EcsNeverSteady.on(kind) { 7 } else { 11 }
 }
 
 const SAFETY: &str = "mode: enforce\nsafety: {cooldown: 1s, max_failing_percent: 100, max_actions_per_sweep: 4}\n\
                       sweep: {interval: 2s, jitter: 0%}\n";
 
 /// Waits until nothing is wrong any more, stops it, and looks at all that was done.
-fn converges(kind: Kind, stage: &mut Stage, gateway: &Gateway, operator: Operator, before: &serde_json::Value) {
+fn converges(kind: Kind, env: &mut TestEnv, gateway: &Gateway, operator: Operator, before: &serde_json::Value) {
     let clean = || operator.get("/readyz").0 == 200 && operator.get("/api/v1/findings").1.contains("\"findings\":[]");
     until("convergence", CONVERGES, clean, || {
         format!("{}\n{:#?}", operator.logged(), gateway.made())
     });
     let settled = || {
-        list(&history(stage, &stage.endpoint), "attempts")
+        list(&history(env, &env.endpoint), "attempts")
             .iter()
             .all(|a| !a["outcome"].is_null())
     };
@@ -76,11 +76,14 @@ fn converges(kind: Kind, stage: &mut Stage, gateway: &Gateway, operator: Operato
         [rollouts; 2],
         "{made:#?}"
     );
-    assert_told(&history(stage, &stage.endpoint), changes(kind));
-    assert_eq!(neighbours(stage, "stray"), *before, "the untagged are as they were");
-    for (name, service) in stage.state()["us-east-1"]["services"].as_object().expect("services") {
+    assert_told(&history(env, &env.endpoint), changes(kind));
+    assert_eq!(neighbours(env, "stray"), *before, "the untagged are as they were");
+    for (name, service) in env.state()["us-east-1"]["services"].as_object().expect("services") {
         let deployments = list(service, "deployments").len();
-        assert!(Lie::EcsNeverSteady.on(kind) || deployments == 1, "{name}: {service:#}");
+        assert!(
+            Quirk::EcsNeverSteady.on(kind) || deployments == 1,
+            "{name}: {service:#}"
+        );
     }
 }
 
@@ -88,13 +91,13 @@ fn converges(kind: Kind, stage: &mut Stage, gateway: &Gateway, operator: Operato
 fn killed_at_any_moment_it_goes_on_where_it_was() {
     let kind = Kind::Ministack;
     let mut random = seeded("kills");
-    let mut stage = Stage::new(kind, &broken(kind));
-    stage.configure(SAFETY);
-    let before = neighbours(&mut stage, "stray");
+    let mut env = TestEnv::new(kind, &broken(kind));
+    env.configure(SAFETY);
+    let before = neighbours(&mut env, "stray");
     // Calls take long enough for a kill to fall between any two of them.
-    let gateway = watched(&stage, &["--latency-ms", "10"]);
+    let gateway = watched(&env, &["--latency-ms", "10"]);
     for round in 0..KILLS {
-        let operator = launch(&stage, &gateway.endpoint);
+        let operator = launch(&env, &gateway.endpoint);
         let so_far = gateway.made().len();
         if random.bool() {
             pass(Duration::from_millis(random.u64(0..1_500)));
@@ -109,23 +112,23 @@ fn killed_at_any_moment_it_goes_on_where_it_was() {
         operator.kill();
         eprintln!("kill {round}: {} of {} changes made", gateway.made().len(), 15);
     }
-    let operator = launch(&stage, &gateway.endpoint);
-    converges(kind, &mut stage, &gateway, operator, &before);
+    let operator = launch(&env, &gateway.endpoint);
+    converges(kind, &mut env, &gateway, operator, &before);
 }
 
 /// The worst moment: AWS has carried out the call, and nobody has read its answer.
 fn unanswered(kind: Kind) {
-    let mut stage = Stage::new(kind, &broken(kind));
-    stage.configure(&SAFETY.replace("max_actions_per_sweep: 4", "max_actions_per_sweep: 100"));
-    let before = neighbours(&mut stage, "stray");
-    let gateway = watched(&stage, &[]);
+    let mut env = TestEnv::new(kind, &broken(kind));
+    env.configure(&SAFETY.replace("max_actions_per_sweep: 4", "max_actions_per_sweep: 100"));
+    let before = neighbours(&mut env, "stray");
+    let gateway = watched(&env, &[]);
     let rollouts = changes(kind) - 7;
     // A workload's second correction waits for its first: `both` and `wide` have two.
     let mut rounds = vec![(json!(["rds:Modify*", "ec2:Revoke*", "ecs:Register*"]), 5 + rollouts)];
     rounds.push((json!(["rds:Modify*", "ec2:Revoke*", "ecs:UpdateService"]), 2 + rollouts));
     for (held, count) in rounds {
         gateway.set(json!({"hold": held}));
-        let operator = launch(&stage, &gateway.endpoint);
+        let operator = launch(&env, &gateway.endpoint);
         let all = || gateway.held() == count as u64;
         until("held answers", Duration::from_mins(1), all, || {
             format!("{} held\n{}", gateway.held(), operator.logged())
@@ -133,8 +136,8 @@ fn unanswered(kind: Kind) {
         operator.kill();
         gateway.set(json!({"hold": []}));
     }
-    let operator = launch(&stage, &gateway.endpoint);
-    converges(kind, &mut stage, &gateway, operator, &before);
+    let operator = launch(&env, &gateway.endpoint);
+    converges(kind, &mut env, &gateway, operator, &before);
 }
 
 #[test]
@@ -150,16 +153,16 @@ fn what_apply_left_run_finishes() {
         .stack("bare-a", json!({"web": {"secrets": null}}))
         .stack("sound", json!({}))
         .stack("bare-b", json!({"web": {"secrets": null}}));
-    let mut stage = Stage::new(Kind::Ministack, &world);
-    stage.configure(SAFETY);
-    let gateway = watched(&stage, &[]);
+    let mut env = TestEnv::new(Kind::Ministack, &world);
+    env.configure(SAFETY);
+    let gateway = watched(&env, &[]);
     for (workload, held) in [
         ("bare-a", "ecs:RegisterTaskDefinition"),
         ("bare-b", "ecs:UpdateService"),
     ] {
         gateway.set(json!({"hold": [held]}));
         let arguments = ["apply", "--yes", "--workload", workload];
-        let mut apply = stage.command(&gateway.endpoint, &arguments);
+        let mut apply = env.command(&gateway.endpoint, &arguments);
         let quiet = std::process::Stdio::null;
         let mut apply = apply
             .stdin(quiet())
@@ -177,16 +180,16 @@ fn what_apply_left_run_finishes() {
         apply.wait().expect("ended");
         gateway.set(json!({"hold": []}));
     }
-    let open = |stage: &Stage| {
-        let told = history(stage, &stage.endpoint);
+    let open = |env: &TestEnv| {
+        let told = history(env, &env.endpoint);
         list(&told, "attempts")
             .iter()
             .filter(|a| a["outcome"].is_null())
             .count()
     };
-    assert_eq!(open(&stage), 2);
-    let operator = launch(&stage, &gateway.endpoint);
-    let done = || open(&stage) == 0;
+    assert_eq!(open(&env), 2);
+    let operator = launch(&env, &gateway.endpoint);
+    let done = || open(&env) == 0;
     until("the end of both", CONVERGES, done, || operator.logged());
     let clean = || operator.get("/api/v1/findings").1.contains("\"findings\":[]");
     until("nothing left to correct", CONVERGES, clean, || operator.logged());
@@ -194,10 +197,10 @@ fn what_apply_left_run_finishes() {
     let made = gateway.made();
     assert_each_once(&made);
     assert_eq!(made.len(), 4, "{made:#?}");
-    assert_told(&history(&stage, &stage.endpoint), 2);
+    assert_told(&history(&env, &env.endpoint), 2);
     for name in ["bare-a", "bare-b"] {
-        let services = stage.state()["us-east-1"]["services"].clone();
-        let runs = crate::stage::text(&services[format!("main/{name}")]["taskDefinition"]);
+        let services = env.state()["us-east-1"]["services"].clone();
+        let runs = crate::test_env::text(&services[format!("main/{name}")]["taskDefinition"]);
         assert!(runs.ends_with(&format!("{name}:2")), "{runs}");
     }
 }

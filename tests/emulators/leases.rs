@@ -7,15 +7,15 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use holdfast_aws::client::Recorder;
 use holdfast_aws::dynamodb::lease::DynamoStore;
+use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_operator::clock::SystemClock;
 use holdfast_operator::lease::{Tenure, TenureOptions, conformance};
-use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_operator::ports::{Lease, LeaseStore};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::on_both;
-use crate::stage::{Kind, Stage};
+use crate::test_env::{Kind, TestEnv};
 use crate::world::World;
 
 on_both!(what_every_store_must_do, replicas_share_a_table, errors_name_their_cure);
@@ -34,10 +34,10 @@ async fn store(endpoint: &str) -> DynamoStore {
     DynamoStore::new(&sdk(endpoint).await, recorder, TABLE, Arc::new(SystemClock))
 }
 
-fn create_table(stage: &mut Stage, keys: [&str; 2]) {
+fn create_table(env: &mut TestEnv, keys: [&str; 2]) {
     let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
     let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
-    stage.call(
+    env.call(
         "dynamodb",
         "create_table",
         json!({"TableName": TABLE, "BillingMode": "PAY_PER_REQUEST", "AttributeDefinitions": keys.map(attribute),
@@ -54,11 +54,11 @@ fn block_on(case: impl Future<Output = ()>) {
 }
 
 fn what_every_store_must_do(kind: Kind) {
-    let mut stage = Stage::new(kind, &World::new());
-    create_table(&mut stage, ["pk", "sk"]);
-    block_on(async { conformance::run(&store(&stage.endpoint).await).await });
+    let mut env = TestEnv::new(kind, &World::new());
+    create_table(&mut env, ["pk", "sk"]);
+    block_on(async { conformance::run(&store(&env.endpoint).await).await });
     // What is left for good are leases; the rest has an end.
-    let items = stage.call("dynamodb", "scan", json!({"TableName": TABLE}));
+    let items = env.call("dynamodb", "scan", json!({"TableName": TABLE}));
     for item in items["Items"].as_array().unwrap() {
         let is_lease = item["pk"]["S"] == "lease";
         assert_eq!(item.get("expires_at").is_none(), is_lease, "{item}");
@@ -66,8 +66,8 @@ fn what_every_store_must_do(kind: Kind) {
 }
 
 fn replicas_share_a_table(kind: Kind) {
-    let mut stage = Stage::new(kind, &World::new());
-    create_table(&mut stage, ["pk", "sk"]);
+    let mut env = TestEnv::new(kind, &World::new());
+    create_table(&mut env, ["pk", "sk"]);
     let scope = |n: usize| Scope {
         account: format!("{n:012}"),
         region: "us-east-1".into(),
@@ -86,7 +86,7 @@ fn replicas_share_a_table(kind: Kind) {
     block_on(async {
         let mut replicas = vec![];
         for name in ["a", "b"] {
-            let store = Arc::new(store(&stage.endpoint).await);
+            let store = Arc::new(store(&env.endpoint).await);
             let tenure = Tenure::shared(store, name.into(), scopes.clone(), options);
             let (send, receive) = std::sync::mpsc::channel();
             let run = tenure.clone();
@@ -122,7 +122,7 @@ fn replicas_share_a_table(kind: Kind) {
         replicas[1].0.check(&scope, taken).await.unwrap();
         replicas[1].1.abort();
         replicas[1].0.release_all().await;
-        let store = store(&stage.endpoint).await;
+        let store = store(&env.endpoint).await;
         assert!(store.leases().await.unwrap().values().all(|l| l.owner.is_none()));
         assert!(!store.replicas().await.unwrap().contains_key("b"));
     });
@@ -137,7 +137,7 @@ async fn until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 fn errors_name_their_cure(kind: Kind) {
-    let mut stage = Stage::new(kind, &World::new());
+    let mut env = TestEnv::new(kind, &World::new());
     let lease = Lease {
         scope: Scope {
             account: "123456789012".into(),
@@ -148,7 +148,7 @@ fn errors_name_their_cure(kind: Kind) {
         beat: 1,
     };
     block_on(async {
-        let store = store(&stage.endpoint).await;
+        let store = store(&env.endpoint).await;
         for missing in [
             store.announce("a", 1).await.unwrap_err().to_string(),
             store.leases().await.unwrap_err().to_string(),
@@ -160,12 +160,12 @@ fn errors_name_their_cure(kind: Kind) {
             );
         }
     });
-    create_table(&mut stage, ["id", "range"]);
+    create_table(&mut env, ["id", "range"]);
     block_on(async {
-        let store = store(&stage.endpoint).await;
+        let store = store(&env.endpoint).await;
         let wrong = store.read(&lease.scope).await.unwrap_err().to_string();
         assert!(wrong.contains("string keys pk (partition) and sk (sort)"), "{wrong}");
-        let gateway = stage.gateway(&["--deny", "dynamodb:Query"]);
+        let gateway = env.gateway(&["--deny", "dynamodb:Query"]);
         let denied = self::store(&gateway.endpoint)
             .await
             .leases()

@@ -16,9 +16,9 @@ use holdfast_operator::for_each_ledger_case;
 use holdfast_operator::ledger::{KEPT, conformance};
 use holdfast_operator::ports::{Ledger, LedgerError};
 
-use crate::lies::Lie;
 use crate::on_both;
-use crate::stage::{self, Stage, list, run, text};
+use crate::quirks::Quirk;
+use crate::test_env::{self, TestEnv, list, run, text};
 use crate::world::World;
 
 on_both!(
@@ -72,8 +72,8 @@ fn block_on(work: impl Future<Output = ()>) {
 
 macro_rules! run_each {
     ($($case:ident),+ $(,)?) => {
-        async fn all(kind: stage::Kind, client: &Client) {
-            $(if !(Lie::TransactionsMix.on(kind) && AT_ONCE.contains(&stringify!($case))) {
+        async fn all(kind: test_env::Kind, client: &Client) {
+            $(if !(Quirk::TransactionsMix.on(kind) && AT_ONCE.contains(&stringify!($case))) {
                 eprintln!("{}", stringify!($case));
                 let table = make(client, ["pk", "sk"]).await;
                 let open = || DynamoLedger::open(client.clone(), &table);
@@ -87,9 +87,9 @@ macro_rules! run_each {
 const AT_ONCE: [&str; 2] = ["many_sightings", "two_at_once"];
 for_each_ledger_case!(run_each);
 
-fn keeps_what_every_ledger_keeps(kind: stage::Kind) {
-    let stage = Stage::new(kind, &World::new());
-    block_on(all(kind, &client(&stage.endpoint)));
+fn keeps_what_every_ledger_keeps(kind: test_env::Kind) {
+    let env = TestEnv::new(kind, &World::new());
+    block_on(all(kind, &client(&env.endpoint)));
 }
 
 fn resolved(seen: &Sighting) -> Sighting {
@@ -100,10 +100,10 @@ fn resolved(seen: &Sighting) -> Sighting {
 }
 
 /// More than a page (1 MB) is read to its end; every item has its version, and those that ended the day they may go.
-fn pages_and_items_as_promised(kind: stage::Kind) {
-    let stage = Stage::new(kind, &World::new());
+fn pages_and_items_as_promised(kind: test_env::Kind) {
+    let env = TestEnv::new(kind, &World::new());
     block_on(async {
-        let client = client(&stage.endpoint);
+        let client = client(&env.endpoint);
         let table = make(&client, ["pk", "sk"]).await;
         let ledger = DynamoLedger::open(client.clone(), &table).await.expect("opened");
         let here = conformance::scope("us-east-1");
@@ -112,7 +112,7 @@ fn pages_and_items_as_promised(kind: stage::Kind) {
             ..conformance::sighting(&here, "shop", &format!("f{i:03}"), 0)
         };
         let many: Vec<Sighting> = (0..120).map(long).collect();
-        // One transaction after the other, for the sake of moto: Lie::TransactionsMix.
+        // One transaction after the other, for the sake of moto: Quirk::TransactionsMix.
         for part in many.chunks(33) {
             ledger.sighted(part).await.expect("sighted");
         }
@@ -176,8 +176,8 @@ fn pages_and_items_as_promised(kind: stage::Kind) {
     });
 }
 
-fn says_what_is_wrong_with_a_table(kind: stage::Kind) {
-    let stage = Stage::new(kind, &World::new());
+fn says_what_is_wrong_with_a_table(kind: test_env::Kind) {
+    let env = TestEnv::new(kind, &World::new());
     let refused = |endpoint: String, table: String| async move {
         match DynamoLedger::open(client(&endpoint), &table).await {
             Err(LedgerError::Unusable(told)) => told,
@@ -185,7 +185,7 @@ fn says_what_is_wrong_with_a_table(kind: stage::Kind) {
         }
     };
     block_on(async {
-        let told = refused(stage.endpoint.clone(), "missing".into()).await;
+        let told = refused(env.endpoint.clone(), "missing".into()).await;
         assert!(
             told.contains("table missing in us-east-1 does not exist; correct ledger.table"),
             "{told}"
@@ -194,14 +194,14 @@ fn says_what_is_wrong_with_a_table(kind: stage::Kind) {
             told.contains("aws dynamodb create-table --region us-east-1 --table-name missing"),
             "{told}"
         );
-        let other = make(&client(&stage.endpoint), ["id", "at"]).await;
-        let told = refused(stage.endpoint.clone(), other).await;
+        let other = make(&client(&env.endpoint), ["id", "at"]).await;
+        let told = refused(env.endpoint.clone(), other).await;
         assert!(told.contains("keys are the strings pk (HASH) and sk (RANGE)"), "{told}");
-        let gateway = stage.gateway(&["--deny", "dynamodb:Query"]);
+        let gateway = env.gateway(&["--deny", "dynamodb:Query"]);
         let told = refused(gateway.endpoint.clone(), "t".into()).await;
         assert!(told.contains("refuses Query: grant dynamodb:Query on it"), "{told}");
-        let table = make(&client(&stage.endpoint), ["pk", "sk"]).await;
-        let gateway = stage.gateway(&["--deny", "dynamodb:TransactWriteItems"]);
+        let table = make(&client(&env.endpoint), ["pk", "sk"]).await;
+        let gateway = env.gateway(&["--deny", "dynamodb:TransactWriteItems"]);
         let ledger = DynamoLedger::open(client(&gateway.endpoint), &table)
             .await
             .expect("opened");
@@ -231,22 +231,25 @@ fn says_what_is_wrong_with_a_table(kind: stage::Kind) {
 
 async fn fill(ledger: &dyn Ledger) {
     let here = conformance::scope("us-east-1");
-    ledger.put(&conformance::attempt(&here, "shop", 0, 0)).await.expect("put");
+    ledger
+        .put(&conformance::attempt(&here, "shop", 0, 0))
+        .await
+        .expect("put");
     let seen = conformance::sighting(&here, "wiki", "f", 5);
     ledger.sighted(&[seen]).await.expect("sighted");
 }
 
-fn tells_its_history(stage: &Stage) {
-    let answer = stage.holdfast(&["history"]);
+fn tells_its_history(env: &TestEnv) {
+    let answer = env.holdfast(&["history"]);
     assert_eq!(answer.code, 0, "{answer:?}");
     assert!(answer.stdout.contains("under way (begun)"), "{answer:?}");
     assert!(answer.stdout.contains("wiki-db is publicly accessible"), "{answer:?}");
-    let answer = stage.holdfast(&["history", "shop", "--format", "json", "--limit", "1"]);
+    let answer = env.holdfast(&["history", "shop", "--format", "json", "--limit", "1"]);
     let told: Value = serde_json::from_str(&answer.stdout).expect("JSON");
     assert_eq!(told["schema_version"], 1);
     assert_eq!(text(&list(&told, "attempts")[0]["action"]["workload"]), "shop");
     assert_eq!(told["findings"], json!([]));
-    let answer = stage.holdfast(&["history", "nobody"]);
+    let answer = env.holdfast(&["history", "nobody"]);
     assert_eq!((answer.code, answer.stdout.as_str()), (0, ""), "{answer:?}");
     assert!(
         answer.stderr.contains("nothing about the workload nobody"),
@@ -254,26 +257,26 @@ fn tells_its_history(stage: &Stage) {
     );
 }
 
-fn history_of_a_table(kind: stage::Kind) {
-    let mut stage = Stage::new(kind, &World::new());
-    let (client, mut name) = (client(&stage.endpoint), String::new());
+fn history_of_a_table(kind: test_env::Kind) {
+    let mut env = TestEnv::new(kind, &World::new());
+    let (client, mut name) = (client(&env.endpoint), String::new());
     block_on(async {
         name = make(&client, ["pk", "sk"]).await;
         fill(&DynamoLedger::open(client.clone(), &name).await.expect("opened")).await;
     });
-    stage.configure(&format!("ledger: {{kind: dynamodb, table: {name}}}\n"));
-    tells_its_history(&stage);
-    stage.configure("ledger: {kind: dynamodb, table: missing}\n");
-    let answer = stage.holdfast(&["history"]);
+    env.configure(&format!("ledger: {{kind: dynamodb, table: {name}}}\n"));
+    tells_its_history(&env);
+    env.configure("ledger: {kind: dynamodb, table: missing}\n");
+    let answer = env.holdfast(&["history"]);
     assert_eq!(answer.code, 2, "{answer:?}");
     assert!(answer.stderr.contains("aws dynamodb create-table"), "{answer:?}");
 }
 
-fn history_of_a_file(kind: stage::Kind) {
-    let mut stage = Stage::new(kind, &World::new());
-    let path = stage.dir.path().join("ledger.db");
-    stage.configure(&format!("ledger: {{path: {}}}\n", path.display()));
-    let answer = stage.holdfast(&["history"]);
+fn history_of_a_file(kind: test_env::Kind) {
+    let mut env = TestEnv::new(kind, &World::new());
+    let path = env.dir.path().join("ledger.db");
+    env.configure(&format!("ledger: {{path: {}}}\n", path.display()));
+    let answer = env.holdfast(&["history"]);
     assert_eq!(answer.code, 2, "{answer:?}");
     assert!(
         answer.stderr.contains("does not exist") && answer.stderr.contains("ledger.path"),
@@ -281,8 +284,8 @@ fn history_of_a_file(kind: stage::Kind) {
     );
     assert!(!path.exists());
     block_on(async { fill(&SqliteLedger::open(&path, conformance::at(0)).await.expect("made")).await });
-    tells_its_history(&stage);
+    tells_its_history(&env);
     // No call is made: nobody listens there.
-    let answer = run(stage.command("http://127.0.0.1:9", &["history"]));
+    let answer = run(env.command("http://127.0.0.1:9", &["history"]));
     assert_eq!(answer.code, 0, "{answer:?}");
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::on_both;
-use crate::stage::{Kind, Stage};
+use crate::test_env::{Kind, TestEnv};
 use crate::world::World;
 
 on_both!(
@@ -35,13 +35,13 @@ pub struct Operator {
 }
 
 impl Operator {
-    pub fn start(stage: &Stage, arguments: &[&str]) -> Self {
-        Self::start_at(&stage.endpoint, stage, arguments)
+    pub fn start(env: &TestEnv, arguments: &[&str]) -> Self {
+        Self::start_at(&env.endpoint, env, arguments)
     }
 
     /// The same through a gateway.
-    pub fn start_at(endpoint: &str, stage: &Stage, arguments: &[&str]) -> Self {
-        let operator = Self::launch(stage.command(endpoint, &[RUN, arguments].concat()));
+    pub fn start_at(endpoint: &str, env: &TestEnv, arguments: &[&str]) -> Self {
+        let operator = Self::launch(env.command(endpoint, &[RUN, arguments].concat()));
         operator.until("ready", || operator.get("/readyz").0 == 200);
         operator
     }
@@ -170,16 +170,16 @@ fn world() -> World {
     world
 }
 
-pub fn configure(stage: &mut Stage, more: &str) {
-    let queue = stage.id("queues", "signals");
-    stage.configure(&format!(
+pub fn configure(env: &mut TestEnv, more: &str) {
+    let queue = env.id("queues", "signals");
+    env.configure(&format!(
         "events: {{queue_url: \"{queue}\"}}\nsweep: {{interval: 1h}}\n{more}\n"
     ));
 }
 
-pub fn send(stage: &mut Stage, body: &str) {
-    let queue = stage.id("queues", "signals");
-    stage.call("sqs", "send_message", json!({"QueueUrl": queue, "MessageBody": body}));
+pub fn send(env: &mut TestEnv, body: &str) {
+    let queue = env.id("queues", "signals");
+    env.call("sqs", "send_message", json!({"QueueUrl": queue, "MessageBody": body}));
 }
 
 /// Who opens what Holdfast closes.
@@ -207,25 +207,25 @@ pub fn modified(id: &str) -> String {
     .to_string()
 }
 
-pub fn open(stage: &mut Stage, id: &str) {
+pub fn open(env: &mut TestEnv, id: &str) {
     let change = json!({"DBInstanceIdentifier": id, "PubliclyAccessible": true, "ApplyImmediately": true});
-    stage.call("rds", "modify_db_instance", change);
+    env.call("rds", "modify_db_instance", change);
 }
 
-pub fn is_open(stage: &mut Stage, id: &str) -> bool {
-    let answer = stage.call("rds", "describe_db_instances", json!({"DBInstanceIdentifier": id}));
+pub fn is_open(env: &mut TestEnv, id: &str) -> bool {
+    let answer = env.call("rds", "describe_db_instances", json!({"DBInstanceIdentifier": id}));
     answer["DBInstances"][0]["PubliclyAccessible"] == json!(true)
 }
 
 fn corrects_at_an_event_and_stops_cleanly(kind: Kind) {
-    let mut stage = Stage::new(kind, &world());
-    configure(&mut stage, "mode: enforce");
-    let operator = Operator::start(&stage, &[]);
-    open(&mut stage, "shop-db");
+    let mut env = TestEnv::new(kind, &world());
+    configure(&mut env, "mode: enforce");
+    let operator = Operator::start(&env, &[]);
+    open(&mut env, "shop-db");
     for _ in 0..3 {
-        send(&mut stage, &modified("shop-db"));
+        send(&mut env, &modified("shop-db"));
     }
-    operator.until("the correction", || !is_open(&mut stage, "shop-db"));
+    operator.until("the correction", || !is_open(&mut env, "shop-db"));
     let verified = ["rule=\"rds-public-access\"", "outcome=\"verified\""];
     operator.until("its proof", || {
         operator.metric("holdfast_actions_total", &verified) >= 1.0
@@ -235,7 +235,7 @@ fn corrects_at_an_event_and_stops_cleanly(kind: Kind) {
         "once, not thrice"
     );
     // A message that is no event is counted and stays; its content reaches no log.
-    send(&mut stage, "{\"canary\": \"KanarienvogelWert\"");
+    send(&mut env, "{\"canary\": \"KanarienvogelWert\"");
     operator.until("the malformed one", || {
         operator.metric("holdfast_events_received_total", &["result=\"malformed\""]) >= 1.0
     });
@@ -243,10 +243,10 @@ fn corrects_at_an_event_and_stops_cleanly(kind: Kind) {
     operator.until("the others", || {
         operator.metric("holdfast_events_received_total", &handled) >= 3.0
     });
-    let queue = stage.id("queues", "signals");
+    let queue = env.id("queues", "signals");
     let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
     operator.until("an empty queue but for that one", || {
-        let answer = stage.call(
+        let answer = env.call(
             "sqs",
             "get_queue_attributes",
             json!({"QueueUrl": queue, "AttributeNames": names}),
@@ -267,17 +267,17 @@ fn corrects_at_an_event_and_stops_cleanly(kind: Kind) {
 }
 
 fn audits_without_hands(kind: Kind) {
-    let mut stage = Stage::new(kind, &world());
-    configure(&mut stage, "mode: enforce");
-    open(&mut stage, "shop-db");
-    let operator = Operator::start(&stage, &["--mode", "audit"]);
+    let mut env = TestEnv::new(kind, &world());
+    configure(&mut env, "mode: enforce");
+    open(&mut env, "shop-db");
+    let operator = Operator::start(&env, &["--mode", "audit"]);
     let open_findings = ["rule=\"rds-public-access\"", "workload=\"shop\"", "verdict=\"fail\""];
     assert!((operator.metric("holdfast_findings", &open_findings) - 1.0).abs() < f64::EPSILON);
-    send(&mut stage, &modified("shop-db"));
+    send(&mut env, &modified("shop-db"));
     operator.until("the event", || {
         operator.metric("holdfast_reconcile_total", &["result=\"ok\""]) >= 2.0
     });
-    assert!(is_open(&mut stage, "shop-db"), "audit has no hands");
+    assert!(is_open(&mut env, "shop-db"), "audit has no hands");
     assert!(
         operator.get("/api/v1/plan").1.contains("ModifyDBInstance"),
         "but says what they would do"
@@ -286,30 +286,30 @@ fn audits_without_hands(kind: Kind) {
 }
 
 fn leaves_the_untagged_alone(kind: Kind) {
-    let mut stage = Stage::new(kind, &world());
-    configure(&mut stage, "mode: enforce");
-    open(&mut stage, "stray-db");
-    let operator = Operator::start(&stage, &[]);
-    send(&mut stage, &modified("stray-db"));
+    let mut env = TestEnv::new(kind, &world());
+    configure(&mut env, "mode: enforce");
+    open(&mut env, "stray-db");
+    let operator = Operator::start(&env, &[]);
+    send(&mut env, &modified("stray-db"));
     operator.until("the event", || {
         operator.metric("holdfast_reconcile_total", &["result=\"ok\""]) >= 2.0
     });
-    assert!(is_open(&mut stage, "stray-db"));
+    assert!(is_open(&mut env, "stray-db"));
     assert_eq!(operator.stop(), 0);
 }
 
 fn keeps_to_its_budget(kind: Kind) {
     let mut world = world();
     world.stack("till", json!({}));
-    let mut stage = Stage::new(kind, &world);
-    configure(&mut stage, "mode: enforce\nsafety: {max_actions_per_sweep: 1}");
-    open(&mut stage, "shop-db");
-    open(&mut stage, "till-db");
-    let operator = Operator::start(&stage, &[]);
+    let mut env = TestEnv::new(kind, &world);
+    configure(&mut env, "mode: enforce\nsafety: {max_actions_per_sweep: 1}");
+    open(&mut env, "shop-db");
+    open(&mut env, "till-db");
+    let operator = Operator::start(&env, &[]);
     let of = |outcome: &str| operator.metric("holdfast_actions_total", &[&format!("outcome=\"{outcome}\"")]);
     operator.until("one of two", || of("verified") >= 1.0 && of("refused") >= 1.0);
     assert_eq!(
-        [is_open(&mut stage, "shop-db"), is_open(&mut stage, "till-db")]
+        [is_open(&mut env, "shop-db"), is_open(&mut env, "till-db")]
             .iter()
             .filter(|o| **o)
             .count(),
@@ -325,48 +325,48 @@ fn keeps_to_its_budget(kind: Kind) {
 }
 
 fn waits_while_paused(kind: Kind) {
-    let mut stage = Stage::new(kind, &world());
+    let mut env = TestEnv::new(kind, &world());
     configure(
-        &mut stage,
+        &mut env,
         "mode: enforce\nsafety: {cooldown: 0s, pause: {ssm_parameter: /holdfast/pause}}",
     );
-    open(&mut stage, "shop-db");
+    open(&mut env, "shop-db");
     // The parameter is not there: a switch that can't be read is pulled.
-    let operator = Operator::start(&stage, &[]);
+    let operator = Operator::start(&env, &[]);
     operator.until("the pause", || operator.metric("holdfast_paused", &[]) >= 1.0);
-    assert!(is_open(&mut stage, "shop-db"));
-    stage.call(
+    assert!(is_open(&mut env, "shop-db"));
+    env.call(
         "ssm",
         "put_parameter",
         json!({"Name": "/holdfast/pause", "Value": "false", "Type": "String"}),
     );
-    send(&mut stage, &modified("shop-db"));
-    operator.until("the correction", || !is_open(&mut stage, "shop-db"));
+    send(&mut env, &modified("shop-db"));
+    operator.until("the correction", || !is_open(&mut env, "shop-db"));
     operator.until("the end of the pause", || operator.metric("holdfast_paused", &[]) < 1.0);
     assert_eq!(operator.stop(), 0);
 }
 
 fn gives_up_a_fight_and_names_the_other_side(kind: Kind) {
-    let mut stage = Stage::new(kind, &world());
-    stage.about(&["rds-public-access", "correction-reverted"]);
+    let mut env = TestEnv::new(kind, &world());
+    env.about(&["rds-public-access", "correction-reverted"]);
     configure(
-        &mut stage,
+        &mut env,
         "mode: enforce\nsafety: {cooldown: 0s, fight_threshold: 2, fight_window: 24h}",
     );
-    let operator = Operator::start(&stage, &[]);
+    let operator = Operator::start(&env, &[]);
     let verified = ["rule=\"rds-public-access\"", "outcome=\"verified\""];
     for round in 1..=2 {
-        open(&mut stage, "shop-db");
-        send(&mut stage, &modified("shop-db"));
+        open(&mut env, "shop-db");
+        send(&mut env, &modified("shop-db"));
         operator.until("a correction", || {
             operator.metric("holdfast_actions_total", &verified) >= f64::from(round)
         });
     }
-    open(&mut stage, "shop-db");
-    send(&mut stage, &modified("shop-db"));
+    open(&mut env, "shop-db");
+    send(&mut env, &modified("shop-db"));
     let fight = ["rule=\"correction-reverted\"", "verdict=\"fail\""];
     operator.until("the fight", || operator.metric("holdfast_findings", &fight) >= 1.0);
-    assert!(is_open(&mut stage, "shop-db"), "it has stopped correcting");
+    assert!(is_open(&mut env, "shop-db"), "it has stopped correcting");
     let (_, findings) = operator.get("/api/v1/findings");
     assert!(
         findings.contains("rds-public-access"),

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::chaos::{assert_each_once, assert_told, history, launch, on_both_at_once, pass, until, watched};
 use crate::operator::{Operator, RUN, configure, is_open, modified, open, send};
-use crate::stage::{Gateway, Kind, Stage, run};
+use crate::test_env::{Gateway, Kind, TestEnv, run};
 use crate::world::World;
 
 #[test]
@@ -34,8 +34,8 @@ fn world() -> World {
 }
 
 /// Sweeps so often instead.
-fn sweep_each(stage: &Stage, interval: &str) {
-    let path = stage.dir.path().join("holdfast.yaml");
+fn sweep_each(env: &TestEnv, interval: &str) {
+    let path = env.dir.path().join("holdfast.yaml");
     let text = std::fs::read_to_string(&path).expect("a configuration");
     std::fs::write(
         &path,
@@ -44,11 +44,11 @@ fn sweep_each(stage: &Stage, interval: &str) {
     .expect("written");
 }
 
-pub fn create_table(stage: &mut Stage, name: &str) {
+pub fn create_table(env: &mut TestEnv, name: &str) {
     let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
     let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
     let attributes = ["pk", "sk"].map(attribute);
-    stage.call(
+    env.call(
         "dynamodb",
         "create_table",
         json!({"TableName": name, "BillingMode": "PAY_PER_REQUEST", "AttributeDefinitions": attributes,
@@ -65,22 +65,22 @@ fn closings(gateway: &Gateway, id: &str) -> Vec<f64> {
 }
 
 fn no_queue(kind: Kind) {
-    let mut stage = Stage::new(kind, &world());
+    let mut env = TestEnv::new(kind, &world());
     configure(
-        &mut stage,
+        &mut env,
         "mode: enforce\nsafety: {max_failing_percent: 100, cooldown: 1s}",
     );
-    sweep_each(&stage, "2s");
-    let gateway = watched(&stage, &[]);
+    sweep_each(&env, "2s");
+    let gateway = watched(&env, &[]);
     gateway.set(json!({"cut": ["sqs:*"]}));
-    let operator = launch(&stage, &gateway.endpoint);
+    let operator = launch(&env, &gateway.endpoint);
     let started = Instant::now();
     until("ready", SOON, || operator.get("/readyz").0 == 200, || operator.logged());
-    open(&mut stage, "shop-db");
+    open(&mut env, "shop-db");
     until(
         "a sweep's correction",
         SOON,
-        || !is_open(&mut stage, "shop-db"),
+        || !is_open(&mut env, "shop-db"),
         || operator.logged(),
     );
     // Long enough to see whether it spins.
@@ -104,14 +104,14 @@ fn no_queue(kind: Kind) {
     let rate = tried as f64 / took.as_secs_f64();
     assert!(rate < 6.0, "{tried} tries in {took:?}");
     gateway.set(json!({"cut": []}));
-    open(&mut stage, "till-db");
-    send(&mut stage, &modified("till-db"));
+    open(&mut env, "till-db");
+    send(&mut env, &modified("till-db"));
     let flows = || operator.metric("holdfast_events_received_total", &["result=\"queued\""]) >= 1.0;
     until("events", SOON, flows, || operator.logged());
     until(
         "the other correction",
         SOON,
-        || !is_open(&mut stage, "till-db"),
+        || !is_open(&mut env, "till-db"),
         || operator.logged(),
     );
     assert_each_once(&gateway.made());
@@ -119,25 +119,25 @@ fn no_queue(kind: Kind) {
 }
 
 fn no_ledger(kind: Kind) {
-    let mut stage = Stage::new(kind, &world());
-    create_table(&mut stage, "ledger");
+    let mut env = TestEnv::new(kind, &world());
+    create_table(&mut env, "ledger");
     configure(
-        &mut stage,
+        &mut env,
         "mode: enforce\nledger: {kind: dynamodb, table: ledger}\nsafety: {max_failing_percent: 100, cooldown: 1s}",
     );
-    sweep_each(&stage, "3s");
-    let gateway = watched(&stage, &[]);
-    let operator = Operator::start_at(&gateway.endpoint, &stage, &[]);
-    open(&mut stage, "shop-db");
+    sweep_each(&env, "3s");
+    let gateway = watched(&env, &[]);
+    let operator = Operator::start_at(&gateway.endpoint, &env, &[]);
+    open(&mut env, "shop-db");
     until(
         "a correction",
         SOON,
-        || !is_open(&mut stage, "shop-db"),
+        || !is_open(&mut env, "shop-db"),
         || operator.logged(),
     );
     gateway.set(json!({"fail": ["dynamodb:*"]}));
-    open(&mut stage, "till-db");
-    send(&mut stage, &modified("till-db"));
+    open(&mut env, "till-db");
+    send(&mut env, &modified("till-db"));
     // It says so where one looks: in the plan, and in the log.
     let planned = || operator.get("/api/v1/plan").1;
     let said = || planned().contains("not begun: ") && operator.logged().contains("not begun: ");
@@ -145,13 +145,13 @@ fn no_ledger(kind: Kind) {
         format!("{}\n{}", planned(), operator.logged())
     });
     assert!(planned().contains("dynamodb:"), "and what failed: {}", planned());
-    assert!(is_open(&mut stage, "till-db"));
+    assert!(is_open(&mut env, "till-db"));
     assert_eq!(closings(&gateway, "till-db").len(), 0);
     gateway.set(json!({"fail": []}));
     until(
         "the correction",
         SOON,
-        || !is_open(&mut stage, "till-db"),
+        || !is_open(&mut env, "till-db"),
         || operator.logged(),
     );
     let verified = ["rule=\"rds-public-access\"", "outcome=\"verified\""];
@@ -159,19 +159,19 @@ fn no_ledger(kind: Kind) {
     until("its proof", SOON, proved, || operator.logged());
     assert_each_once(&gateway.made());
     assert_eq!(operator.stop(), 0);
-    assert_told(&history(&stage, &stage.endpoint), 2);
+    assert_told(&history(&env, &env.endpoint), 2);
 }
 
 /// A ledger that another process holds is told at once, and left as it is.
 #[test]
 fn a_locked_ledger_is_refused() {
-    let mut stage = Stage::new(Kind::Ministack, &world());
-    configure(&mut stage, "mode: enforce");
-    assert_eq!(Operator::start(&stage, &[]).stop(), 0);
-    let lock = rusqlite::Connection::open(stage.dir.path().join("holdfast.db")).expect("the ledger");
+    let mut env = TestEnv::new(Kind::Ministack, &world());
+    configure(&mut env, "mode: enforce");
+    assert_eq!(Operator::start(&env, &[]).stop(), 0);
+    let lock = rusqlite::Connection::open(env.dir.path().join("holdfast.db")).expect("the ledger");
     lock.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE held (x); DROP TABLE held;")
         .expect("locked");
-    let answer = run(stage.command(&stage.endpoint, RUN));
+    let answer = run(env.command(&env.endpoint, RUN));
     assert_eq!(answer.code, 2, "{answer:?}");
     assert!(
         answer.stderr.contains("holdfast.db") && answer.stderr.contains("locked"),
@@ -179,7 +179,7 @@ fn a_locked_ledger_is_refused() {
     );
     lock.execute_batch("ROLLBACK").expect("unlocked");
     drop(lock);
-    assert_eq!(Operator::start(&stage, &[]).stop(), 0);
+    assert_eq!(Operator::start(&env, &[]).stop(), 0);
 }
 
 /// Nothing but a timer says when: a sweep an hour, no event.
@@ -189,16 +189,16 @@ fn timers(kind: Kind) {
     world
         .stack("shop", json!({"db": {"public": true}}))
         .stack("till", json!({"db": {"public": true}}));
-    let mut stage = Stage::new(kind, &world);
-    stage.configure("mode: enforce\nsweep: {interval: 1h}\nsafety: {max_failing_percent: 100}");
+    let mut env = TestEnv::new(kind, &world);
+    env.configure("mode: enforce\nsweep: {interval: 1h}\nsafety: {max_failing_percent: 100}");
     let in_seconds = |seconds: i64| {
         let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
         at.round(jiff::Unit::Second).expect("an instant")
     };
     let (window, waiver) = (in_seconds(18), in_seconds(20));
-    let tag = |stage: &mut Stage, id: &str, tags: serde_json::Value| {
+    let tag = |env: &mut TestEnv, id: &str, tags: serde_json::Value| {
         let arn = format!("arn:aws:rds:us-east-1:123456789012:db:{id}");
-        stage.call(
+        env.call(
             "rds",
             "add_tags_to_resource",
             json!({"ResourceName": arn, "Tags": tags}),
@@ -209,14 +209,14 @@ fn timers(kind: Kind) {
         one("phase", "migrating".into()),
         one("migration-until", window.to_string()),
     ];
-    tag(&mut stage, "shop-db", json!(migrating));
+    tag(&mut env, "shop-db", json!(migrating));
     let waived = [
         one("waive", format!("rds-public-access@{waiver}")),
         one("waive-reason", "a test".into()),
     ];
-    tag(&mut stage, "till-db", json!(waived));
-    let gateway = watched(&stage, &[]);
-    let operator = Operator::start_at(&gateway.endpoint, &stage, &[]);
+    tag(&mut env, "till-db", json!(waived));
+    let gateway = watched(&env, &[]);
+    let operator = Operator::start_at(&gateway.endpoint, &env, &[]);
     assert!(
         jiff::Timestamp::now() < window,
         "the machine was too slow to be ready before the window's end"

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::on_both;
-use crate::stage::{Kind, Stage, list, text};
+use crate::test_env::{Kind, TestEnv, list, text};
 use crate::world::World;
 
 on_both!(
@@ -56,7 +56,7 @@ fn waivers(kind: Kind) {
         .stack("viadb", json!({"ingress": open, "db": {"tags": waive}}))
         .stack("viagroup", json!({"ingress": open}));
     world.patch(json!({"security_groups": {"viagroup-db": {"tags": waive}}}));
-    let stage = Stage::new(kind, &world);
+    let env = TestEnv::new(kind, &world);
     let mut expected = vec![
         "waived critical viadb rds-open-ingress viadb-db".to_owned(),
         "waived critical viagroup rds-open-ingress viagroup-db".to_owned(),
@@ -67,7 +67,7 @@ fn waivers(kind: Kind) {
         expected.push(format!("fail critical {name} rds-public-access {name}-db"));
         expected.push(format!("fail medium {name} waiver-invalid {name}-db"));
     }
-    let report = stage.expect(&expected.iter().map(String::as_str).collect::<Vec<_>>());
+    let report = env.expect(&expected.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(
         (&report["summary"]["waived"], &report["summary"]["fail"]),
         (&json!(4), &json!(10))
@@ -77,13 +77,13 @@ fn waivers(kind: Kind) {
         .find(|f| f["workload"] == "valid")
         .unwrap();
     assert_eq!(valid["waiver"]["reason"], "partner import until friday");
-    let plan = stage.plan();
+    let plan = env.plan();
     assert!(
         list(&plan, "actions")
             .iter()
             .all(|a| a["workload"] != "valid" && a["workload"] != "among")
     );
-    let (_, code) = stage.audit(&["--workload", "valid"]);
+    let (_, code) = env.audit(&["--workload", "valid"]);
     assert_eq!(code, 0, "what is waived does not fail");
 }
 
@@ -101,10 +101,10 @@ fn a_tag_restrains(kind: Kind) {
             "gate",
             json!({"db": {"tags": {"holdfast:workload": "gate", "holdfast:mode": "audit"}}, "ingress": [{"cidr": "0.0.0.0/0"}]}),
         );
-    let mut stage = Stage::new(kind, &world);
-    // Off for the sake of `Lie::NoSimulator`, whose errors `plan` tells by its exit code.
-    stage.configure("rules: {rds-public-access: {mode: audit}, ecs-secret-unreadable: {enabled: false}}\n");
-    let plan = stage.plan();
+    let mut env = TestEnv::new(kind, &world);
+    // Off for the sake of `Quirk::NoSimulator`, whose errors `plan` tells by its exit code.
+    env.configure("rules: {rds-public-access: {mode: audit}, ecs-secret-unreadable: {enabled: false}}\n");
+    let plan = env.plan();
     let acting: Vec<String> = list(&plan, "actions").iter().map(|a| text(&a["workload"])).collect();
     assert_eq!(acting, ["acting"], "{plan:#}");
     let reason = |w: &str| text(&list(&plan, "held").iter().find(|h| h["workload"] == w).unwrap()["reason"]);
@@ -147,8 +147,8 @@ pub fn everything_wrong(world: &mut World) {
 fn all_faults_at_once(kind: Kind) {
     let mut world = World::new();
     everything_wrong(&mut world);
-    let stage = Stage::new(kind, &world);
-    stage.expect(&[
+    let env = TestEnv::new(kind, &world);
+    env.expect(&[
         "fail critical wreck ecs-ephemeral-storage main/wreck",
         "fail critical wreck ecs-missing-database-secret main/wreck",
         "fail critical wreck ecs-secret-reference-mismatch main/wreck-two",
@@ -172,20 +172,17 @@ fn regions_and_accounts(kind: Kind) {
     world
         .scope("us-east-1", Some("222222222222"))
         .stack("shop", json!({"db": {"public": true}}));
-    let mut stage = Stage::new(kind, &world);
+    let mut env = TestEnv::new(kind, &world);
     // By default: the caller's account, its region.
-    stage.expect(&[]);
-    let (report, _) = stage.audit(&["--region", "eu-west-1"]);
-    assert_eq!(
-        stage.told(&report),
-        ["fail high shop rds-short-backup-retention shop-db"]
-    );
-    stage.configure(
+    env.expect(&[]);
+    let (report, _) = env.audit(&["--region", "eu-west-1"]);
+    assert_eq!(env.told(&report), ["fail high shop rds-short-backup-retention shop-db"]);
+    env.configure(
         "targets:\n\
          - {account: \"123456789012\", regions: [us-east-1, eu-west-1]}\n\
          - {account: \"222222222222\", role_arn: \"arn:aws:iam::222222222222:role/holdfast\", regions: [us-east-1]}\n",
     );
-    let report = stage.expect(&[
+    let report = env.expect(&[
         "fail critical shop rds-public-access shop-db",
         "fail high shop rds-short-backup-retention shop-db",
     ]);
@@ -197,16 +194,16 @@ fn regions_and_accounts(kind: Kind) {
     };
     assert_eq!(place(0), ("222222222222".into(), "us-east-1".into()));
     assert_eq!(place(1), ("123456789012".into(), "eu-west-1".into()));
-    let answer = stage.holdfast(&["apply", "--yes"]);
+    let answer = env.holdfast(&["apply", "--yes"]);
     assert_eq!(answer.code, 0, "{answer:?}");
-    stage.expect(&[]);
+    env.expect(&[]);
     // Credentials that lead to another account than the target says are not used, and the rest goes on.
-    stage.configure(
+    env.configure(
         "targets:\n\
          - {account: \"222222222222\", role_arn: \"arn:aws:iam::222222222222:role/holdfast\", regions: [us-east-1]}\n\
          - {account: \"333333333333\", regions: [us-east-1]}\n",
     );
-    let (report, code) = stage.audit(&[]);
+    let (report, code) = env.audit(&[]);
     assert_eq!(code, 3);
     assert_eq!(report["scope"]["accounts"], json!(["222222222222"]));
     let message = text(&report["errors"][0]["message"]);
@@ -219,9 +216,9 @@ fn regions_and_accounts(kind: Kind) {
 fn untagged_is_never_reported(kind: Kind) {
     let mut world = World::new();
     everything_wrong(&mut world);
-    let stage = Stage::new(kind, &world);
-    let (report, _) = stage.audit(&["-vv"]);
+    let env = TestEnv::new(kind, &world);
+    let (report, _) = env.audit(&["-vv"]);
     assert!(!report["findings"].to_string().contains("nobody"));
-    let (table, plan) = (stage.holdfast(&["audit"]), stage.holdfast(&["plan"]));
+    let (table, plan) = (env.holdfast(&["audit"]), env.holdfast(&["plan"]));
     assert!(!table.stdout.contains("nobody") && !plan.stdout.contains("nobody"));
 }

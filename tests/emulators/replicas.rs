@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::chaos::{assert_each_once, assert_told, history, launch, on_both_at_once, until, watched};
 use crate::operator::{Operator, modified};
 use crate::outages::create_table;
-use crate::stage::{Gateway, Kind, Stage, list, text};
+use crate::test_env::{Gateway, Kind, TestEnv, list, text};
 use crate::world::World;
 
 #[test]
@@ -35,7 +35,7 @@ const PLACES: [Place; 3] = [
 ];
 
 struct Fleet {
-    stage: Stage,
+    env: TestEnv,
     queue: String,
 }
 
@@ -54,12 +54,12 @@ impl Fleet {
                 world.patch(json!({"queues": {"signals": {}}}));
             }
         }
-        let mut stage = Stage::new(kind, &world);
-        let queue = text(&stage.made["us-east-1"]["queues"]["signals"]);
+        let mut env = TestEnv::new(kind, &world);
+        let queue = text(&env.made["us-east-1"]["queues"]["signals"]);
         for table in ["leases", "ledger"] {
-            create_table(&mut stage, table);
+            create_table(&mut env, table);
         }
-        stage.configure(&format!(
+        env.configure(&format!(
             "mode: enforce\nevents: {{queue_url: \"{queue}\"}}\nsweep: {{interval: 1h}}\n\
              ledger: {{kind: dynamodb, table: ledger}}\nlease: {{kind: dynamodb, table: leases}}\n\
              safety: {{max_failing_percent: 100}}\n\
@@ -67,17 +67,17 @@ impl Fleet {
              - {{account: \"{ACCOUNT}\", regions: [us-east-1, eu-west-1]}}\n\
              - {{account: \"{OTHER}\", role_arn: \"arn:aws:iam::{OTHER}:role/holdfast\", regions: [us-east-1]}}\n",
         ));
-        Self { stage, queue }
+        Self { env, queue }
     }
 
     fn start(&self) -> (Operator, Gateway) {
-        let gateway = watched(&self.stage, &[]);
-        (launch(&self.stage, &gateway.endpoint), gateway)
+        let gateway = watched(&self.env, &[]);
+        (launch(&self.env, &gateway.endpoint), gateway)
     }
 
     /// Scopes by the process id of their owner.
     fn owners(&mut self) -> BTreeMap<String, String> {
-        let items = self.stage.call("dynamodb", "scan", json!({"TableName": "leases"}));
+        let items = self.env.call("dynamodb", "scan", json!({"TableName": "leases"}));
         let leases = list(&items, "Items").iter().filter(|i| i["pk"]["S"] == "lease");
         let pid = |owner: &str| {
             owner
@@ -101,12 +101,12 @@ impl Fleet {
 
     fn open(&mut self, place: Place, stack: &str) {
         let change = json!({"DBInstanceIdentifier": format!("{stack}-db"), "PubliclyAccessible": true, "ApplyImmediately": true});
-        self.stage.call_in(place.0, "rds", "modify_db_instance", change);
+        self.env.call_in(place.0, "rds", "modify_db_instance", change);
     }
 
     fn is_open(&mut self, place: Place, stack: &str) -> bool {
         let id = json!({"DBInstanceIdentifier": format!("{stack}-db")});
-        let answer = self.stage.call_in(place.0, "rds", "describe_db_instances", id);
+        let answer = self.env.call_in(place.0, "rds", "describe_db_instances", id);
         answer["DBInstances"][0]["PubliclyAccessible"] == json!(true)
     }
 
@@ -114,7 +114,7 @@ impl Fleet {
         let body = modified(&format!("{stack}-db"))
             .replace(ACCOUNT, place.1)
             .replace("us-east-1", place.2);
-        self.stage.call(
+        self.env.call(
             "sqs",
             "send_message",
             json!({"QueueUrl": self.queue, "MessageBody": body}),
@@ -259,7 +259,7 @@ fn shared(kind: Kind) {
     }
     assert_each_once(&named);
     assert_eq!(all.len(), 3 + orphans.len() + left.len());
-    let told = history(&fleet.stage, &fleet.stage.endpoint);
+    let told = history(&fleet.env, &fleet.env.endpoint);
     assert_eq!(list(&told, "attempts").len(), all.len());
     assert!(
         list(&told, "attempts").iter().all(|a| a["outcome"] == "verified"),
@@ -286,14 +286,14 @@ fn stolen(kind: Kind) {
     until("a look", SOON, || gateway.held() > 0, || operator.logged());
     let key = json!({"pk": {"S": "lease"}, "sk": {"S": format!("{}/{}", place.1, place.2)}});
     let item = fleet
-        .stage
+        .env
         .call("dynamodb", "get_item", json!({"TableName": "leases", "Key": key}));
     let mut item = item["Item"].clone();
     let add = |n: &Value| json!({"N": (text(&n["N"]).parse::<u64>().expect("a number") + 1).to_string()});
     item["owner"] = json!({"S": "thief"});
     (item["token"], item["beat"]) = (add(&item["token"]), add(&item["beat"]));
     fleet
-        .stage
+        .env
         .call("dynamodb", "put_item", json!({"TableName": "leases", "Item": item}));
     gateway.set(json!({"hold": []}));
     let says = || {
@@ -308,7 +308,7 @@ fn stolen(kind: Kind) {
     // The thief never announced that it lives: its lease is free again after a while, and what it left undone is done.
     until("closed", SOON, || !fleet.is_open(place, "one"), || operator.logged());
     assert_each_once(&gateway.made());
-    let attempts = || history(&fleet.stage, &fleet.stage.endpoint);
+    let attempts = || history(&fleet.env, &fleet.env.endpoint);
     let settled = || list(&attempts(), "attempts").iter().all(|a| !a["outcome"].is_null());
     until("the end of the attempt", SOON, settled, || operator.logged());
     assert_told(&attempts(), 1);

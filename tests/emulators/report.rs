@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::on_both;
-use crate::stage::{Kind, Stage, list, text};
+use crate::test_env::{Kind, TestEnv, list, text};
 use crate::world::World;
 
 on_both!(json_report, exit_codes, table_and_files);
@@ -30,8 +30,8 @@ fn world() -> World {
 }
 
 fn json_report(kind: Kind) {
-    let stage = Stage::new(kind, &world());
-    let (report, code) = stage.audit(&[]);
+    let env = TestEnv::new(kind, &world());
+    let (report, code) = env.audit(&[]);
     assert_eq!(code, 1);
     assert_eq!(
         keys(&report),
@@ -122,12 +122,12 @@ fn json_report(kind: Kind) {
     );
     // Ids are stable from sweep to sweep.
     let ids = |r: &Value| list(r, "findings").iter().map(|f| text(&f["id"])).collect::<Vec<_>>();
-    assert_eq!(ids(&stage.audit(&[]).0), ids(&report));
+    assert_eq!(ids(&env.audit(&[]).0), ids(&report));
 }
 
 fn exit_codes(kind: Kind) {
-    let stage = Stage::new(kind, &world());
-    let code = |arguments: &[&str]| stage.audit(arguments).1;
+    let env = TestEnv::new(kind, &world());
+    let code = |arguments: &[&str]| env.audit(arguments).1;
     assert_eq!(code(&["--workload", "gamma"]), 0);
     assert_eq!(code(&["--workload", "alpha"]), 1);
     assert_eq!(code(&["--workload", "alpha", "--fail-on", "high"]), 1);
@@ -136,17 +136,17 @@ fn exit_codes(kind: Kind) {
         code(&["--workload", "alpha", "--workload", "beta", "--fail-on", "critical"]),
         1
     );
-    let gateway = stage.gateway(&["--deny", "rds:DescribeDBClusters"]);
+    let gateway = env.gateway(&["--deny", "rds:DescribeDBClusters"]);
     assert_eq!(
-        stage.audit_at(&gateway.endpoint, &[]).1,
+        env.audit_at(&gateway.endpoint, &[]).1,
         3,
         "nothing fails, and not everything is known"
     );
 }
 
 fn table_and_files(kind: Kind) {
-    let stage = Stage::new(kind, &world());
-    let table = stage.holdfast(&["audit"]);
+    let env = TestEnv::new(kind, &world());
+    let table = env.holdfast(&["audit"]);
     assert_eq!(table.code, 1);
     assert!(!table.stdout.contains('\u{1b}'), "no colour off a terminal");
     assert_eq!(table.stderr, "", "no progress bar off a terminal");
@@ -157,8 +157,8 @@ fn table_and_files(kind: Kind) {
             .unwrap_or_else(|| panic!("no {word} in {}", table.stdout))
     };
     assert!(at("beta") < at("alpha"), "worst first: {}", table.stdout);
-    let path = stage.dir.path().join("report.json");
-    let answer = stage.holdfast(&["audit", "--format", "json", "--output", path.to_str().unwrap()]);
+    let path = env.dir.path().join("report.json");
+    let answer = env.holdfast(&["audit", "--format", "json", "--output", path.to_str().unwrap()]);
     assert_eq!((answer.code, answer.stdout.as_str()), (1, ""));
     let report: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert_eq!(report["summary"]["fail"], 4);

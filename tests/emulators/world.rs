@@ -10,6 +10,21 @@ pub fn url(stack: &str) -> String {
     format!("postgres://app:{PASSWORD}@{{{{endpoint:{stack}-db}}}}:{{{{port:{stack}-db}}}}/app?sslmode=require")
 }
 
+/// The same as `user`, with `query` at its end.
+pub fn url_as(user: &str, stack: &str, query: &str) -> String {
+    format!("postgres://{user}:{PASSWORD}@{{{{endpoint:{stack}-db}}}}:{{{{port:{stack}-db}}}}/app{query}")
+}
+
+/// A container whose `DATABASE_URL` comes from `reference`.
+pub fn uses(reference: &str) -> Value {
+    json!({"web": {"secrets": {"DATABASE_URL": reference}}})
+}
+
+/// What makes something part of a workload.
+pub fn tags(workload: &str) -> Value {
+    json!({"holdfast:workload": workload})
+}
+
 /// A world that `emulators/lay_out.py` can lay out.
 pub struct World(Vec<Value>);
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::action::RefreshBeforeCall;
 use crate::config::Config;
-use crate::facts::view;
+use crate::facts::one_workload;
 use crate::model::key::{Scope, Subject};
 use crate::model::shared::Shared;
 use crate::model::snapshot::{Seen, Snapshot};
@@ -36,7 +36,7 @@ impl RefreshSet {
     /// The parts of `workload` that `snapshot` knows.
     #[must_use]
     pub fn of(snapshot: &Snapshot, config: &Config, workload: &str, now: Timestamp) -> Self {
-        let w = view(workload, snapshot, config, now);
+        let w = one_workload(workload, snapshot, config, now);
         let mut set = Self {
             workload: Some(workload.to_owned()),
             ..Self::default()

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::diagnose::{self, Diagnosis, Fact, Hop, Status};
-use crate::facts::{Database, RdsResource, Workload, view};
+use crate::facts::{Database, RdsResource, Workload, one_workload};
 use crate::judge::judge;
 use crate::model::finding::{Finding, Verdict as RuleVerdict};
 use crate::model::resources::{Alarm, Backup};
@@ -130,7 +130,7 @@ pub struct Checklist {
 #[must_use]
 pub fn checklist(snapshot: &Snapshot, extras: &Extras, config: &Config, now: Timestamp, workload: &str) -> Checklist {
     let config = thorough(config);
-    let w = view(workload, snapshot, &config, now);
+    let w = one_workload(workload, snapshot, &config, now);
     let only = std::iter::once(workload.to_owned()).collect();
     let findings = judge(snapshot, &config, now, Some(&only)).findings;
     let diagnosis = diagnose::through(snapshot, &config, now, workload);

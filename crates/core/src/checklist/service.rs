@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Answer, Item, List};
 use crate::diagnose::Way;
-use crate::facts::{Database, Leads, database_variables, leads, resolve, shape};
+use crate::facts::{Database, Resolution, database_variables, resolve, resolves_to, shape};
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
@@ -233,7 +233,7 @@ fn outlives(list: &List<'_>, way: &Way) -> Answer {
 fn leads_to(list: &List<'_>, definition: &TaskDefinition, database: &str) -> bool {
     let databases = list.databases().unwrap_or_default();
     let one: Vec<Database<'_>> = databases.iter().filter(|d| d.id == database).cloned().collect();
-    let home = |c: &Connection| c.is_well_formed() && leads(c, &one) == Leads::Home;
+    let home = |c: &Connection| c.is_well_formed() && resolves_to(c, &one) == Resolution::OwnDatabase;
     database_variables(list.w, definition).any(|(_, variable)| {
         let ValueFrom::Secret(target) = value_from::parse(&variable.value_from) else {
             return false;

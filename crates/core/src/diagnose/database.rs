@@ -2,7 +2,7 @@
 
 use super::Status;
 use super::trail::{Found, Trail, unread};
-use crate::facts::{Database, Leads, leads};
+use crate::facts::{Database, Resolution, resolves_to};
 
 /// Statuses in which a database takes connections, for all that AWS does to it meanwhile.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
@@ -41,13 +41,13 @@ pub(super) fn database(t: &mut Trail<'_>) -> Found {
     if let Some(told) = t.told(&["secret-wrong-database"], &[t.holder()]) {
         return told;
     }
-    match leads(connection, all) {
-        Leads::Unclear(why) => Found::unknown(why),
+    match resolves_to(connection, all) {
+        Resolution::Unclear(why) => Found::unknown(why),
         // The rule above speaks of it.
-        Leads::Astray(field, observed, expected) => {
+        Resolution::Elsewhere(field, observed, expected) => {
             Found::unknown(format!("its {field} is {observed}, not {expected}"))
         }
-        Leads::Home => {
+        Resolution::OwnDatabase => {
             let first = connection.hosts.first().map(|h| h.host.as_str()).unwrap_or_default();
             // Several may share a host (on an emulator); then the name tells.
             let named = |d: &&Database<'_>| d.name.is_none() || d.name == connection.database.as_deref();

@@ -24,7 +24,7 @@ use serde_json::Value;
 
 use crate::action::Call;
 use crate::config::Config;
-use crate::facts::{Database, Workload, database_variables, view};
+use crate::facts::{Database, Workload, database_variables, one_workload};
 use crate::judge::judge;
 use crate::model::finding::Finding;
 use crate::model::policy::Risk;
@@ -280,7 +280,7 @@ fn walk_all(
     until: Until,
 ) -> Diagnosis {
     let config = thorough(config);
-    let w = view(workload, snapshot, &config, now);
+    let w = one_workload(workload, snapshot, &config, now);
     let mut ways = vec![];
     let mut aids = vec![];
     match w.services() {
@@ -407,7 +407,7 @@ fn way(
 ) -> Way {
     let only = std::iter::once(whole.name.to_owned()).collect();
     let findings: Vec<Finding> = judge(snapshot, config, whole.now, Some(&only)).findings;
-    let w = view(whole.name, snapshot, config, whole.now);
+    let w = one_workload(whole.name, snapshot, config, whole.now);
     let mut trail = Trail::new(&w, config, &findings, service, variable);
     let hops = trail.hops(until);
     let status = Status::of(hops.iter().map(|h| h.status));

@@ -1,99 +1,29 @@
 //! Where a workload's database connections are kept, and what running containers use of it: secrets, and the parameters
 //! of Parameter Store that services refer to.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::credential_source::{CredentialSource, CredentialValue, Reference};
 use super::database::Database;
-use super::secrets::{Leads, Reference, leads, parameter, references, resolve, shape};
+use super::resolution::{Resolution, resolves_to};
+use super::secrets::{parameter, references, resolve, shape};
 use super::workload::Workload;
 use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::judgement::Judgement;
 use crate::model::resources::{Secret, Service};
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::ReadError;
 use crate::model::subject::Subject;
-use crate::model::tags::Tags;
 use crate::model::value_from::{self, Selector, ValueFrom};
 
-/// A secret, or the parameters of one service. Findings know no kind for a parameter, so the service stands for it.
-pub struct Holder<'a> {
-    /// The secret, or the service.
-    pub subject: Subject<'a>,
-    /// Its tags.
-    pub tags: &'a Tags,
-    /// The secret; absent for parameters.
-    pub secret: Option<&'a Secret>,
-    /// Whether a database variable of a running container refers to it.
-    pub referenced: bool,
-    /// What is used of it.
-    pub values: Vec<Held<'a>>,
-}
-
-/// One value, as it is used.
-pub struct Held<'a> {
-    /// Name of the secret or parameter.
-    pub name: &'a str,
-    /// The key that is used of a JSON value.
-    pub key: Option<String>,
-    /// Facts about it; absent: it is not there, of which `ecs-secret-reference-mismatch` speaks.
-    pub shape: Seen<Option<&'a SecretShape>>,
-}
-
-impl Holder<'_> {
-    /// For messages: the secret's name, or the names of the parameters.
-    #[must_use]
-    pub fn name(&self) -> String {
-        let names: BTreeSet<&str> = self.values.iter().map(|v| v.name).collect();
-        match self.secret {
-            Some(secret) => secret.name.clone(),
-            None => names.into_iter().collect::<Vec<_>>().join(", "),
-        }
-    }
-
-    /// What is told of one value: of a secret just that, of parameters with the parameter's name before it.
-    #[must_use]
-    pub fn told(&self, held: &Held<'_>, what: &str) -> String {
-        match self.secret {
-            Some(_) => what.to_owned(),
-            None => format!("{}: {what}", held.name),
-        }
-    }
-
-    /// AWS's name for the field that holds a value.
-    #[must_use]
-    pub fn field(&self) -> &'static str {
-        match self.secret {
-            Some(_) => "SecretString",
-            None => "Parameter.Value",
-        }
-    }
-
-    /// How a person writes the value anew.
-    #[must_use]
-    pub fn rewrite(&self, how: &str) -> String {
-        match self.secret {
-            Some(secret) => format!(
-                "write the value of {} anew {how}, then restart the services that use it",
-                secret.name
-            ),
-            None => format!(
-                "write {} anew {how} (aws ssm put-parameter --overwrite), then restart {}",
-                self.name(),
-                self.subject.id()
-            ),
-        }
-    }
-}
-
-/// The holders of a workload: tagged secrets, secrets that are referred to, and services with parameters. With the first
+/// Where a workload's connections come from: tagged secrets, secrets that are referred to, and services with parameters. With the first
 /// error that hides one.
 #[must_use]
-pub fn holders<'w, 'a>(w: &'w Workload<'a>) -> (&'w [Holder<'a>], Option<Arc<ReadError>>) {
-    let (found, error) = w.answers.holders.get_or_init(|| find_holders(w));
+pub fn credential_sources<'w, 'a>(w: &'w Workload<'a>) -> (&'w [CredentialSource<'a>], Option<Arc<ReadError>>) {
+    let (found, error) = w.memo.credential_sources.get_or_init(|| find_sources(w));
     (found, error.clone())
 }
 
-fn find_holders<'a>(w: &Workload<'a>) -> (Vec<Holder<'a>>, Option<Arc<ReadError>>) {
+fn find_sources<'a>(w: &Workload<'a>) -> (Vec<CredentialSource<'a>>, Option<Arc<ReadError>>) {
     let (references, mut error) = references(w);
     let mut secrets: Vec<(&'a Secret, Option<&Selector>)> = vec![];
     match w.secrets() {
@@ -120,27 +50,29 @@ fn find_holders<'a>(w: &Workload<'a>) -> (Vec<Holder<'a>>, Option<Arc<ReadError>
     parameters.dedup_by(|(a, x), (b, y)| a.arn == b.arn && x == y);
     let secrets = secrets.chunk_by(|(a, _), (b, _)| a.arn == b.arn);
     let parameters = parameters.chunk_by(|(a, _), (b, _)| a.arn == b.arn);
-    let held = secrets.filter_map(|used| of_secret(w, used));
+    let of_secrets = secrets.filter_map(|used| of_secret(w, used));
     (
-        held.chain(parameters.filter_map(|used| of_service(w, used))).collect(),
+        of_secrets
+            .chain(parameters.filter_map(|used| of_service(w, used)))
+            .collect(),
         error,
     )
 }
 
-/// What `judge` says of each holder, and that something is unknown where one may be hidden.
+/// What `judge` says of each of them, and that something is unknown where one may be hidden.
 #[must_use]
-pub fn each_holder<'a>(
+pub fn each_credential_source<'a>(
     w: &Workload<'a>,
-    judge: impl FnMut(&Holder<'a>) -> Option<Judgement<'a>>,
+    judge: impl FnMut(&CredentialSource<'a>) -> Option<Judgement<'a>>,
 ) -> Vec<Judgement<'a>> {
-    let (holders, error) = holders(w);
-    let mut out: Vec<Judgement> = holders.iter().filter_map(judge).collect();
+    let (sources, error) = credential_sources(w);
+    let mut out: Vec<Judgement> = sources.iter().filter_map(judge).collect();
     out.extend(error.iter().flat_map(|e| w.unknown(e)));
     out
 }
 
 /// A secret with its uses; without any it is held for what it is by itself.
-fn of_secret<'a>(w: &Workload<'a>, used: &[(&'a Secret, Option<&Selector>)]) -> Option<Holder<'a>> {
+fn of_secret<'a>(w: &Workload<'a>, used: &[(&'a Secret, Option<&Selector>)]) -> Option<CredentialSource<'a>> {
     let (secret, _) = *used.first()?;
     let whole = Selector::default();
     let mut selectors: Vec<&Selector> = used.iter().filter_map(|(_, selector)| *selector).collect();
@@ -148,34 +80,34 @@ fn of_secret<'a>(w: &Workload<'a>, used: &[(&'a Secret, Option<&Selector>)]) -> 
     if !referenced {
         selectors.push(&whole);
     }
-    let held = |selector: &Selector| Held {
+    let value = |selector: &Selector| CredentialValue {
         name: &secret.name,
         shape: shape(w, secret, selector),
         key: selector.json_key.clone(),
     };
-    Some(Holder {
+    Some(CredentialSource {
         subject: Subject::Secret(secret),
         tags: &secret.tags,
         secret: Some(secret),
         referenced,
-        values: selectors.into_iter().map(held).collect(),
+        values: selectors.into_iter().map(value).collect(),
     })
 }
 
 /// A service with the parameters that it refers to.
-fn of_service<'a>(w: &Workload<'a>, used: &[(&'a Service, &'a str)]) -> Option<Holder<'a>> {
+fn of_service<'a>(w: &Workload<'a>, used: &[(&'a Service, &'a str)]) -> Option<CredentialSource<'a>> {
     let (service, _) = *used.first()?;
-    let held = |name: &'a str| Held {
+    let value = |name: &'a str| CredentialValue {
         name,
         shape: parameter(w, name),
         key: None,
     };
-    Some(Holder {
+    Some(CredentialSource {
         subject: Subject::Service(service),
         tags: &service.tags,
         secret: None,
         referenced: true,
-        values: used.iter().map(|(_, name)| held(name)).collect(),
+        values: used.iter().map(|(_, name)| value(name)).collect(),
     })
 }
 
@@ -239,14 +171,16 @@ fn is_meant(connection: &Connection) -> bool {
 /// The well-formed connections of one value whose details are worth judging: those that a container uses, and of a
 /// secret that none refers to those that lead to one of `databases`, which a container could use tomorrow.
 #[must_use]
-pub fn in_use<'s>(
-    holder: &Holder<'_>,
-    held: &Held<'_>,
+pub fn connections_in_use<'s>(
+    source: &CredentialSource<'_>,
+    value: &CredentialValue<'_>,
     shape: &'s SecretShape,
     databases: &[Database<'_>],
 ) -> Vec<(Option<&'s str>, &'s Connection)> {
-    connections(shape, held.key.as_deref(), holder.referenced)
+    connections(shape, value.key.as_deref(), source.referenced)
         .into_iter()
-        .filter(|(_, c)| c.is_well_formed() && (holder.referenced || leads(c, databases) == Leads::Home))
+        .filter(|(_, c)| {
+            c.is_well_formed() && (source.referenced || resolves_to(c, databases) == Resolution::OwnDatabase)
+        })
         .collect()
 }

@@ -46,7 +46,7 @@ pub fn is_allowed(w: &Workload<'_>, group: &SecurityGroup, rule: &IngressRule) -
 ///
 /// # Errors
 /// What kept the services or the groups from being read.
-pub fn cut_off(w: &Workload<'_>, database: &Database<'_>) -> Seen<Vec<String>> {
+pub fn losing_access(w: &Workload<'_>, database: &Database<'_>) -> Seen<Vec<String>> {
     if let Some(error) = w.services_error() {
         return Err(error);
     }
@@ -190,7 +190,7 @@ pub fn revoke(w: &Workload<'_>, group: &SecurityGroup, databases: &[&Database<'_
 
 /// Why a service would lose its path, if one would.
 fn path_refusal(w: &Workload<'_>, database: &Database<'_>) -> Option<HoldReason> {
-    match cut_off(w, database) {
+    match losing_access(w, database) {
         Err(error) => Some(HoldReason::PathsUnknown {
             database: database.id.to_owned(),
             error,

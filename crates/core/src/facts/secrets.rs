@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::database::{DEFAULT_PORT, Database};
+use super::credential_source::Reference;
+use super::database::Database;
+use super::resolution::{Resolution, resolves_to};
 use super::workload::Workload;
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
-use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
+use crate::model::resources::{Secret, SecretVariable, TaskDefinition};
 use crate::model::snapshot::{Lookup, ReadError, Seen, Value};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
@@ -30,19 +32,6 @@ pub const SECRET_READS: &[&str] = &[
     "ssm:GetParameters",
 ];
 
-/// One database variable of a running container that is filled from a secret.
-#[derive(Debug, Clone)]
-pub struct Reference<'a> {
-    /// The service.
-    pub service: &'a Service,
-    /// The container's name.
-    pub container: &'a str,
-    /// The variable.
-    pub variable: &'a SecretVariable,
-    /// The reference, taken apart.
-    pub target: ValueFrom<'a>,
-}
-
 /// The database variables of one revision.
 pub fn database_variables<'a>(
     w: &Workload<'_>,
@@ -58,7 +47,7 @@ pub fn database_variables<'a>(
 /// Every reference to a database secret that a running revision makes, and the first error that hides one.
 #[must_use]
 pub fn references<'w, 'a>(w: &'w Workload<'a>) -> (&'w [Reference<'a>], Option<Arc<ReadError>>) {
-    let (found, error) = w.answers.references.get_or_init(|| find_references(w));
+    let (found, error) = w.memo.references.get_or_init(|| find_references(w));
     (found, error.clone())
 }
 
@@ -197,69 +186,6 @@ pub fn ask_to_read(w: &Workload<'_>, definition: &TaskDefinition, reference: &st
     }
 }
 
-/// How a connection relates to the workload's databases.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Leads {
-    /// To one of them.
-    Home,
-    /// Elsewhere: field, observed, expected.
-    Astray(&'static str, String, String),
-    /// It can't be told: why.
-    Unclear(String),
-}
-
-/// Where a connection leads.
-#[must_use]
-pub fn leads(connection: &Connection, databases: &[Database<'_>]) -> Leads {
-    if databases.is_empty() || connection.hosts.is_empty() {
-        return Leads::Unclear("there is nothing to compare".into());
-    }
-    let well_formed = connection.is_well_formed();
-    let mut nearest: Option<Leads> = None;
-    for database in databases {
-        let Some(strange) = connection
-            .hosts
-            .iter()
-            .find(|h| !database.hosts.contains(&h.host.as_str()))
-        else {
-            let port = database.port.unwrap_or(DEFAULT_PORT);
-            let wrong_port = connection.hosts.iter().find(|h| h.port != port).filter(|_| well_formed);
-            match (wrong_port, &connection.database, database.name) {
-                (Some(h), _, _) => {
-                    nearest = Some(Leads::Astray("port", h.port.to_string(), port.to_string()));
-                }
-                (None, Some(name), Some(expected)) if name != expected => {
-                    nearest = Some(Leads::Astray("database", name.clone(), expected.to_owned()));
-                }
-                _ => return Leads::Home,
-            }
-            continue;
-        };
-        if nearest.is_none() && strange.host.contains(".proxy-") {
-            nearest = Some(Leads::Unclear(format!(
-                "{} is an RDS Proxy, and Holdfast does not read what a proxy leads to",
-                strange.host
-            )));
-        }
-    }
-    if let Some(found) = nearest {
-        return found;
-    }
-    if let Some(creating) = databases.iter().find(|d| d.hosts.is_empty()) {
-        return Leads::Unclear(format!("{} has no endpoint yet", creating.id));
-    }
-    let expected: Vec<&str> = databases.iter().filter_map(|d| d.hosts.first().copied()).collect();
-    let strange = connection
-        .hosts
-        .iter()
-        .find(|h| !databases.iter().any(|d| d.hosts.contains(&h.host.as_str())));
-    let observed = strange
-        .or(connection.hosts.first())
-        .map(|h| h.host.clone())
-        .unwrap_or_default();
-    Leads::Astray("host", observed, expected.join(" or "))
-}
-
 /// The one reference that a database variable of this workload should have: to the only tagged secret whose value
 /// is well formed and leads to the workload's database.
 ///
@@ -314,7 +240,7 @@ pub fn usable_keys(shape: &SecretShape, databases: &[Database<'_>]) -> Vec<Optio
 }
 
 fn usable<'s>(shape: &'s SecretShape, databases: &[Database<'_>]) -> Vec<(Option<&'s str>, &'s Connection)> {
-    let good = |c: &Connection| c.is_well_formed() && leads(c, databases) == Leads::Home;
+    let good = |c: &Connection| c.is_well_formed() && resolves_to(c, databases) == Resolution::OwnDatabase;
     match shape {
         SecretShape::Plain(c) if good(c) => vec![(None, c)],
         SecretShape::Json { keys, .. } => keys

@@ -12,7 +12,7 @@ use crate::model::value_from::{self, ValueFrom};
 
 /// Where the running revision of a service says that its databases are.
 #[derive(Debug, Clone, Default)]
-pub struct Uses<'a> {
+pub struct DatabaseUsage<'a> {
     /// Every connection with a host that a database variable may hold: of a secret with several, all of them.
     pub connections: Vec<&'a Connection>,
     /// The secrets that they come from.
@@ -21,10 +21,10 @@ pub struct Uses<'a> {
     pub unclear: Option<Arc<ReadError>>,
 }
 
-impl Uses<'_> {
+impl DatabaseUsage<'_> {
     /// Whether one of the connections leads to `database`, by whatever port and database name.
     #[must_use]
-    pub fn lead_to(&self, database: &Database<'_>) -> bool {
+    pub fn includes(&self, database: &Database<'_>) -> bool {
         self.names_one_of(&database.hosts)
     }
 
@@ -74,9 +74,9 @@ fn not_known(resource: &str, message: &str) -> Arc<ReadError> {
 ///
 /// # Errors
 /// What kept the revision from being read.
-pub fn uses<'a>(w: &Workload<'a>, service: &Service) -> Seen<Uses<'a>> {
+pub fn database_usage<'a>(w: &Workload<'a>, service: &Service) -> Seen<DatabaseUsage<'a>> {
     let definition = w.running(service)?;
-    let mut found = Uses::default();
+    let mut found = DatabaseUsage::default();
     for (_, variable) in database_variables(w, definition) {
         let told = match value_from::parse(&variable.value_from) {
             ValueFrom::Secret(target) => match resolve(w, &target) {

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::credentials::Holder;
+use super::credential_source::{CredentialSource, Reference};
 use super::database::{Database, RdsResource, databases};
 use super::index::Index;
-use super::secrets::Reference;
 use crate::config::Parameters;
 use crate::model::hold::HoldReason;
 use crate::model::judgement::Judgement;
@@ -38,17 +37,17 @@ pub struct Workload<'a> {
     /// Its place in the index.
     pub(super) place: usize,
     /// What several rules ask.
-    pub(super) answers: Answers<'a>,
+    pub(super) memo: Memo<'a>,
 }
 
 /// Answers that cost something and that several rules ask for: each is found once.
 #[derive(Default)]
-pub(super) struct Answers<'a> {
+pub(super) struct Memo<'a> {
     /// For each service, what it runs.
     pub running: OnceCell<Vec<Seen<&'a TaskDefinition>>>,
     pub databases: OnceCell<Vec<Database<'a>>>,
     pub references: OnceCell<(Vec<Reference<'a>>, Option<Arc<ReadError>>)>,
-    pub holders: OnceCell<(Vec<Holder<'a>>, Option<Arc<ReadError>>)>,
+    pub credential_sources: OnceCell<(Vec<CredentialSource<'a>>, Option<Arc<ReadError>>)>,
 }
 
 impl<'a> Workload<'a> {
@@ -129,7 +128,7 @@ impl<'a> Workload<'a> {
     pub fn running(&self, service: &Service) -> Seen<&'a TaskDefinition> {
         let services = self.index.services.of(self.place);
         let running = || services.iter().map(|s| self.revision(s)).collect();
-        let own = self.answers.running.get_or_init(running);
+        let own = self.memo.running.get_or_init(running);
         let known = services.iter().zip(own).find(|(s, _)| std::ptr::eq(**s, service));
         known.map_or_else(|| self.revision(service), |(_, found)| found.clone())
     }
@@ -199,7 +198,7 @@ impl<'a> Workload<'a> {
     pub fn databases(&self) -> Seen<&[Database<'a>]> {
         let (instances, clusters) = (self.instances()?, self.clusters()?);
         let find = || databases(instances, clusters, |resource| self.phase_of(resource));
-        Ok(self.answers.databases.get_or_init(find))
+        Ok(self.memo.databases.get_or_init(find))
     }
 
     /// The phase of an instance or a cluster.

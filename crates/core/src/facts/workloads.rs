@@ -6,19 +6,19 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::index::Index;
-use super::workload::{Answers, Workload};
+use super::workload::{Memo, Workload};
 use crate::config::{Config, Parameters};
 use crate::model::snapshot::Snapshot;
 
-/// One workload of a snapshot. To look at many, make a [`Viewer`].
+/// One workload of a snapshot. To look at many, make [`Workloads`].
 #[must_use]
-pub fn view<'a>(name: &'a str, snapshot: &'a Snapshot, config: &'a Config, now: Timestamp) -> Workload<'a> {
+pub fn one_workload<'a>(name: &'a str, snapshot: &'a Snapshot, config: &'a Config, now: Timestamp) -> Workload<'a> {
     let only = BTreeSet::from([name.to_owned()]);
-    Viewer::new(snapshot, config, now, Some(&only)).view(name)
+    Workloads::new(snapshot, config, now, Some(&only)).get(name)
 }
 
-/// Looks at one workload after the other.
-pub struct Viewer<'a> {
+/// The workloads of a snapshot, one after the other.
+pub struct Workloads<'a> {
     snapshot: &'a Snapshot,
     config: &'a Config,
     now: Timestamp,
@@ -27,7 +27,7 @@ pub struct Viewer<'a> {
     defaults: Arc<Parameters>,
 }
 
-impl<'a> Viewer<'a> {
+impl<'a> Workloads<'a> {
     /// Reads every tag of the snapshot once, to look at the workloads of `only`, or at any.
     #[must_use]
     pub fn new(snapshot: &'a Snapshot, config: &'a Config, now: Timestamp, only: Option<&BTreeSet<String>>) -> Self {
@@ -54,7 +54,7 @@ impl<'a> Viewer<'a> {
 
     /// One workload, whether anything is tagged for it or not.
     #[must_use]
-    pub fn view(&self, name: &'a str) -> Workload<'a> {
+    pub fn get(&self, name: &'a str) -> Workload<'a> {
         self.at(self.index.place(name), name)
     }
 
@@ -74,7 +74,7 @@ impl<'a> Viewer<'a> {
             },
             index: Arc::clone(&self.index),
             place,
-            answers: Answers::default(),
+            memo: Memo::default(),
         }
     }
 }

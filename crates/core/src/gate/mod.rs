@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::facts::{Workload, view, why_failed};
+use crate::facts::{Workload, one_workload, why_failed};
 use crate::judge::Judged;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::policy::Severity;
@@ -57,7 +57,7 @@ const FAILED: &str = "migration-failed";
 #[must_use]
 pub fn decide(snapshot: &Snapshot, judged: &Judged, asked: &Asked<'_>, config: &Config, now: Timestamp) -> GateVerdict {
     let mut view = View {
-        workload: view(asked.workload, snapshot, config, now),
+        workload: one_workload(asked.workload, snapshot, config, now),
         judged,
         asked,
         present: judged.workloads.contains_key(asked.workload),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::facts::{Viewer, Workload};
+use crate::facts::{Workload, Workloads};
 use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
 use crate::model::hold::HoldReason;
 use crate::model::judgement::{Judgement, Outcome, Remedy};
@@ -70,7 +70,7 @@ fn judge_as(
     only: Option<&BTreeSet<String>>,
     name_passes: bool,
 ) -> Judged {
-    let viewer = Viewer::new(snapshot, config, now, only);
+    let workloads = Workloads::new(snapshot, config, now, only);
     let blind = snapshot.instances.is_err()
         || snapshot.clusters.is_err()
         || snapshot.services.is_err()
@@ -80,18 +80,18 @@ fn judge_as(
         fleet: Fleet::default(),
         name_passes,
         judged: Judged {
-            resources: viewer.index().counts.clone(),
+            resources: workloads.index().counts.clone(),
             ..Judged::default()
         },
     };
-    let workloads = match only {
+    let judged_workloads = match only {
         // What is asked for and can't be seen is unknown, not absent, while something that might name it is unread.
-        Some(only) if blind => only.iter().map(|name| bench.judge(&viewer.view(name))).collect(),
-        None if blind && viewer.index().names.is_empty() => vec![bench.judge(&viewer.view(UNKNOWN_WORKLOADS))],
-        _ => viewer.all().map(|workload| bench.judge(&workload)).collect(),
+        Some(only) if blind => only.iter().map(|name| bench.judge(&workloads.get(name))).collect(),
+        None if blind && workloads.index().names.is_empty() => vec![bench.judge(&workloads.get(UNKNOWN_WORKLOADS))],
+        _ => workloads.all().map(|workload| bench.judge(&workload)).collect(),
     };
     let mut judged = bench.judged;
-    judged.workloads = workloads.into_iter().collect();
+    judged.workloads = judged_workloads.into_iter().collect();
     judged.failing = bench.fleet.failing();
     sort(&mut judged.findings);
     judged

@@ -6,7 +6,7 @@ use super::REGISTRY;
 use super::rule::{FollowUp, Rule};
 use super::settings::{is_enabled, is_enabled_id};
 use crate::config::Config;
-use crate::facts::Viewer;
+use crate::facts::Workloads;
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::snapshot::Snapshot;
 
@@ -20,7 +20,7 @@ pub fn follow_up_reads(snapshot: &Snapshot, config: &Config, now: Timestamp) -> 
     };
     let asked: Vec<&&dyn Rule> = REGISTRY.iter().filter(is_asked).collect();
     let mut reads = FollowUpReads::default();
-    for workload in Viewer::new(snapshot, config, now, None).all() {
+    for workload in Workloads::new(snapshot, config, now, None).all() {
         for rule in &asked {
             rule.follow_up_reads(&workload, &mut reads);
         }

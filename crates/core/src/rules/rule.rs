@@ -1,6 +1,6 @@
 //! What a rule is, and what one is written with.
 
-pub use crate::facts::workload::Workload;
+pub use crate::facts::Workload;
 pub use crate::model::follow_up_reads::FollowUpReads;
 pub use crate::model::judgement::{Failure, Judgement, Remedy};
 pub use crate::model::rule_meta::{FollowUp, Meta};

@@ -1,8 +1,8 @@
 //! What the configuration says about a rule: whether it runs, and whether its corrections may be carried out.
 
 use super::find;
+use super::rule::Meta;
 use crate::config::Config;
-use crate::model::rule_meta::Meta;
 
 /// Whether a rule is evaluated: as `rules.<id>.enabled` says, else as the rule itself.
 #[must_use]

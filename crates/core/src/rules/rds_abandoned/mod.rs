@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::format_duration;
-use crate::facts::{Database, Uses, uses};
+use crate::facts::{Database, DatabaseUsage, database_usage};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Service;
@@ -81,7 +81,7 @@ fn all_uses<'a>(w: &Workload<'a>) -> Vec<Used<'a>> {
     services
         .map(|service| Used {
             service,
-            uses: uses(w, service),
+            uses: database_usage(w, service),
         })
         .collect()
 }
@@ -89,7 +89,7 @@ fn all_uses<'a>(w: &Workload<'a>) -> Vec<Used<'a>> {
 /// A service, and what its running revision says.
 struct Used<'a> {
     service: &'a Service,
-    uses: Result<Uses<'a>, Arc<ReadError>>,
+    uses: Result<DatabaseUsage<'a>, Arc<ReadError>>,
 }
 
 /// Host names of a database and of its replicas here.
@@ -193,5 +193,5 @@ fn failure(w: &Workload<'_>, database: &Database<'_>, hosts: &[&str], used: &[Us
 fn stranger<'a>(w: &Workload<'a>, hosts: &[&str]) -> Option<&'a Service> {
     let all = w.snapshot.services.iter().flat_map(|m| m.values());
     all.filter(|s| s.tags.workload(w.prefix) != Some(w.name))
-        .find(|s| uses(w, s).is_ok_and(|uses| uses.names_one_of(hosts)))
+        .find(|s| database_usage(w, s).is_ok_and(|uses| uses.names_one_of(hosts)))
 }

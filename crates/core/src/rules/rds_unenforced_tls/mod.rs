@@ -4,11 +4,11 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{Database, RdsResource, each_storage_owner, untagged, uses};
+use crate::action::{Action, ForceTls};
+use crate::facts::{Database, RdsResource, database_usage, each_storage_owner, untagged};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::action::{Action, ForceTls};
 use crate::model::resources::ParameterGroup;
 use crate::model::snapshot::{ReadError, Seen};
 
@@ -229,10 +229,10 @@ fn strangers(w: &Workload<'_>, group: &ParameterGroup) -> Seen<Vec<String>> {
 /// try TLS first.
 fn refuses_tls(w: &Workload<'_>) -> Option<HoldReason> {
     w.services().unwrap_or_default().iter().find_map(|service| {
-        let uses = uses(w, service).ok()?;
+        let usage = database_usage(w, service).ok()?;
         let plain = |c: &&crate::model::connection::Connection| c.sslmode.as_deref() == Some("disable");
         let name = || format!("{}/{}", service.cluster, service.name);
-        let is_plain = uses.connections.iter().any(plain);
+        let is_plain = usage.connections.iter().any(plain);
         is_plain.then(|| HoldReason::ConnectsWithoutTls(name()))
     })
 }

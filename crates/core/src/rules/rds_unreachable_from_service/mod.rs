@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{Database, Reach, Uses, guards_others, reach, untagged, uses};
+use crate::action::{Action, AllowIngress};
+use crate::facts::{Database, DatabaseUsage, Reach, database_usage, guards_others, reach, untagged};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::action::{Action, AllowIngress};
 use crate::model::resources::{SecurityGroup, Service};
 use crate::model::snapshot::{ReadError, Seen};
 
@@ -63,7 +63,7 @@ impl Rule for RdsUnreachableFromService {
         let paths = paths(w).unwrap_or_default();
         let failing = paths
             .iter()
-            .filter(|p| p.cut_off.iter().any(|(_, r)| matches!(r, Reach::NoRule(_))));
+            .filter(|p| p.unreached.iter().any(|(_, r)| matches!(r, Reach::NoRule(_))));
         let guards = failing.filter_map(|p| guard(w, p.database));
         reads.guarded.extend(guards.map(|g| g.id.clone()));
     }
@@ -75,7 +75,7 @@ struct Paths<'w, 'a> {
     port: u16,
     /// Whether any service was looked at.
     looked: bool,
-    cut_off: Vec<(&'a Service, Reach)>,
+    unreached: Vec<(&'a Service, Reach)>,
     unclear: Option<Arc<ReadError>>,
 }
 
@@ -89,7 +89,7 @@ fn paths<'w, 'a>(w: &'w Workload<'a>) -> Seen<Vec<Paths<'w, 'a>>> {
                 port: database.port?,
                 database,
                 looked: false,
-                cut_off: vec![],
+                unreached: vec![],
                 unclear: w.services_error(),
             })
         })
@@ -114,19 +114,19 @@ fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>])
         }
         return Ok(());
     }
-    let (uses, doubt) = match uses(w, service) {
-        Ok(uses) => {
-            let doubt = uses.doubt();
-            (uses, doubt)
+    let (usage, doubt) = match database_usage(w, service) {
+        Ok(usage) => {
+            let doubt = usage.doubt();
+            (usage, doubt)
         }
-        Err(e) => (Uses::default(), Some(e)),
+        Err(e) => (DatabaseUsage::default(), Some(e)),
     };
-    let by_proxy = uses
+    let by_proxy = usage
         .connections
         .iter()
         .flat_map(|c| &c.hosts)
         .any(|h| h.host.contains(".proxy-"));
-    let named: Vec<bool> = paths.iter().map(|p| uses.lead_to(p.database)).collect();
+    let named: Vec<bool> = paths.iter().map(|p| usage.includes(p.database)).collect();
     let names_one = named.contains(&true);
     let reaches_one = reached.iter().any(|r| matches!(r, Reach::Open));
     for ((path, reach), named) in paths.iter_mut().zip(reached).zip(named) {
@@ -137,12 +137,12 @@ fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>])
             closed => Ok(closed),
         };
         match (missing, &doubt) {
-            (Ok(closed), _) if named => path.cut_off.push((service, closed)),
+            (Ok(closed), _) if named => path.unreached.push((service, closed)),
             (Err(e), _) if named => path.miss(e),
             // It says what it uses, and this is not it; or it says nothing, and reaches another.
             (_, None) if names_one || reaches_one => {}
             (_, Some(e)) if names_one || reaches_one || by_proxy => path.miss(Arc::clone(e)),
-            (Ok(closed), _) => path.cut_off.push((service, closed)),
+            (Ok(closed), _) => path.unreached.push((service, closed)),
             (Err(e), _) => path.miss(e),
         }
     }
@@ -157,15 +157,15 @@ impl Paths<'_, '_> {
 
 fn judge_one<'a>(w: &Workload<'a>, path: &Paths<'_, 'a>) -> Option<Judgement<'a>> {
     let (database, subject) = (path.database, path.database.subject());
-    let mut judgement = match (path.cut_off.as_slice(), &path.unclear) {
+    let mut judgement = match (path.unreached.as_slice(), &path.unclear) {
         ([], Some(e)) => Judgement::unknown(subject, database.tags, e),
         ([], None) if !path.looked => return None,
         ([], None) => Judgement::pass(subject),
         _ => Judgement::fail(subject, database.tags, failure(w, path)).in_phase(database.phase),
     };
     judgement.tags.extend(guards(w, database).map(|g| &g.tags));
-    judgement.tags.extend(path.cut_off.iter().map(|(s, _)| &s.tags));
-    Some(judgement.relating(path.cut_off.iter().map(|(s, _)| s.arn.clone())))
+    judgement.tags.extend(path.unreached.iter().map(|(s, _)| &s.tags));
+    Some(judgement.relating(path.unreached.iter().map(|(s, _)| s.arn.clone())))
 }
 
 fn name(service: &Service) -> String {
@@ -179,7 +179,7 @@ fn failure(w: &Workload<'_>, path: &Paths<'_, '_>) -> Failure {
         Reach::Open | Reach::Unclear(_) => String::new(),
     };
     let told: Vec<String> = path
-        .cut_off
+        .unreached
         .iter()
         .map(|(s, reach)| format!("{}: {}", name(s), why(reach)))
         .collect();
@@ -187,7 +187,7 @@ fn failure(w: &Workload<'_>, path: &Paths<'_, '_>) -> Failure {
         severity: None,
         message: format!("{id} can't be reached by {}", told.join("; by ")),
         evidence: path
-            .cut_off
+            .unreached
             .iter()
             .map(|(s, reach)| Evidence::new(format!("path {} → {id}:{port}", name(s)), why(reach), "a path"))
             .collect(),
@@ -210,7 +210,7 @@ fn guard<'a>(w: &Workload<'a>, database: &Database<'_>) -> Option<&'a SecurityGr
 fn remedy(w: &Workload<'_>, path: &Paths<'_, '_>) -> Remedy {
     let (id, port) = (path.database.id, path.port);
     let (mut actions, mut todo, mut refused) = (vec![], vec![], None);
-    for (service, reach) in &path.cut_off {
+    for (service, reach) in &path.unreached {
         let name = name(service);
         let (Reach::NoRule(_), Some(guard)) = (reach, guard(w, path.database)) else {
             todo.push(format!(

@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::facts::{each_holder, holders};
+use crate::facts::{credential_sources, each_credential_source};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Secret;
@@ -40,14 +40,14 @@ impl Rule for SecretBroadAccess {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_holder(w, |holder| {
-            let secret = holder.secret.filter(|s| s.deleted_at.is_none())?;
+        each_credential_source(w, |source| {
+            let secret = source.secret.filter(|s| s.deleted_at.is_none())?;
             Some(judge_secret(w, secret))
         })
     }
 
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
-        let secrets = holders(w).0.iter().filter_map(|s| s.secret);
+        let secrets = credential_sources(w).0.iter().filter_map(|s| s.secret);
         let kept = secrets.filter(|s| s.deleted_at.is_none());
         reads.policies.extend(kept.map(|s| s.arn.clone()));
     }

@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::collections::BTreeSet;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{Holder, SECRET_READS, connections, each_holder};
+use crate::facts::{CredentialSource, SECRET_READS, connections, each_credential_source};
 use crate::model::connection::{Fault, SecretShape};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -32,39 +32,39 @@ impl Rule for SecretMalformedUrl {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_holder(w, judge_holder)
+        each_credential_source(w, judge_source)
     }
 }
 
-fn judge_holder<'a>(holder: &Holder<'a>) -> Option<Judgement<'a>> {
-    let subject = holder.subject;
+fn judge_source<'a>(source: &CredentialSource<'a>) -> Option<Judgement<'a>> {
+    let subject = source.subject;
     let mut faults: BTreeSet<String> = BTreeSet::new();
     let mut judged = false;
-    for held in &holder.values {
-        let shape = match &held.shape {
-            Err(e) => return Some(Judgement::unknown(subject, holder.tags, e)),
+    for value in &source.values {
+        let shape = match &value.shape {
+            Err(e) => return Some(Judgement::unknown(subject, source.tags, e)),
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
-        let found = connections(shape, held.key.as_deref(), holder.referenced);
+        let found = connections(shape, value.key.as_deref(), source.referenced);
         judged |= !found.is_empty();
         // A JSON secret may hold the same connection in several forms; any that works is enough for its reader.
-        if held.key.is_none() && found.iter().any(|(_, c)| c.is_well_formed()) {
+        if value.key.is_none() && found.iter().any(|(_, c)| c.is_well_formed()) {
             continue;
         }
         for (key, connection) in &found {
             for fault in &connection.faults {
                 let told = key.map_or_else(|| fault.to_string(), |k| format!("under the key `{k}`, {fault}"));
-                faults.insert(holder.told(held, &told));
+                faults.insert(source.describe(value, &told));
             }
         }
         let nothing_in_json = matches!(shape, SecretShape::Json { .. } | SecretShape::Binary)
             && found.is_empty()
-            && holder.referenced
-            && held.key.is_none();
+            && source.referenced
+            && value.key.is_none();
         if nothing_in_json {
             judged = true;
-            faults.insert(holder.told(held, &Fault::NotAConnectionString.to_string()));
+            faults.insert(source.describe(value, &Fault::NotAConnectionString.to_string()));
         }
     }
     if !judged {
@@ -77,15 +77,15 @@ fn judge_holder<'a>(holder: &Holder<'a>) -> Option<Judgement<'a>> {
     let told = list.join("; ");
     let failure = Failure {
         severity: None,
-        message: match holder.secret {
+        message: match source.secret {
             Some(secret) => format!("the database secret {} is malformed: {told}", secret.name),
             None => format!(
                 "{} gets a malformed connection from Parameter Store: {told}",
                 subject.id()
             ),
         },
-        evidence: vec![Evidence::new(holder.field(), list, "a well-formed connection string")],
-        remedy: Remedy::manual(holder.rewrite("(user and password percent-encoded)")),
+        evidence: vec![Evidence::new(source.field(), list, "a well-formed connection string")],
+        remedy: Remedy::manual(source.rewrite("(user and password percent-encoded)")),
     };
-    Some(Judgement::fail(subject, holder.tags, failure))
+    Some(Judgement::fail(subject, source.tags, failure))
 }

@@ -2,7 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{Database, Holder, SECRET_READS, holders, in_use};
+use crate::facts::{CredentialSource, Database, SECRET_READS, connections_in_use, credential_sources};
 use crate::model::connection::ConnectionForm;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
@@ -30,21 +30,21 @@ impl Rule for SecretNoTls {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        let (holders, mut error) = holders(w);
+        let (sources, mut error) = credential_sources(w);
         // Whether a secret that nobody refers to is right for the database can't be told without databases.
         let (databases, blind) = match w.databases() {
             Ok(databases) => (databases, false),
             Err(e) => {
-                if holders.iter().any(|s| !s.referenced) {
+                if sources.iter().any(|s| !s.referenced) {
                     error = error.or(Some(e));
                 }
                 (&[][..], true)
             }
         };
-        let mut out: Vec<Judgement> = holders
+        let mut out: Vec<Judgement> = sources
             .iter()
             .filter(|s| s.referenced || !blind)
-            .filter_map(|holder| judge_holder(holder, databases))
+            .filter_map(|source| judge_source(source, databases))
             .collect();
         if let Some(error) = error {
             out.extend(w.unknown(&error));
@@ -53,16 +53,16 @@ impl Rule for SecretNoTls {
     }
 }
 
-fn judge_holder<'a>(holder: &Holder<'a>, databases: &[Database<'a>]) -> Option<Judgement<'a>> {
+fn judge_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -> Option<Judgement<'a>> {
     let mut judged = false;
     let mut found: Vec<(String, String)> = vec![];
-    for held in &holder.values {
-        let shape = match &held.shape {
-            Err(e) => return Some(Judgement::unknown(holder.subject, holder.tags, e)),
+    for value in &source.values {
+        let shape = match &value.shape {
+            Err(e) => return Some(Judgement::unknown(source.subject, source.tags, e)),
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
-        for (key, connection) in in_use(holder, held, shape, databases) {
+        for (key, connection) in connections_in_use(source, value, shape, databases) {
             if connection.form == ConnectionForm::Parts {
                 continue;
             }
@@ -76,7 +76,7 @@ fn judge_holder<'a>(holder: &Holder<'a>, databases: &[Database<'a>]) -> Option<J
                 || format!("it has {observed}"),
                 |k| format!("its key `{k}` has {observed}"),
             );
-            let entry = (holder.told(held, &told), observed);
+            let entry = (source.describe(value, &told), observed);
             if !found.contains(&entry) {
                 found.push(entry);
             }
@@ -86,24 +86,24 @@ fn judge_holder<'a>(holder: &Holder<'a>, databases: &[Database<'a>]) -> Option<J
         return None;
     }
     if found.is_empty() {
-        return Some(Judgement::pass(holder.subject));
+        return Some(Judgement::pass(source.subject));
     }
     let told: Vec<&str> = found.iter().map(|(told, _)| told.as_str()).collect();
     let told = told.join("; ");
     let failure = Failure {
         severity: None,
-        message: match holder.secret {
+        message: match source.secret {
             Some(secret) => format!("the secret {} does not insist on TLS: {told}", secret.name),
             None => format!(
                 "{} gets a connection from Parameter Store that does not insist on TLS: {told}",
-                holder.subject.id()
+                source.subject.id()
             ),
         },
         evidence: found
             .into_iter()
             .map(|(_, observed)| Evidence::new("sslmode", observed, "require, verify-ca or verify-full"))
             .collect(),
-        remedy: Remedy::manual(holder.rewrite("with sslmode=require")),
+        remedy: Remedy::manual(source.rewrite("with sslmode=require")),
     };
-    Some(Judgement::fail(holder.subject, holder.tags, failure))
+    Some(Judgement::fail(source.subject, source.tags, failure))
 }

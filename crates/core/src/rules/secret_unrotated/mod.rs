@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::format_duration;
-use crate::facts::each_holder;
+use crate::facts::each_credential_source;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Secret;
@@ -44,9 +44,9 @@ impl Rule for SecretUnrotated {
     }
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_holder(w, |holder| {
+        each_credential_source(w, |source| {
             let own = |s: &&Secret| s.deleted_at.is_none() && s.primary_region.is_none();
-            Some(judge_secret(w, holder.secret.filter(own)?))
+            Some(judge_secret(w, source.secret.filter(own)?))
         })
     }
 }

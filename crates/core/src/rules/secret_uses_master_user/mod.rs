@@ -2,7 +2,9 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{Database, Holder, Leads, SECRET_READS, each_holder, in_use, leads};
+use crate::facts::{
+    CredentialSource, Database, Resolution, SECRET_READS, connections_in_use, each_credential_source, resolves_to,
+};
 use crate::model::connection::Connection;
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
@@ -32,26 +34,26 @@ impl Rule for SecretUsesMasterUser {
             Ok([]) => return vec![],
             Ok(databases) => databases,
         };
-        each_holder(w, |holder| judge_holder(holder, databases))
+        each_credential_source(w, |source| judge_source(source, databases))
     }
 }
 
-fn judge_holder<'a>(holder: &Holder<'a>, databases: &[Database<'a>]) -> Option<Judgement<'a>> {
+fn judge_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -> Option<Judgement<'a>> {
     let mut judged = false;
     let mut found: Vec<(String, &str, &str)> = vec![];
-    for held in &holder.values {
-        let shape = match &held.shape {
-            Err(e) => return Some(Judgement::unknown(holder.subject, holder.tags, e)),
+    for value in &source.values {
+        let shape = match &value.shape {
+            Err(e) => return Some(Judgement::unknown(source.subject, source.tags, e)),
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
-        for (_, connection) in in_use(holder, held, shape, databases) {
+        for (_, connection) in connections_in_use(source, value, shape, databases) {
             let (Some(user), Some((database, master))) = (&connection.user, master_of(connection, databases)) else {
                 continue;
             };
             judged = true;
             if user == master {
-                let told = holder.told(held, &format!("it logs in as {user}, the master user of {database}"));
+                let told = source.describe(value, &format!("it logs in as {user}, the master user of {database}"));
                 if !found.iter().any(|(known, ..)| *known == told) {
                     found.push((told, database, master));
                 }
@@ -62,20 +64,20 @@ fn judge_holder<'a>(holder: &Holder<'a>, databases: &[Database<'a>]) -> Option<J
         return None;
     }
     if found.is_empty() {
-        return Some(Judgement::pass(holder.subject));
+        return Some(Judgement::pass(source.subject));
     }
     let told: Vec<&str> = found.iter().map(|(told, ..)| told.as_str()).collect();
     let told = told.join("; ");
     let failure = Failure {
         severity: None,
-        message: match holder.secret {
+        message: match source.secret {
             Some(secret) => format!(
                 "the secret {} has more rights than an application needs: {told}",
                 secret.name
             ),
             None => format!(
                 "{} gets more rights than an application needs from Parameter Store: {told}",
-                holder.subject.id()
+                source.subject.id()
             ),
         },
         evidence: found
@@ -86,16 +88,16 @@ fn judge_holder<'a>(holder: &Holder<'a>, databases: &[Database<'a>]) -> Option<J
             .collect(),
         remedy: Remedy::manual(format!(
             "make a user for the application in the database, and {}",
-            holder.rewrite("with it")
+            source.rewrite("with it")
         )),
     };
-    Some(Judgement::fail(holder.subject, holder.tags, failure))
+    Some(Judgement::fail(source.subject, source.tags, failure))
 }
 
 /// The database that a connection leads to, with its master user.
 fn master_of<'d>(connection: &Connection, databases: &[Database<'d>]) -> Option<(&'d str, &'d str)> {
     let home = databases
         .iter()
-        .find(|d| leads(connection, std::slice::from_ref(d)) == Leads::Home)?;
+        .find(|d| resolves_to(connection, std::slice::from_ref(d)) == Resolution::OwnDatabase)?;
     Some((home.id, home.resource.master_user()?))
 }

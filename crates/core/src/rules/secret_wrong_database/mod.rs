@@ -4,7 +4,9 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{Database, Holder, Leads, SECRET_READS, connections, each_holder, leads};
+use crate::facts::{
+    CredentialSource, Database, Resolution, SECRET_READS, connections, each_credential_source, resolves_to,
+};
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::snapshot::ReadError;
@@ -38,39 +40,43 @@ impl Rule for SecretWrongDatabase {
             Ok([]) => return vec![],
             Ok(databases) => databases,
         };
-        each_holder(w, |holder| judge_holder(w, holder, databases))
+        each_credential_source(w, |source| judge_source(w, source, databases))
     }
 }
 
 /// One thing that leads elsewhere: what is told of it, the field, observed, expected.
 type Astray = (String, &'static str, String, String);
 
-fn judge_holder<'a>(w: &Workload<'a>, holder: &Holder<'a>, databases: &[Database<'a>]) -> Option<Judgement<'a>> {
-    let subject = holder.subject;
+fn judge_source<'a>(
+    w: &Workload<'a>,
+    source: &CredentialSource<'a>,
+    databases: &[Database<'a>],
+) -> Option<Judgement<'a>> {
+    let subject = source.subject;
     let mut judged = false;
     let mut astray: Vec<Astray> = vec![];
     let mut unclear = None;
-    for held in &holder.values {
-        let shape = match &held.shape {
-            Err(e) => return Some(Judgement::unknown(subject, holder.tags, e)),
+    for value in &source.values {
+        let shape = match &value.shape {
+            Err(e) => return Some(Judgement::unknown(subject, source.tags, e)),
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
-        for (_, connection) in connections(shape, held.key.as_deref(), holder.referenced) {
+        for (_, connection) in connections(shape, value.key.as_deref(), source.referenced) {
             if connection.hosts.is_empty() {
                 continue;
             }
             judged = true;
-            match leads(connection, databases) {
-                Leads::Home => {}
-                Leads::Astray(field, observed, expected) => {
-                    let told = holder.told(held, &format!("its {field} is {observed}, not {expected}"));
+            match resolves_to(connection, databases) {
+                Resolution::OwnDatabase => {}
+                Resolution::Elsewhere(field, observed, expected) => {
+                    let told = source.describe(value, &format!("its {field} is {observed}, not {expected}"));
                     let found = (told, field, observed, expected);
                     if !astray.contains(&found) {
                         astray.push(found);
                     }
                 }
-                Leads::Unclear(why) => unclear = Some(why),
+                Resolution::Unclear(why) => unclear = Some(why),
             }
         }
     }
@@ -78,7 +84,7 @@ fn judge_holder<'a>(w: &Workload<'a>, holder: &Holder<'a>, databases: &[Database
         return None;
     }
     if let ([], Some(why)) = (astray.as_slice(), unclear) {
-        let name = holder.name();
+        let name = source.name();
         let error = ReadError {
             service: "rds".into(),
             operation: "DescribeDBInstances".into(),
@@ -86,7 +92,7 @@ fn judge_holder<'a>(w: &Workload<'a>, holder: &Holder<'a>, databases: &[Database
             code: "NotComparable".into(),
             message: format!("where {name} leads is unknown: {why}"),
         };
-        return Some(Judgement::unknown(subject, holder.tags, &Arc::new(error)));
+        return Some(Judgement::unknown(subject, source.tags, &Arc::new(error)));
     }
     if astray.is_empty() {
         return Some(Judgement::pass(subject));
@@ -95,7 +101,7 @@ fn judge_holder<'a>(w: &Workload<'a>, holder: &Holder<'a>, databases: &[Database
     let told = told.join("; ");
     let failure = Failure {
         severity: None,
-        message: match holder.secret {
+        message: match source.secret {
             Some(secret) => format!(
                 "the secret {} does not lead to the database of {}: {told}",
                 secret.name, w.name
@@ -107,7 +113,7 @@ fn judge_holder<'a>(w: &Workload<'a>, holder: &Holder<'a>, databases: &[Database
             ),
         },
         evidence: astray.into_iter().map(|(_, f, o, e)| Evidence::new(f, o, e)).collect(),
-        remedy: Remedy::manual(holder.rewrite("with the right endpoint and database name")),
+        remedy: Remedy::manual(source.rewrite("with the right endpoint and database name")),
     };
-    Some(Judgement::fail(subject, holder.tags, failure))
+    Some(Judgement::fail(subject, source.tags, failure))
 }

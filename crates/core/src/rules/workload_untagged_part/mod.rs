@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::facts::{Leads, connections, holders, leads, references, resolve};
+use crate::facts::{Resolution, connections, credential_sources, references, resolve, resolves_to};
 use crate::model::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::snapshot::ReadError;
@@ -122,12 +122,12 @@ fn secrets<'a>(w: &Workload<'a>, parts: &mut Parts<'a>) {
 /// Instances and clusters without any workload that a secret of this one leads to, where it leads to none of its own.
 fn led_to<'a>(w: &Workload<'a>, parts: &mut Parts<'a>) {
     let Ok(databases) = w.databases() else { return };
-    for holder in holders(w).0.iter().filter(|h| h.referenced) {
-        for held in &holder.values {
+    for source in credential_sources(w).0.iter().filter(|h| h.referenced) {
+        for value in &source.values {
             // What can't be read here is told by the rules about secrets.
-            let Ok(Some(shape)) = held.shape else { continue };
-            for (_, connection) in connections(shape, held.key.as_deref(), true) {
-                if leads(connection, databases) == Leads::Home {
+            let Ok(Some(shape)) = value.shape else { continue };
+            for (_, connection) in connections(shape, value.key.as_deref(), true) {
+                if resolves_to(connection, databases) == Resolution::OwnDatabase {
                     continue;
                 }
                 for host in connection.hosts.iter().map(|h| h.host.as_str()) {

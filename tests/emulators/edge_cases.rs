@@ -1,14 +1,19 @@
-//! Corners that real accounts have.
+//! What real accounts hold and examples do not.
 
 use serde_json::json;
 
 use crate::on_both;
-use crate::stage::{Kind, Stage, list, text};
+use crate::test_env::{Kind, TestEnv, list, text};
 use crate::world::{PASSWORD, World, url};
 
-on_both!(corners, deleted_things, a_fleet_that_fails_together, json_parts);
+on_both!(
+    odd_tags_and_addresses,
+    deleted_things,
+    a_fleet_that_fails_together,
+    json_parts
+);
 
-fn corners(kind: Kind) {
+fn odd_tags_and_addresses(kind: Kind) {
     let mut world = World::new();
     world
         // A workload's name with a space, and one with a slash.
@@ -36,17 +41,17 @@ fn corners(kind: Kind) {
             "tags": {"holdfast:workload": "double"},
         }},
     }));
-    let mut stage = Stage::new(kind, &world);
-    let vpn = stage.id("security_groups", "vpn");
-    stage.configure(&format!(
+    let mut env = TestEnv::new(kind, &world);
+    let vpn = env.id("security_groups", "vpn");
+    env.configure(&format!(
         "workloads: {{blessed: {{allowed_ingress: {{security_groups: [{vpn}]}}}}}}\n"
     ));
-    stage.expect(&[
+    env.expect(&[
         "fail high blue shop rds-short-backup-retention spaced-db",
         "fail high team/shop rds-short-backup-retention slashed-db",
     ]);
-    assert_eq!(stage.audit(&["--workload", "blue shop"]).1, 1);
-    assert_eq!(stage.holdfast(&["audit", "--workload", "blank"]).code, 2);
+    assert_eq!(env.audit(&["--workload", "blue shop"]).1, 1);
+    assert_eq!(env.holdfast(&["audit", "--workload", "blank"]).code, 2);
 }
 
 fn deleted_things(kind: Kind) {
@@ -59,19 +64,19 @@ fn deleted_things(kind: Kind) {
             json!({"secret": {"string": url("binned"), "deletion_in_days": 7}}),
         );
     world.patch(json!({"db_instances": {"dropped-db": {"deletion_protection": false}}}));
-    let mut stage = Stage::new(kind, &world);
-    stage.call(
+    let mut env = TestEnv::new(kind, &world);
+    env.call(
         "ecs",
         "delete_service",
         json!({"cluster": "main", "service": "gone", "force": true}),
     );
-    stage.call(
+    env.call(
         "rds",
         "delete_db_instance",
         json!({"DBInstanceIdentifier": "dropped-db", "SkipFinalSnapshot": true}),
     );
-    let (report, code) = stage.audit(&[]);
-    let told = stage.told(&report);
+    let (report, code) = env.audit(&[]);
+    let told = env.told(&report);
     // A value that waits for its deletion can't be read: unknown, never pass or fail.
     assert!(
         told.iter().all(|t| t.starts_with("unknown") && t.contains(" binned ")),
@@ -90,8 +95,8 @@ fn a_fleet_that_fails_together(kind: Kind) {
             json!({"db": {"retention": retention, "public": i == 9}}),
         );
     }
-    let stage = Stage::new(kind, &world);
-    let plan = stage.plan();
+    let env = TestEnv::new(kind, &world);
+    let plan = env.plan();
     let acting: Vec<String> = list(&plan, "actions").iter().map(|a| text(&a["workload"])).collect();
     assert_eq!(acting, ["fleet9"], "{plan:#}");
     assert_eq!(list(&plan, "held").len(), 4);
@@ -113,8 +118,8 @@ fn json_parts(kind: Kind) {
         .stack("password", json!({"secret": parts("password"), "web": {"secrets": {"DATABASE_URL": "{{secret:password-url}}:password::"}}}))
         .stack("unused", json!({"web": {"secrets": {"DATABASE_URL": "{{secret:unused-good}}"}}, "secret": parts("unused")}));
     world.patch(json!({"secrets": {"unused-good": {"string": url("unused")}}}));
-    let stage = Stage::new(kind, &world);
-    stage.expect(&[
+    let env = TestEnv::new(kind, &world);
+    env.expect(&[
         "fail critical password secret-malformed-url password-url",
         "fail critical whole ecs-secret-reference-mismatch main/whole",
     ]);

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::chaos::{Made, assert_each_once, launch, seeded, until, watched};
 use crate::operator::{Operator, configure, is_open, modified, open};
-use crate::stage::{Gateway, Kind, Stage};
+use crate::test_env::{Gateway, Kind, TestEnv};
 use crate::world::World;
 
 const MESSAGES: usize = 10_000;
@@ -16,7 +16,7 @@ const STACKS: usize = 30;
 /// Resident, of a debug build; a release build takes less.
 const MEMORY_MB: u64 = 200;
 
-/// A sample of tests/events as it would be told of this stack.
+/// A sample of crates/core/tests/events as it would be told of this stack.
 fn sample(name: &str, stack: &str) -> String {
     let path = format!("{}/crates/core/tests/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).expect("a sample");
@@ -38,9 +38,9 @@ fn memory(operator: &Operator, field: &str) -> u64 {
         / 1024
 }
 
-fn left(stage: &mut Stage, queue: &str) -> usize {
+fn left(env: &mut TestEnv, queue: &str) -> usize {
     let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
-    let answer = stage.call(
+    let answer = env.call(
         "sqs",
         "get_queue_attributes",
         json!({"QueueUrl": queue, "AttributeNames": names}),
@@ -63,16 +63,16 @@ fn closings(gateway: &Gateway) -> Vec<Made> {
 
 #[test]
 fn ten_thousand_events() {
-    let mut random = seeded("storm");
+    let mut random = seeded("event_burst");
     let mut world = World::new();
     let name = |i: usize| format!("shop-{i:02}");
     for i in 0..STACKS {
         world.stack(&name(i), json!({}));
     }
     world.patch(json!({"queues": {"signals": {}}}));
-    let mut stage = Stage::new(Kind::Ministack, &world);
-    configure(&mut stage, "mode: enforce\nsafety: {max_failing_percent: 100}");
-    let queue = stage.id("queues", "signals");
+    let mut env = TestEnv::new(Kind::Ministack, &world);
+    configure(&mut env, "mode: enforce\nsafety: {max_failing_percent: 100}");
+    let queue = env.id("queues", "signals");
     // Of what is there, of what is not, of what is no one's business, and of other accounts.
     let mut bodies: Vec<String> = (0..DIFFERENT)
         .map(|i| match i % 5 {
@@ -93,16 +93,16 @@ fn ten_thousand_events() {
         .collect();
     random.shuffle(&mut bodies);
     let mut opened: Vec<String> = vec![];
-    let gateway = watched(&stage, &[]);
-    let operator = Operator::start_at(&gateway.endpoint, &stage, &[]);
+    let gateway = watched(&env, &[]);
+    let operator = Operator::start_at(&gateway.endpoint, &env, &[]);
     let before = memory(&operator, "VmRSS");
     let started = Instant::now();
     for (n, batch) in bodies.chunks(10).enumerate() {
         if [100, 400, 800].contains(&n) {
             let id = format!("{}-db", name(opened.len() * 10));
-            open(&mut stage, &id);
+            open(&mut env, &id);
             opened.push(id.clone());
-            stage.call(
+            env.call(
                 "sqs",
                 "send_message",
                 json!({"QueueUrl": queue, "MessageBody": modified(&id)}),
@@ -110,7 +110,7 @@ fn ten_thousand_events() {
         }
         let entry = |(i, body): (usize, &String)| json!({"Id": i.to_string(), "MessageBody": body});
         let entries: Vec<_> = batch.iter().enumerate().map(entry).collect();
-        stage.call(
+        env.call(
             "sqs",
             "send_message_batch",
             json!({"QueueUrl": queue, "Entries": entries}),
@@ -121,7 +121,7 @@ fn ten_thousand_events() {
     until(
         "an empty queue",
         Duration::from_secs(90),
-        || left(&mut stage, &queue) == 0,
+        || left(&mut env, &queue) == 0,
         || operator.logged(),
     );
     let drained = started.elapsed();
@@ -129,7 +129,7 @@ fn ten_thousand_events() {
         until(
             "closed",
             Duration::from_secs(20),
-            || !is_open(&mut stage, id),
+            || !is_open(&mut env, id),
             || operator.logged(),
         );
     }
@@ -166,25 +166,25 @@ fn events_are_not_held_up_by_sweeps() {
         world.stack(&format!("shop-{i:03}"), json!({}));
     }
     world.patch(json!({"queues": {"signals": {}}}));
-    let mut stage = Stage::new(Kind::Ministack, &world);
-    configure(&mut stage, "mode: enforce\nsafety: {max_actions_per_sweep: 100}");
-    let queue = stage.id("queues", "signals");
-    let text = std::fs::read_to_string(stage.dir.path().join("holdfast.yaml")).expect("a configuration");
+    let mut env = TestEnv::new(Kind::Ministack, &world);
+    configure(&mut env, "mode: enforce\nsafety: {max_actions_per_sweep: 100}");
+    let queue = env.id("queues", "signals");
+    let text = std::fs::read_to_string(env.dir.path().join("holdfast.yaml")).expect("a configuration");
     std::fs::write(
-        stage.dir.path().join("holdfast.yaml"),
+        env.dir.path().join("holdfast.yaml"),
         text.replace("interval: 1h", "interval: 1s, jitter: 0%"),
     )
     .expect("written");
-    let gateway = watched(&stage, &[]);
-    let operator = launch(&stage, &gateway.endpoint);
+    let gateway = watched(&env, &[]);
+    let operator = launch(&env, &gateway.endpoint);
     let ready = || operator.get("/readyz").0 == 200;
     until("ready", Duration::from_mins(1), ready, || operator.logged());
     let mut latencies: Vec<f64> = vec![];
     for round in 0..ROUNDS {
         let id = format!("shop-{:03}-db", round * 17);
-        open(&mut stage, &id);
+        open(&mut env, &id);
         let sent = jiff::Timestamp::now().as_nanosecond();
-        stage.call(
+        env.call(
             "sqs",
             "send_message",
             json!({"QueueUrl": queue, "MessageBody": modified(&id)}),

@@ -1,6 +1,6 @@
 """One emulator and one world for one test; takes a command a line on stdin and answers with a line of JSON.
 
-    stage.py ministack|moto
+    test_env.py ministack|moto
 
     {"lay_out": WORLD}                              → names to ids, as emulators/lay_out.py prints them
     {"call": [SCOPE, SERVICE, OPERATION, {...}]}    → the answer; operations as boto3 spells them; SCOPE null: the first
@@ -23,7 +23,7 @@ from world.scope import World, forget_aws_settings  # noqa: E402
 RESTLESS = {"LatestRestorableTime", "LastAccessedDate", "events", "ResponseMetadata"}
 
 
-class Stage:
+class TestEnv:
     def __init__(self, endpoint):
         self.endpoint = endpoint
         self.scopes = {}
@@ -89,11 +89,11 @@ def main():
     forget_aws_settings()
     with Emulator(sys.argv[1]) as emulator:
         print(json.dumps({"endpoint": emulator.endpoint}), flush=True)
-        stage = Stage(emulator.endpoint)
+        env = TestEnv(emulator.endpoint)
         for line in sys.stdin:
             ((command, argument),) = json.loads(line).items()
             try:
-                answer = still(getattr(stage, command)(argument))
+                answer = still(getattr(env, command)(argument))
             except Exception as error:
                 answer = {"error": f"{command}: {type(error).__name__}: {error}"}
             print(json.dumps(answer, default=str), flush=True)

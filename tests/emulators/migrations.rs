@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::lies::Lie;
 use crate::on_both;
 use crate::operator::{Operator, configure, send};
-use crate::stage::{CORE, Kind, Stage, list, text};
+use crate::quirks::Quirk;
+use crate::test_env::{CORE, Kind, TestEnv, list, text};
 use crate::world::{World, merge};
 
 on_both!(
@@ -24,11 +24,11 @@ on_both!(
 );
 
 /// What these cases are about, beside the core.
-fn staged(kind: Kind, world: &World) -> Stage {
-    let mut stage = Stage::new(kind, world);
+fn staged(kind: Kind, world: &World) -> TestEnv {
+    let mut env = TestEnv::new(kind, world);
     let rules = ["migration-failed", "migration-drift", "migration-missing"];
-    stage.about(&[CORE, &rules].concat());
-    stage
+    env.about(&[CORE, &rules].concat());
+    env
 }
 
 const FAILED: &str = "migration-failed";
@@ -61,11 +61,6 @@ fn runs(world: &mut World, name: &str, but: Value) {
     world.patch(json!({"tasks": {format!("{name}-run"): task}}));
 }
 
-fn told(stage: &Stage, report: &Value, rule: &str) -> Vec<String> {
-    let told = stage.told(report).into_iter();
-    told.filter(|line| line.split(' ').nth(3) == Some(rule)).collect()
-}
-
 fn fails(rule: &str, names: &[&str]) -> Vec<String> {
     let severity = if rule == FAILED { "critical" } else { "high" };
     names
@@ -80,23 +75,23 @@ fn a_run_that_ended(kind: Kind) {
     stack(&mut world, "shop", json!({}));
     stack(&mut world, "idle", json!({}));
     runs(&mut world, "shop", json!({}));
-    let mut stage = staged(kind, &world);
+    let mut env = staged(kind, &world);
     if kind == Kind::Moto {
         // There a task goes one state further each time it is described, and ends well.
-        assert!(Lie::ExitCodeZero.on(kind));
+        assert!(Quirk::ExitCodeZero.on(kind));
         for _ in 0..6 {
-            stage.expect(&[]);
+            env.expect(&[]);
         }
         return;
     }
-    stage.expect(&[]);
-    let task = stage.id("tasks", "shop-run");
-    stage.call(
+    env.expect(&[]);
+    let task = env.id("tasks", "shop-run");
+    env.call(
         "ecs",
         "stop_task",
         json!({"cluster": "main", "task": task, "reason": "by alice"}),
     );
-    let report = stage.expect(&["fail critical shop migration-failed shop-migrate:1"]);
+    let report = env.expect(&["fail critical shop migration-failed shop-migrate:1"]);
     let message = text(&report["findings"][0]["message"]);
     assert_eq!(
         message,
@@ -109,16 +104,16 @@ fn a_run_that_does_not_end(kind: Kind) {
     let mut world = World::new();
     stack(&mut world, "shop", json!({}));
     runs(&mut world, "shop", json!({}));
-    let mut stage = staged(kind, &world);
-    stage.configure("migrations: {timeout: 1s}\n");
+    let mut env = staged(kind, &world);
+    env.configure("migrations: {timeout: 1s}\n");
     std::thread::park_timeout(Duration::from_millis(2_500));
-    let (report, _) = stage.audit(&[]);
-    let expected = if Lie::TasksWithoutTime.on(kind) {
+    let (report, _) = env.audit(&[]);
+    let expected = if Quirk::TasksWithoutTime.on(kind) {
         vec![]
     } else {
         fails(FAILED, &["shop"])
     };
-    assert_eq!(told(&stage, &report, FAILED), expected);
+    assert_eq!(env.told_by(&report, FAILED), expected);
 }
 
 /// On the wire, since both answer 0 whatever happened.
@@ -130,8 +125,8 @@ fn exit_codes(kind: Kind) {
         json!({"containers": {"shipper": {"essential": false}}}),
     );
     runs(&mut world, "shop", json!({}));
-    let stage = staged(kind, &world);
-    assert!(Lie::ExitCodeZero.on(kind));
+    let env = staged(kind, &world);
+    assert!(Quirk::ExitCodeZero.on(kind));
     let at = |path: &str, value: Value| format!("ecs:DescribeTasks:tasks.*.{path}={value}");
     let containers = |migrate: Value, shipper: Value| {
         at(
@@ -152,8 +147,8 @@ fn exit_codes(kind: Kind) {
     };
     let message = |more: Vec<String>| {
         let options: Vec<&str> = more.iter().flat_map(|r| ["--rewrite", r]).collect();
-        let gateway = stage.gateway(&options);
-        let (report, _) = stage.audit_at(&gateway.endpoint, &[]);
+        let gateway = env.gateway(&options);
+        let (report, _) = env.audit_at(&gateway.endpoint, &[]);
         let found = list(&report, "findings").iter().find(|f| f["rule"] == FAILED);
         found.map(|f| text(&f["message"])).unwrap_or_default()
     };
@@ -209,10 +204,10 @@ fn drift(kind: Kind) {
         "stray": [migration("stray", json!({"tags": {"holdfast:workload": null}, "containers": {"migrate": {"secrets": null}}}))],
         "job": [migration("same", json!({"tags": {"holdfast:role": "job"}, "containers": {"migrate": {"image": "x:1", "secrets": null}}}))],
     }}));
-    let mut stage = staged(kind, &world);
-    stage.configure("safety: {max_failing_percent: 100}\n");
+    let mut env = staged(kind, &world);
+    env.configure("safety: {max_failing_percent: 100}\n");
     let faulty = fails(DRIFT, &["digest", "image", "none", "previous", "secret"]);
-    let report = stage.expect(&faulty.iter().map(String::as_str).collect::<Vec<_>>());
+    let report = env.expect(&faulty.iter().map(String::as_str).collect::<Vec<_>>());
     let of = |w: &str| list(&report, "findings").iter().find(|f| f["workload"] == w).unwrap();
     assert!(text(&of("image")["message"]).contains("has another image than main/image"));
     assert!(text(&of("secret")["message"]).contains("has another database secret than main/secret"));
@@ -232,14 +227,14 @@ fn networks(kind: Kind) {
     runs(&mut world, "same", json!({}));
     runs(&mut world, "apart", json!({"subnets": ["other"]}));
     runs(&mut world, "foreign", json!({"security_groups": ["other"]}));
-    let mut stage = staged(kind, &world);
-    stage.configure("safety: {max_failing_percent: 100}\n");
-    if Lie::TasksWithoutInterfaces.on(kind) {
-        stage.expect(&[]);
+    let mut env = staged(kind, &world);
+    env.configure("safety: {max_failing_percent: 100}\n");
+    if Quirk::TasksWithoutInterfaces.on(kind) {
+        env.expect(&[]);
         return;
     }
     let faulty = fails(DRIFT, &["apart", "foreign"]);
-    let report = stage.expect(&faulty.iter().map(String::as_str).collect::<Vec<_>>());
+    let report = env.expect(&faulty.iter().map(String::as_str).collect::<Vec<_>>());
     let said = |w: &str| text(&list(&report, "findings").iter().find(|f| f["workload"] == w).unwrap()["message"]);
     assert!(said("apart").contains("has another subnets than"), "{}", said("apart"));
     assert!(
@@ -248,11 +243,11 @@ fn networks(kind: Kind) {
         said("foreign")
     );
     // Whose interfaces can't be read, their groups can't be compared.
-    let gateway = stage.gateway(&["--deny", "ec2:DescribeNetworkInterfaces"]);
-    let (report, _) = stage.audit_at(&gateway.endpoint, &[]);
+    let gateway = env.gateway(&["--deny", "ec2:DescribeNetworkInterfaces"]);
+    let (report, _) = env.audit_at(&gateway.endpoint, &[]);
     let mut expected = fails(DRIFT, &["apart"]);
     expected.extend(["foreign", "same"].map(|w| format!("unknown high {w} {DRIFT} {w}-migrate:1")));
-    assert_eq!(told(&stage, &report, DRIFT), expected);
+    assert_eq!(env.told_by(&report, DRIFT), expected);
 }
 
 /// The newest revision that is not deregistered counts.
@@ -266,14 +261,14 @@ fn newest_revisions(kind: Kind) {
         .chain([old])
         .collect::<Vec<_>>();
     world.patch(json!({"task_definitions": {"shop-migrate": revisions}}));
-    let mut stage = staged(kind, &world);
-    stage.expect(&["fail high shop migration-drift shop-migrate:10"]);
-    stage.call(
+    let mut env = staged(kind, &world);
+    env.expect(&["fail high shop migration-drift shop-migrate:10"]);
+    env.call(
         "ecs",
         "deregister_task_definition",
         json!({"taskDefinition": "shop-migrate:10"}),
     );
-    stage.expect(&[]);
+    env.expect(&[]);
 }
 
 fn missing(kind: Kind) {
@@ -281,17 +276,17 @@ fn missing(kind: Kind) {
     stack(&mut world, "has", json!({}));
     stack(&mut world, "retired", json!({}));
     world.stack("lacks", json!({})).stack("free", json!({}));
-    let mut stage = staged(kind, &world);
-    stage.call(
+    let mut env = staged(kind, &world);
+    env.call(
         "ecs",
         "deregister_task_definition",
         json!({"taskDefinition": "retired-migrate:1"}),
     );
-    stage.expect(&[]);
-    stage.configure(
+    env.expect(&[]);
+    env.configure(
         "defaults: {migrations: required}\nworkloads: {free: {migrations: none}}\nsafety: {max_failing_percent: 100}\n",
     );
-    stage.expect(&[
+    env.expect(&[
         "fail medium lacks migration-missing lacks",
         "fail medium retired migration-missing retired",
     ]);
@@ -302,9 +297,9 @@ fn families_that_cannot_be_listed(kind: Kind) {
     let mut world = World::new();
     stack(&mut world, "shop", json!({}));
     world.stack("plain", json!({}));
-    let mut stage = staged(kind, &world);
-    let gateway = stage.gateway(&["--deny", "tagging:GetResources"]);
-    let (report, code) = stage.audit_at(&gateway.endpoint, &[]);
+    let mut env = staged(kind, &world);
+    let gateway = env.gateway(&["--deny", "tagging:GetResources"]);
+    let (report, code) = env.audit_at(&gateway.endpoint, &[]);
     let unknown = |workloads: &[&str], rules: &[(&str, &str)]| -> Vec<String> {
         let mut lines: Vec<String> = workloads
             .iter()
@@ -318,12 +313,12 @@ fn families_that_cannot_be_listed(kind: Kind) {
         lines
     };
     let both = [("critical", FAILED), ("high", DRIFT)];
-    assert_eq!((stage.told(&report), code), (unknown(&["plain", "shop"], &both), 3));
+    assert_eq!((env.told(&report), code), (unknown(&["plain", "shop"], &both), 3));
     assert!(text(&report["findings"][0]["message"]).contains("IAM action tag:GetResources"));
-    stage.configure("workloads: {shop: {migrations: required}}\nrules: {migration-failed: {enabled: false}, migration-drift: {enabled: false}}\n");
-    let (report, code) = stage.audit_at(&gateway.endpoint, &[]);
+    env.configure("workloads: {shop: {migrations: required}}\nrules: {migration-failed: {enabled: false}, migration-drift: {enabled: false}}\n");
+    let (report, code) = env.audit_at(&gateway.endpoint, &[]);
     assert_eq!(
-        (stage.told(&report), code),
+        (env.told(&report), code),
         (unknown(&["shop"], &[("medium", "migration-missing")]), 3)
     );
 }
@@ -332,16 +327,16 @@ fn runs_that_cannot_be_read(kind: Kind) {
     let mut world = World::new();
     stack(&mut world, "shop", json!({}));
     runs(&mut world, "shop", json!({}));
-    let stage = staged(kind, &world);
+    let env = staged(kind, &world);
     for call in ["ecs:ListTasks", "ecs:DescribeTasks"] {
-        let gateway = stage.gateway(&["--deny", call]);
-        let (report, code) = stage.audit_at(&gateway.endpoint, &[]);
+        let gateway = env.gateway(&["--deny", call]);
+        let (report, code) = env.audit_at(&gateway.endpoint, &[]);
         let expected = [
             "unknown critical shop migration-failed shop-migrate:1",
             "unknown high shop migration-drift shop-migrate:1",
         ];
         assert_eq!(
-            (stage.told(&report), code),
+            (env.told(&report), code),
             (expected.map(str::to_owned).to_vec(), 3),
             "{call}"
         );
@@ -371,26 +366,26 @@ fn an_event_leads_to_its_family(kind: Kind) {
     runs(&mut world, "shop", json!({}));
     world.patch(json!({"queues": {"signals": {}}}));
     world.patch(json!({"vpcs": {"main": {"subnets": {"other": {"cidr": "10.0.9.0/24", "az": "a"}}}}}));
-    let mut stage = staged(kind, &world);
-    configure(&mut stage, "");
-    let operator = Operator::start(&stage, &[]);
+    let mut env = staged(kind, &world);
+    configure(&mut env, "");
+    let operator = Operator::start(&env, &[]);
     let open = |rule: &str| operator.metric("holdfast_findings", &[&format!("rule=\"{rule}\""), "verdict=\"fail\""]);
     assert!(open(FAILED) < 1.0 && open(DRIFT) < 1.0);
-    // The one shows no failure, the other no network: see `Lie::ExitCodeZero` and `Lie::TasksWithoutInterfaces`.
+    // The one shows no failure, the other no network: see `Quirk::ExitCodeZero` and `Quirk::TasksWithoutInterfaces`.
     if kind == Kind::Ministack {
-        let task = stage.id("tasks", "shop-run");
-        stage.call(
+        let task = env.id("tasks", "shop-run");
+        env.call(
             "ecs",
             "stop_task",
             json!({"cluster": "main", "task": task, "reason": "by alice"}),
         );
-        send(&mut stage, &stopped("shop-migrate"));
+        send(&mut env, &stopped("shop-migrate"));
         operator.until("the failed migration", || open(FAILED) >= 1.0);
     } else {
-        let network = json!({"awsvpcConfiguration": {"subnets": [stage.id("subnets", "other")], "securityGroups": []}});
+        let network = json!({"awsvpcConfiguration": {"subnets": [env.id("subnets", "other")], "securityGroups": []}});
         let run = json!({"cluster": "main", "taskDefinition": "shop-migrate:1", "launchType": "FARGATE", "networkConfiguration": network});
-        stage.call("ecs", "run_task", run);
-        send(&mut stage, &stopped("shop-migrate"));
+        env.call("ecs", "run_task", run);
+        send(&mut env, &stopped("shop-migrate"));
         operator.until("the drift", || open(DRIFT) >= 1.0);
     }
     // A family that was not there at the sweep.
@@ -398,13 +393,13 @@ fn an_event_leads_to_its_family(kind: Kind) {
     let container = json!({"name": "migrate", "image": "example.com/web:0.1", "memory": 128, "secrets": []});
     let family = json!({"family": "shop-late", "containerDefinitions": [container], "tags": tags});
     let before = open(DRIFT);
-    stage.call("ecs", "register_task_definition", family);
-    send(&mut stage, &stopped("shop-late"));
+    env.call("ecs", "register_task_definition", family);
+    send(&mut env, &stopped("shop-late"));
     operator.until("the other family's drift", || open(DRIFT) > before);
     // One that is nobody's changes nothing.
     let handled = || operator.metric("holdfast_reconcile_total", &["result=\"ok\""]);
     let (before, findings) = (handled(), open(DRIFT));
-    send(&mut stage, &stopped("nightly"));
+    send(&mut env, &stopped("nightly"));
     operator.until("that too", || handled() > before);
     assert!((open(DRIFT) - findings).abs() < f64::EPSILON);
     assert_eq!(operator.stop(), 0);

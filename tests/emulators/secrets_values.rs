@@ -1,13 +1,17 @@
-//! The rules about what is inside of a database secret.
+//! What is inside of a database secret: `secret-malformed-url`, `secret-wrong-database`, `secret-uses-master-user`,
+//! `secret-no-tls`.
 
 use serde_json::json;
 
-use crate::lies::Lie;
 use crate::on_both;
-use crate::stage::{Kind, Stage, list};
-use crate::world::{World, url};
+use crate::quirks::Quirk;
+use crate::test_env::{Kind, TestEnv, list, said};
+use crate::world::{World, tags, url, url_as};
 
-on_both!(malformed, wrong_database, untagged_secret, other_secrets);
+on_both!(malformed, wrong_database, untagged_secret, other_secrets, users_and_tls);
+
+const MASTER: &str = "secret-uses-master-user";
+const TLS: &str = "secret-no-tls";
 
 fn malformed(kind: Kind) {
     let at = |w: &str| format!("@{{{{endpoint:{w}-db}}}}:{{{{port:{w}-db}}}}");
@@ -38,7 +42,7 @@ fn malformed(kind: Kind) {
             json!({"secret": {"json": {"url": url("json"), "note": "hello", "n": 5}},
                    "web": {"secrets": {"DATABASE_URL": "{{secret:json-url}}:url::"}}}),
         );
-    let stage = Stage::new(kind, &world);
+    let env = TestEnv::new(kind, &world);
     let faulty = [
         "twice", "slash", "hash", "at", "nodb", "mysql", "newline", "quoted", "prose", "badport", "inkey",
     ];
@@ -46,7 +50,7 @@ fn malformed(kind: Kind) {
         .iter()
         .map(|w| format!("fail critical {w} secret-malformed-url {w}-url"))
         .collect();
-    let report = stage.expect(&expected.iter().map(String::as_str).collect::<Vec<_>>());
+    let report = env.expect(&expected.iter().map(String::as_str).collect::<Vec<_>>());
     let said = |w: &str| {
         let found = list(&report, "findings")
             .iter()
@@ -95,17 +99,17 @@ fn wrong_database(kind: Kind) {
             "upper",
             json!({"secret": "postgres://app:pw12345678@{{endpoint:upper-db}}:{{port:upper-db}}/app"}),
         );
-    let stage = Stage::new(kind, &world);
+    let env = TestEnv::new(kind, &world);
     let mut expected = vec![
         "fail critical elsewhere secret-wrong-database elsewhere-url",
         "fail critical lastyear secret-wrong-database lastyear-url",
         "fail critical offport secret-wrong-database offport-url",
         "fail critical neighbour secret-wrong-database neighbour-url",
     ];
-    if Lie::OneEndpointForAll.on(kind) {
+    if Quirk::OneEndpointForAll.on(kind) {
         expected.pop();
     }
-    let report = stage.expect(&expected);
+    let report = env.expect(&expected);
     let found = list(&report, "findings")
         .iter()
         .find(|f| f["workload"] == "elsewhere")
@@ -125,8 +129,8 @@ fn untagged_secret(kind: Kind) {
         "loose": {"string": "postgres://app:pw12345678@{{endpoint:shop-db}}:{{port:shop-db}}:5432/app"},
         "unrelated": {"string": "postgres://nobody@"},
     }}));
-    let stage = Stage::new(kind, &world);
-    stage.expect(&["fail critical shop secret-malformed-url loose"]);
+    let env = TestEnv::new(kind, &world);
+    env.expect(&["fail critical shop secret-malformed-url loose"]);
 }
 
 /// A tagged secret that is no connection is nobody's business, unless a container takes it for one.
@@ -139,6 +143,48 @@ fn other_secrets(kind: Kind) {
         "shop-settings": {"json": {"theme": "dark", "level": 3}, "tags": tags},
         "shop-webhook": {"string": "https://user:pw@hooks.example.com/x", "tags": tags},
     }}));
-    let stage = Stage::new(kind, &world);
-    stage.expect(&[]);
+    let env = TestEnv::new(kind, &world);
+    env.expect(&[]);
+}
+
+fn users_and_tls(kind: Kind) {
+    let both = |w: &str| json!({"json": {"url": url(w), "admin": url_as("postgres", w, "")}});
+    let mut world = World::new();
+    world
+        .stack("master", json!({"secret": url_as("postgres", "master", "?sslmode=require")}))
+        .stack("bare", json!({"secret": url_as("app", "bare", "")}))
+        .stack("prefers", json!({"secret": url_as("app", "prefers", "?sslmode=prefer")}))
+        .stack(
+            "words",
+            json!({"secret": "host={{endpoint:words-db}} port={{port:words-db}} dbname=app user=postgres password=pw123456"}),
+        )
+        .stack("admin", json!({"secret": both("admin"), "web": {"secrets": {"DATABASE_URL": "{{secret:admin-url}}:admin::"}}}))
+        // What must stay unmentioned: another key is used, the database is someone else's, the value is broken.
+        .stack("keyed", json!({"secret": both("keyed"), "web": {"secrets": {"DATABASE_URL": "{{secret:keyed-url}}:url::"}}}))
+        .stack("verified", json!({"secret": url_as("app", "verified", "?sslmode=verify-full")}))
+        .stack("broken", json!({"secret": "postgres://postgres:pw12345678@{{endpoint:broken-db}}:{{port:broken-db}}:5432/app"}))
+        .stack("twin", json!({}))
+        // Nobody refers to the second secret yet; it leads to the database all the same.
+        .stack("spare", json!({}));
+    world.patch(json!({"secrets": {
+        "spare-admin": {"string": url_as("postgres", "spare", "?sslmode=require"), "tags": tags("spare")},
+        "spare-elsewhere": {"string": "postgres://postgres:pw12345678@db.example.com/app", "tags": tags("spare")},
+        "spare-api": {"string": "sk-0123456789abcdef", "tags": tags("spare")},
+    }}));
+    let mut env = TestEnv::new(kind, &world);
+    env.about(&[MASTER, TLS]);
+    let report = env.expect(&[
+        "fail low admin secret-no-tls admin-url",
+        "fail low bare secret-no-tls bare-url",
+        "fail low prefers secret-no-tls prefers-url",
+        "fail low words secret-no-tls words-url",
+        "fail medium admin secret-uses-master-user admin-url",
+        "fail medium master secret-uses-master-user master-url",
+        "fail medium spare secret-uses-master-user spare-admin",
+        "fail medium words secret-uses-master-user words-url",
+    ]);
+    let message = said(&report, "master", "/message");
+    assert!(message.contains("postgres, the master user of master-db"), "{message}");
+    assert_eq!(said(&report, "bare", "/evidence/0/observed"), "no sslmode");
+    assert_eq!(env.plan()["actions"], json!([]));
 }

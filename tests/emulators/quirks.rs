@@ -1,10 +1,10 @@
 //! Where an emulator does not do what AWS does. A test that expects less on one of them says why by these names.
 
-use crate::stage::Kind;
+use crate::test_env::Kind;
 
 /// Rows of EMULATORS.md, and what `lay_out.py` says they lose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lie {
+pub enum Quirk {
     /// "ECS service reaches steady state, tasks start": never on moto.
     EcsNeverSteady,
     /// "RDS endpoint": every instance of ministack is `localhost:5432`.
@@ -39,7 +39,7 @@ pub enum Lie {
     TransactionsMix,
 }
 
-impl Lie {
+impl Quirk {
     /// Whether `kind` tells it.
     pub fn on(self, kind: Kind) -> bool {
         match self {

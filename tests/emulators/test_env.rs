@@ -22,7 +22,7 @@ pub enum Kind {
 }
 
 /// One emulator with a world.
-pub struct Stage {
+pub struct TestEnv {
     pub kind: Kind,
     pub endpoint: String,
     /// Name → id of everything laid out, by scope.
@@ -68,7 +68,7 @@ pub fn python() -> PathBuf {
     python
 }
 
-/// The rules that most cases are about; the rest of the catalogue has files of its own, `catalogue_*.rs`.
+/// The rules that most cases are about; those of the rest are named by the family of rules: `rds_*`, `secrets_*`, `ecs_*`.
 pub const CORE: &[&str] = &[
     "rds-public-access",
     "rds-open-ingress",
@@ -82,7 +82,23 @@ pub const CORE: &[&str] = &[
     "waiver-invalid",
 ];
 
-impl Stage {
+/// Those about databases that are on by default and not in [`CORE`]: a case about one names every one that speaks, so
+/// that another which speaks out of turn fails it too.
+pub const DATABASES: &[&str] = &[
+    "rds-public-subnet",
+    "rds-unreachable-from-service",
+    "rds-stale-restore-point",
+    "rds-unencrypted-storage",
+    "rds-deletion-unprotected",
+    "rds-storage-ceiling",
+    "rds-unenforced-tls",
+    "rds-no-minor-upgrades",
+    "rds-expiring-certificate",
+    "rds-unavailable",
+    "rds-abandoned",
+];
+
+impl TestEnv {
     /// Starts an emulator and lays `world` out on it.
     pub fn new(kind: Kind, world: &World) -> Self {
         let name = match kind {
@@ -90,16 +106,16 @@ impl Stage {
             Kind::Moto => "moto",
         };
         let mut child = Command::new(python())
-            .arg(root().join("tests/emulators/stage.py"))
+            .arg(root().join("tests/emulators/test_env.py"))
             .arg(name)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("stage.py starts");
+            .expect("test_env.py starts");
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().expect("stdout"));
         let dir = tempfile::tempdir().expect("a directory");
-        let mut stage = Self {
+        let mut env = Self {
             kind,
             endpoint: String::new(),
             made: Value::Null,
@@ -110,14 +126,14 @@ impl Stage {
             stdin,
             stdout,
         };
-        let hello = stage.line();
+        let hello = env.line();
         hello["endpoint"]
             .as_str()
             .expect("an endpoint")
-            .clone_into(&mut stage.endpoint);
-        stage.made = stage.ask(&json!({"lay_out": world.declared()}));
-        stage.about(CORE);
-        stage
+            .clone_into(&mut env.endpoint);
+        env.made = env.ask(&json!({"lay_out": world.declared()}));
+        env.about(CORE);
+        env
     }
 
     /// Judges by these rules alone from now on, those that are off by default included.
@@ -128,18 +144,21 @@ impl Stage {
 
     /// Judges by every rule that is on by default.
     pub fn about_all(&mut self) {
-        let on = holdfast_core::rules::REGISTRY.iter().map(|r| r.meta()).filter(|m| m.enabled);
+        let on = holdfast_core::rules::REGISTRY
+            .iter()
+            .map(|r| r.meta())
+            .filter(|m| m.enabled);
         self.about(&on.map(|m| m.id).collect::<Vec<_>>());
     }
 
     fn line(&mut self) -> Value {
         let mut line = String::new();
-        self.stdout.read_line(&mut line).expect("stage.py answers");
-        serde_json::from_str(&line).unwrap_or_else(|e| panic!("stage.py ended or said {line:?}: {e}"))
+        self.stdout.read_line(&mut line).expect("test_env.py answers");
+        serde_json::from_str(&line).unwrap_or_else(|e| panic!("test_env.py ended or said {line:?}: {e}"))
     }
 
     fn ask(&mut self, command: &Value) -> Value {
-        writeln!(self.stdin.as_mut().expect("stdin"), "{command}").expect("stage.py listens");
+        writeln!(self.stdin.as_mut().expect("stdin"), "{command}").expect("test_env.py listens");
         let answer = self.line();
         assert!(answer.get("error").is_none(), "{}", answer["error"]);
         answer
@@ -226,6 +245,12 @@ impl Stage {
         lines
     }
 
+    /// Those lines that are about one rule.
+    pub fn told_by(&self, report: &Value, rule: &str) -> Vec<String> {
+        let told = self.told(report).into_iter();
+        told.filter(|line| line.split(' ').nth(3) == Some(rule)).collect()
+    }
+
     fn finding(&self, f: &Value) -> String {
         let id = text(&f["resource"]["id"]);
         let id = self.group_names().get(&id).cloned().unwrap_or(id);
@@ -274,6 +299,12 @@ impl Stage {
         let answer = self.holdfast(&["plan", "--format", "json"]);
         assert_eq!(answer.code, 0, "{}{}", answer.stdout, answer.stderr);
         serde_json::from_str(&answer.stdout).expect("JSON")
+    }
+
+    /// `apply --yes`, which must succeed.
+    pub fn apply(&self) {
+        let answer = self.holdfast(&["apply", "--yes"]);
+        assert_eq!(answer.code, 0, "{answer:?}");
     }
 
     /// Starts a gateway.
@@ -334,7 +365,7 @@ impl Gateway {
     }
 }
 
-impl Drop for Stage {
+impl Drop for TestEnv {
     fn drop(&mut self) {
         // The end of its input ends it, and the emulator with it.
         drop(self.stdin.take());
@@ -399,6 +430,29 @@ pub fn run(mut command: Command) -> Answer {
 /// A list in a report or plan.
 pub fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value[key].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The workloads for which a plan acts.
+pub fn acting(plan: &Value) -> Vec<String> {
+    list(plan, "actions").iter().map(|a| text(&a["workload"])).collect()
+}
+
+/// Why a plan holds what it would do for a workload.
+pub fn reason(plan: &Value, workload: &str) -> String {
+    let held = list(plan, "held").iter().find(|h| h["workload"] == workload);
+    text(&held.unwrap_or_else(|| panic!("{workload} is not held: {plan:#}"))["reason"])
+}
+
+/// `path` of the only finding about `workload`.
+pub fn said(report: &Value, workload: &str, path: &str) -> String {
+    let found: Vec<&Value> = list(report, "findings")
+        .iter()
+        .filter(|f| f["workload"] == workload)
+        .collect();
+    let [finding] = found.as_slice() else {
+        panic!("{workload}: {found:#?}")
+    };
+    text(finding.pointer(path).unwrap_or_else(|| panic!("{path}: {finding:#}")))
 }
 
 /// An instant so many hours from now, as AWS writes it.

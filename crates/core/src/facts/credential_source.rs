@@ -1,0 +1,93 @@
+//! What a workload's database connections come from.
+
+use std::collections::BTreeSet;
+
+use crate::model::connection::SecretShape;
+use crate::model::resources::{Secret, SecretVariable, Service};
+use crate::model::snapshot::Seen;
+use crate::model::subject::Subject;
+use crate::model::tags::Tags;
+use crate::model::value_from::ValueFrom;
+
+/// One database variable of a running container that is filled from a secret.
+#[derive(Debug, Clone)]
+pub struct Reference<'a> {
+    /// The service.
+    pub service: &'a Service,
+    /// The container's name.
+    pub container: &'a str,
+    /// The variable.
+    pub variable: &'a SecretVariable,
+    /// The reference, taken apart.
+    pub target: ValueFrom<'a>,
+}
+
+/// A secret, or the parameters of one service. Findings know no kind for a parameter, so the service stands for it.
+pub struct CredentialSource<'a> {
+    /// The secret, or the service.
+    pub subject: Subject<'a>,
+    /// Its tags.
+    pub tags: &'a Tags,
+    /// The secret; absent for parameters.
+    pub secret: Option<&'a Secret>,
+    /// Whether a database variable of a running container refers to it.
+    pub referenced: bool,
+    /// What is used of it.
+    pub values: Vec<CredentialValue<'a>>,
+}
+
+/// One value, as it is used.
+pub struct CredentialValue<'a> {
+    /// Name of the secret or parameter.
+    pub name: &'a str,
+    /// The key that is used of a JSON value.
+    pub key: Option<String>,
+    /// Facts about it; absent: it is not there, of which `ecs-secret-reference-mismatch` speaks.
+    pub shape: Seen<Option<&'a SecretShape>>,
+}
+
+impl CredentialSource<'_> {
+    /// For messages: the secret's name, or the names of the parameters.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let names: BTreeSet<&str> = self.values.iter().map(|v| v.name).collect();
+        match self.secret {
+            Some(secret) => secret.name.clone(),
+            None => names.into_iter().collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    /// What a finding says of one value: of a secret just that, of parameters with the parameter's name before it.
+    #[must_use]
+    pub fn describe(&self, value: &CredentialValue<'_>, what: &str) -> String {
+        match self.secret {
+            Some(_) => what.to_owned(),
+            None => format!("{}: {what}", value.name),
+        }
+    }
+
+    /// AWS's name for the field that holds a value.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        match self.secret {
+            Some(_) => "SecretString",
+            None => "Parameter.Value",
+        }
+    }
+
+    /// How a person updates the value.
+    #[must_use]
+    pub fn rewrite(&self, how: &str) -> String {
+        match self.secret {
+            Some(secret) => format!(
+                "write the value of {} anew {how}, then restart the services that use it",
+                secret.name
+            ),
+            None => format!(
+                "write {} anew {how} (aws ssm put-parameter --overwrite), then restart {}",
+                self.name(),
+                self.subject.id()
+            ),
+        }
+    }
+}
