@@ -14,23 +14,23 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use holdfast_operator::execute::Patience;
-use holdfast_operator::clock::{Clock, SystemClock};
-use holdfast_operator::ports::{Cloud, Write};
-use holdfast_operator::focus::Focus;
-use holdfast_core::config::Config;
-use holdfast_operator::controller::{Operator, Parts, Queues, Witnesses};
-use holdfast_operator::ports::NoSwitch;
-use holdfast_operator::queue::Priority;
-use holdfast_operator::lease::Tenure;
 use holdfast::ledger_sqlite::SqliteLedger;
+use holdfast_core::config::Config;
 use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_core::model::policy::Mode;
 use holdfast_core::model::remediation::Action;
 use holdfast_core::model::resources::Service;
 use holdfast_core::model::snapshot::{Seen, Snapshot};
-use holdfast_operator::published::State;
+use holdfast_operator::clock::{Clock, SystemClock};
+use holdfast_operator::controller::{ChangeActors, Dependencies, Operator, Queues};
+use holdfast_operator::execute::Timeouts;
+use holdfast_operator::focus::Focus;
+use holdfast_operator::lease::LeaseCoordinator;
 use holdfast_operator::metrics::Metrics;
+use holdfast_operator::ports::NoSwitch;
+use holdfast_operator::ports::{Cloud, Write};
+use holdfast_operator::published::State;
+use holdfast_operator::queue::Priority;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -70,7 +70,7 @@ impl Cloud for Memory {
         *self.sweeps.lock().expect("whole") += 1;
         self.read(now)
     }
-    async fn look_again(&self, _: &Snapshot, _: &Focus, _: bool, now: Timestamp) -> Snapshot {
+    async fn refresh(&self, _: &Snapshot, _: &Focus, _: bool, now: Timestamp) -> Snapshot {
         self.read(now)
     }
     async fn service(&self, _: &str, _: &str) -> Seen<Option<Service>> {
@@ -122,7 +122,7 @@ async fn measure(workloads: usize, events: usize) {
     let queues = Queues::new(1, &metrics);
     let directory = tempfile::tempdir().expect("a directory");
     let ledger = SqliteLedger::open(&directory.path().join("bench.db"), clock.now()).await;
-    let operator = Arc::new(Operator::new(Parts {
+    let operator = Arc::new(Operator::new(Dependencies {
         config: Arc::new(config),
         mode: Mode::Enforce,
         clock,
@@ -132,11 +132,11 @@ async fn measure(workloads: usize, events: usize) {
         queues: queues.clone(),
         pause: Arc::new(NoSwitch),
         ledger: Arc::new(ledger.expect("a ledger")),
-        tenure: Tenure::alone(vec![scope.clone()]),
+        tenure: LeaseCoordinator::alone(vec![scope.clone()]),
         replica: "bench".into(),
         notifier: None,
-        witnesses: Arc::new(Witnesses::default()),
-        patience: Patience::default(),
+        witnesses: Arc::new(ChangeActors::default()),
+        patience: Timeouts::default(),
     }));
     let cancel = CancellationToken::new();
     let running = tokio::spawn(operator.run(cancel.clone(), Duration::from_secs(5)));

@@ -17,7 +17,7 @@ use holdfast_core::config::parse_duration;
 use holdfast_core::plan::{Plan, PlannedAction};
 use holdfast_operator::attempt::Attempt;
 use holdfast_operator::clock::passed;
-use holdfast_operator::execute::{Actor, Ended, Patience, Unguarded};
+use holdfast_operator::execute::{Executor, Outcome, SoleActor, Timeouts};
 use holdfast_operator::ports::{Ledger, LedgerError};
 
 /// A process that works at a correction writes it down several times a minute; one that was silent for so long is gone.
@@ -75,14 +75,14 @@ pub(super) async fn run(session: &Session, args: &ApplyArgs, given: Option<Plan>
     let doer = Doer {
         session,
         ledger: ledger.as_ref(),
-        patience: Patience {
-            settle: args.wait,
-            ..Patience::default()
+        patience: Timeouts {
+            stabilize: args.wait,
+            ..Timeouts::default()
         },
     };
     doer.finish(&swept, &args.selection).await?;
     let outcomes = carry_out(&doer, &swept, &plan).await;
-    let verified = outcomes.iter().filter(|e| **e == Ended::Verified).count();
+    let verified = outcomes.iter().filter(|e| **e == Outcome::Verified).count();
     print(&format!("\n{verified} of {} corrected and verified\n", outcomes.len()))?;
     Ok(if verified == outcomes.len() {
         unknown
@@ -139,7 +139,7 @@ fn confirm(yes: bool, plan: &Plan) -> Result<(), Failure> {
     }
 }
 
-async fn carry_out(doer: &Doer<'_>, swept: &[Swept], plan: &Plan) -> Vec<Ended> {
+async fn carry_out(doer: &Doer<'_>, swept: &[Swept], plan: &Plan) -> Vec<Outcome> {
     let mut workloads: BTreeMap<(&holdfast_core::model::key::Scope, &str), Vec<&PlannedAction>> = BTreeMap::new();
     for action in &plan.actions {
         workloads
@@ -156,7 +156,7 @@ async fn carry_out(doer: &Doer<'_>, swept: &[Swept], plan: &Plan) -> Vec<Ended> 
                     let (outcome, detail) = match swept.iter().find(|s| s.snapshot.scope == *scope) {
                         Some(place) => Box::pin(doer.carry_out(place, action)).await,
                         None => (
-                            Ended::Refused,
+                            Outcome::Refused,
                             format!("not done: {scope} is not among what was looked at"),
                         ),
                     };
@@ -173,7 +173,7 @@ async fn carry_out(doer: &Doer<'_>, swept: &[Swept], plan: &Plan) -> Vec<Ended> 
     ended.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn tell(action: &PlannedAction, ended: Ended, detail: &str) {
+fn tell(action: &PlannedAction, ended: Outcome, detail: &str) {
     let line = format!(
         "{:<8}  {}  {}\n          {}\n",
         ended.as_str(),
@@ -190,27 +190,27 @@ fn tell(action: &PlannedAction, ended: Ended, detail: &str) {
 struct Doer<'a> {
     session: &'a Session,
     ledger: &'a dyn Ledger,
-    patience: Patience,
+    patience: Timeouts,
 }
 
 impl Doer<'_> {
-    async fn carry_out(&self, place: &Swept, action: &PlannedAction) -> (Ended, String) {
+    async fn carry_out(&self, place: &Swept, action: &PlannedAction) -> (Outcome, String) {
         let cloud = self.session.cloud(&place.aws);
         let actor = self.actor(&cloud);
         match self.under_way(action).await {
             Ok(None) => actor.carry_out(&place.snapshot, action).await,
-            Ok(Some(why)) => (Ended::Refused, why),
-            Err(e) => (Ended::Refused, format!("not begun: {e}")),
+            Ok(Some(why)) => (Outcome::Refused, why),
+            Err(e) => (Outcome::Refused, format!("not begun: {e}")),
         }
     }
 
-    fn actor<'a>(&'a self, cloud: &'a AwsCloud) -> Actor<'a> {
-        Actor {
+    fn actor<'a>(&'a self, cloud: &'a AwsCloud) -> Executor<'a> {
+        Executor {
             cloud,
             config: &self.session.config,
             clock: self.session.clock.as_ref(),
             ledger: self.ledger,
-            guard: &Unguarded,
+            guard: &SoleActor,
             replica: "apply",
             patience: self.patience,
         }

@@ -10,7 +10,7 @@ use super::diagnose::read;
 use super::session::{print, print_json};
 use super::{Failure, Session, exit};
 use crate::report::{Style, Tool, checklist_markdown, checklist_table};
-use holdfast_aws::inventory::{Collector, Unwatched, alarms, backups};
+use holdfast_aws::inventory::{Collector, NoProgress, alarms, backups};
 use holdfast_core::checklist::{Checklist, Extras, Verdict, checklist, thorough};
 use holdfast_core::model::remediation::Database;
 use holdfast_core::model::snapshot::ReadError;
@@ -58,7 +58,7 @@ pub(super) async fn run(mut session: Session, args: &ChecklistArgs) -> Result<u8
             aws,
             config: &session.config,
             memory: &session.memory,
-            progress: &Unwatched,
+            progress: &NoProgress,
         };
         let w = view(&args.workload, snapshot, &session.config, now);
         let databases: Vec<Database> = w

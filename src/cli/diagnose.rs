@@ -12,7 +12,7 @@ use super::{Failure, Selection, Session, exit};
 use crate::connect::{Authorities, connect};
 use crate::report::{Style, Tool, diagnosis_table};
 use holdfast_aws::client::Aws;
-use holdfast_aws::inventory::{Collector, Unwatched};
+use holdfast_aws::inventory::{Collector, NoProgress};
 use holdfast_core::config::{Config, Inspect};
 use holdfast_core::diagnose::connection::{Target, hops, not_tried, why_not};
 use holdfast_core::diagnose::{Diagnosis, Status, diagnose, thorough};
@@ -156,7 +156,7 @@ pub(super) async fn read(
             aws: &aws,
             config,
             memory: &session.memory,
-            progress: &Unwatched,
+            progress: &NoProgress,
         };
         let whole = snapshot.instances.is_ok()
             && snapshot.clusters.is_ok()
@@ -164,7 +164,7 @@ pub(super) async fn read(
             && snapshot.security_groups.is_ok();
         let snapshot = if whole {
             let focus = Focus::of(&snapshot, config, workload, now);
-            collector.look_again(&snapshot, &focus, false, now).await
+            collector.refresh(&snapshot, &focus, false, now).await
         } else {
             // What a list hides can't be read one by one.
             collector.sweep(now).await

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::session::{Swept, print};
 use super::{Failure, Selection, Session, exit, severity};
 use holdfast_aws::client::Aws;
-use holdfast_aws::inventory::{Collector, Unwatched};
+use holdfast_aws::inventory::{Collector, NoProgress};
 use holdfast_core::config::{format_duration, parse_duration};
 use holdfast_core::gate::{Asked, GateVerdict, Reason, decide, redact, told};
 use holdfast_core::judge::judge;
@@ -73,7 +73,7 @@ pub(super) async fn run(session: &Session, args: &GateArgs) -> Result<u8, Failur
         }
         progress.tell(&running);
         sleep(LOOK_EVERY.min(left)).await;
-        look_again(session, args, &mut swept).await;
+        refresh(session, args, &mut swept).await;
     }
 }
 
@@ -100,7 +100,7 @@ fn verdict(session: &Session, args: &GateArgs, swept: &Swept) -> GateVerdict {
 }
 
 /// Reads the workload, and nothing else, again: what a migration changes while it runs may open or shut the gate too.
-async fn look_again(session: &Session, args: &GateArgs, swept: &mut [Swept]) {
+async fn refresh(session: &Session, args: &GateArgs, swept: &mut [Swept]) {
     let only = Some(BTreeSet::from([args.workload.clone()]));
     for place in swept
         .iter_mut()
@@ -109,7 +109,7 @@ async fn look_again(session: &Session, args: &GateArgs, swept: &mut [Swept]) {
         let now = session.clock.now();
         let focus = Focus::of(&place.snapshot, &session.config, &args.workload, now);
         let collector = collector(session, &place.aws);
-        let snapshot = collector.look_again(&place.snapshot, &focus, false, now).await;
+        let snapshot = collector.refresh(&place.snapshot, &focus, false, now).await;
         place.judged = judge(&snapshot, &session.config, session.clock.now(), only.as_ref());
         place.snapshot = snapshot;
     }
@@ -120,7 +120,7 @@ fn collector<'a>(session: &'a Session, aws: &'a Aws) -> Collector<'a> {
         aws,
         config: &session.config,
         memory: &session.memory,
-        progress: &Unwatched,
+        progress: &NoProgress,
     }
 }
 

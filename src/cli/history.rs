@@ -13,7 +13,7 @@ use crate::report::{Style, history_table};
 use holdfast_aws::client::{Connector, Recorder};
 use holdfast_aws::dynamodb::ledger::DynamoLedger;
 use holdfast_core::config::LedgerKind;
-use holdfast_operator::attempt::{Attempt, History, Sighting};
+use holdfast_operator::attempt::{Attempt, FindingRecord, History};
 use holdfast_operator::ports::Ledger;
 
 /// Arguments of `history`.
@@ -42,7 +42,7 @@ enum Format {
 struct Told<'a> {
     schema_version: u32,
     attempts: &'a [Attempt],
-    findings: &'a [Sighting],
+    findings: &'a [FindingRecord],
 }
 
 pub(super) async fn run(
@@ -62,7 +62,7 @@ pub(super) async fn run(
     let history = ledger
         .history(args.workload.as_deref(), usize::from(args.limit))
         .await?;
-    if history.attempts.is_empty() && history.sightings.is_empty() {
+    if history.attempts.is_empty() && history.records.is_empty() {
         match &args.workload {
             Some(workload) => eprintln!("holdfast: the ledger knows nothing about the workload {workload}"),
             None => eprintln!("holdfast: the ledger is empty: nothing was found or done yet"),
@@ -78,7 +78,7 @@ fn tell(format: Format, history: &History) -> Result<u8, Failure> {
             print_json(&Told {
                 schema_version: 1,
                 attempts: &history.attempts,
-                findings: &history.sightings,
+                findings: &history.records,
             })?;
         }
     }

@@ -15,9 +15,9 @@ use holdfast_core::config::LeaseKind;
 use holdfast_core::model::finding::Kind;
 use holdfast_core::model::policy::Mode;
 use holdfast_operator::consume::{ConsumeOptions, Consumer};
-use holdfast_operator::controller::{Intake, Operator, Parts, Queues, Witnesses};
-use holdfast_operator::execute::Patience;
-use holdfast_operator::lease::{Tenure, TenureOptions};
+use holdfast_operator::controller::{ChangeActors, Dependencies, EventSink, Operator, Queues};
+use holdfast_operator::execute::Timeouts;
+use holdfast_operator::lease::{LeaseCoordinator, LeaseOptions};
 use holdfast_operator::metrics::RunMode;
 use holdfast_operator::ports::NoSwitch;
 use holdfast_operator::published::State;
@@ -62,7 +62,7 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
     tracing::info!(address = %server.local_addr(), %mode, scopes = session.scopes.len(), "watching");
 
     let queues = Queues::new(session.scopes.len(), &metrics);
-    let witnesses = Arc::new(Witnesses::default());
+    let witnesses = Arc::new(ChangeActors::default());
     let parts = parts(&session, mode, &state, &queues, &witnesses).await?;
     let tenure = parts.tenure.clone();
     let operator = Arc::new(Operator::new(parts));
@@ -143,21 +143,21 @@ async fn parts(
     mode: Mode,
     state: &Arc<State>,
     queues: &Queues,
-    witnesses: &Arc<Witnesses>,
-) -> Result<Parts, Failure> {
+    witnesses: &Arc<ChangeActors>,
+) -> Result<Dependencies, Failure> {
     let (connector, config) = (&session.connector, &session.config);
     let replica = replica_name();
     let clouds = session.clouds();
     let scopes = clouds.iter().map(|cloud| cloud.scope().clone()).collect();
     let clock = Arc::clone(&session.clock);
-    Ok(Parts {
+    Ok(Dependencies {
         tenure: match (config.lease.kind, &config.lease.table) {
             (LeaseKind::Dynamodb, Some(table)) => {
                 let store = DynamoStore::new(connector.own(), connector.recorder(), table, Arc::clone(&clock));
-                Tenure::shared(Arc::new(store), replica.clone(), scopes, TenureOptions::default())
+                LeaseCoordinator::shared(Arc::new(store), replica.clone(), scopes, LeaseOptions::default())
             }
             // A table is required of the other kind when the configuration is read.
-            (LeaseKind::None | LeaseKind::Dynamodb, _) => Tenure::alone(scopes),
+            (LeaseKind::None | LeaseKind::Dynamodb, _) => LeaseCoordinator::alone(scopes),
         },
         ledger: session.ledger().await?,
         witnesses: Arc::clone(witnesses),
@@ -177,17 +177,17 @@ async fn parts(
             None => None,
             Some(name) => Some(Arc::new(Bus::new(connector, name))),
         },
-        patience: Patience::default(),
+        patience: Timeouts::default(),
     })
 }
 
 /// The loop that empties the queue, if one is configured.
-fn consumer(session: &Session, queues: &Queues, witnesses: Arc<Witnesses>) -> Option<Consumer> {
+fn consumer(session: &Session, queues: &Queues, witnesses: Arc<ChangeActors>) -> Option<Consumer> {
     let events = &session.config.events;
     let url = events.queue_url.clone()?;
     Some(Consumer {
         source: Arc::new(SqsSource::new(&session.connector, events, url)),
-        sink: Arc::new(Intake {
+        sink: Arc::new(EventSink {
             queues: queues.clone(),
             witnesses,
         }),

@@ -14,7 +14,7 @@ use crate::report::Report;
 use holdfast_aws::client::{Aws, CallCounts, CallObserver, Connector, Recorder};
 use holdfast_aws::cloud::{AwsCloud, PendingTarget, TargetCredentials};
 use holdfast_aws::dynamodb::ledger::DynamoLedger;
-use holdfast_aws::inventory::{Collector, Memory, Progress, Unwatched};
+use holdfast_aws::inventory::{Collector, NoProgress, Progress, ReadCache};
 use holdfast_core::config::{self, Config, Loaded};
 use holdfast_core::config::{ConfigErrors, LedgerKind, MAX_BYTES};
 use holdfast_core::judge::{Judged, judge_naming_passes};
@@ -98,7 +98,7 @@ pub struct Session {
     /// The metrics, which only `run` serves.
     pub metrics: Arc<Metrics>,
     /// Revisions read.
-    pub memory: Arc<Memory>,
+    pub memory: Arc<ReadCache>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -156,7 +156,7 @@ impl Session {
             let told: Vec<String> = unreachable.iter().map(|e| e.message.clone()).collect();
             return Err(Failure(told.join("\n")));
         }
-        let (memory, clock) = (Arc::new(Memory::default()), Arc::new(SystemClock));
+        let (memory, clock) = (Arc::new(ReadCache::default()), Arc::new(SystemClock));
         Ok(Self {
             config: Arc::new(config),
             connector: Arc::new(connector),
@@ -227,7 +227,7 @@ impl Session {
     /// If nothing at all could be read, or a workload that was asked for does not exist.
     pub async fn sweep(&self, selection: &Selection) -> Result<Vec<Swept>, Failure> {
         let bar = Bar::new();
-        let progress: &dyn Progress = if bar.0.is_hidden() { &Unwatched } else { &bar };
+        let progress: &dyn Progress = if bar.0.is_hidden() { &NoProgress } else { &bar };
         let only = (!selection.workloads.is_empty()).then(|| selection.workloads.iter().cloned().collect());
         let swept: Vec<Swept> = stream::iter(&self.scopes)
             .map(|aws| async {

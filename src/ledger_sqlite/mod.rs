@@ -23,7 +23,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use fault::{explain, explain_io, fault};
 use holdfast_core::model::key::Scope;
-use holdfast_operator::attempt::{Attempt, History, Sighting};
+use holdfast_operator::attempt::{Attempt, FindingRecord, History};
 use holdfast_operator::ledger::sortable;
 use holdfast_operator::ports::{Ledger, LedgerError};
 
@@ -97,24 +97,24 @@ impl SqliteLedger {
 
 #[async_trait]
 impl Ledger for SqliteLedger {
-    async fn open_findings(&self, scope: &Scope) -> Result<Vec<Sighting>, LedgerError> {
+    async fn open_findings(&self, scope: &Scope) -> Result<Vec<FindingRecord>, LedgerError> {
         let scope = scope.clone();
         self.with(move |c| {
             let rest =
                 "WHERE resolved_at IS NULL AND account = ?1 AND region = ?2 ORDER BY first_seen, finding, workload";
-            rows::sightings(c, rest, &[&scope.account, &scope.region])
+            rows::records(c, rest, &[&scope.account, &scope.region])
         })
         .await
     }
 
-    async fn sighted(&self, sightings: &[Sighting]) -> Result<(), LedgerError> {
-        if sightings.is_empty() {
+    async fn sighted(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
+        if records.is_empty() {
             return Ok(());
         }
-        let sightings = sightings.to_vec();
+        let records = records.to_vec();
         self.with(move |c| {
             let transaction = c.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            rows::sighted(&transaction, &sightings)?;
+            rows::sighted(&transaction, &records)?;
             transaction.commit()
         })
         .await
@@ -155,7 +155,7 @@ impl Ledger for SqliteLedger {
             let transaction = c.transaction()?;
             Ok(History {
                 attempts: rows::attempts(&transaction, &attempts, &[&workload, &limit])?,
-                sightings: rows::sightings(&transaction, &findings, &[&workload, &limit])?,
+                records: rows::records(&transaction, &findings, &[&workload, &limit])?,
             })
         })
         .await

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use holdfast_core::model::key::Scope;
-use holdfast_operator::attempt::{Attempt, Ended, Sighting};
+use holdfast_operator::attempt::{Attempt, FindingRecord, Outcome};
 use holdfast_operator::ledger::{kept, sortable};
 
 // The first column of both is what an error calls the row by.
@@ -20,7 +20,7 @@ pub(super) fn attempts(connection: &Connection, rest: &str, of: &[&dyn ToSql]) -
 }
 
 /// Sightings that fit the rest of a SELECT.
-pub(super) fn sightings(connection: &Connection, rest: &str, of: &[&dyn ToSql]) -> rusqlite::Result<Vec<Sighting>> {
+pub(super) fn records(connection: &Connection, rest: &str, of: &[&dyn ToSql]) -> rusqlite::Result<Vec<FindingRecord>> {
     let mut statement = connection.prepare(&format!("SELECT {SIGHTING} FROM findings {rest}"))?;
     statement.query_map(of, sighting)?.collect()
 }
@@ -46,7 +46,7 @@ pub(super) fn put(connection: &Connection, attempt: &Attempt) -> rusqlite::Resul
         sortable(attempt.updated_at),
         word(&attempt.step)?,
         sortable(attempt.step_at),
-        attempt.outcome.map(Ended::as_str),
+        attempt.outcome.map(Outcome::as_str),
         kept(&attempt.detail),
         attempt.replica,
         i64::try_from(attempt.fence).unwrap_or(i64::MAX),
@@ -57,13 +57,13 @@ pub(super) fn put(connection: &Connection, attempt: &Attempt) -> rusqlite::Resul
 }
 
 /// Writes sightings.
-pub(super) fn sighted(connection: &Connection, sightings: &[Sighting]) -> rusqlite::Result<()> {
+pub(super) fn sighted(connection: &Connection, records: &[FindingRecord]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
         "INSERT INTO findings (account, region, workload, finding, rule, message, first_seen, resolved_at, resource)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT DO UPDATE SET resolved_at = coalesce(resolved_at, excluded.resolved_at)",
     )?;
-    for seen in sightings {
+    for seen in records {
         statement.execute(params![
             seen.scope.account,
             seen.scope.region,
@@ -103,8 +103,8 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     })
 }
 
-fn sighting(row: &Row<'_>) -> rusqlite::Result<Sighting> {
-    Ok(Sighting {
+fn sighting(row: &Row<'_>) -> rusqlite::Result<FindingRecord> {
+    Ok(FindingRecord {
         scope: Scope {
             account: row.get(1)?,
             region: row.get(2)?,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use holdfast::ledger_sqlite::SqliteLedger;
 use holdfast_aws::dynamodb::ledger::DynamoLedger;
-use holdfast_operator::attempt::{Attempt, Ended, Sighting};
+use holdfast_operator::attempt::{Attempt, FindingRecord, Outcome};
 use holdfast_operator::for_each_ledger_case;
 use holdfast_operator::ledger::{KEPT, conformance};
 use holdfast_operator::ports::{Ledger, LedgerError};
@@ -92,8 +92,8 @@ fn keeps_what_every_ledger_keeps(kind: test_env::Kind) {
     block_on(all(kind, &client(&env.endpoint)));
 }
 
-fn resolved(seen: &Sighting) -> Sighting {
-    Sighting {
+fn resolved(seen: &FindingRecord) -> FindingRecord {
+    FindingRecord {
         resolved_at: Some(conformance::at(9)),
         ..seen.clone()
     }
@@ -107,24 +107,24 @@ fn pages_and_items_as_promised(kind: test_env::Kind) {
         let table = make(&client, ["pk", "sk"]).await;
         let ledger = DynamoLedger::open(client.clone(), &table).await.expect("opened");
         let here = conformance::scope("us-east-1");
-        let long = |i: i64| Sighting {
+        let long = |i: i64| FindingRecord {
             message: "m".repeat(20_000),
             ..conformance::sighting(&here, "shop", &format!("f{i:03}"), 0)
         };
-        let many: Vec<Sighting> = (0..120).map(long).collect();
+        let many: Vec<FindingRecord> = (0..120).map(long).collect();
         // One transaction after the other, for the sake of moto: Quirk::TransactionsMix.
         for part in many.chunks(33) {
             ledger.sighted(part).await.expect("sighted");
         }
         assert_eq!(ledger.open_findings(&here).await.expect("read"), many);
         assert_eq!(
-            ledger.history(Some("shop"), 110).await.expect("read").sightings.len(),
+            ledger.history(Some("shop"), 110).await.expect("read").records.len(),
             110
         );
         ledger.sighted(&[resolved(&many[0])]).await.expect("sighted");
         let open = conformance::attempt(&here, "shop", 0, 3);
         let done = Attempt {
-            outcome: Some(Ended::Verified),
+            outcome: Some(Outcome::Verified),
             ..conformance::attempt(&here, "wiki.", 0, 3)
         };
         ledger.put(&open).await.expect("put");

@@ -15,7 +15,7 @@ use holdfast_operator::ports::{Cloud, Write};
 use jiff::Timestamp;
 
 use crate::client::Aws;
-use crate::inventory::{Collector, Memory, Unwatched};
+use crate::inventory::{Collector, NoProgress, ReadCache};
 use crate::mutate;
 pub use pending::{PendingTarget, TargetCredentials};
 
@@ -31,7 +31,7 @@ pub struct AwsCloud {
     /// What may be read.
     pub config: Arc<Config>,
     /// What was read before.
-    pub memory: Arc<Memory>,
+    pub memory: Arc<ReadCache>,
 }
 
 impl AwsCloud {
@@ -40,7 +40,7 @@ impl AwsCloud {
             aws: &self.aws,
             config: &self.config,
             memory: &self.memory,
-            progress: &Unwatched,
+            progress: &NoProgress,
         }
     }
 }
@@ -63,8 +63,8 @@ impl Cloud for AwsCloud {
         self.aws.sweep_calls()
     }
 
-    async fn look_again(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
-        Box::pin(self.collector().look_again(base, focus, all_databases, now)).await
+    async fn refresh(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
+        Box::pin(self.collector().refresh(base, focus, all_databases, now)).await
     }
 
     async fn service(&self, cluster: &str, service: &str) -> Seen<Option<Service>> {

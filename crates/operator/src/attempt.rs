@@ -10,7 +10,7 @@ use holdfast_core::plan::PlannedAction;
 /// How a correction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Ended {
+pub enum Outcome {
     /// Done, and a fresh read no longer shows what it corrects.
     Verified,
     /// Done, but not seen to have taken effect in time.
@@ -23,7 +23,7 @@ pub enum Ended {
     Reverted,
 }
 
-impl Ended {
+impl Outcome {
     /// The name used in metrics and output.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -89,7 +89,7 @@ pub struct Attempt {
     /// ARN of the revision that a rollout registered.
     pub revision: Option<String>,
     /// How it ended; absent while it is under way.
-    pub outcome: Option<Ended>,
+    pub outcome: Option<Outcome>,
     /// One sentence about the outcome, or about what is waited for.
     pub detail: String,
 }
@@ -128,7 +128,7 @@ impl Attempt {
 
 /// A finding as the ledger remembers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sighting {
+pub struct FindingRecord {
     /// Where.
     pub scope: Scope,
     /// The workload.
@@ -153,5 +153,5 @@ pub struct History {
     /// Corrections.
     pub attempts: Vec<Attempt>,
     /// Findings, open and resolved.
-    pub sightings: Vec<Sighting>,
+    pub records: Vec<FindingRecord>,
 }

@@ -13,7 +13,7 @@ use holdfast_core::model::snapshot::{Seen, Snapshot};
 use holdfast_core::plan::PlannedAction;
 use jiff::Timestamp;
 
-use crate::attempt::{Attempt, Ended, History, Sighting};
+use crate::attempt::{Attempt, FindingRecord, History, Outcome};
 use crate::focus::Focus;
 
 // ---- one account and region ------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ pub trait Cloud: Send + Sync {
     async fn sweep(&self, now: Timestamp) -> Snapshot;
 
     /// Reads the parts of `focus` afresh, as far as they are its parts.
-    async fn look_again(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot;
+    async fn refresh(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot;
 
     /// One service as it is now; `None` if there is none such.
     async fn service(&self, cluster: &str, service: &str) -> Seen<Option<Service>>;
@@ -102,7 +102,7 @@ pub trait Ledger: Send + Sync {
     ///
     /// # Errors
     /// [`LedgerError::Unusable`]
-    async fn open_findings(&self, scope: &Scope) -> Result<Vec<Sighting>, LedgerError>;
+    async fn open_findings(&self, scope: &Scope) -> Result<Vec<FindingRecord>, LedgerError>;
 
     /// Writes sightings: new ones, and old ones with `resolved_at` set. A sighting is identified by its scope, workload,
     /// finding and `first_seen`; writing it again changes nothing but `resolved_at`, and that only from absent to the first
@@ -110,7 +110,7 @@ pub trait Ledger: Send + Sync {
     ///
     /// # Errors
     /// [`LedgerError::Unusable`]
-    async fn sighted(&self, sightings: &[Sighting]) -> Result<(), LedgerError>;
+    async fn sighted(&self, records: &[FindingRecord]) -> Result<(), LedgerError>;
 
     /// Writes an attempt: a new one, or what became of it (of one id, the action and `begun_at` never change). Of its
     /// detail no more than [`crate::ledger::LONGEST_DETAIL`] characters are kept.
@@ -151,18 +151,18 @@ pub struct Lease {
     pub token: u64,
     /// Grows with each write, so that no state of a lease comes twice: what is true of a lease that was read is still true
     /// if a write on that condition succeeds.
-    pub beat: u64,
+    pub heartbeat: u64,
 }
 
 /// Where leases are kept. Every write is conditional on what was read.
 #[async_trait]
 pub trait LeaseStore: Send + Sync {
-    /// Says that `replica` is alive, under a `beat` that is greater than any before. A write that was overtaken by a later
+    /// Says that `replica` is alive, under a `heartbeat` that is greater than any before. A write that was overtaken by a later
     /// one must not undo it.
     ///
     /// # Errors
     /// [`LeaseError`], also if another process has announced itself under this name and a greater number.
-    async fn announce(&self, replica: &str, beat: u64) -> Result<(), LeaseError>;
+    async fn announce(&self, replica: &str, heartbeat: u64) -> Result<(), LeaseError>;
 
     /// Says that `replica` is about to end, so that nobody leaves it a share of the scopes.
     ///
@@ -293,5 +293,5 @@ pub trait Notifier: Send + Sync {
     async fn findings(&self, opened: &[Finding], resolved: &[Finding]);
 
     /// Announces what became of a correction.
-    async fn action(&self, action: &PlannedAction, outcome: Ended, detail: &str);
+    async fn action(&self, action: &PlannedAction, outcome: Outcome, detail: &str);
 }

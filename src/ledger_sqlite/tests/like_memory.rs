@@ -1,7 +1,7 @@
 //! The cases of every ledger on SQLite, and SQLite against the one in memory.
 
 use holdfast_core::model::key::Scope;
-use holdfast_operator::attempt::{Attempt, Ended, Sighting, Step};
+use holdfast_operator::attempt::{Attempt, FindingRecord, Outcome, Step};
 use holdfast_operator::for_each_ledger_case;
 use holdfast_operator::ledger::{MemoryLedger, conformance};
 use holdfast_operator::ports::Ledger;
@@ -25,7 +25,7 @@ for_each_ledger_case!(on_sqlite);
 #[derive(Debug, Clone)]
 enum Op {
     Put(Box<Attempt>),
-    Sighted(Vec<Sighting>),
+    Sighted(Vec<FindingRecord>),
     Reopen,
 }
 
@@ -43,11 +43,11 @@ fn workloads() -> impl Strategy<Value = String> {
 fn puts() -> impl Strategy<Value = Op> {
     let outcome = prop_oneof![
         Just(None),
-        Just(Some(Ended::Verified)),
-        Just(Some(Ended::Applied)),
-        Just(Some(Ended::Refused)),
-        Just(Some(Ended::Failed)),
-        Just(Some(Ended::Reverted)),
+        Just(Some(Outcome::Verified)),
+        Just(Some(Outcome::Applied)),
+        Just(Some(Outcome::Refused)),
+        Just(Some(Outcome::Failed)),
+        Just(Some(Outcome::Reverted)),
     ];
     let step = prop_oneof![
         Just(Step::Begun),
@@ -81,7 +81,7 @@ fn puts() -> impl Strategy<Value = Op> {
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let finding = prop_oneof![Just("f"), Just("g"), Just("h")];
     let sighting = (scopes(), workloads(), finding, 0..3_i64, proptest::option::of(3..6_i64));
-    let sighting = sighting.prop_map(|(scope, workload, finding, seconds, end)| Sighting {
+    let sighting = sighting.prop_map(|(scope, workload, finding, seconds, end)| FindingRecord {
         resolved_at: end.map(conformance::at),
         ..conformance::sighting(&scope, &workload, finding, seconds)
     });

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::{SqliteLedger, schema};
 use holdfast_core::model::key::Scope;
-use holdfast_operator::attempt::{Attempt, Ended, Sighting};
+use holdfast_operator::attempt::{Attempt, FindingRecord, Outcome};
 use holdfast_operator::ledger::conformance;
 use holdfast_operator::ports::{Ledger as _, LedgerError};
 
@@ -23,9 +23,9 @@ fn scope() -> Scope {
     conformance::scope("us-east-1")
 }
 
-fn sighting(finding: &str, first_seen: &str, resolved_at: Option<&str>) -> Sighting {
+fn sighting(finding: &str, first_seen: &str, resolved_at: Option<&str>) -> FindingRecord {
     let at = |text: &str| text.parse().expect("an instant");
-    Sighting {
+    FindingRecord {
         message: "m".repeat(3000),
         first_seen: at(first_seen),
         resolved_at: resolved_at.map(at),
@@ -49,7 +49,7 @@ impl Place {
     async fn filled() -> Self {
         let place = Self::new();
         let ledger = SqliteLedger::open(&place.path, now()).await.expect("made");
-        let many: Vec<Sighting> = (0..50)
+        let many: Vec<FindingRecord> = (0..50)
             .map(|i| sighting(&format!("f{i}"), "2026-11-20T00:00:00Z", None))
             .collect();
         ledger.sighted(&many).await.expect("sighted");
@@ -157,7 +157,7 @@ async fn a_crash_leaves_a_wal_that_is_read() {
         std::fs::copy(from, format!("{}{suffix}", crashed.path.display())).expect("copied");
     }
     let read = SqliteLedger::open_existing(&crashed.path).await.expect("opened");
-    let newest = read.history(None, 1).await.expect("history").sightings;
+    let newest = read.history(None, 1).await.expect("history").records;
     assert_eq!(newest, [late]);
     drop(read);
     let whole = std::fs::read(&crashed.path).expect("read");
@@ -411,7 +411,7 @@ async fn what_ended_long_ago_is_forgotten() {
     let open: Attempt = serde_json::from_str(written).expect("an attempt");
     let done = Attempt {
         id: "b".into(),
-        outcome: Some(Ended::Verified),
+        outcome: Some(Outcome::Verified),
         ..open.clone()
     };
     for attempt in [&open, &done] {
@@ -425,6 +425,6 @@ async fn what_ended_long_ago_is_forgotten() {
         .await
         .expect("history");
     assert_eq!(history.attempts, [open]);
-    let left: Vec<&str> = history.sightings.iter().map(|s| s.finding.as_str()).collect();
+    let left: Vec<&str> = history.records.iter().map(|s| s.finding.as_str()).collect();
     assert_eq!(left, ["open", "old"]);
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{Style, trim_lines};
 use holdfast_core::model::key::Scope;
-use holdfast_operator::attempt::{Attempt, Ended, History, Sighting};
+use holdfast_operator::attempt::{Attempt, FindingRecord, History, Outcome};
 
 /// One line of the table.
 struct Line<'a> {
@@ -24,7 +24,7 @@ struct Line<'a> {
 #[must_use]
 pub fn history_table(history: &History, style: Style) -> String {
     let attempts = history.attempts.iter().map(of_attempt);
-    let mut lines: Vec<Line<'_>> = attempts.chain(history.sightings.iter().map(of_sighting)).collect();
+    let mut lines: Vec<Line<'_>> = attempts.chain(history.records.iter().map(of_sighting)).collect();
     if lines.is_empty() {
         return String::new();
     }
@@ -56,9 +56,9 @@ pub fn history_table(history: &History, style: Style) -> String {
 fn of_attempt(attempt: &Attempt) -> Line<'_> {
     let outcome = match attempt.outcome {
         None => (format!("under way ({})", attempt.step.as_str()), Some(Color::Yellow)),
-        Some(end @ (Ended::Verified | Ended::Applied)) => (end.as_str().to_owned(), None),
-        Some(end @ Ended::Refused) => (end.as_str().to_owned(), Some(Color::Magenta)),
-        Some(end @ (Ended::Failed | Ended::Reverted)) => (end.as_str().to_owned(), Some(Color::Red)),
+        Some(end @ (Outcome::Verified | Outcome::Applied)) => (end.as_str().to_owned(), None),
+        Some(end @ Outcome::Refused) => (end.as_str().to_owned(), Some(Color::Magenta)),
+        Some(end @ (Outcome::Failed | Outcome::Reverted)) => (end.as_str().to_owned(), Some(Color::Red)),
     };
     Line {
         at: attempt.begun_at,
@@ -70,7 +70,7 @@ fn of_attempt(attempt: &Attempt) -> Line<'_> {
     }
 }
 
-fn of_sighting(seen: &Sighting) -> Line<'_> {
+fn of_sighting(seen: &FindingRecord) -> Line<'_> {
     let outcome = if seen.resolved_at.is_some() {
         ("gone", None)
     } else {
@@ -109,7 +109,7 @@ mod tests {
         }
     }
 
-    fn attempt(change: &str, begun_at: &str, outcome: Option<Ended>, detail: &str) -> Attempt {
+    fn attempt(change: &str, begun_at: &str, outcome: Option<Outcome>, detail: &str) -> Attempt {
         let s = scope("us-east-1");
         let action = Action::ClosePublicAccess {
             instance: "shop-db".into(),
@@ -136,8 +136,8 @@ mod tests {
         }
     }
 
-    fn sighting(message: &str, resolved_at: Option<&str>, region: &str) -> Sighting {
-        Sighting {
+    fn sighting(message: &str, resolved_at: Option<&str>, region: &str) -> FindingRecord {
+        FindingRecord {
             scope: scope(region),
             workload: "shop".into(),
             finding: "f".into(),
@@ -161,17 +161,17 @@ mod tests {
                 attempt(
                     "shop-db: PubliclyAccessible true → false",
                     "2026-11-21T08:00:00Z",
-                    Some(Ended::Verified),
+                    Some(Outcome::Verified),
                     "a fresh read shows it",
                 ),
                 attempt(
                     "shop-db: BackupRetentionPeriod 1 → 7",
                     "2026-11-20T23:00:00Z",
-                    Some(Ended::Failed),
+                    Some(Outcome::Failed),
                     "AccessDenied: grant rds:ModifyDBInstance",
                 ),
             ],
-            sightings: vec![
+            records: vec![
                 sighting("shop-db is publicly accessible", Some("2026-11-21T08:00:30Z"), region),
                 sighting("shop-db keeps backups for 1 day", None, region),
             ],

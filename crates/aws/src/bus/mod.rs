@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use holdfast_core::model::finding::Finding;
 use holdfast_core::plan::PlannedAction;
-use holdfast_operator::attempt::Ended;
+use holdfast_operator::attempt::Outcome;
 
 use holdfast_operator::ports::Notifier;
 
@@ -68,7 +68,7 @@ impl Notifier for Bus {
         self.put(entries).await;
     }
 
-    async fn action(&self, action: &PlannedAction, outcome: Ended, detail: &str) {
+    async fn action(&self, action: &PlannedAction, outcome: Outcome, detail: &str) {
         let body = json!({"schema_version": SCHEMA, "outcome": outcome.as_str(), "detail": detail, "action": action});
         self.put(vec![self.entry("Holdfast Action", &action.resource.arn, &body)])
             .await;

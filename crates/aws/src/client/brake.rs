@@ -10,9 +10,9 @@ const RELEASE: u32 = 8;
 /// Doubles what a call takes when AWS throttles, and lets go slowly. AWS's own limit may be lower than the documented
 /// one, or be shared with whoever else calls in the account.
 #[derive(Debug, Default)]
-pub(super) struct Brake(Mutex<Braking>);
+pub(super) struct AdaptiveThrottle(Mutex<Braking>);
 
-impl Brake {
+impl AdaptiveThrottle {
     /// What a call takes now.
     pub(super) fn tokens(&self) -> u32 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).tokens

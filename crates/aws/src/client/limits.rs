@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::brake::Brake;
+use super::brake::AdaptiveThrottle;
 use super::bucket::{Bucket, Rate};
 use holdfast_core::config::{ApiService, Config};
 
@@ -69,13 +69,13 @@ pub enum Family {
 
 /// Whose calls may take which tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub enum CallPriority {
     /// Events and corrections: all of them.
-    Urgent,
+    Interactive,
     /// Sweeps, where events must find tokens: the share [`SWEEPS`].
     Sweep,
     /// Sweeps of a command that has nothing else to do: all of them.
-    Alone,
+    Exclusive,
 }
 
 /// The share of rate, burst and concurrency that sweeps may use.
@@ -84,7 +84,7 @@ pub(super) const SWEEPS: f64 = 0.8;
 struct Gate {
     all: Bucket,
     sweeps: Bucket,
-    brake: Brake,
+    brake: AdaptiveThrottle,
 }
 
 /// The buckets of one account and region.
@@ -289,7 +289,7 @@ impl Limits {
                     burst: share(rate.burst),
                     per_second: rate.per_second * SWEEPS,
                 }),
-                brake: Brake::default(),
+                brake: AdaptiveThrottle::default(),
             };
             (family, gate)
         };
@@ -298,10 +298,10 @@ impl Limits {
 
     /// Waits until `family` may make one more call, and returns the tokens that it takes: one, or more while AWS
     /// throttles.
-    pub async fn wait(&self, family: Family, pace: Pace) -> u32 {
+    pub async fn wait(&self, family: Family, pace: CallPriority) -> u32 {
         let Some(gate) = self.0.get(&family) else { return 1 };
         let tokens = gate.brake.tokens();
-        if pace == Pace::Sweep {
+        if pace == CallPriority::Sweep {
             gate.sweeps.take(tokens).await;
         }
         gate.all.take(tokens).await;
@@ -372,10 +372,10 @@ mod tests {
         let limits = Limits::new(&Config::default());
         let (family, start) = (Family::EcsServices, Instant::now());
         for _ in 0..76 {
-            limits.wait(family, Pace::Sweep).await;
+            limits.wait(family, CallPriority::Sweep).await;
         }
         assert_eq!(start.elapsed(), Duration::ZERO, "80 % of 96");
-        limits.wait(family, Pace::Sweep).await;
+        limits.wait(family, CallPriority::Sweep).await;
         let waited = start.elapsed();
         assert!(
             waited > Duration::from_millis(60) && waited < Duration::from_millis(70),
@@ -383,10 +383,10 @@ mod tests {
         );
         let start = Instant::now();
         for _ in 0..20 {
-            limits.wait(family, Pace::Urgent).await;
+            limits.wait(family, CallPriority::Interactive).await;
         }
         assert_eq!(start.elapsed(), Duration::ZERO, "the rest");
-        limits.wait(family, Pace::Urgent).await;
+        limits.wait(family, CallPriority::Interactive).await;
         assert!(start.elapsed() > Duration::ZERO);
     }
 
@@ -395,7 +395,7 @@ mod tests {
         let limits = Limits::new(&Config::default());
         let start = Instant::now();
         for _ in 0..96 {
-            limits.wait(Family::EcsServices, Pace::Alone).await;
+            limits.wait(Family::EcsServices, CallPriority::Exclusive).await;
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
     }
@@ -404,13 +404,17 @@ mod tests {
     async fn throttled_answers_slow_the_family_down_and_others_not() {
         let limits = Limits::new(&Config::default());
         let family = Family::Ec2Describe;
-        assert_eq!(limits.wait(family, Pace::Urgent).await, 1);
+        assert_eq!(limits.wait(family, CallPriority::Interactive).await, 1);
         limits.throttled(family, 1);
         limits.throttled(family, 1);
-        assert_eq!(limits.wait(family, Pace::Urgent).await, 2, "one wave brakes once");
-        assert_eq!(limits.wait(Family::EcsServices, Pace::Urgent).await, 1);
+        assert_eq!(
+            limits.wait(family, CallPriority::Interactive).await,
+            2,
+            "one wave brakes once"
+        );
+        assert_eq!(limits.wait(Family::EcsServices, CallPriority::Interactive).await, 1);
         limits.throttled(family, 2);
-        assert_eq!(limits.wait(family, Pace::Urgent).await, 4);
+        assert_eq!(limits.wait(family, CallPriority::Interactive).await, 4);
     }
 
     #[tokio::test(start_paused = true)]
@@ -426,8 +430,8 @@ mod tests {
             limits.throttled(Family::RdsDescribe, took);
         }
         let start = Instant::now();
-        limits.wait(Family::RdsDescribe, Pace::Sweep).await;
-        limits.wait(Family::RdsDescribe, Pace::Urgent).await;
+        limits.wait(Family::RdsDescribe, CallPriority::Sweep).await;
+        limits.wait(Family::RdsDescribe, CallPriority::Interactive).await;
         assert!(start.elapsed() <= Duration::from_secs(2));
     }
 }

@@ -25,7 +25,7 @@ pub use error::explain;
 use holdfast_core::config::Config;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::snapshot::{ReadError, Seen};
-pub use limits::{Api, Family, Limits, Pace};
+pub use limits::{Api, CallPriority, Family, Limits};
 pub use recorder::{CallCounts, CallObserver, Recorder};
 pub use targets::{Connector, TargetError};
 
@@ -54,7 +54,7 @@ pub struct Aws {
     pub logs: aws_sdk_cloudwatchlogs::Client,
     /// CloudWatch.
     pub cloudwatch: aws_sdk_cloudwatch::Client,
-    pace: Pace,
+    pace: CallPriority,
     shared: Arc<Shared>,
 }
 
@@ -85,7 +85,7 @@ impl Shared {
 
 /// The call that is being made, for the interceptor that sees its attempts: the SDK repeats a throttled call by itself,
 /// and tells of the last attempt only.
-struct Ticket {
+struct CallContext {
     shared: Arc<Shared>,
     family: Family,
     is_sweep: bool,
@@ -94,14 +94,14 @@ struct Ticket {
 }
 
 tokio::task_local! {
-    static TICKET: Ticket;
+    static CONTEXT: CallContext;
 }
 
-impl Ticket {
+impl CallContext {
     /// An attempt of the call under way in this task ended. Without a call, as for the operator's own queue, nothing is
     /// counted.
     fn attempted(throttled: bool, answered: bool) {
-        let _ = TICKET.try_with(|ticket| {
+        let _ = CONTEXT.try_with(|ticket| {
             let shared = &ticket.shared;
             shared.calls.fetch_add(1, Ordering::Relaxed);
             shared.sweep_calls.fetch_add(ticket.is_sweep.into(), Ordering::Relaxed);
@@ -141,7 +141,7 @@ impl Aws {
             cloudwatch: client!(aws_sdk_cloudwatch),
             scope,
             caller,
-            pace: Pace::Urgent,
+            pace: CallPriority::Interactive,
             shared: Arc::new(Shared::new(config)),
         }
     }
@@ -151,8 +151,8 @@ impl Aws {
     #[must_use]
     pub fn for_sweeps(&self) -> Self {
         let pace = match self.pace {
-            Pace::Urgent | Pace::Sweep => Pace::Sweep,
-            Pace::Alone => Pace::Alone,
+            CallPriority::Interactive | CallPriority::Sweep => CallPriority::Sweep,
+            CallPriority::Exclusive => CallPriority::Exclusive,
         };
         Self { pace, ..self.clone() }
     }
@@ -161,7 +161,7 @@ impl Aws {
     #[must_use]
     pub fn alone(&self) -> Self {
         Self {
-            pace: Pace::Alone,
+            pace: CallPriority::Exclusive,
             ..self.clone()
         }
     }
@@ -199,18 +199,18 @@ impl Aws {
         let took = shared.limits.wait(api.family, self.pace).await;
         // Never closed: to go on without a place is all that could be done.
         let _sweeping = match self.pace {
-            Pace::Sweep => shared.sweeping.acquire().await.ok(),
-            Pace::Urgent | Pace::Alone => None,
+            CallPriority::Sweep => shared.sweeping.acquire().await.ok(),
+            CallPriority::Interactive | CallPriority::Exclusive => None,
         };
         let _permit = shared.permits.acquire().await.ok();
-        let ticket = Ticket {
+        let ticket = CallContext {
             shared: Arc::clone(shared),
             family: api.family,
-            is_sweep: self.pace != Pace::Urgent,
+            is_sweep: self.pace != CallPriority::Interactive,
             took,
         };
         // An SDK future is several KiB; many of them inside of one another would fill a worker's stack.
-        let result = TICKET.scope(ticket, Box::pin(send)).await;
+        let result = CONTEXT.scope(ticket, Box::pin(send)).await;
         result.map_err(|e| Arc::new(explain(&self.scope, api, resource, &e)))
     }
 

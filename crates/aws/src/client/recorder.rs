@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use tokio::time::Instant;
 
-use super::Ticket;
+use super::CallContext;
 use holdfast_core::model::read_error::THROTTLED;
 
 /// Learns of every attempt.
@@ -115,7 +115,7 @@ impl Intercept for Recorder {
             .unwrap_or_else(|| response.status().as_u16().to_string()),
         };
         let throttled = THROTTLED.contains(&code.as_str());
-        Ticket::attempted(throttled, context.response().is_some());
+        CallContext::attempted(throttled, context.response().is_some());
         for observer in self.0.iter() {
             observer.attempt(service, operation, &code, took, throttled);
         }

@@ -76,7 +76,7 @@ async fn attempts_that_the_sdk_repeats_count_and_brake() {
     assert!(list(&aws).await);
     assert_eq!((aws.calls(), aws.sweep_calls()), (3, 0));
     assert_eq!(
-        aws.shared.limits.wait(LIST.family, Pace::Urgent).await,
+        aws.shared.limits.wait(LIST.family, CallPriority::Interactive).await,
         2,
         "one call brakes once"
     );
@@ -85,7 +85,11 @@ async fn attempts_that_the_sdk_repeats_count_and_brake() {
     for _ in 0..8 {
         list(&aws.alone()).await;
     }
-    assert_eq!(aws.shared.limits.wait(LIST.family, Pace::Urgent).await, 1, "let go");
+    assert_eq!(
+        aws.shared.limits.wait(LIST.family, CallPriority::Interactive).await,
+        1,
+        "let go"
+    );
     assert_eq!((aws.calls(), aws.sweep_calls()), (12, 9));
 }
 

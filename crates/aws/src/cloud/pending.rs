@@ -14,7 +14,7 @@ use holdfast_operator::ports::{Cloud, Write};
 
 use super::AwsCloud;
 use crate::client::Connector;
-use crate::inventory::Memory;
+use crate::inventory::ReadCache;
 use holdfast_core::config::Config;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::resources::Service;
@@ -32,7 +32,7 @@ pub struct TargetCredentials {
     /// The configuration.
     pub config: Arc<Config>,
     /// What was read before.
-    pub memory: Arc<Memory>,
+    pub memory: Arc<ReadCache>,
     /// The target's name, see [`Connector::connect_one`].
     pub name: String,
     /// `--region`.
@@ -128,9 +128,9 @@ impl Cloud for PendingTarget {
         }
     }
 
-    async fn look_again(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
+    async fn refresh(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
         match self.enter().await {
-            Ok(cloud) => cloud.look_again(base, focus, all_databases, now).await,
+            Ok(cloud) => cloud.refresh(base, focus, all_databases, now).await,
             Err(e) => Snapshot::unread(self.scope.clone(), now, &e),
         }
     }

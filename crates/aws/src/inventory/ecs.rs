@@ -10,7 +10,7 @@ use aws_sdk_ecs::types::{
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use futures::stream::{self, StreamExt};
 
-use super::{Collector, fitted, instant, pages, tags, task_definition};
+use super::{Collector, collect_exact, instant, pages, tags, task_definition};
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::{Deployment, Service, TaskDefinition};
 use holdfast_core::model::snapshot::{ReadError, Seen};
@@ -391,7 +391,7 @@ fn as_its_task_set_runs(mut s: SdkService) -> SdkService {
 
 /// `None` for a service that runs nothing yet: with an external controller it has no revision before its first task set.
 fn reduce(s: SdkService) -> Option<Service> {
-    let mut deployments: Vec<Deployment> = fitted(s.deployments.unwrap_or_default().into_iter().map(deployment));
+    let mut deployments: Vec<Deployment> = collect_exact(s.deployments.unwrap_or_default().into_iter().map(deployment));
     deployments.sort_by_key(|d| d.status != "PRIMARY");
     // The service names the revision of its primary deployment.
     let running = s.task_definition.or_else(|| {

@@ -16,40 +16,40 @@ use holdfast_core::model::snapshot::ValueKey;
 /// Facts that cost a call for each resource, and that seldom change without an event. A sweep takes them from here; a
 /// second look (after an event, and around each action) reads them again.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct ReadCache {
     /// Revisions read before: they never change.
     pub definitions: DefinitionCache,
     /// Whom the resource policy of a secret lets in, by the secret's ARN and the instant of its last change.
-    pub(super) policies: Kept<(String, Option<Timestamp>), Vec<String>>,
+    pub(super) policies: TtlCache<(String, Option<Timestamp>), Vec<String>>,
     /// Whether a role may read a secret or parameter, by the ARNs of both.
-    pub(super) access: Kept<(String, String), Access>,
+    pub(super) access: TtlCache<(String, String), Access>,
     /// Revisions that a rollback would choose, and when that was read, by the id of the service's primary deployment.
-    pub(super) rollback_targets: Kept<String, (Timestamp, Vec<String>)>,
+    pub(super) rollback_targets: TtlCache<String, (Timestamp, Vec<String>)>,
     /// The earlier revision that would keep data, if there is one, by the running one that does not, and whether that
     /// runs on Fargate.
-    pub(super) durable_revisions: Kept<(String, bool), Option<String>>,
+    pub(super) durable_revisions: TtlCache<(String, bool), Option<String>>,
     /// Facts about values, never a value, with what the list of secrets said of the secret then.
-    pub(super) values: Kept<ValueKey, (Stamp, SecretShape)>,
+    pub(super) values: TtlCache<ValueKey, (Stamp, SecretShape)>,
     /// What the log of a service says, by the id of its primary deployment.
-    pub(super) logs: Kept<String, LogEvidence>,
+    pub(super) logs: TtlCache<String, LogEvidence>,
 }
 
 /// Values that are read again after a day, or sooner where a second look asks for it.
 #[derive(Debug)]
-pub(super) struct Kept<K, V>(Mutex<HashMap<K, (Timestamp, V)>>);
+pub(super) struct TtlCache<K, V>(Mutex<HashMap<K, (Timestamp, V)>>);
 
 /// How long a sweep may rely on what it read before. Staggered by half, so that not all of it is due at once.
 const KEEP: Duration = Duration::from_hours(24);
 /// Most values kept. Past it the cache starts anew: rare, bounded, and merely a sweep's worth of calls.
 const CAPACITY: usize = 50_000;
 
-impl<K, V> Default for Kept<K, V> {
+impl<K, V> Default for TtlCache<K, V> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K: Eq + Hash, V: Clone> Kept<K, V> {
+impl<K: Eq + Hash, V: Clone> TtlCache<K, V> {
     /// The value, if it was read not too long before `now`.
     pub fn get(&self, key: &K, now: Timestamp) -> Option<V> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_value_stays_for_half_a_day_at_least_and_a_day_at_most() {
-        let kept = Kept::default();
+        let kept = TtlCache::default();
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().expect("an instant");
         kept.put("a", 1, now);
         let after = |hours| now + Duration::from_hours(hours);

@@ -36,7 +36,7 @@ use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
 use holdfast_core::model::tags::Tags;
 use holdfast_core::rules::wants::wants;
 pub use log_tail::LogTail;
-pub use memory::Memory;
+pub use memory::ReadCache;
 pub(crate) use task_definition::DESCRIBE as DESCRIBE_TASK_DEFINITION;
 
 /// Learns how far a sweep has come.
@@ -48,9 +48,9 @@ pub trait Progress: Send + Sync {
 }
 
 /// Nobody watches.
-pub struct Unwatched;
+pub struct NoProgress;
 
-impl Progress for Unwatched {
+impl Progress for NoProgress {
     fn more(&self, _: usize) {}
     fn done(&self, _: usize) {}
 }
@@ -63,7 +63,7 @@ pub struct Collector<'a> {
     /// What may be read, and which tags count.
     pub config: &'a Config,
     /// What was read before and may be relied on.
-    pub memory: &'a Memory,
+    pub memory: &'a ReadCache,
     /// Who watches.
     pub progress: &'a dyn Progress,
 }
@@ -148,7 +148,7 @@ impl Collector<'_> {
 /// Whether facts that were read before may stand in for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reuse {
-    /// A sweep: see [`Memory`].
+    /// A sweep: see [`ReadCache`].
     Allowed,
     /// A second look: everything is read.
     Never,
@@ -222,7 +222,7 @@ const MAX_PAGES: usize = 2_000;
 
 /// The items of a list of the SDK's, as long as the snapshot keeps them. What is collected from a list that is used up
 /// takes over that one's memory, of which it may need a tenth.
-fn fitted<T>(items: impl Iterator<Item = T>) -> Vec<T> {
+fn collect_exact<T>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut list: Vec<T> = items.collect();
     list.shrink_to_fit();
     list

@@ -13,7 +13,7 @@ impl Collector<'_> {
     /// Reads the parts of `focus` afresh. What belongs to others is taken over from `base`, so that a shared group is
     /// still known to be shared; with `all_databases`, even that is read afresh. A list that the sweep behind `base` could not
     /// read is read now.
-    pub async fn look_again(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
+    pub async fn refresh(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
         let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
         // Not of AWS but of what was done here: known, not read.
         snapshot.fights.clone_from(&base.fights);
@@ -59,14 +59,15 @@ impl Collector<'_> {
             Box::pin(migrations::again(self, &focus.families, &base.migrations)),
         );
         snapshot.instances =
-            instances.map(|fresh| others(&base.instances, &focus.instances, fresh.into(), all_databases));
-        snapshot.clusters = clusters.map(|fresh| others(&base.clusters, &focus.clusters, fresh.into(), all_databases));
+            instances.map(|fresh| carry_over(&base.instances, &focus.instances, fresh.into(), all_databases));
+        snapshot.clusters =
+            clusters.map(|fresh| carry_over(&base.clusters, &focus.clusters, fresh.into(), all_databases));
         snapshot.security_groups =
-            groups.map(|fresh| others(&base.security_groups, &focus.groups, fresh.into(), all_groups));
+            groups.map(|fresh| carry_over(&base.security_groups, &focus.groups, fresh.into(), all_groups));
         snapshot.subnets = subnets;
         snapshot.services = services
             .found
-            .map(|fresh| others(&base.services, &focus.services, fresh.into(), false));
+            .map(|fresh| carry_over(&base.services, &focus.services, fresh.into(), false));
         snapshot.unread_services = services.unread.into();
         // Without their revisions, the references of others are not followed.
         snapshot.task_definitions = definitions.into();
@@ -84,13 +85,13 @@ impl Collector<'_> {
         snapshot.keep_runs_of(base);
         snapshot.migrations = snapshot
             .migrations
-            .map(|fresh| others(&base.migrations, &focus.families, fresh, false));
+            .map(|fresh| carry_over(&base.migrations, &focus.families, fresh, false));
         Box::pin(self.finish(snapshot, now, Reuse::Never)).await
     }
 }
 
 /// What was read, and of what was not asked for, what was known before.
-fn others<T>(
+fn carry_over<T>(
     base: &Seen<Shared<String, T>>,
     asked: &BTreeSet<String>,
     fresh: Shared<String, T>,

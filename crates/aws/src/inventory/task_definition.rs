@@ -8,7 +8,7 @@ use aws_sdk_ecs::types::{
     TaskDefinitionStatus, Volume as SdkVolume,
 };
 
-use super::{Collector, fitted, tags};
+use super::{Collector, collect_exact, tags};
 use crate::client::{Api, Family};
 use holdfast_core::connection::environment::{is_password_variable, plain_database};
 use holdfast_core::model::resources::{
@@ -93,8 +93,8 @@ fn reduce(d: SdkDefinition, list: &[Tag], arn: &str) -> TaskDefinition {
         arn: d.task_definition_arn.unwrap_or_else(|| arn.to_owned()),
         family: d.family.unwrap_or_default(),
         revision: d.revision,
-        containers: fitted(containers.into_iter().map(|c| container(c, &names))),
-        volumes: fitted(d.volumes.unwrap_or_default().into_iter().filter_map(volume)),
+        containers: collect_exact(containers.into_iter().map(|c| container(c, &names))),
+        volumes: collect_exact(d.volumes.unwrap_or_default().into_iter().filter_map(volume)),
         active: d.status != Some(TaskDefinitionStatus::Inactive),
         execution_role: d.execution_role_arn.filter(|r| !r.is_empty()),
         task_role: d.task_role_arn.filter(|r| !r.is_empty()),
@@ -118,17 +118,17 @@ fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
         // AWS: a container is essential unless it says otherwise.
         essential: c.essential.unwrap_or(true),
         has_ports: c.port_mappings.is_some_and(|p| !p.is_empty()),
-        secrets: fitted(c.secrets.unwrap_or_default().into_iter().map(|s| SecretVariable {
+        secrets: collect_exact(c.secrets.unwrap_or_default().into_iter().map(|s| SecretVariable {
             name: s.name,
             value_from: s.value_from,
         })),
-        plain_databases: fitted(
+        plain_databases: collect_exact(
             c.environment
                 .unwrap_or_default()
                 .into_iter()
                 .filter_map(|kv| plain_database(kv.name?, &zeroize::Zeroizing::new(kv.value?), sidecars)),
         ),
-        mounts: fitted(c.mount_points.unwrap_or_default().into_iter().filter_map(|m| {
+        mounts: collect_exact(c.mount_points.unwrap_or_default().into_iter().filter_map(|m| {
             Some(Mount {
                 volume: m.source_volume?,
                 path: m.container_path?,

@@ -35,7 +35,7 @@ pub trait KeySink: Send + Sync {
     fn add(&self, key: Key, done: Completion) -> Result<(), AddError>;
 
     /// Hears who changed what `key` names.
-    fn saw(&self, _key: &Key, _who: &str, _at: Timestamp) {}
+    fn record_actor(&self, _key: &Key, _who: &str, _at: Timestamp) {}
 }
 
 impl KeySink for WorkQueue<Key> {
@@ -96,7 +96,7 @@ impl Consumer {
 
 /// How a message ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ended {
+enum Disposition {
     Handled,
     /// A run failed: the visibility timeout is its back-off.
     Failed,
@@ -128,7 +128,7 @@ struct Loop {
     next_id: u64,
     in_flight: HashMap<u64, InFlight>,
     parked: VecDeque<Parked>,
-    waits: FuturesUnordered<BoxFuture<'static, (u64, Ended)>>,
+    waits: FuturesUnordered<BoxFuture<'static, (u64, Disposition)>>,
     /// Deletions and visibility changes under way.
     chores: FuturesUnordered<BoxFuture<'static, ()>>,
     to_delete: Vec<String>,
@@ -270,7 +270,7 @@ impl Loop {
         if let Some(who) = &parsed.actor {
             let at = event_time.unwrap_or_else(|| self.parts.clock.now());
             for key in &parsed.keys {
-                self.parts.sink.saw(key, who, at);
+                self.parts.sink.record_actor(key, who, at);
             }
         }
         self.in_flight.insert(
@@ -303,19 +303,19 @@ impl Loop {
                     return;
                 }
                 Err(AddError::ShutDown) => {
-                    self.end(message.id, Ended::Abandoned, true);
+                    self.end(message.id, Disposition::Abandoned, true);
                     return;
                 }
             }
         }
         let Parked { id, told, .. } = message;
         self.waits.push(Box::pin(async move {
-            let mut ended = Ended::Handled;
+            let mut ended = Disposition::Handled;
             for one in told {
                 match one.await {
                     Ok(Ok(())) => {}
-                    Ok(Err(RunFailed)) => ended = Ended::Failed,
-                    Err(_) => return (id, Ended::Abandoned),
+                    Ok(Err(RunFailed)) => ended = Disposition::Failed,
+                    Err(_) => return (id, Disposition::Abandoned),
                 }
             }
             (id, ended)
@@ -334,16 +334,16 @@ impl Loop {
 
     fn release_parked(&mut self) {
         for Parked { id, .. } in std::mem::take(&mut self.parked) {
-            self.end(id, Ended::Abandoned, true);
+            self.end(id, Disposition::Abandoned, true);
         }
     }
 
-    fn end(&mut self, id: u64, ended: Ended, is_stopping: bool) {
+    fn end(&mut self, id: u64, ended: Disposition, is_stopping: bool) {
         let Some(message) = self.in_flight.remove(&id) else {
             return;
         };
         match ended {
-            Ended::Handled => {
+            Disposition::Handled => {
                 if let Some(time) = message.event_time {
                     let lag = self.parts.clock.now().duration_since(time);
                     self.parts.metrics.event_lag(lag.as_secs_f64());
@@ -353,8 +353,8 @@ impl Loop {
                     .event_handled(message.received.elapsed().as_secs_f64());
                 self.to_delete.push(message.handle);
             }
-            Ended::Abandoned if is_stopping => self.to_release.push(message.handle),
-            Ended::Failed | Ended::Abandoned => {}
+            Disposition::Abandoned if is_stopping => self.to_release.push(message.handle),
+            Disposition::Failed | Disposition::Abandoned => {}
         }
     }
 
@@ -399,7 +399,7 @@ impl Loop {
         );
         let ids: Vec<u64> = self.in_flight.keys().copied().collect();
         for id in ids {
-            self.end(id, Ended::Abandoned, true);
+            self.end(id, Disposition::Abandoned, true);
         }
         self.flush();
         let rest = async { while self.chores.next().await.is_some() {} };

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::Operator;
-use super::gates::Shut;
+use super::gates::Deferral;
 use super::reconcile::{Requeue, workload_key};
-use super::shard::Shard;
+use super::shard::ScopeState;
 use crate::attempt::Attempt;
 use crate::clock::passed;
-use crate::execute::{Actor, Ended, Guard, Look, Progress, Stepped};
+use crate::execute::{Executor, Observation, Outcome, Progress, StepResult, WriteGuard};
 use crate::ports::LedgerError;
 use crate::queue::Priority;
 use holdfast_core::model::finding::Finding;
@@ -23,15 +23,15 @@ use holdfast_core::plan::PlannedAction;
 const SAVE_AGAIN: Duration = Duration::from_secs(10);
 
 /// What the bus is told.
-pub(super) enum News {
+pub(super) enum Notification {
     /// Findings that opened, and those that were resolved.
     Findings(Vec<Finding>, Vec<Finding>),
     /// What became of a correction.
-    Action(Box<PlannedAction>, Ended, String),
+    Action(Box<PlannedAction>, Outcome, String),
 }
 
 #[async_trait]
-impl Guard for Operator {
+impl WriteGuard for Operator {
     async fn may_write(&self, scope: &Scope, new: bool) -> Result<u64, String> {
         if new {
             let pulled = self.parts.pause.pulled().await;
@@ -54,8 +54,8 @@ impl Guard for Operator {
 }
 
 impl Operator {
-    pub(super) fn actor<'a>(&'a self, shard: &'a Shard) -> Actor<'a> {
-        Actor {
+    pub(super) fn actor<'a>(&'a self, shard: &'a ScopeState) -> Executor<'a> {
+        Executor {
             cloud: shard.cloud.as_ref(),
             config: &self.parts.config,
             clock: self.parts.clock.as_ref(),
@@ -69,9 +69,9 @@ impl Operator {
     /// Corrects what `look` shows to be wrong with a workload: one thing after the other, each on a fresh look.
     pub(super) async fn correct(
         &self,
-        shard: &Shard,
-        actor: &Actor<'_>,
-        look: Look,
+        shard: &ScopeState,
+        actor: &Executor<'_>,
+        look: Observation,
         workload: &str,
         requeue: &mut Requeue,
     ) {
@@ -101,7 +101,7 @@ impl Operator {
                         fresh = Some(look);
                     }
                 }
-                (None, Progress::Ended(_, why) | Progress::Waits(_, why), look) => {
+                (None, Progress::Outcome(_, why) | Progress::Waits(_, why), look) => {
                     if let Some(past) = shard.past().as_mut() {
                         past.not_begun(&action);
                     }
@@ -116,9 +116,15 @@ impl Operator {
     }
 
     /// Takes an attempt further that this or another process began.
-    pub(super) async fn advance(&self, shard: &Shard, actor: &Actor<'_>, attempt: Attempt, requeue: &mut Requeue) {
+    pub(super) async fn advance(
+        &self,
+        shard: &ScopeState,
+        actor: &Executor<'_>,
+        attempt: Attempt,
+        requeue: &mut Requeue,
+    ) {
         let Some(base) = shard.snapshot() else { return };
-        let Stepped {
+        let StepResult {
             attempt: Some(attempt),
             progress,
             look,
@@ -134,7 +140,7 @@ impl Operator {
 
     /// Writes down the ends of attempts that could not be written down when they came: whoever reads the ledger would take
     /// those attempts up again.
-    pub(super) async fn save_again(&self, shard: &Shard) {
+    pub(super) async fn save_again(&self, shard: &ScopeState) {
         for mut attempt in shard.unsaved() {
             let Some(token) = self.parts.tenure.token(shard.scope()) else {
                 return;
@@ -155,13 +161,13 @@ impl Operator {
     /// there was one after the attempt's last call.
     async fn stepped(
         &self,
-        shard: &Shard,
-        actor: &Actor<'_>,
+        shard: &ScopeState,
+        actor: &Executor<'_>,
         mut attempt: Attempt,
         mut progress: Progress,
-        mut look: Option<Look>,
+        mut look: Option<Observation>,
         requeue: &mut Requeue,
-    ) -> Option<Look> {
+    ) -> Option<Observation> {
         if let Progress::Waits(Duration::ZERO, _) = progress
             && let Some(base) = shard.snapshot()
         {
@@ -178,15 +184,15 @@ impl Operator {
                 tracing::debug!(attempt = attempt.id, why, "under way");
                 requeue.after(delay);
             }
-            Progress::Ended(ended, detail) => {
+            Progress::Outcome(ended, detail) => {
                 let first_seen = shard.first_seen(&attempt.action.workload, &attempt.action.findings);
                 self.told(&attempt.action, ended, &detail);
-                if let (Ended::Verified, Some(since)) = (ended, first_seen) {
+                if let (Outcome::Verified, Some(since)) = (ended, first_seen) {
                     let took = passed(since, self.parts.clock.now()).as_secs_f64();
                     let rules = attempt.action.rules.iter();
                     rules.for_each(|rule| self.parts.metrics.time_to_correct(rule, took));
                 }
-                self.tell_bus(News::Action(Box::new(attempt.action), ended, detail));
+                self.tell_bus(Notification::Action(Box::new(attempt.action), ended, detail));
             }
         }
         if let Some(look) = &mut look {
@@ -195,18 +201,18 @@ impl Operator {
         look
     }
 
-    fn gate(&self, shard: &Shard, action: &PlannedAction) -> Result<(), Shut> {
+    fn gate(&self, shard: &ScopeState, action: &PlannedAction) -> Result<(), Deferral> {
         let config = &self.parts.config;
         let target = action.action.target();
         if shard.unsaved().iter().any(|a| a.action.action.target() == target) {
-            return Err(Shut {
+            return Err(Deferral {
                 why: "waits: how an earlier correction of it ended can't be written to the ledger (see the log)".into(),
                 after: Some(SAVE_AGAIN),
             });
         }
         match shard.past().as_mut() {
             Some(past) => past.pass(action, &config.safety, config.sweep.interval, self.parts.clock.now()),
-            None => Err(Shut {
+            None => Err(Deferral {
                 why: "waits: what was done before is not known, since the ledger can't be read (see the log)".into(),
                 after: None,
             }),
@@ -214,7 +220,7 @@ impl Operator {
     }
 
     /// A fight that was given up just now is a finding: look again, so that it is told at once.
-    fn tell_of_fight(&self, shard: &Shard, action: &PlannedAction) {
+    fn tell_of_fight(&self, shard: &ScopeState, action: &PlannedAction) {
         if !shard.set_fights(self.fights(shard)) {
             return;
         }
@@ -225,7 +231,7 @@ impl Operator {
     }
 
     /// Shows in plan, metrics and log that something holds an action.
-    fn hold(&self, shard: &Shard, action: &PlannedAction, why: &str) {
+    fn hold(&self, shard: &ScopeState, action: &PlannedAction, why: &str) {
         tracing::info!(
             action = action.id,
             workload = action.workload,
@@ -233,13 +239,13 @@ impl Operator {
             why,
             "not corrected"
         );
-        self.count(action, Ended::Refused);
+        self.count(action, Outcome::Refused);
         shard.hold(action, why);
         self.is_news();
     }
 
     /// Counts each call of an action under each rule that asked for it.
-    fn count(&self, action: &PlannedAction, outcome: Ended) {
+    fn count(&self, action: &PlannedAction, outcome: Outcome) {
         for rule in &action.rules {
             for call in &action.calls {
                 self.parts.metrics.action(rule, &call.operation, outcome.as_str());
@@ -247,14 +253,14 @@ impl Operator {
         }
     }
 
-    fn told(&self, action: &PlannedAction, ended: Ended, detail: &str) {
+    fn told(&self, action: &PlannedAction, ended: Outcome, detail: &str) {
         // Whatever became of it, calls that AWS accepted were applied.
-        let applied = matches!(ended, Ended::Verified | Ended::Reverted).then_some(Ended::Applied);
+        let applied = matches!(ended, Outcome::Verified | Outcome::Reverted).then_some(Outcome::Applied);
         for outcome in applied.into_iter().chain([ended]) {
             self.count(action, outcome);
         }
         let outcome = ended.as_str();
-        if matches!(ended, Ended::Verified) {
+        if matches!(ended, Outcome::Verified) {
             tracing::info!(
                 action = action.id,
                 workload = action.workload,
@@ -282,7 +288,7 @@ impl Operator {
     }
 }
 
-fn of_workload(look: &Look, workload: &str) -> Vec<PlannedAction> {
+fn of_workload(look: &Observation, workload: &str) -> Vec<PlannedAction> {
     let actions = look.plan.actions.iter();
     actions.filter(|a| a.workload == workload).cloned().collect()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::attempt::{Attempt, Ended};
+use crate::attempt::{Attempt, Outcome};
 use crate::clock::passed;
 use holdfast_core::config::settings::Safety;
 use holdfast_core::model::resources::Fight;
@@ -15,7 +15,7 @@ use holdfast_core::plan::PlannedAction;
 
 /// Why an action may not be carried out now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shut {
+pub(super) struct Deferral {
     /// One sentence.
     pub why: String,
     /// When it is worth looking again; absent where something else will tell.
@@ -24,7 +24,7 @@ pub(super) struct Shut {
 
 /// What was done in one scope.
 #[derive(Default)]
-pub(super) struct Past {
+pub(super) struct AttemptHistory {
     attempts: BTreeMap<String, Attempt>,
     /// Actions let through whose attempts are not known yet.
     reserved: BTreeSet<String>,
@@ -32,7 +32,7 @@ pub(super) struct Past {
     given_up: BTreeSet<String>,
 }
 
-impl Past {
+impl AttemptHistory {
     /// The past as the ledger tells it.
     pub fn new(attempts: Vec<Attempt>) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Past {
         self.attempts.insert(attempt.id.clone(), attempt);
     }
 
-    /// Takes back what [`Past::pass`] let through and did not begin.
+    /// Takes back what [`AttemptHistory::pass`] let through and did not begin.
     pub fn not_begun(&mut self, action: &PlannedAction) {
         self.reserved.remove(&action.id);
     }
@@ -78,25 +78,25 @@ impl Past {
         safety: &Safety,
         interval: Duration,
         now: Timestamp,
-    ) -> Result<(), Shut> {
+    ) -> Result<(), Deferral> {
         let target = action.action.target();
         let busy = self.open().find(|a| a.action.action.target() == target);
         if let Some(other) = busy {
             let why = format!("waits: another correction of it is under way ({})", other.action.change);
-            return Err(Shut { why, after: None });
+            return Err(Deferral { why, after: None });
         }
         let purpose = action.action.purpose();
         let same: Vec<&Attempt> = self
             .attempts
             .values()
-            .filter(|a| a.action.action.purpose() == purpose && a.outcome != Some(Ended::Refused))
+            .filter(|a| a.action.action.purpose() == purpose && a.outcome != Some(Outcome::Refused))
             .collect();
         if let Some(last) = same.iter().map(|a| a.updated_at.max(a.begun_at)).max() {
             let left = safety.cooldown.saturating_sub(passed(last, now));
             if !left.is_zero() {
                 let seconds = left.as_secs();
                 let why = format!("waits: corrected less than safety.cooldown ago; {seconds} s left");
-                return Err(Shut { why, after: Some(left) });
+                return Err(Deferral { why, after: Some(left) });
             }
         }
         if let Some((times, until)) = lasting(&same, safety, now) {
@@ -106,7 +106,7 @@ impl Past {
                  (Terraform?). Holdfast tries again in {} min; `holdfast apply` does it now",
                 until.as_secs().div_ceil(60)
             );
-            return Err(Shut {
+            return Err(Deferral {
                 why,
                 after: Some(until),
             });
@@ -122,11 +122,11 @@ impl Past {
         safety: &Safety,
         interval: Duration,
         now: Timestamp,
-    ) -> Result<(), Shut> {
+    ) -> Result<(), Deferral> {
         let mut begun: Vec<Duration> = self
             .attempts
             .values()
-            .filter(|a| a.outcome != Some(Ended::Refused))
+            .filter(|a| a.outcome != Some(Outcome::Refused))
             .map(|a| passed(a.begun_at, now))
             .filter(|passed| *passed < interval)
             .collect();
@@ -142,7 +142,7 @@ impl Past {
                 "waits for the next sweep: safety.max_actions_per_sweep is {}",
                 safety.max_actions_per_sweep
             );
-            return Err(Shut { why, after });
+            return Err(Deferral { why, after });
         }
         self.reserved.insert(action.id.clone());
         Ok(())
@@ -194,7 +194,7 @@ fn lasting(same: &[&Attempt], safety: &Safety, now: Timestamp) -> Option<(usize,
 fn took_effect(attempt: &Attempt) -> bool {
     matches!(
         attempt.outcome,
-        Some(Ended::Verified | Ended::Applied | Ended::Reverted)
+        Some(Outcome::Verified | Outcome::Applied | Outcome::Reverted)
     )
 }
 
@@ -254,13 +254,13 @@ mod tests {
         })
     }
 
-    fn ended(action: PlannedAction, minutes: i64, outcome: Option<Ended>) -> Attempt {
+    fn ended(action: PlannedAction, minutes: i64, outcome: Option<Outcome>) -> Attempt {
         let mut attempt = Attempt::new(action, "r", 0, at(minutes));
         attempt.outcome = outcome;
         attempt
     }
 
-    fn why(past: &mut Past, action: &PlannedAction, minutes: i64) -> (String, Option<u64>) {
+    fn why(past: &mut AttemptHistory, action: &PlannedAction, minutes: i64) -> (String, Option<u64>) {
         let shut = past
             .pass(action, &Safety::default(), INTERVAL, at(minutes))
             .expect_err("shut");
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn the_cooldown_ends_by_itself() {
-        let mut past = Past::new(vec![ended(close("shop-db"), 0, Some(Ended::Failed))]);
+        let mut past = AttemptHistory::new(vec![ended(close("shop-db"), 0, Some(Outcome::Failed))]);
         let (told, after) = why(&mut past, &close("shop-db"), 4);
         assert!(told.contains("safety.cooldown"), "{told}");
         assert_eq!(after, Some(6));
@@ -285,22 +285,22 @@ mod tests {
 
     #[test]
     fn one_correction_of_a_target_at_a_time() {
-        let mut past = Past::new(vec![ended(close("shop-db"), 0, None)]);
+        let mut past = AttemptHistory::new(vec![ended(close("shop-db"), 0, None)]);
         assert!(why(&mut past, &close("shop-db"), 60).0.contains("is under way"));
     }
 
     #[test]
     fn a_rule_made_anew_is_the_same_fight() {
-        let done = |n: i64| ended(revoke(&format!("sgr-{n}")), n * 20, Some(Ended::Verified));
-        let mut past = Past::new(vec![done(0), done(1), done(2)]);
+        let done = |n: i64| ended(revoke(&format!("sgr-{n}")), n * 20, Some(Outcome::Verified));
+        let mut past = AttemptHistory::new(vec![done(0), done(1), done(2)]);
         let (told, after) = why(&mut past, &revoke("sgr-9"), 60);
         assert!(told.contains("given up: carried out 3 times"), "{told}");
         assert_eq!(after, Some(23 * 60), "until the first of the three is a day old");
         let fights = past.fights(&Safety::default(), at(60));
         assert_eq!((fights.len(), fights[0].times, fights[0].since), (1, 3, at(0)));
         // Calls that failed changed nothing: nobody undid them.
-        let failed = |n: i64| ended(revoke("sgr-1"), n * 20, Some(Ended::Failed));
-        let mut past = Past::new(vec![failed(0), failed(1), failed(2)]);
+        let failed = |n: i64| ended(revoke("sgr-1"), n * 20, Some(Outcome::Failed));
+        let mut past = AttemptHistory::new(vec![failed(0), failed(1), failed(2)]);
         assert_eq!(
             past.pass(&revoke("sgr-1"), &Safety::default(), INTERVAL, at(60)),
             Ok(())
@@ -313,7 +313,7 @@ mod tests {
             max_actions_per_sweep: 2,
             ..Safety::default()
         };
-        let mut past = Past::new(vec![ended(close("a"), 0, Some(Ended::Verified))]);
+        let mut past = AttemptHistory::new(vec![ended(close("a"), 0, Some(Outcome::Verified))]);
         assert_eq!(past.pass(&close("b"), &safety, INTERVAL, at(2)), Ok(()));
         let shut = past.pass(&close("c"), &safety, INTERVAL, at(2)).expect_err("spent");
         assert!(shut.why.contains("max_actions_per_sweep is 2"), "{}", shut.why);

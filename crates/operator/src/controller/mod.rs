@@ -6,10 +6,10 @@
 //!
 //! [`Subject::Everything`]: holdfast_core::model::key::Subject::Everything
 
+mod affected_workloads;
 mod controllers;
 mod correct;
 mod gates;
-mod owners;
 mod reconcile;
 mod shard;
 mod witnesses;
@@ -24,21 +24,21 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::execute::Patience;
-use crate::lease::Tenure;
+use crate::execute::Timeouts;
+use crate::lease::LeaseCoordinator;
 use crate::metrics::Metrics;
 use crate::ports::Cloud;
 use crate::ports::{Ledger, Notifier, PauseSwitch};
 use crate::published::{State, View};
 use crate::queue::{Priority, RunFailed};
 pub use controllers::{Controller, Queues};
-use correct::News;
-use gates::Past;
+use correct::Notification;
+use gates::AttemptHistory;
 use holdfast_core::config::Config;
 use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_core::model::policy::Mode;
-use shard::Shard;
-pub use witnesses::{Intake, Witnesses};
+use shard::ScopeState;
+pub use witnesses::{ChangeActors, EventSink};
 
 /// Actions remembered for `/api/v1/actions`.
 const ACTIONS_KEPT: usize = 500;
@@ -48,16 +48,16 @@ const NEWS_WAITING: usize = 1_000;
 
 /// What the operator is made of.
 pub struct Operator {
-    parts: Parts,
-    shards: BTreeMap<Scope, Shard>,
+    parts: Dependencies,
+    shards: BTreeMap<Scope, ScopeState>,
     actions: Mutex<VecDeque<serde_json::Value>>,
     round: Mutex<Round>,
     /// Something changed since it was published.
     news: AtomicBool,
     publishing: Mutex<()>,
     /// To whoever puts announcements on the bus.
-    to_bus: Option<mpsc::Sender<News>>,
-    announcements: Mutex<Option<(Arc<dyn Notifier>, mpsc::Receiver<News>)>>,
+    to_bus: Option<mpsc::Sender<Notification>>,
+    announcements: Mutex<Option<(Arc<dyn Notifier>, mpsc::Receiver<Notification>)>>,
 }
 
 /// One look at every scope.
@@ -68,7 +68,7 @@ struct Round {
 }
 
 /// What the operator needs from outside.
-pub struct Parts {
+pub struct Dependencies {
     /// The configuration.
     pub config: Arc<Config>,
     /// `audit` or `enforce`.
@@ -88,25 +88,25 @@ pub struct Parts {
     /// What was seen and done before.
     pub ledger: Arc<dyn Ledger>,
     /// Where this process may act.
-    pub tenure: Tenure,
+    pub tenure: LeaseCoordinator,
     /// The name of this process.
     pub replica: String,
     /// Where findings and actions are announced.
     pub notifier: Option<Arc<dyn Notifier>>,
     /// Who changed what lately.
-    pub witnesses: Arc<Witnesses>,
+    pub witnesses: Arc<ChangeActors>,
     /// How long to wait for AWS.
-    pub patience: Patience,
+    pub patience: Timeouts,
 }
 
 impl Operator {
     /// An operator that has read nothing yet.
     #[must_use]
-    pub fn new(mut parts: Parts) -> Self {
+    pub fn new(mut parts: Dependencies) -> Self {
         let clouds = std::mem::take(&mut parts.clouds);
         let shards = clouds
             .into_iter()
-            .map(|cloud| (cloud.scope().clone(), Shard::new(cloud)))
+            .map(|cloud| (cloud.scope().clone(), ScopeState::new(cloud)))
             .collect();
         let (to_bus, announcements) = match parts.notifier.take() {
             Some(bus) => {
@@ -204,7 +204,7 @@ impl Operator {
     }
 
     /// Reads what the ledger remembers of a scope, once.
-    async fn recall(&self, shard: &Shard) -> Result<(), String> {
+    async fn recall(&self, shard: &ScopeState) -> Result<(), String> {
         if shard.past().is_some() {
             return Ok(());
         }
@@ -215,12 +215,12 @@ impl Operator {
             .max(self.parts.config.sweep.interval);
         let now = self.parts.clock.now();
         let since = now.checked_sub(keep).unwrap_or(jiff::Timestamp::MIN);
-        let era = shard.era();
+        let generation = shard.generation();
         let attempts = self.parts.ledger.attempts(scope, since).await;
         let open = self.parts.ledger.open_findings(scope).await;
         match (attempts, open) {
             (Ok(attempts), Ok(open)) => {
-                shard.remember(Past::new(attempts), open, era);
+                shard.remember(AttemptHistory::new(attempts), open, generation);
                 Ok(())
             }
             (Err(e), _) | (_, Err(e)) => Err(e.to_string()),
@@ -250,7 +250,7 @@ impl Operator {
         }
     }
 
-    fn tell_bus(&self, news: News) {
+    fn tell_bus(&self, news: Notification) {
         if let Some(bus) = &self.to_bus
             && bus.try_send(news).is_err()
         {
@@ -263,8 +263,8 @@ impl Operator {
         let Some((bus, mut news)) = waiting else { return };
         while let Some(one) = news.recv().await {
             match one {
-                News::Findings(opened, resolved) => bus.findings(&opened, &resolved).await,
-                News::Action(action, ended, detail) => bus.action(&action, ended, &detail).await,
+                Notification::Findings(opened, resolved) => bus.findings(&opened, &resolved).await,
+                Notification::Action(action, ended, detail) => bus.action(&action, ended, &detail).await,
             }
         }
     }
@@ -304,8 +304,8 @@ impl Operator {
 
     /// Ready once everything that this process looks after was swept.
     fn ready_if_swept(&self) {
-        let held = |s: &&Shard| self.parts.tenure.token(s.scope()).is_some();
-        if self.shards.values().filter(held).all(Shard::is_swept) {
+        let held = |s: &&ScopeState| self.parts.tenure.token(s.scope()).is_some();
+        if self.shards.values().filter(held).all(ScopeState::is_swept) {
             self.parts.state.ready();
         }
     }
@@ -319,7 +319,7 @@ impl Operator {
     /// Seconds since the oldest evidence was read.
     #[must_use]
     pub fn evidence_age(&self) -> Option<f64> {
-        let oldest = self.shards.values().filter_map(Shard::evidence_from).min()?;
+        let oldest = self.shards.values().filter_map(ScopeState::evidence_from).min()?;
         Some(self.parts.clock.now().duration_since(oldest).as_secs_f64())
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Operator;
-use super::owners::owners;
-use super::shard::{Changes, Shard};
+use super::affected_workloads::affected_workloads;
+use super::shard::{Changes, ScopeState};
 use crate::clock::passed;
-use crate::execute::Look;
+use crate::execute::Observation;
 use crate::focus::Focus;
 use crate::metrics::FindingLabels;
 use crate::queue::Priority;
@@ -71,7 +71,7 @@ impl Operator {
     }
 
     /// Fights given up in a scope, with whoever events showed to have changed the resource since.
-    pub(super) fn fights(&self, shard: &Shard) -> Vec<Fight> {
+    pub(super) fn fights(&self, shard: &ScopeState) -> Vec<Fight> {
         let now = self.parts.clock.now();
         let past = shard.past();
         let mut fights = past
@@ -86,7 +86,7 @@ impl Operator {
         fights
     }
 
-    async fn first_sweep(&self, shard: &Shard) -> Result<(), String> {
+    async fn first_sweep(&self, shard: &ScopeState) -> Result<(), String> {
         let turn = shard.sweeping.lock().await;
         let swept = shard.is_swept();
         drop(turn);
@@ -94,7 +94,7 @@ impl Operator {
         if swept { Ok(()) } else { self.sweep_scope(shard).await }
     }
 
-    async fn sweep_scope(&self, shard: &Shard) -> Result<(), String> {
+    async fn sweep_scope(&self, shard: &ScopeState) -> Result<(), String> {
         let config = &self.parts.config;
         let turn = shard.sweeping.lock().await;
         let started = Instant::now();
@@ -172,7 +172,7 @@ impl Operator {
     /// Asks for what a sweep found to be needed: corrections, worst first, what is under way, and timers.
     fn follow_up(
         &self,
-        shard: &Shard,
+        shard: &ScopeState,
         planned: impl Iterator<Item = String>,
         timers: BTreeMap<String, jiff::Timestamp>,
     ) {
@@ -185,7 +185,7 @@ impl Operator {
         let open: Vec<String> = {
             let past = shard.past();
             past.iter()
-                .flat_map(super::Past::open)
+                .flat_map(super::AttemptHistory::open)
                 .map(|a| a.action.workload.clone())
                 .collect()
         };
@@ -200,22 +200,22 @@ impl Operator {
         }
     }
 
-    fn look_after(&self, shard: &Shard, workload: &str, delay: Duration) {
+    fn look_after(&self, shard: &ScopeState, workload: &str, delay: Duration) {
         let key = workload_key(shard, workload);
         if let Err(e) = self.parts.queues.add_after(key, delay, Priority::Event) {
             tracing::warn!(workload, error = %e, "left to the next sweep");
         }
     }
 
-    async fn look_at(&self, shard: &Shard, base: &Snapshot, subject: &Subject) -> Result<(), String> {
-        let mut workloads = owners(base, &self.parts.config, subject);
+    async fn look_at(&self, shard: &ScopeState, base: &Snapshot, subject: &Subject) -> Result<(), String> {
+        let mut workloads = affected_workloads(base, &self.parts.config, subject);
         if workloads.is_empty() {
             // Not known: untagged, or new. Its own tags tell.
             let mut focus = Focus::default();
             focus.add(subject, shard.scope());
             let now = self.parts.clock.now();
-            let alone = shard.cloud.look_again(base, &focus, false, now).await;
-            workloads = owners(&alone, &self.parts.config, subject);
+            let alone = shard.cloud.refresh(base, &focus, false, now).await;
+            workloads = affected_workloads(&alone, &self.parts.config, subject);
         }
         let mut result = Ok(());
         for workload in workloads {
@@ -226,7 +226,7 @@ impl Operator {
     }
 
     /// Takes what is under way in a workload further, looks at it, and corrects what is wrong.
-    async fn workload(&self, shard: &Shard, workload: &str, about: &Subject) -> Result<(), String> {
+    async fn workload(&self, shard: &ScopeState, workload: &str, about: &Subject) -> Result<(), String> {
         let turn = shard.turn(workload);
         let _turn = turn.lock().await;
         let mut requeue = Requeue::default();
@@ -276,7 +276,7 @@ impl Operator {
     }
 
     /// Takes over a look at one workload, and plans it as one of its fleet.
-    pub(super) async fn take_in(&self, shard: &Shard, look: &mut Look) {
+    pub(super) async fn take_in(&self, shard: &ScopeState, look: &mut Observation) {
         look.judged.failing = shard.fleet(&look.judged);
         let now = self.parts.clock.now();
         look.plan = plan(shard.scope(), &look.judged, &self.parts.config, now);
@@ -286,7 +286,7 @@ impl Operator {
     }
 
     /// Tells log, metrics, ledger, console and bus what a judgement changed.
-    async fn announce(&self, shard: &Shard, changes: Changes, all: bool) {
+    async fn announce(&self, shard: &ScopeState, changes: Changes, all: bool) {
         self.is_news();
         if changes.is_empty() && !all {
             return;
@@ -319,29 +319,29 @@ impl Operator {
             );
         }
         self.write_down(shard, &changes).await;
-        self.tell_bus(super::correct::News::Findings(changes.opened, changes.resolved));
+        self.tell_bus(super::correct::Notification::Findings(changes.opened, changes.resolved));
     }
 
     /// Writes to the ledger what opened and what was resolved; what can't be written now is kept for the next time.
-    async fn write_down(&self, shard: &Shard, changes: &Changes) {
-        let mut sightings = std::mem::take(&mut *shard.unwritten());
-        sightings.extend(changes.sightings(shard.scope(), self.parts.clock.now()));
-        if sightings.is_empty() || shard.past().is_none() {
-            *shard.unwritten() = sightings;
+    async fn write_down(&self, shard: &ScopeState, changes: &Changes) {
+        let mut records = std::mem::take(&mut *shard.unwritten());
+        records.extend(changes.records(shard.scope(), self.parts.clock.now()));
+        if records.is_empty() || shard.past().is_none() {
+            *shard.unwritten() = records;
             return;
         }
-        if let Err(e) = self.parts.ledger.sighted(&sightings).await {
-            tracing::warn!(error = %e, findings = sightings.len(), "not written down yet");
-            let excess = sightings.len().saturating_sub(UNWRITTEN_KEPT);
-            sightings.drain(..excess);
+        if let Err(e) = self.parts.ledger.sighted(&records).await {
+            tracing::warn!(error = %e, findings = records.len(), "not written down yet");
+            let excess = records.len().saturating_sub(UNWRITTEN_KEPT);
+            records.drain(..excess);
             let mut kept = shard.unwritten();
-            sightings.append(&mut kept);
-            *kept = sightings;
+            records.append(&mut kept);
+            *kept = records;
         }
     }
 }
 
-pub(super) fn workload_key(shard: &Shard, workload: &str) -> Key {
+pub(super) fn workload_key(shard: &ScopeState, workload: &str) -> Key {
     Key {
         scope: shard.scope().clone(),
         subject: Subject::Workload(workload.to_owned()),

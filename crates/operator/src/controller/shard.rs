@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::gates::Past;
-use crate::attempt::{Attempt, Sighting};
+use super::gates::AttemptHistory;
+use crate::attempt::{Attempt, FindingRecord};
 use crate::focus::Focus;
 use crate::ports::Cloud;
 use holdfast_core::judge::{Fleet, Judged};
@@ -19,38 +19,38 @@ use holdfast_core::model::snapshot::Snapshot;
 use holdfast_core::plan::{Plan, PlannedAction, hold};
 
 /// One account and region.
-pub(super) struct Shard {
+pub(super) struct ScopeState {
     pub cloud: Arc<dyn Cloud>,
     /// Held while the whole scope is being read, so that two sweeps never run at once.
     pub sweeping: tokio::sync::Mutex<()>,
-    known: Mutex<Known>,
+    known: Mutex<Cache>,
     /// Changed under the lock of what is known.
-    era: AtomicU64,
+    generation: AtomicU64,
     /// What was done here; absent until the ledger was read.
-    past: Mutex<Option<Past>>,
+    past: Mutex<Option<AttemptHistory>>,
     /// Findings that opened or were resolved and are not in the ledger yet.
-    unwritten: Mutex<Vec<Sighting>>,
+    unwritten: Mutex<Vec<FindingRecord>>,
     /// Attempts that have ended, while the ledger may hold them as open, by id.
     unsaved: Mutex<BTreeMap<String, Attempt>>,
     workloads: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 #[derive(Default)]
-struct Known {
+struct Cache {
     snapshot: Option<Arc<Snapshot>>,
     findings: BTreeMap<String, Vec<Finding>>,
     judged: BTreeSet<String>,
     resources: BTreeMap<Kind, usize>,
     first_seen: BTreeMap<(String, String), Timestamp>,
     /// Findings that were open when the ledger was read and have not been judged again since.
-    remembered: BTreeMap<(String, String), Sighting>,
+    remembered: BTreeMap<(String, String), FindingRecord>,
     /// What is planned, for each workload for which anything is.
     plans: BTreeMap<String, Plan>,
     fleet: Fleet,
 }
 
 /// What of a shard is published.
-pub(super) struct ShardView {
+pub(super) struct ScopeView {
     pub findings: Vec<Finding>,
     pub workloads: Vec<Value>,
     pub plan: Plan,
@@ -62,13 +62,13 @@ pub(super) struct Changes {
     pub opened: Vec<Finding>,
     pub resolved: Vec<Finding>,
     /// Findings of an earlier process that were never seen by this one.
-    pub forgotten: Vec<Sighting>,
+    pub forgotten: Vec<FindingRecord>,
 }
 
 impl Changes {
     /// What the ledger is told.
-    pub fn sightings(&self, scope: &Scope, now: Timestamp) -> Vec<Sighting> {
-        let of = |f: &Finding, resolved_at| Sighting {
+    pub fn records(&self, scope: &Scope, now: Timestamp) -> Vec<FindingRecord> {
+        let of = |f: &Finding, resolved_at| FindingRecord {
             scope: scope.clone(),
             workload: f.workload.clone(),
             finding: f.id.clone(),
@@ -80,7 +80,7 @@ impl Changes {
         };
         let opened = self.opened.iter().map(|f| of(f, None));
         let resolved = self.resolved.iter().map(|f| of(f, Some(now)));
-        let forgotten = self.forgotten.iter().map(|s| Sighting {
+        let forgotten = self.forgotten.iter().map(|s| FindingRecord {
             resolved_at: Some(now),
             ..s.clone()
         });
@@ -96,13 +96,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Shard {
+impl ScopeState {
     pub fn new(cloud: Arc<dyn Cloud>) -> Self {
         Self {
             cloud,
             sweeping: tokio::sync::Mutex::default(),
             known: Mutex::default(),
-            era: AtomicU64::default(),
+            generation: AtomicU64::default(),
             past: Mutex::default(),
             unwritten: Mutex::default(),
             unsaved: Mutex::default(),
@@ -115,15 +115,15 @@ impl Shard {
     }
 
     /// How often everything was forgotten.
-    pub fn era(&self) -> u64 {
-        self.era.load(Ordering::Acquire)
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
-    /// Takes over what the ledger remembered in `era`. What is known already is kept: it has the corrections since.
-    pub fn remember(&self, past: Past, open: Vec<Sighting>, era: u64) {
+    /// Takes over what the ledger remembered in `generation`. What is known already is kept: it has the corrections since.
+    pub fn remember(&self, past: AttemptHistory, open: Vec<FindingRecord>, generation: u64) {
         let mut known = self.known();
         let mut kept = lock(&self.past);
-        if kept.is_some() || self.era() != era {
+        if kept.is_some() || self.generation() != generation {
             return;
         }
         *kept = Some(past);
@@ -142,9 +142,9 @@ impl Shard {
     /// Forgets everything: another process looks after the scope now.
     pub fn forget(&self) {
         let mut known = self.known();
-        *known = Known::default();
+        *known = Cache::default();
         *lock(&self.past) = None;
-        self.era.fetch_add(1, Ordering::AcqRel);
+        self.generation.fetch_add(1, Ordering::AcqRel);
         drop(known);
         lock(&self.unwritten).clear();
         lock(&self.unsaved).clear();
@@ -166,7 +166,7 @@ impl Shard {
     }
 
     /// What was done here, if the ledger was read.
-    pub fn past(&self) -> MutexGuard<'_, Option<Past>> {
+    pub fn past(&self) -> MutexGuard<'_, Option<AttemptHistory>> {
         lock(&self.past)
     }
 
@@ -176,7 +176,7 @@ impl Shard {
     }
 
     /// Takes what is to be written to the ledger; what can't be is put back.
-    pub fn unwritten(&self) -> MutexGuard<'_, Vec<Sighting>> {
+    pub fn unwritten(&self) -> MutexGuard<'_, Vec<FindingRecord>> {
         lock(&self.unwritten)
     }
 
@@ -200,7 +200,7 @@ impl Shard {
         known.fleet.failing()
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, Cache> {
         lock(&self.known)
     }
 
@@ -280,7 +280,7 @@ impl Shard {
     /// Moves an action of a plan to what is held.
     pub fn hold(&self, action: &PlannedAction, why: &str) {
         let mut known = self.known();
-        let Known { findings, plans, .. } = &mut *known;
+        let Cache { findings, plans, .. } = &mut *known;
         let Some(plan) = plans.get_mut(&action.workload) else {
             return;
         };
@@ -317,7 +317,7 @@ impl Shard {
         )
     }
 
-    pub fn view(&self) -> ShardView {
+    pub fn view(&self) -> ScopeView {
         let known = self.known();
         let scope = self.scope();
         let mut plan = Plan::empty(Timestamp::UNIX_EPOCH);
@@ -328,7 +328,7 @@ impl Shard {
             let open = known.findings.get(name).map(Vec::len).unwrap_or_default();
             json!({"name": name, "account": scope.account, "region": scope.region, "findings": open})
         });
-        ShardView {
+        ScopeView {
             findings: known.findings.values().flatten().cloned().collect(),
             workloads: workloads.collect(),
             plan,
@@ -336,7 +336,7 @@ impl Shard {
     }
 }
 
-impl Known {
+impl Cache {
     /// Replaces the findings of `workloads`, keeping when each was first seen.
     fn replace(&mut self, workloads: &BTreeSet<String>, judged: &Judged) -> Changes {
         let mut changes = Changes::default();

@@ -18,9 +18,9 @@ const RESOURCES: usize = 10_000;
 
 /// The principals of calls that changed something, by what they changed.
 #[derive(Debug, Default)]
-pub struct Witnesses(Mutex<HashMap<Key, VecDeque<(Timestamp, String)>>>);
+pub struct ChangeActors(Mutex<HashMap<Key, VecDeque<(Timestamp, String)>>>);
 
-impl Witnesses {
+impl ChangeActors {
     /// Notes that `who` changed what `key` names.
     pub fn note(&self, key: &Key, who: &str, at: Timestamp) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,19 +73,19 @@ fn key(resource: &ResourceRef) -> Option<Key> {
 }
 
 /// Where events go: keys to the queue, names to the witnesses.
-pub struct Intake {
+pub struct EventSink {
     /// The queues.
     pub queues: Queues,
     /// The witnesses.
-    pub witnesses: std::sync::Arc<Witnesses>,
+    pub witnesses: std::sync::Arc<ChangeActors>,
 }
 
-impl KeySink for Intake {
+impl KeySink for EventSink {
     fn add(&self, key: Key, done: Completion) -> Result<(), AddError> {
         self.queues.add(key, Priority::Event, Some(done))
     }
 
-    fn saw(&self, key: &Key, who: &str, at: Timestamp) {
+    fn record_actor(&self, key: &Key, who: &str, at: Timestamp) {
         self.witnesses.note(key, who, at);
     }
 }
@@ -103,7 +103,7 @@ mod tests {
         let resource = ResourceRef::new(Kind::RdsDbInstance, "shop-db", "arn:shop-db", &scope);
         let key = key(&resource).expect("a key");
         let at = |t: &str| t.parse::<Timestamp>().expect("an instant");
-        let witnesses = Witnesses::default();
+        let witnesses = ChangeActors::default();
         witnesses.note(&key, "terraform", at("2026-11-21T10:00:00Z"));
         witnesses.note(&key, "holdfast", at("2026-11-21T10:01:00Z"));
         witnesses.note(&key, "old", at("2026-11-01T10:00:00Z"));

@@ -21,37 +21,37 @@ use holdfast_core::model::remediation::Action;
 use holdfast_core::model::snapshot::Snapshot;
 use holdfast_core::plan::{Plan, PlannedAction, plan};
 
-pub use crate::attempt::Ended;
+pub use crate::attempt::Outcome;
 
 /// How long to wait for AWS.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct Timeouts {
     /// For a change to show, or a rollout to get steady.
-    pub settle: Duration,
+    pub stabilize: Duration,
     /// Between two looks, at first; it grows with the time that has passed.
-    pub look_every: Duration,
+    pub poll: Duration,
     /// Until a read shows what a call did whose answer was lost.
-    pub doubt: Duration,
+    pub consistency: Duration,
     /// For a service to be set back: past it a person is asked.
-    pub retreat: Duration,
+    pub rollback: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         Self {
             // RDS applies a flag within minutes; a Fargate rollout with health checks takes up to ten.
-            settle: Duration::from_mins(15),
-            look_every: Duration::from_millis(500),
+            stabilize: Duration::from_mins(15),
+            poll: Duration::from_millis(500),
             // RDS and ECS show a change within seconds; a call that timed out may still be carried out.
-            doubt: Duration::from_secs(30),
-            retreat: Duration::from_hours(24),
+            consistency: Duration::from_secs(30),
+            rollback: Duration::from_hours(24),
         }
     }
 }
 
 /// What lets a call that changes something go out, asked right before each.
 #[async_trait]
-pub trait Guard: Send + Sync {
+pub trait WriteGuard: Send + Sync {
     /// The fencing token to write under. `new` is for the first call of an attempt, which may be put off; the calls
     /// after it only need this process to be the one that acts.
     ///
@@ -64,10 +64,10 @@ pub trait Guard: Send + Sync {
 }
 
 /// Nobody else acts: `apply` by a person.
-pub struct Unguarded;
+pub struct SoleActor;
 
 #[async_trait]
-impl Guard for Unguarded {
+impl WriteGuard for SoleActor {
     async fn may_write(&self, _: &Scope, _: bool) -> Result<u64, String> {
         Ok(0)
     }
@@ -79,7 +79,7 @@ impl Guard for Unguarded {
 
 /// One workload, read just now and judged.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct Observation {
     /// What was read.
     pub snapshot: Snapshot,
     /// Of what.
@@ -94,13 +94,13 @@ pub struct Look {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// It is over: how, and one sentence.
-    Ended(Ended, String),
+    Outcome(Outcome, String),
     /// Look again after that long; what is waited for.
     Waits(Duration, String),
 }
 
 /// Carries out corrections in one scope.
-pub struct Actor<'a> {
+pub struct Executor<'a> {
     /// Reads and writes.
     pub cloud: &'a dyn Cloud,
     /// What may be done.
@@ -110,11 +110,11 @@ pub struct Actor<'a> {
     /// Where attempts are written down.
     pub ledger: &'a dyn Ledger,
     /// Asked before each call.
-    pub guard: &'a dyn Guard,
+    pub guard: &'a dyn WriteGuard,
     /// Who is acting.
     pub replica: &'a str,
     /// How long to wait.
-    pub patience: Patience,
+    pub patience: Timeouts,
 }
 
 /// What a fresh judgement says about an action that was carried out.
@@ -133,20 +133,20 @@ const WORD_LASTS: Duration = Duration::from_secs(1);
 const CORRECTED: &str = "read again and judged: corrected";
 
 /// What became of a step.
-pub struct Stepped {
+pub struct StepResult {
     /// The attempt, unless none was begun.
     pub attempt: Option<Attempt>,
     /// How far it is.
     pub progress: Progress,
     /// What was read last of the workload.
-    pub look: Option<Look>,
+    pub look: Option<Observation>,
     /// An attempt that has ended, or was not begun after all, while the ledger may hold it as open: to be written again.
     pub unsaved: Option<Attempt>,
 }
 
-impl Actor<'_> {
+impl Executor<'_> {
     /// Reads `workload` afresh and judges it. `base` is what was known before; `about` is what drew attention to it.
-    pub async fn look(&self, base: &Snapshot, workload: &str, about: Option<&Subject>) -> Look {
+    pub async fn look(&self, base: &Snapshot, workload: &str, about: Option<&Subject>) -> Observation {
         let mut focus = self.focus(base, workload);
         if let Some(subject) = about {
             focus.add(subject, self.cloud.scope());
@@ -158,13 +158,13 @@ impl Actor<'_> {
         Focus::of(base, self.config, workload, self.clock.now())
     }
 
-    async fn look_at(&self, base: &Snapshot, workload: &str, focus: Focus, all: bool) -> Look {
+    async fn look_at(&self, base: &Snapshot, workload: &str, focus: Focus, all: bool) -> Observation {
         let now = self.clock.now();
-        let snapshot = self.cloud.look_again(base, &focus, all, now).await;
+        let snapshot = self.cloud.refresh(base, &focus, all, now).await;
         let only = std::iter::once(workload.to_owned()).collect();
         let judged = judge(&snapshot, self.config, self.clock.now(), Some(&only));
         let plan = plan(self.cloud.scope(), &judged, self.config, self.clock.now());
-        Look {
+        Observation {
             snapshot,
             focus,
             judged,
@@ -173,7 +173,7 @@ impl Actor<'_> {
     }
 
     /// Begins `planned`, if it comes out again of a fresh look: of `fresh`, or one that is made here.
-    pub async fn begin(&self, base: &Snapshot, fresh: Option<Look>, planned: &PlannedAction) -> Stepped {
+    pub async fn begin(&self, base: &Snapshot, fresh: Option<Observation>, planned: &PlannedAction) -> StepResult {
         // Whether a group or a parameter group is shared must be known as of now, not as of the last sweep.
         let all = matches!(
             planned.action,
@@ -192,9 +192,9 @@ impl Actor<'_> {
                 self.look_at(base, &planned.workload, focus, all).await
             }
         };
-        let refused = |why: String, look| Stepped {
+        let refused = |why: String, look| StepResult {
             attempt: None,
-            progress: Progress::Ended(Ended::Refused, why),
+            progress: Progress::Outcome(Outcome::Refused, why),
             look: Some(look),
             unsaved: None,
         };
@@ -214,9 +214,9 @@ impl Actor<'_> {
         };
         if let Some(why) = not_begun {
             // It may be in the ledger all the same, where somebody would take it up.
-            attempt.outcome = Some(Ended::Refused);
+            attempt.outcome = Some(Outcome::Refused);
             attempt.detail = format!("not begun: {why}");
-            return Stepped {
+            return StepResult {
                 unsaved: Some(attempt),
                 ..refused(format!("not begun: {why}"), look)
             };
@@ -235,7 +235,7 @@ impl Actor<'_> {
     }
 
     /// Takes an attempt further, whoever began it.
-    pub async fn advance(&self, base: &Snapshot, mut attempt: Attempt) -> Stepped {
+    pub async fn advance(&self, base: &Snapshot, mut attempt: Attempt) -> StepResult {
         let is_rollout = matches!(attempt.action.action, Action::RollOut { .. } | Action::RollBack { .. });
         let (progress, look) = match (attempt.step, is_rollout) {
             (Step::Begun, false) => self.resolve_doubt(base, &mut attempt).await,
@@ -250,9 +250,9 @@ impl Actor<'_> {
     }
 
     /// What became of a step, written down.
-    async fn stepped(&self, mut attempt: Attempt, progress: Progress, look: Option<Look>) -> Stepped {
+    async fn stepped(&self, mut attempt: Attempt, progress: Progress, look: Option<Observation>) -> StepResult {
         let saved = self.note(&mut attempt, &progress).await;
-        Stepped {
+        StepResult {
             unsaved: (!saved).then(|| attempt.clone()),
             attempt: Some(attempt),
             progress,
@@ -261,22 +261,22 @@ impl Actor<'_> {
     }
 
     /// Begins `planned` and follows it to its end.
-    pub async fn carry_out(&self, base: &Snapshot, planned: &PlannedAction) -> (Ended, String) {
+    pub async fn carry_out(&self, base: &Snapshot, planned: &PlannedAction) -> (Outcome, String) {
         let begun = self.begin(base, None, planned).await;
         self.follow(base, begun).await
     }
 
     /// Follows an attempt that another process began to its end.
-    pub async fn resume(&self, base: &Snapshot, attempt: Attempt) -> (Ended, String) {
+    pub async fn resume(&self, base: &Snapshot, attempt: Attempt) -> (Outcome, String) {
         let stepped = self.advance(base, attempt).await;
         self.follow(base, stepped).await
     }
 
-    async fn follow(&self, base: &Snapshot, mut stepped: Stepped) -> (Ended, String) {
+    async fn follow(&self, base: &Snapshot, mut stepped: StepResult) -> (Outcome, String) {
         loop {
             let attempt = match (stepped.progress, stepped.attempt) {
-                (Progress::Ended(ended, detail), _) => return (ended, detail),
-                (Progress::Waits(_, why), None) => return (Ended::Refused, why),
+                (Progress::Outcome(ended, detail), _) => return (ended, detail),
+                (Progress::Waits(_, why), None) => return (Outcome::Refused, why),
                 (Progress::Waits(pause, _), Some(attempt)) => {
                     tokio::time::sleep(pause).await;
                     attempt
@@ -294,20 +294,20 @@ impl Actor<'_> {
                 Progress::Waits(Duration::ZERO, "AWS accepted the change".into())
             }
             Err(e) if holdfast_core::model::read_error::is_uncertain(&e) => Progress::Waits(
-                self.patience.doubt,
+                self.patience.consistency,
                 format!("whether it took effect is not known yet: {}", e.message),
             ),
-            Err(e) => Progress::Ended(Ended::Failed, e.message.clone()),
+            Err(e) => Progress::Outcome(Outcome::Failed, e.message.clone()),
         }
     }
 
     /// A call whose answer is not known, lost on the way or with the process that made it: AWS itself tells.
-    async fn resolve_doubt(&self, base: &Snapshot, attempt: &mut Attempt) -> (Progress, Option<Look>) {
+    async fn resolve_doubt(&self, base: &Snapshot, attempt: &mut Attempt) -> (Progress, Option<Observation>) {
         let (look, seen) = self.judge_again(base, attempt).await;
         let progress = match (seen, self.doubt_left(attempt)) {
-            (Seen::Corrected, _) => Progress::Ended(Ended::Verified, CORRECTED.into()),
+            (Seen::Corrected, _) => Progress::Outcome(Outcome::Verified, CORRECTED.into()),
             (Seen::Unread, _) => match self.wait(attempt, "it can't be read") {
-                Progress::Ended(_, why) => Progress::Ended(Ended::Failed, format!("a call had no answer: {why}")),
+                Progress::Outcome(_, why) => Progress::Outcome(Outcome::Failed, format!("a call had no answer: {why}")),
                 waits @ Progress::Waits(..) => waits,
             },
             (Seen::Asked, Some(left)) => Progress::Waits(left, "whether the call took effect is not known yet".into()),
@@ -317,21 +317,23 @@ impl Actor<'_> {
     }
 
     /// The call had no effect: it is made again, if it would be planned again.
-    async fn call_again(&self, attempt: &mut Attempt, look: &Look) -> Progress {
+    async fn call_again(&self, attempt: &mut Attempt, look: &Observation) -> Progress {
         if !look.plan.actions.iter().any(|a| a.action == attempt.action.action) {
             let why = why_not(&attempt.action, &look.plan, &look.judged);
-            return Progress::Ended(Ended::Failed, format!("a call had no answer and no effect; {why}"));
+            return Progress::Outcome(Outcome::Failed, format!("a call had no answer and no effect; {why}"));
         }
         match self.guard.may_write(self.cloud.scope(), true).await {
-            Err(why) => return Progress::Ended(Ended::Failed, format!("a call had no answer and no effect; {why}")),
+            Err(why) => {
+                return Progress::Outcome(Outcome::Failed, format!("a call had no answer and no effect; {why}"));
+            }
             Ok(fence) => attempt.fence = attempt.fence.max(fence),
         }
         let asked = Instant::now();
         if let Err(why) = self.save_before_call(attempt, Step::Begun).await {
-            return Progress::Waits(self.patience.doubt, why);
+            return Progress::Waits(self.patience.consistency, why);
         }
         if let Err(why) = self.still_may(asked).await {
-            return Progress::Waits(self.patience.doubt, why);
+            return Progress::Waits(self.patience.consistency, why);
         }
         self.first_call(attempt).await
     }
@@ -339,21 +341,24 @@ impl Actor<'_> {
     /// How long a read may still be older than the call that was made last.
     fn doubt_left(&self, attempt: &Attempt) -> Option<Duration> {
         let passed = passed(attempt.step_at, self.clock.now());
-        self.patience.doubt.checked_sub(passed).filter(|left| !left.is_zero())
+        self.patience
+            .consistency
+            .checked_sub(passed)
+            .filter(|left| !left.is_zero())
     }
 
     /// Looks whether a fresh judgement still asks for the action.
-    async fn verify(&self, base: &Snapshot, attempt: &Attempt) -> (Progress, Option<Look>) {
+    async fn verify(&self, base: &Snapshot, attempt: &Attempt) -> (Progress, Option<Observation>) {
         let (look, seen) = self.judge_again(base, attempt).await;
         let progress = match seen {
-            Seen::Corrected => Progress::Ended(Ended::Verified, CORRECTED.into()),
+            Seen::Corrected => Progress::Outcome(Outcome::Verified, CORRECTED.into()),
             Seen::Unread => self.wait(attempt, "it can't be read"),
             Seen::Asked => self.wait(attempt, "a fresh read still shows what it should correct"),
         };
         (progress, Some(look))
     }
 
-    async fn judge_again(&self, base: &Snapshot, attempt: &Attempt) -> (Look, Seen) {
+    async fn judge_again(&self, base: &Snapshot, attempt: &Attempt) -> (Observation, Seen) {
         let planned = &attempt.action;
         let look = self.look(base, &planned.workload, None).await;
         let findings = || look.judged.findings.iter();
@@ -373,17 +378,17 @@ impl Actor<'_> {
     /// Waits for what AWS carries out, or gives up.
     fn wait(&self, attempt: &Attempt, why: &str) -> Progress {
         let passed = passed(attempt.begun_at, self.clock.now());
-        if passed >= self.patience.settle {
+        if passed >= self.patience.stabilize {
             let detail = format!("AWS accepted the change, but after {} s {why}", passed.as_secs());
-            return Progress::Ended(Ended::Applied, detail);
+            return Progress::Outcome(Outcome::Applied, detail);
         }
         Progress::Waits(self.pace(passed), why.to_owned())
     }
 
     /// Often at first, when most changes show, then an eighth of the time that has passed.
     fn pace(&self, passed: Duration) -> Duration {
-        let every = self.patience.look_every;
-        let left = self.patience.settle.saturating_sub(passed);
+        let every = self.patience.poll;
+        let left = self.patience.stabilize.saturating_sub(passed);
         (passed / 8).clamp(every, every * 40).min(left.max(every))
     }
 
@@ -422,7 +427,7 @@ impl Actor<'_> {
     /// whoever reads it finds out from AWS what was done since. False if it has ended, and the ledger may not know.
     async fn note(&self, attempt: &mut Attempt, progress: &Progress) -> bool {
         let detail = match progress {
-            Progress::Ended(ended, detail) => {
+            Progress::Outcome(ended, detail) => {
                 attempt.outcome = Some(*ended);
                 detail
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Actor, Ended, Progress};
+use super::{Executor, Outcome, Progress};
 use crate::attempt::{Attempt, Step};
 use crate::clock::passed;
 use crate::ports::Write;
@@ -49,11 +49,11 @@ impl Rollout {
     }
 }
 
-impl Actor<'_> {
+impl Executor<'_> {
     /// Takes a rollout as far as it goes now. A wait of nothing means that the service is steady.
     pub(super) async fn roll(&self, attempt: &mut Attempt, mut fresh: bool) -> Progress {
         let Some(mut rollout) = Rollout::of(attempt) else {
-            return Progress::Ended(Ended::Failed, "this is no rollout".into());
+            return Progress::Outcome(Outcome::Failed, "this is no rollout".into());
         };
         if attempt.step == Step::Begun {
             match self.revision(attempt, fresh).await {
@@ -70,11 +70,11 @@ impl Actor<'_> {
             fresh = true;
         }
         let Some(after) = rollout.after.clone() else {
-            return Progress::Ended(Ended::Failed, "the revision registered is not known".into());
+            return Progress::Outcome(Outcome::Failed, "the revision registered is not known".into());
         };
         match attempt.step {
             Step::Begun | Step::Registered => self.give(attempt, &rollout, &after, fresh).await,
-            Step::Called => self.settle(attempt, &rollout, &after).await,
+            Step::Called => self.stabilize(attempt, &rollout, &after).await,
             Step::GoingBack | Step::SetBack => self.go_back(attempt, &rollout, &after).await,
         }
     }
@@ -83,13 +83,13 @@ impl Actor<'_> {
     async fn revision(&self, attempt: &mut Attempt, fresh: bool) -> Result<String, Progress> {
         let Action::RollOut { base, changes, .. } = &attempt.action.action else {
             let Action::RollBack { to, .. } = &attempt.action.action else {
-                return Err(Progress::Ended(Ended::Failed, "this is no rollout".into()));
+                return Err(Progress::Outcome(Outcome::Failed, "this is no rollout".into()));
             };
             if !fresh {
                 // The service is given its revision only after the next step was written down. Whether that is still
                 // wanted, and allowed, a new attempt decides.
                 let why = "not begun: the process that was about to do it stopped before";
-                return Err(Progress::Ended(Ended::Refused, why.into()));
+                return Err(Progress::Outcome(Outcome::Refused, why.into()));
             }
             return Ok(to.clone());
         };
@@ -106,7 +106,7 @@ impl Actor<'_> {
             }
             // Nobody registered it, and whether it is still wanted was judged long ago: a new attempt decides.
             let why = "the revision was never registered: the process that began it stopped before";
-            return Err(Progress::Ended(Ended::Failed, why.into()));
+            return Err(Progress::Outcome(Outcome::Failed, why.into()));
         }
         let write = Write::Register {
             base: &base,
@@ -116,12 +116,15 @@ impl Actor<'_> {
         };
         match self.cloud.write(write).await {
             Ok(Some(revision)) => Ok(revision),
-            Ok(None) => Err(Progress::Waits(self.patience.doubt, "AWS named no revision".into())),
+            Ok(None) => Err(Progress::Waits(
+                self.patience.consistency,
+                "AWS named no revision".into(),
+            )),
             Err(e) if is_uncertain(&e) => Err(Progress::Waits(
-                self.patience.doubt,
+                self.patience.consistency,
                 format!("whether the revision was registered is not known yet: {}", e.message),
             )),
-            Err(e) => Err(Progress::Ended(Ended::Failed, e.message.clone())),
+            Err(e) => Err(Progress::Outcome(Outcome::Failed, e.message.clone())),
         }
     }
 
@@ -132,7 +135,7 @@ impl Actor<'_> {
             Ok(None) => return gone(r),
             Ok(Some(service)) if service.task_definition == after => {
                 self.enter(attempt, Step::Called);
-                return Progress::Waits(self.patience.look_every, "the service was given the revision".into());
+                return Progress::Waits(self.patience.poll, "the service was given the revision".into());
             }
             Ok(Some(service)) if service.task_definition != r.before => return taken_over(r, &service),
             Ok(Some(_)) => {}
@@ -146,7 +149,7 @@ impl Actor<'_> {
         if !fresh && matches!(attempt.action.action, Action::RollBack { .. }) {
             // Nothing was done yet, and whether it is still wanted, and allowed, was judged long ago: a new attempt decides.
             let why = "the service was never given the revision: the call had no effect, or was never made";
-            return Progress::Ended(Ended::Failed, why.into());
+            return Progress::Outcome(Outcome::Failed, why.into());
         }
         match self.guard.may_write(self.cloud.scope(), false).await {
             Ok(fence) => attempt.fence = attempt.fence.max(fence),
@@ -162,15 +165,15 @@ impl Actor<'_> {
         match self.update(r, after).await {
             Ok(()) => {
                 self.enter(attempt, Step::Called);
-                Progress::Waits(self.patience.look_every, "the service was given the revision".into())
+                Progress::Waits(self.patience.poll, "the service was given the revision".into())
             }
-            Err(e) if is_uncertain(&e) => Progress::Waits(self.patience.doubt, e.message.clone()),
-            Err(e) => Progress::Ended(Ended::Failed, e.message.clone()),
+            Err(e) if is_uncertain(&e) => Progress::Waits(self.patience.consistency, e.message.clone()),
+            Err(e) => Progress::Outcome(Outcome::Failed, e.message.clone()),
         }
     }
 
     /// Waits until the service runs nothing but `after`, as many as wanted.
-    async fn settle(&self, attempt: &mut Attempt, r: &Rollout, after: &str) -> Progress {
+    async fn stabilize(&self, attempt: &mut Attempt, r: &Rollout, after: &str) -> Progress {
         let service = match self.cloud.service(&r.cluster, &r.service).await {
             Ok(Some(service)) => service,
             Ok(None) => return gone(r),
@@ -178,30 +181,30 @@ impl Actor<'_> {
             Err(e) => return self.overdue(attempt, r, after, &e.message).await,
         };
         if service.task_definition == r.before && self.doubt_left(attempt).is_some() {
-            return Progress::Waits(
-                self.patience.look_every,
-                "the service does not show the revision yet".into(),
-            );
+            return Progress::Waits(self.patience.poll, "the service does not show the revision yet".into());
         }
         match state(&service, after, &r.before) {
             State::Steady => Progress::Waits(Duration::ZERO, "the service is steady".into()),
             State::Moving(how) => self.overdue(attempt, r, after, &how).await,
             State::TakenOver => taken_over(r, &service),
-            State::Failed(why) => self.retreat(attempt, r, after, why).await,
+            State::Failed(why) => self.rollback(attempt, r, after, why).await,
         }
     }
 
     async fn overdue(&self, attempt: &mut Attempt, r: &Rollout, after: &str, last: &str) -> Progress {
         // Since the service was given the revision: a process may have been gone for long before.
         let passed = passed(attempt.step_at, self.clock.now());
-        if passed < self.patience.settle {
+        if passed < self.patience.stabilize {
             return Progress::Waits(self.pace(passed), last.to_owned());
         }
-        let why = format!("it was not steady within {} s: {last}", self.patience.settle.as_secs());
-        self.retreat(attempt, r, after, why).await
+        let why = format!(
+            "it was not steady within {} s: {last}",
+            self.patience.stabilize.as_secs()
+        );
+        self.rollback(attempt, r, after, why).await
     }
 
-    async fn retreat(&self, attempt: &mut Attempt, r: &Rollout, after: &str, why: String) -> Progress {
+    async fn rollback(&self, attempt: &mut Attempt, r: &Rollout, after: &str, why: String) -> Progress {
         tracing::warn!(
             service = r.name(),
             revision = revision_name(after),
@@ -226,24 +229,24 @@ impl Actor<'_> {
                     return Progress::Waits(left, why);
                 }
                 let detail = format!("{why}; {} runs {} again", r.name(), revision_name(&r.before));
-                return Progress::Ended(Ended::Reverted, detail);
+                return Progress::Outcome(Outcome::Reverted, detail);
             }
             Ok(Some(service)) if service.task_definition != after => return taken_over(r, &service),
             Ok(Some(_)) => match self.set_back(attempt, r).await {
-                Ok(()) => return Progress::Waits(self.patience.look_every, why),
+                Ok(()) => return Progress::Waits(self.patience.poll, why),
                 Err(failed) => failed,
             },
             Err(e) => e.message.clone(),
         };
-        let passed = passed(attempt.begun_at, self.clock.now()).saturating_sub(self.patience.settle);
-        if passed >= self.patience.retreat.min(self.patience.settle * 4) {
+        let passed = passed(attempt.begun_at, self.clock.now()).saturating_sub(self.patience.stabilize);
+        if passed >= self.patience.rollback.min(self.patience.stabilize * 4) {
             let before = revision_name(&r.before);
             let detail = format!(
                 "{why}; going back to {before} failed too: {failed}. Run: aws ecs update-service --cluster {} --service \
                  {} --task-definition {}",
                 r.cluster, r.service, r.before
             );
-            return Progress::Ended(Ended::Applied, detail);
+            return Progress::Outcome(Outcome::Applied, detail);
         }
         tracing::warn!(
             service = r.name(),
@@ -278,15 +281,15 @@ impl Actor<'_> {
     /// Something outside does not let the attempt go on: later, but not for ever.
     fn again(&self, attempt: &Attempt, why: String) -> Progress {
         let passed = passed(attempt.begun_at, self.clock.now());
-        if passed > self.patience.retreat {
-            return Progress::Ended(Ended::Failed, why);
+        if passed > self.patience.rollback {
+            return Progress::Outcome(Outcome::Failed, why);
         }
         Progress::Waits(self.pace(passed).max(Duration::from_secs(1)), why)
     }
 }
 
 fn gone(r: &Rollout) -> Progress {
-    Progress::Ended(Ended::Failed, format!("{} is gone, or no longer tagged", r.name()))
+    Progress::Outcome(Outcome::Failed, format!("{} is gone, or no longer tagged", r.name()))
 }
 
 fn taken_over(r: &Rollout, service: &Service) -> Progress {
@@ -295,7 +298,7 @@ fn taken_over(r: &Rollout, service: &Service) -> Progress {
         r.name(),
         revision_name(&service.task_definition)
     );
-    Progress::Ended(Ended::Failed, detail)
+    Progress::Outcome(Outcome::Failed, detail)
 }
 
 enum State {

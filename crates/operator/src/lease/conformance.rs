@@ -18,12 +18,12 @@ fn scope(region: &str) -> Scope {
     }
 }
 
-fn lease(region: &str, owner: Option<&str>, token: u64, beat: u64) -> Lease {
+fn lease(region: &str, owner: Option<&str>, token: u64, heartbeat: u64) -> Lease {
     Lease {
         scope: scope(region),
         owner: owner.map(str::to_owned),
         token,
-        beat,
+        heartbeat,
     }
 }
 
@@ -39,7 +39,7 @@ async fn announcements(store: &dyn LeaseStore) {
     store.announce("a", 1).await.unwrap();
     store.announce("b", 7).await.unwrap();
     store.announce("a", 4).await.unwrap();
-    let names = |beats: &[(&str, u64)]| beats.iter().map(|(n, b)| ((*n).to_owned(), *b)).collect();
+    let names = |heartbeats: &[(&str, u64)]| heartbeats.iter().map(|(n, b)| ((*n).to_owned(), *b)).collect();
     assert_eq!(store.replicas().await.unwrap(), names(&[("a", 4), ("b", 7)]));
     // A repeated try of the last one is fine, an older one must not undo it.
     store.announce("a", 4).await.unwrap();

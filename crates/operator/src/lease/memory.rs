@@ -97,15 +97,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[async_trait]
 impl LeaseStore for MemoryStore {
-    async fn announce(&self, replica: &str, beat: u64) -> Result<(), LeaseError> {
+    async fn announce(&self, replica: &str, heartbeat: u64) -> Result<(), LeaseError> {
         let name = replica.to_owned();
         let stored = self.call(move |table| {
             let stored = table.replicas.entry(name).or_default();
-            *stored = beat.max(*stored);
+            *stored = heartbeat.max(*stored);
             *stored
         });
         match stored.await? {
-            stored if stored == beat => Ok(()),
+            stored if stored == heartbeat => Ok(()),
             _ => Err(LeaseError(format!("another process announces itself as {replica}"))),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Two things are stored: who holds each scope ([`Lease`]), and that a replica is alive (its announcement, a number that
 //! grows every few seconds). An announcement keeps *all* leases of its replica, so what leases cost hardly grows with the
-//! number of scopes; a lease is written only when it changes hands. [`Tenure`] says why that is safe.
+//! number of scopes; a lease is written only when it changes hands. [`LeaseCoordinator`] says why that is safe.
 
 mod balance;
 pub mod conformance;
@@ -10,7 +10,7 @@ mod memory;
 mod tenure;
 
 pub use memory::{MemoryStore, Weather};
-pub use tenure::{Busy, Tenure, TenureOptions};
+pub use tenure::{InUseGuard, LeaseCoordinator, LeaseOptions};
 
 #[cfg(test)]
 mod tests;

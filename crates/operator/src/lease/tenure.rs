@@ -2,7 +2,7 @@
 //!
 //! # Why no two replicas hold a scope at once
 //!
-//! Let D be [`TenureOptions::duration`] and m its margin.
+//! Let D be [`LeaseOptions::duration`] and m its margin.
 //!
 //! - A replica counts what it holds as valid until D − m after it *sent* its last accepted announcement, and renews that
 //!   only while it lasts. Once it has ended, everything is dropped and has to be taken anew, by a write that changes the lease.
@@ -32,12 +32,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::ports::{Lease, LeaseError, LeaseStore};
-use hold::Hold;
+use hold::HeldLeases;
 use holdfast_core::model::key::{Key, Scope};
 
-/// Times of a [`Tenure`]. All replicas must have the same `duration` and `margin`.
+/// Times of a [`LeaseCoordinator`]. All replicas must have the same `duration` and `margin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TenureOptions {
+pub struct LeaseOptions {
     /// After so long without an announcement a replica is dead to the others. Three announcements may fail in a row.
     pub duration: Duration,
     /// By how much a replica itself stops sooner: clocks differ by less than a thousandth, which leaves the rest to a process
@@ -55,7 +55,7 @@ pub struct TenureOptions {
     pub room: Duration,
 }
 
-impl Default for TenureOptions {
+impl Default for LeaseOptions {
     fn default() -> Self {
         Self {
             duration: Duration::from_secs(15),
@@ -71,7 +71,7 @@ impl Default for TenureOptions {
 
 /// What this process holds. Clones are the same tenure.
 #[derive(Clone)]
-pub struct Tenure(Arc<Kind>);
+pub struct LeaseCoordinator(Arc<Kind>);
 
 enum Kind {
     Alone(watch::Sender<BTreeMap<Scope, u64>>),
@@ -83,8 +83,8 @@ struct Shared {
     replica: String,
     /// Sorted.
     scopes: Vec<Scope>,
-    options: TenureOptions,
-    hold: Hold,
+    options: LeaseOptions,
+    hold: HeldLeases,
     /// Who held what when we last looked, the living alone.
     owners: Mutex<BTreeMap<Scope, String>>,
     /// One announcement at a time.
@@ -93,12 +93,12 @@ struct Shared {
 
 /// While this lives, the lease is not given to a replica that has fewer. It can be lost all the same.
 #[must_use = "dropping it lets the lease go"]
-pub struct Busy {
-    tenure: Tenure,
+pub struct InUseGuard {
+    tenure: LeaseCoordinator,
     scope: Scope,
 }
 
-impl Drop for Busy {
+impl Drop for InUseGuard {
     fn drop(&mut self) {
         if let Kind::Shared(shared) = &*self.tenure.0 {
             shared.hold.disengage(&self.scope);
@@ -106,7 +106,7 @@ impl Drop for Busy {
     }
 }
 
-impl Tenure {
+impl LeaseCoordinator {
     /// There is no other replica: everything is held for ever, with token 0.
     #[must_use]
     pub fn alone(scopes: Vec<Scope>) -> Self {
@@ -116,7 +116,7 @@ impl Tenure {
 
     /// Shares `scopes` with all replicas that use `store`. `replica` must be a name that no process had before.
     #[must_use]
-    pub fn shared(store: Arc<dyn LeaseStore>, replica: String, mut scopes: Vec<Scope>, options: TenureOptions) -> Self {
+    pub fn shared(store: Arc<dyn LeaseStore>, replica: String, mut scopes: Vec<Scope>, options: LeaseOptions) -> Self {
         scopes.sort_unstable();
         scopes.dedup();
         Self(Arc::new(Kind::Shared(Box::new(Shared {
@@ -124,7 +124,7 @@ impl Tenure {
             replica,
             scopes,
             options,
-            hold: Hold::new(),
+            hold: HeldLeases::new(),
             owners: Mutex::default(),
             announcing: tokio::sync::Mutex::default(),
         }))))
@@ -160,7 +160,7 @@ impl Tenure {
     }
 
     /// Asked right before each write to AWS: `scope` is held under `token`, the store says the same, and it stays so for at
-    /// least [`TenureOptions::room`].
+    /// least [`LeaseOptions::room`].
     ///
     /// # Errors
     /// Why the write must not be made.
@@ -185,11 +185,11 @@ impl Tenure {
     }
 
     /// Keeps the lease of `scope` from being given to a replica that has fewer, while something is under way there.
-    pub fn busy(&self, scope: &Scope) -> Busy {
+    pub fn busy(&self, scope: &Scope) -> InUseGuard {
         if let Kind::Shared(shared) = &*self.0 {
             shared.hold.engage(scope);
         }
-        Busy {
+        InUseGuard {
             tenure: self.clone(),
             scope: scope.clone(),
         }

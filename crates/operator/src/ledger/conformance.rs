@@ -16,7 +16,7 @@ use holdfast_core::plan::PlannedAction;
 use jiff::{SignedDuration, Timestamp};
 
 use super::LONGEST_DETAIL;
-use crate::attempt::{Attempt, Ended, Sighting, Step};
+use crate::attempt::{Attempt, FindingRecord, Outcome, Step};
 use crate::ports::{Ledger, LedgerError};
 
 /// Hands the names of all cases of [`conformance`](crate::ledger::conformance) to another macro.
@@ -69,8 +69,8 @@ pub fn attempt(scope: &Scope, workload: &str, seconds: i64, fence: u64) -> Attem
 }
 
 /// An open finding, first seen at so many seconds.
-pub fn sighting(scope: &Scope, workload: &str, finding: &str, seconds: i64) -> Sighting {
-    Sighting {
+pub fn sighting(scope: &Scope, workload: &str, finding: &str, seconds: i64) -> FindingRecord {
+    FindingRecord {
         scope: scope.clone(),
         workload: workload.into(),
         finding: finding.into(),
@@ -82,7 +82,7 @@ pub fn sighting(scope: &Scope, workload: &str, finding: &str, seconds: i64) -> S
     }
 }
 
-fn ended(attempt: &Attempt, seconds: i64, outcome: Ended) -> Attempt {
+fn ended(attempt: &Attempt, seconds: i64, outcome: Outcome) -> Attempt {
     Attempt {
         step: Step::Called,
         updated_at: at(seconds),
@@ -92,8 +92,8 @@ fn ended(attempt: &Attempt, seconds: i64, outcome: Ended) -> Attempt {
     }
 }
 
-fn resolved(sighting: &Sighting, seconds: i64) -> Sighting {
-    Sighting {
+fn resolved(sighting: &FindingRecord, seconds: i64) -> FindingRecord {
+    FindingRecord {
         resolved_at: Some(at(seconds)),
         ..sighting.clone()
     }
@@ -109,7 +109,7 @@ async fn attempts(ledger: &dyn Ledger, scope: &Scope, since: i64) -> Vec<Attempt
     ledger.attempts(scope, at(since)).await.expect("attempts")
 }
 
-async fn open_findings(ledger: &dyn Ledger, scope: &Scope) -> Vec<Sighting> {
+async fn open_findings(ledger: &dyn Ledger, scope: &Scope) -> Vec<FindingRecord> {
     ledger.open_findings(scope).await.expect("open findings")
 }
 
@@ -120,7 +120,7 @@ pub async fn begins_empty(one: &dyn Ledger, _: &dyn Ledger) {
     one.sighted(&[]).await.expect("nothing");
     for workload in [None, Some("shop")] {
         let history = one.history(workload, 50).await.expect("history");
-        assert_eq!((history.attempts, history.sightings), (vec![], vec![]));
+        assert_eq!((history.attempts, history.records), (vec![], vec![]));
     }
 }
 
@@ -130,7 +130,7 @@ pub async fn an_attempt_is_kept_as_it_is(one: &dyn Ledger, other: &dyn Ledger) {
     it.begun_at = "2026-11-21T08:00:00.123456789Z".parse().expect("an instant");
     it.step = Step::GoingBack;
     it.revision = Some("arn:aws:ecs:us-east-1:123456789012:task-definition/shop:2".into());
-    it.outcome = Some(Ended::Reverted);
+    it.outcome = Some(Outcome::Reverted);
     it.detail = "a \"quoted\"\nsentence".into();
     put(one, &[&it]).await;
     assert_eq!(attempts(other, &here, -60).await, [it]);
@@ -144,7 +144,7 @@ pub async fn an_attempt_goes_on(one: &dyn Ledger, other: &dyn Ledger) {
         updated_at: at(1),
         ..begun.clone()
     };
-    let done = ended(&begun, 2, Ended::Verified);
+    let done = ended(&begun, 2, Outcome::Verified);
     for stage in [&begun, &begun, &called, &done, &done] {
         put(one, &[stage]).await;
         assert_eq!(attempts(other, &here, 0).await, std::slice::from_ref(stage));
@@ -164,7 +164,7 @@ pub async fn a_later_lease_fences(one: &dyn Ledger, other: &dyn Ledger) {
         ..mine.clone()
     };
     put(other, &[&theirs]).await;
-    for late in [mine.clone(), ended(&mine, 10, Ended::Applied)] {
+    for late in [mine.clone(), ended(&mine, 10, Outcome::Applied)] {
         let refused = one.put(&late).await.expect_err("fenced");
         let told = LedgerError::Fenced {
             attempt: mine.id.clone(),
@@ -176,7 +176,7 @@ pub async fn a_later_lease_fences(one: &dyn Ledger, other: &dyn Ledger) {
             std::slice::from_ref(&theirs)
         );
     }
-    let done = ended(&theirs, 11, Ended::Failed);
+    let done = ended(&theirs, 11, Outcome::Failed);
     put(other, &[&done]).await;
     assert_eq!(attempts(one, &here, 0).await, [done]);
 }
@@ -197,17 +197,17 @@ pub async fn open_ones_are_told_however_old(one: &dyn Ledger, _: &dyn Ledger) {
     let here = scope("us-east-1");
     let old = attempt(&here, "old", -100_000, 0);
     let older = attempt(&here, "older", -200_000, 0);
-    let recent = ended(&attempt(&here, "recent!", 0, 0), 5, Ended::Verified);
+    let recent = ended(&attempt(&here, "recent!", 0, 0), 5, Outcome::Verified);
     let open = attempt(&here, "open.....", 3, 0);
     put(one, &[&old, &older, &recent, &open]).await;
-    put(one, &[&ended(&older, 1, Ended::Refused)]).await;
+    put(one, &[&ended(&older, 1, Outcome::Refused)]).await;
     assert_eq!(
         attempts(one, &here, 0).await,
         [old.clone(), recent.clone(), open.clone()]
     );
     // `since` itself is included, what was begun just before it is not.
     assert_eq!(attempts(one, &here, 1).await, [old.clone(), open.clone()]);
-    put(one, &[&ended(&old, 9, Ended::Verified)]).await;
+    put(one, &[&ended(&old, 9, Outcome::Verified)]).await;
     assert_eq!(attempts(one, &here, 3).await, [open]);
     assert_eq!(attempts(one, &here, -200_000).await.len(), 4);
 }
@@ -228,13 +228,13 @@ pub async fn a_sighting_is_written_once(one: &dyn Ledger, other: &dyn Ledger) {
     let here = scope("us-east-1");
     let seen = sighting(&here, "shop", "f", 0);
     one.sighted(std::slice::from_ref(&seen)).await.expect("sighted");
-    let retold = Sighting {
+    let retold = FindingRecord {
         message: "told in other words".into(),
         ..seen.clone()
     };
     other.sighted(&[retold.clone(), retold]).await.expect("sighted");
     assert_eq!(open_findings(one, &here).await, std::slice::from_ref(&seen));
-    assert_eq!(one.history(None, 9).await.expect("history").sightings, [seen]);
+    assert_eq!(one.history(None, 9).await.expect("history").records, [seen]);
 }
 
 pub async fn resolved_is_not_open(one: &dyn Ledger, other: &dyn Ledger) {
@@ -254,18 +254,18 @@ pub async fn resolved_is_not_open(one: &dyn Ledger, other: &dyn Ledger) {
     let again = sighting(&here, "shop", "f", 120);
     one.sighted(std::slice::from_ref(&again)).await.expect("sighted");
     assert_eq!(open_findings(other, &here).await.len(), 3);
-    let told = one.history(Some("shop"), 9).await.expect("history").sightings;
+    let told = one.history(Some("shop"), 9).await.expect("history").records;
     assert_eq!(told, [again, stays, end]);
     // Begun and ended in one write.
     let brief = resolved(&sighting(&here, "brief", "i", 1), 2);
     one.sighted(std::slice::from_ref(&brief)).await.expect("sighted");
     assert_eq!(open_findings(other, &here).await.len(), 3);
-    assert_eq!(one.history(Some("brief"), 9).await.expect("history").sightings, [brief]);
+    assert_eq!(one.history(Some("brief"), 9).await.expect("history").records, [brief]);
 }
 
 pub async fn many_sightings(one: &dyn Ledger, other: &dyn Ledger) {
     let here = scope("us-east-1");
-    let mut all: Vec<Sighting> = (0..120)
+    let mut all: Vec<FindingRecord> = (0..120)
         .map(|i| sighting(&here, "shop", &format!("{i:016x}"), 0))
         .collect();
     one.sighted(&all).await.expect("sighted");
@@ -274,17 +274,17 @@ pub async fn many_sightings(one: &dyn Ledger, other: &dyn Ledger) {
         *gone = resolved(gone, 9);
     }
     other.sighted(&all).await.expect("sighted");
-    let open: Vec<Sighting> = all.iter().filter(|s| s.resolved_at.is_none()).cloned().collect();
+    let open: Vec<FindingRecord> = all.iter().filter(|s| s.resolved_at.is_none()).cloned().collect();
     assert_eq!(open_findings(one, &here).await, open);
     all.reverse();
-    assert_eq!(one.history(None, 1000).await.expect("history").sightings, all);
+    assert_eq!(one.history(None, 1000).await.expect("history").records, all);
 }
 
 pub async fn history_is_newest_first(one: &dyn Ledger, _: &dyn Ledger) {
     let (here, there) = (scope("us-east-1"), scope("eu-west-1"));
-    let old = ended(&attempt(&here, "shop", 0, 0), 1, Ended::Verified);
+    let old = ended(&attempt(&here, "shop", 0, 0), 1, Outcome::Verified);
     let newer = attempt(&there, "wiki.", 10, 0);
-    let newest = ended(&attempt(&here, "shop", 20, 0), 21, Ended::Failed);
+    let newest = ended(&attempt(&here, "shop", 20, 0), 21, Outcome::Failed);
     put(one, &[&newer, &newest, &old]).await;
     let seen = [
         sighting(&here, "shop", "f", 5),
@@ -295,12 +295,12 @@ pub async fn history_is_newest_first(one: &dyn Ledger, _: &dyn Ledger) {
     let [first, second, third] = seen;
     let history = one.history(None, 50).await.expect("history");
     assert_eq!(history.attempts, [newest.clone(), newer.clone(), old]);
-    assert_eq!(history.sightings, [third.clone(), second.clone(), first]);
+    assert_eq!(history.records, [third.clone(), second.clone(), first]);
     let history = one.history(None, 2).await.expect("history");
     assert_eq!(history.attempts, [newest, newer]);
-    assert_eq!(history.sightings, [third, second]);
+    assert_eq!(history.records, [third, second]);
     let none = one.history(None, 0).await.expect("history");
-    assert_eq!((none.attempts, none.sightings), (vec![], vec![]));
+    assert_eq!((none.attempts, none.records), (vec![], vec![]));
 }
 
 pub async fn history_of_one_workload(one: &dyn Ledger, _: &dyn Ledger) {
@@ -322,13 +322,13 @@ pub async fn history_of_one_workload(one: &dyn Ledger, _: &dyn Ledger) {
         .expect("sighted");
     let history = one.history(Some("shop"), 50).await.expect("history");
     assert_eq!(history.attempts, [in_other.clone(), in_one]);
-    assert_eq!(history.sightings, [seen]);
+    assert_eq!(history.records, [seen]);
     assert_eq!(
         one.history(Some("shop"), 1).await.expect("history").attempts,
         [in_other]
     );
     let unknown = one.history(Some("no such"), 50).await.expect("history");
-    assert_eq!((unknown.attempts, unknown.sightings), (vec![], vec![]));
+    assert_eq!((unknown.attempts, unknown.records), (vec![], vec![]));
 }
 
 pub async fn any_name(one: &dyn Ledger, other: &dyn Ledger) {
@@ -348,7 +348,7 @@ pub async fn any_name(one: &dyn Ledger, other: &dyn Ledger) {
         put(one, &[&it]).await;
         one.sighted(std::slice::from_ref(&seen)).await.expect("sighted");
         let history = other.history(Some(name), 9).await.expect("history");
-        assert_eq!((history.attempts, history.sightings), (vec![it], vec![seen]));
+        assert_eq!((history.attempts, history.records), (vec![it], vec![seen]));
     }
     assert_eq!(attempts(one, &here, 0).await.len(), 4);
     assert_eq!(open_findings(one, &here).await.len(), 4);
@@ -373,7 +373,7 @@ pub async fn two_at_once(one: &dyn Ledger, other: &dyn Ledger) {
             for i in 0..10 {
                 let name = "x".repeat(usize::try_from(2 * i + half).expect("few") + 1);
                 let it = attempt(here, &name, i, 0);
-                put(ledger, &[&it, &ended(&it, i + 1, Ended::Verified)]).await;
+                put(ledger, &[&it, &ended(&it, i + 1, Outcome::Verified)]).await;
                 // Both write the same sighting.
                 ledger
                     .sighted(&[sighting(here, "shop", &format!("f{i}"), i)])
@@ -385,7 +385,7 @@ pub async fn two_at_once(one: &dyn Ledger, other: &dyn Ledger) {
     futures::future::join(write(one, 0), write(other, 1)).await;
     let all = attempts(one, &here, 0).await;
     assert_eq!(all.len(), 20);
-    assert!(all.iter().all(|a| a.outcome == Some(Ended::Verified)));
+    assert!(all.iter().all(|a| a.outcome == Some(Outcome::Verified)));
     assert_eq!(open_findings(other, &here).await.len(), 10);
     // The later of two leases wins, whoever comes first.
     let contested = attempt(&here, "contested", 50, 1);

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::kept;
-use crate::attempt::{Attempt, History, Sighting};
+use crate::attempt::{Attempt, FindingRecord, History};
 use crate::ports::{Ledger, LedgerError};
 use holdfast_core::model::key::Scope;
 
@@ -19,7 +19,7 @@ type Seen = (Timestamp, String, String, Scope);
 struct Store {
     /// By id.
     attempts: BTreeMap<String, Attempt>,
-    sightings: BTreeMap<Seen, Sighting>,
+    records: BTreeMap<Seen, FindingRecord>,
 }
 
 /// A ledger in memory. Clones share what they hold, as two processes share a table.
@@ -40,25 +40,25 @@ impl MemoryLedger {
 
 #[async_trait]
 impl Ledger for MemoryLedger {
-    async fn open_findings(&self, scope: &Scope) -> Result<Vec<Sighting>, LedgerError> {
+    async fn open_findings(&self, scope: &Scope) -> Result<Vec<FindingRecord>, LedgerError> {
         let store = self.store();
         let open = store
-            .sightings
+            .records
             .values()
             .filter(|s| s.scope == *scope && s.resolved_at.is_none());
         Ok(open.cloned().collect())
     }
 
-    async fn sighted(&self, sightings: &[Sighting]) -> Result<(), LedgerError> {
+    async fn sighted(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
         let mut store = self.store();
-        for new in sightings {
+        for new in records {
             let key = (
                 new.first_seen,
                 new.finding.clone(),
                 new.workload.clone(),
                 new.scope.clone(),
             );
-            let stored = store.sightings.entry(key).or_insert_with(|| new.clone());
+            let stored = store.records.entry(key).or_insert_with(|| new.clone());
             stored.resolved_at = stored.resolved_at.or(new.resolved_at);
         }
         Ok(())
@@ -94,10 +94,10 @@ impl Ledger for MemoryLedger {
         let of = |name: &str| workload.is_none_or(|w| w == name);
         let mut attempts: Vec<&Attempt> = store.attempts.values().filter(|a| of(&a.action.workload)).collect();
         attempts.sort_by_key(|a| Reverse((a.begun_at, &a.id)));
-        let sightings = store.sightings.values().rev().filter(|s| of(&s.workload));
+        let records = store.records.values().rev().filter(|s| of(&s.workload));
         Ok(History {
             attempts: attempts.into_iter().take(limit).cloned().collect(),
-            sightings: sightings.take(limit).cloned().collect(),
+            records: records.take(limit).cloned().collect(),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::conformance;
-use crate::attempt::{Attempt, Ended, Step};
+use crate::attempt::{Attempt, Outcome, Step};
 
 macro_rules! on_memory {
     ($($case:ident),+ $(,)?) => {
@@ -50,11 +50,11 @@ fn words_of_steps_and_ends() {
         );
     }
     let ends = [
-        Ended::Verified,
-        Ended::Applied,
-        Ended::Refused,
-        Ended::Failed,
-        Ended::Reverted,
+        Outcome::Verified,
+        Outcome::Applied,
+        Outcome::Refused,
+        Outcome::Failed,
+        Outcome::Reverted,
     ];
     for end in ends {
         assert_eq!(serde_json::to_value(end).expect("a word"), end.as_str());

@@ -279,7 +279,7 @@ impl<K: Laned> WorkQueue<K> {
             notified.as_mut().enable();
             let next = match self.try_get() {
                 Poll::Key(running) => return Some(running),
-                Poll::Shut => return None,
+                Poll::Deferral => return None,
                 Poll::Wait(next) => next,
             };
             match next {
@@ -298,7 +298,7 @@ impl<K: Laned> WorkQueue<K> {
     fn try_get(&self) -> Poll<K> {
         let mut state = self.lock();
         if state.shut {
-            return Poll::Shut;
+            return Poll::Deferral;
         }
         let now = Instant::now();
         state.fire_due(now, &*self.0.observer);
@@ -403,7 +403,7 @@ enum Poll<K: Laned> {
     Key(Running<K>),
     /// Nothing is ready; the next timer, if there is one.
     Wait(Option<Instant>),
-    Shut,
+    Deferral,
 }
 
 /// An instant that far ahead; a delay past what the clock can hold is thirty years, as tokio does it.

@@ -44,7 +44,7 @@ pub(super) struct Entry {
     pub(super) failures: u32,
     pub(super) timer: Option<TimerId>,
     pub(super) retry: Option<TimerId>,
-    pub(super) settle: Option<TimerId>,
+    pub(super) stabilize: Option<TimerId>,
 }
 
 impl Entry {
@@ -60,7 +60,7 @@ impl Entry {
         match kind {
             TimerKind::Timer => &mut self.timer,
             TimerKind::Retry => &mut self.retry,
-            TimerKind::Settle => &mut self.settle,
+            TimerKind::Settle => &mut self.stabilize,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_operator::lease;
 use holdfast_core::model::key::{Scope, Subject};
+use holdfast_operator::lease;
 use jiff::SignedDuration;
 use tokio::time::{Instant, sleep};
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_core::judge::judge;
-use holdfast_operator::attempt::{Attempt, Ended};
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::remediation::Action;
 use holdfast_core::model::snapshot::{Seen, Snapshot};
 use holdfast_core::plan::plan;
+use holdfast_operator::attempt::{Attempt, Outcome};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::world::{ATTEMPT, Call, UNTAGGED, World};
 const OLDEST: Duration = Duration::from_mins(1);
 
 /// An attempt as the ledger told of it.
-pub struct Known {
+pub struct Cache {
     pub attempt: Attempt,
     /// When it was written first.
     pub first: Instant,
@@ -28,7 +28,7 @@ pub struct Known {
     pub called: bool,
 }
 
-pub struct Look {
+pub struct Observation {
     at: Instant,
     clock: Timestamp,
     snapshot: Snapshot,
@@ -36,9 +36,9 @@ pub struct Look {
 
 #[derive(Default)]
 pub struct Checks {
-    pub attempts: BTreeMap<String, Known>,
+    pub attempts: BTreeMap<String, Cache>,
     /// The last look of a process at a workload.
-    looks: BTreeMap<(String, Scope, String), Look>,
+    looks: BTreeMap<(String, Scope, String), Observation>,
     /// When a process last read the kill switch, and whether it let things go on.
     switch: BTreeMap<String, (Instant, bool)>,
     /// Calls by scope and target whose answer did not come (yet).
@@ -55,7 +55,7 @@ pub struct Checks {
 
 impl Sim {
     pub fn looked(&self, by: &str, workload: &str, snapshot: &Snapshot, clock: Timestamp) {
-        let look = Look {
+        let look = Observation {
             at: Instant::now(),
             clock,
             snapshot: snapshot.clone(),
@@ -232,7 +232,10 @@ impl Sim {
 
     /// A process that lives got an answer.
     pub fn answered(&self, state: &mut State, scope: &Scope, call: &Call, told: &Seen<Option<String>>) {
-        let certain = told.as_ref().err().is_none_or(|e| !holdfast_core::model::read_error::is_uncertain(e));
+        let certain = told
+            .as_ref()
+            .err()
+            .is_none_or(|e| !holdfast_core::model::read_error::is_uncertain(e));
         let key = (scope.clone(), call.target());
         if let (true, Some(n)) = (certain, state.checks.unanswered.get_mut(&key)) {
             *n = n.saturating_sub(1);
@@ -245,7 +248,7 @@ impl Sim {
     /// The ledger took an attempt.
     pub fn written(&self, by: &str, attempt: &Attempt) {
         let mut state = self.state();
-        let how = attempt.outcome.map_or(attempt.step.as_str(), Ended::as_str);
+        let how = attempt.outcome.map_or(attempt.step.as_str(), Outcome::as_str);
         self.note(
             &mut state,
             &format!("{by} writes {}: {how}: {}", attempt.id, attempt.detail),
@@ -265,7 +268,7 @@ impl Sim {
         {
             self.fail(&mut state, &format!("{by} begins {}: {why}", attempt.id));
         }
-        let known = Known {
+        let known = Cache {
             attempt: attempt.clone(),
             first: now,
             called: false,
@@ -291,7 +294,8 @@ impl Sim {
         }
         let purpose = new.action.action.purpose();
         let same = || {
-            ours().filter(|k| k.attempt.action.action.purpose() == purpose && k.attempt.outcome != Some(Ended::Refused))
+            ours()
+                .filter(|k| k.attempt.action.action.purpose() == purpose && k.attempt.outcome != Some(Outcome::Refused))
         };
         let age = |at: Timestamp| new.begun_at.duration_since(at).unsigned_abs();
         if let Some(last) = same().map(|k| age(k.attempt.updated_at)).min()
@@ -299,13 +303,13 @@ impl Sim {
         {
             return Err(format!("the last correction for `{purpose}` is {last:?} old"));
         }
-        let took_effect = |k: &&Known| {
+        let took_effect = |k: &&Cache| {
             matches!(
                 k.attempt.outcome,
-                Some(Ended::Verified | Ended::Applied | Ended::Reverted)
+                Some(Outcome::Verified | Outcome::Applied | Outcome::Reverted)
             )
         };
-        let within = |k: &&Known| k.first.elapsed() < safety.fight_window.saturating_sub(slack);
+        let within = |k: &&Cache| k.first.elapsed() < safety.fight_window.saturating_sub(slack);
         let times = same().filter(took_effect).filter(within).count();
         if times >= safety.fight_threshold as usize {
             return Err(format!("`{purpose}` was undone {times} times and is corrected again"));

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use holdfast_operator::clock::Clock;
-use holdfast_operator::ports::{Cloud, Write};
-use holdfast_operator::focus::Focus;
-use holdfast_operator::ports::PauseSwitch;
-use holdfast_operator::lease::MemoryStore;
-use holdfast_operator::ports::{Lease, LeaseError, LeaseStore};
-use holdfast_operator::attempt::{Attempt, History, Sighting};
-use holdfast_operator::ports::{Ledger, LedgerError};
 use holdfast_core::model::key::{Key, Scope};
 use holdfast_core::model::resources::Service;
 use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_operator::attempt::{Attempt, FindingRecord, History};
+use holdfast_operator::clock::Clock;
+use holdfast_operator::focus::Focus;
+use holdfast_operator::lease::MemoryStore;
+use holdfast_operator::ports::PauseSwitch;
+use holdfast_operator::ports::{Cloud, Write};
+use holdfast_operator::ports::{Lease, LeaseError, LeaseStore};
+use holdfast_operator::ports::{Ledger, LedgerError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
@@ -105,12 +105,12 @@ impl Cloud for SimCloud {
         snapshot
     }
 
-    async fn look_again(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
+    async fn refresh(&self, base: &Snapshot, focus: &Focus, all_databases: bool, now: Timestamp) -> Snapshot {
         self.process.goes_on().await;
         self.wait().await;
         let sim = &self.process.sim;
         let reads = Reads::new(sim, &self.scope);
-        let snapshot = view::look_again(&reads, base, focus, all_databases, &sim.config, now);
+        let snapshot = view::refresh(&reads, base, focus, all_databases, &sim.config, now);
         self.process.goes_on().await;
         if let Some(workload) = &focus.workload {
             sim.looked(&self.process.name, workload, &snapshot, self.clock.now());
@@ -203,12 +203,12 @@ impl SimLedger {
 
 #[async_trait]
 impl Ledger for SimLedger {
-    async fn open_findings(&self, scope: &Scope) -> Result<Vec<Sighting>, LedgerError> {
+    async fn open_findings(&self, scope: &Scope) -> Result<Vec<FindingRecord>, LedgerError> {
         self.through(self.0.sim.ledger.open_findings(scope)).await
     }
 
-    async fn sighted(&self, sightings: &[Sighting]) -> Result<(), LedgerError> {
-        self.through(self.0.sim.ledger.sighted(sightings)).await
+    async fn sighted(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
+        self.through(self.0.sim.ledger.sighted(records)).await
     }
 
     async fn put(&self, attempt: &Attempt) -> Result<(), LedgerError> {

@@ -45,7 +45,7 @@ fn seeds(flavour: Flavour) {
     let began = clock();
     let mut failed = vec![];
     let mut done = 0;
-    let mut total = run::Outcome::default();
+    let mut total = run::Summary::default();
     for seed in (from..from + all).filter(|seed| seed % count == own) {
         let outcome = run::seed(seed, false, Sabotage::None);
         if done < TWICE {

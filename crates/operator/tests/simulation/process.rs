@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use holdfast_operator::execute::Patience;
-use holdfast_operator::clock::Clock;
-use holdfast_operator::ports::Cloud;
-use holdfast_operator::queue::Priority;
-use holdfast_operator::controller::{Operator, Parts, Queues, Witnesses};
-use holdfast_operator::lease::{Tenure, TenureOptions};
 use holdfast_core::model::policy::Mode;
-use holdfast_operator::published;
+use holdfast_operator::clock::Clock;
+use holdfast_operator::controller::{ChangeActors, Dependencies, Operator, Queues};
+use holdfast_operator::execute::Timeouts;
+use holdfast_operator::lease::{LeaseCoordinator, LeaseOptions};
 use holdfast_operator::metrics::Metrics;
+use holdfast_operator::ports::Cloud;
+use holdfast_operator::published;
+use holdfast_operator::queue::Priority;
 use jiff::SignedDuration;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -71,12 +71,12 @@ impl Process {
 }
 
 /// How long the operator waits for AWS here.
-pub fn patience() -> Patience {
-    Patience {
-        settle: Duration::from_secs(150),
+pub fn patience() -> Timeouts {
+    Timeouts {
+        stabilize: Duration::from_secs(150),
         // As often as it takes: a look is what a seed costs.
-        look_every: Duration::from_secs(4),
-        ..Patience::default()
+        poll: Duration::from_secs(4),
+        ..Timeouts::default()
     }
 }
 
@@ -121,22 +121,22 @@ async fn live(process: &Arc<Process>, slot: usize, shared: bool, skewed: bool) {
     let tenure = if shared {
         let store = SimStore(Arc::clone(process), sim.leases.handle(), Mutex::default());
         sim.state().handles.insert(slot, store.1.clone());
-        Tenure::shared(
+        LeaseCoordinator::shared(
             Arc::new(store),
             process.name.clone(),
             scopes.clone(),
-            TenureOptions {
+            LeaseOptions {
                 duration: Duration::from_secs(if sim.sabotage == Sabotage::Leases && slot == 0 {
                     120
                 } else {
                     15
                 }),
                 mail: Duration::from_secs(3),
-                ..TenureOptions::default()
+                ..LeaseOptions::default()
             },
         )
     } else {
-        Tenure::alone(scopes.clone())
+        LeaseCoordinator::alone(scopes.clone())
     };
     let clouds = scopes.iter().map(|scope| {
         Arc::new(SimCloud {
@@ -145,7 +145,7 @@ async fn live(process: &Arc<Process>, slot: usize, shared: bool, skewed: bool) {
             clock: Arc::clone(&clock),
         }) as Arc<dyn Cloud>
     });
-    let operator = Arc::new(Operator::new(Parts {
+    let operator = Arc::new(Operator::new(Dependencies {
         config: Arc::clone(&sim.config),
         mode: Mode::Enforce,
         clock: Arc::clone(&clock),
@@ -158,7 +158,7 @@ async fn live(process: &Arc<Process>, slot: usize, shared: bool, skewed: bool) {
         tenure: tenure.clone(),
         replica: process.name.clone(),
         notifier: None,
-        witnesses: Arc::new(Witnesses::default()),
+        witnesses: Arc::new(ChangeActors::default()),
         patience: patience(),
     }));
     sim.state().queues.insert(slot, queues.clone());

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_core::config::{ChangeWindow, Config};
-use holdfast_operator::controller::Controller;
 use holdfast_core::judge::judge;
-use holdfast_operator::attempt::Ended;
 use holdfast_core::model::policy::{Mode, Risk};
 use holdfast_core::plan::plan;
+use holdfast_operator::attempt::Outcome;
+use holdfast_operator::controller::Controller;
 use tokio::time::{Instant, timeout};
 
 use crate::chaos::{Chaos, Habits};
@@ -77,7 +77,7 @@ impl Flavour {
 
 /// What a seed came to; the same whenever it is run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Summary {
     pub trace: u64,
     pub attempts: usize,
     pub writes: usize,
@@ -88,7 +88,7 @@ pub struct Outcome {
     pub ended: BTreeMap<String, usize>,
 }
 
-impl Outcome {
+impl Summary {
     pub fn add(&mut self, other: &Self) {
         self.attempts += other.attempts;
         self.writes += other.writes;
@@ -107,7 +107,7 @@ pub enum Sabotage {
     None,
     /// The ledger forgets what was done.
     Ledger,
-    /// Reads are older than `Patience::doubt`.
+    /// Reads are older than `Timeouts::consistency`.
     Reads,
     /// The kill switch is not heard.
     Switch,
@@ -123,7 +123,7 @@ pub enum Sabotage {
 ///
 /// # Errors
 /// Which invariant does not hold, and what led to it.
-pub fn seed(seed: u64, prints: bool, sabotage: Sabotage) -> Result<Outcome, String> {
+pub fn seed(seed: u64, prints: bool, sabotage: Sabotage) -> Result<Summary, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -178,7 +178,7 @@ fn config(flavour: Flavour) -> Config {
     config
 }
 
-async fn play(seed: u64, flavour: Flavour, prints: bool, sabotage: Sabotage) -> Result<Outcome, String> {
+async fn play(seed: u64, flavour: Flavour, prints: bool, sabotage: Sabotage) -> Result<Summary, String> {
     let mut config = config(flavour);
     let several = matches!(flavour, Flavour::Replicas | Flavour::People);
     let (scopes, slots) = if several {
@@ -244,12 +244,12 @@ async fn run_for(sim: &Sim, time: Duration) -> Result<(), String> {
 
 /// How long it may take until everything is corrected.
 fn bound(sim: &Sim, workloads: &[String]) -> Duration {
-    let (safety, settle) = (&sim.config.safety, patience().settle);
+    let (safety, stabilize) = (&sim.config.safety, patience().stabilize);
     let most = workloads.len() * sim.scopes().len() * 6;
     let rounds = u32::try_from(most).expect("few") / safety.max_actions_per_sweep + 3;
     let windows = if safety.change_windows.is_empty() { 1 } else { 3 };
     // What is under way fails, is taken back and tried again; the rest waits for its turn.
-    (settle * 2 + safety.cooldown * 2 + sim.config.sweep.interval * rounds) * windows + Duration::from_mins(2)
+    (stabilize * 2 + safety.cooldown * 2 + sim.config.sweep.interval * rounds) * windows + Duration::from_mins(2)
 }
 
 /// What is not as it should be yet.
@@ -273,7 +273,7 @@ fn unsettled(sim: &Sim, slots: usize) -> Option<String> {
                     && k.attempt.action.action.purpose() == purpose
                     && matches!(
                         k.attempt.outcome,
-                        Some(Ended::Verified | Ended::Applied | Ended::Reverted)
+                        Some(Outcome::Verified | Outcome::Applied | Outcome::Reverted)
                     )
             });
             if undone.count() < config.safety.fight_threshold as usize {
@@ -313,15 +313,15 @@ fn unsettled(sim: &Sim, slots: usize) -> Option<String> {
     (tasks > slots * 70 + 20).then(|| format!("{tasks} tasks live"))
 }
 
-fn outcome(sim: &Sim) -> Outcome {
+fn outcome(sim: &Sim) -> Summary {
     let trace = sim.hash();
     let state = sim.state();
     let mut ended = BTreeMap::new();
     for known in state.checks.attempts.values() {
-        let how = known.attempt.outcome.map_or("open", Ended::as_str);
+        let how = known.attempt.outcome.map_or("open", Outcome::as_str);
         *ended.entry(how.to_owned()).or_default() += 1;
     }
-    Outcome {
+    Summary {
         trace,
         attempts: state.checks.attempts.len(),
         writes: state.checks.writes,

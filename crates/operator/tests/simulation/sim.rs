@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use holdfast_core::config::Config;
-use holdfast_operator::controller::Queues;
-use holdfast_operator::queue::Priority;
-use holdfast_operator::lease::MemoryStore;
-use holdfast_operator::ledger::MemoryLedger;
 use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_core::model::snapshot::Seen;
+use holdfast_operator::controller::Queues;
+use holdfast_operator::lease::MemoryStore;
+use holdfast_operator::ledger::MemoryLedger;
+use holdfast_operator::queue::Priority;
 use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -22,7 +22,7 @@ use crate::run::Sabotage;
 use crate::weather::Weather;
 use crate::world::{Call, Later, World, ms};
 
-/// A read shows the world as of so long ago at most: with a call that is carried out late, less than `Patience::doubt`.
+/// A read shows the world as of so long ago at most: with a call that is carried out late, less than `Timeouts::consistency`.
 pub const STALEST: Duration = Duration::from_secs(20);
 /// A call whose answer was lost takes effect so late at most.
 pub const LATEST: Duration = Duration::from_secs(8);

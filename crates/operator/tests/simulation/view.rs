@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use holdfast_operator::focus::Focus;
 use holdfast_core::config::Config;
 use holdfast_core::model::connection::SecretShape;
 use holdfast_core::model::key::Scope;
@@ -11,6 +10,7 @@ use holdfast_core::model::resources::{SecurityGroup, Service, VolumeKind};
 use holdfast_core::model::shared::Shared;
 use holdfast_core::model::snapshot::{Guarded, Lookup, Seen, Snapshot, Value};
 use holdfast_core::model::value_from::{self, Selector, ValueFrom};
+use holdfast_operator::focus::Focus;
 use jiff::Timestamp;
 
 use crate::layout::connection;
@@ -85,14 +85,7 @@ pub fn sweep(reads: &Reads, scope: &Scope, config: &Config, now: Timestamp) -> S
 }
 
 /// One workload again, see `collect::focus`.
-pub fn look_again(
-    reads: &Reads,
-    base: &Snapshot,
-    focus: &Focus,
-    all: bool,
-    config: &Config,
-    now: Timestamp,
-) -> Snapshot {
+pub fn refresh(reads: &Reads, base: &Snapshot, focus: &Focus, all: bool, config: &Config, now: Timestamp) -> Snapshot {
     let mut s = Snapshot::empty(base.scope.clone(), now);
     s.fights.clone_from(&base.fights);
     // What a list that could not be read would have named is not known: the whole list is read.

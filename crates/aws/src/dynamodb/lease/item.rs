@@ -35,7 +35,7 @@ pub(super) fn of_lease(lease: &Lease) -> Item {
         ("account".to_owned(), text(&scope.account)),
         ("region".to_owned(), text(&scope.region)),
         ("token".to_owned(), number(lease.token)),
-        ("beat".to_owned(), number(lease.beat)),
+        ("beat".to_owned(), number(lease.heartbeat)),
     ]);
     if let Some(owner) = &lease.owner {
         item.insert("owner".to_owned(), text(owner));
@@ -56,7 +56,7 @@ pub(super) fn lease_of(item: &Item) -> Option<Lease> {
         },
         owner,
         token: u64_of(item, "token")?,
-        beat: u64_of(item, "beat")?,
+        heartbeat: u64_of(item, "beat")?,
     })
 }
 

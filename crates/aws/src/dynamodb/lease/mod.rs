@@ -2,8 +2,8 @@
 //!
 //! | `pk` | `sk` | attributes |
 //! | --- | --- | --- |
-//! | `lease` | `ACCOUNT/REGION` | `account`, `region`, `owner` (absent: free), `token`, `beat` |
-//! | `replica` | its name | `beat`, `expires_at` |
+//! | `lease` | `ACCOUNT/REGION` | `account`, `region`, `owner` (absent: free), `token`, `heartbeat` |
+//! | `replica` | its name | `heartbeat`, `expires_at` |
 //! | `inbox#REPLICA` | hash of the key | `key` (JSON), `expires_at` |
 //!
 //! `expires_at` is for the table's time to live (seconds since 1970), which removes what nobody needs any more; nothing is
@@ -60,7 +60,7 @@ pub struct DynamoStore {
 
 impl DynamoStore {
     /// `table` in the account and region of `sdk`. Its calls are short and tried again soon, since a lease doesn't wait: a
-    /// call and its retries end within [`holdfast_operator::lease::TenureOptions::patience`].
+    /// call and its retries end within [`holdfast_operator::lease::LeaseOptions::patience`].
     #[must_use]
     pub fn new(sdk: &SdkConfig, recorder: Recorder, table: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         let retries = RetryConfig::standard()
@@ -161,23 +161,23 @@ type Stored = Option<HashMap<String, AttributeValue>>;
 
 #[async_trait]
 impl LeaseStore for DynamoStore {
-    async fn announce(&self, replica: &str, beat: u64) -> Result<(), LeaseError> {
+    async fn announce(&self, replica: &str, heartbeat: u64) -> Result<(), LeaseError> {
         let item = Item::from([
             ("pk".to_owned(), text(REPLICA)),
             ("sk".to_owned(), text(replica)),
-            ("beat".to_owned(), number(beat)),
+            ("beat".to_owned(), number(heartbeat)),
             ("expires_at".to_owned(), self.expires_at(REPLICA_STAYS)),
         ]);
         let put = self
             .put(item)
             .condition_expression("attribute_not_exists(beat) OR beat < :beat")
-            .expression_attribute_values(":beat", number(beat));
+            .expression_attribute_values(":beat", number(heartbeat));
         let Some(stored) = self.put_if(put, REPLICA, replica).await? else {
             return Ok(());
         };
         match stored.as_ref().and_then(|item| item::u64_of(item, "beat")) {
             // An earlier try of this call took effect.
-            Some(stored) if stored == beat => Ok(()),
+            Some(stored) if stored == heartbeat => Ok(()),
             _ => Err(LeaseError(format!(
                 "another process announces itself as {replica} in the DynamoDB table {} (lease.table); every process needs a \
                  name of its own",
@@ -214,7 +214,7 @@ impl LeaseStore for DynamoStore {
                     .expression_attribute_names("#owner", "owner")
                     .expression_attribute_names("#token", "token")
                     .expression_attribute_values(":token", number(seen.token))
-                    .expression_attribute_values(":beat", number(seen.beat));
+                    .expression_attribute_values(":beat", number(seen.heartbeat));
                 let same = "#token = :token AND beat = :beat AND";
                 match &seen.owner {
                     Some(owner) => put

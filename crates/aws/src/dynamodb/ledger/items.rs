@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 
 use holdfast_core::model::finding::stable_id;
 use holdfast_core::model::key::Scope;
-use holdfast_operator::attempt::{Attempt, Sighting};
+use holdfast_operator::attempt::{Attempt, FindingRecord};
 use holdfast_operator::ledger::{KEPT, kept, sortable};
 
 /// The version of the items that this program writes.
@@ -76,7 +76,7 @@ impl Places {
 
     /// A workload's name may be 1,024 bytes long, which is all that a sort key may have: its hash stands for it.
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
-    pub(super) fn of_sighting(seen: &Sighting) -> Self {
+    pub(super) fn of_sighting(seen: &FindingRecord) -> Self {
         let sk = |of: &str| format!("{}#{}#{}", sortable(seen.first_seen), seen.finding, stable_id(of));
         let (in_scope, in_workload) = (sk(&seen.workload), sk(&seen.scope.to_string()));
         Self::new(FINDINGS, &seen.scope, &seen.workload, &in_scope, &in_workload)
@@ -160,8 +160,8 @@ pub(super) fn record<T: DeserializeOwned>(item: &Item) -> Result<T, String> {
 }
 
 /// The sighting of an item: when it was resolved stands beside its record, so that it can be set once.
-pub(super) fn sighting(item: &Item) -> Result<Sighting, String> {
-    let mut seen: Sighting = record(item)?;
+pub(super) fn sighting(item: &Item) -> Result<FindingRecord, String> {
+    let mut seen: FindingRecord = record(item)?;
     if let Some(AttributeValue::S(end)) = item.get("resolved_at") {
         seen.resolved_at = Some(end.parse().map_err(|e| format!("can't be read: resolved_at: {e}"))?);
     }

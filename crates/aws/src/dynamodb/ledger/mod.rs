@@ -24,7 +24,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
 use holdfast_core::config;
-use holdfast_operator::attempt::{Attempt, History, Sighting};
+use holdfast_operator::attempt::{Attempt, FindingRecord, History};
 use holdfast_operator::ledger::sortable;
 use holdfast_operator::ports::{Ledger, LedgerError};
 
@@ -254,8 +254,8 @@ impl DynamoLedger {
     }
 
     /// Writes a sighting at `place` if nothing stands there, and its end if it has one and there is none yet.
-    fn update_of(&self, place: &Place, seen: &Sighting, if_open: bool) -> Result<TransactWriteItem, LedgerError> {
-        let open = Sighting {
+    fn update_of(&self, place: &Place, seen: &FindingRecord, if_open: bool) -> Result<TransactWriteItem, LedgerError> {
+        let open = FindingRecord {
             resolved_at: None,
             ..seen.clone()
         };
@@ -288,7 +288,7 @@ impl DynamoLedger {
     }
 
     /// The three writes of one sighting. That of its scope comes first, and is refused if it has ended and `seen` has not.
-    fn writes_of(&self, seen: &Sighting) -> Result<[TransactWriteItem; 3], LedgerError> {
+    fn writes_of(&self, seen: &FindingRecord) -> Result<[TransactWriteItem; 3], LedgerError> {
         let places = Places::of_sighting(seen);
         let open = if seen.resolved_at.is_some() {
             self.delete_of(&places.open)?
@@ -302,11 +302,11 @@ impl DynamoLedger {
         ])
     }
 
-    async fn write(&self, mut sightings: Vec<Sighting>) -> Result<(), LedgerError> {
+    async fn write(&self, mut records: Vec<FindingRecord>) -> Result<(), LedgerError> {
         // Each round but the last takes away what another process has seen the end of meanwhile.
-        while !sightings.is_empty() {
+        while !records.is_empty() {
             let mut writes = vec![];
-            for seen in &sightings {
+            for seen in &records {
                 writes.extend(self.writes_of(seen)?);
             }
             match self
@@ -317,7 +317,7 @@ impl DynamoLedger {
                 Sent::Refused(places) => {
                     let ended: BTreeSet<usize> = places.into_iter().map(|i| i / 3).collect();
                     let mut i = 0..;
-                    sightings.retain(|_| i.next().is_some_and(|i| !ended.contains(&i)));
+                    records.retain(|_| i.next().is_some_and(|i| !ended.contains(&i)));
                 }
             }
         }
@@ -349,27 +349,27 @@ impl DynamoLedger {
 
 #[async_trait]
 impl Ledger for DynamoLedger {
-    async fn open_findings(&self, scope: &Scope) -> Result<Vec<Sighting>, LedgerError> {
+    async fn open_findings(&self, scope: &Scope) -> Result<Vec<FindingRecord>, LedgerError> {
         let open = self.query(Ask::all(in_scope_key("open-findings", scope))).await?;
         let mut open = self.read(&open, items::sighting)?;
         open.sort_by(|a, b| (a.first_seen, &a.finding, &a.workload).cmp(&(b.first_seen, &b.finding, &b.workload)));
         Ok(open)
     }
 
-    async fn sighted(&self, sightings: &[Sighting]) -> Result<(), LedgerError> {
+    async fn sighted(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
         // One transaction can't write an item twice: of each sighting one, with the first end given.
-        let mut once: BTreeMap<_, Sighting> = BTreeMap::new();
-        for seen in sightings {
+        let mut once: BTreeMap<_, FindingRecord> = BTreeMap::new();
+        for seen in records {
             let key = (&seen.scope, &seen.workload, &seen.finding, seen.first_seen);
             let stored = once.entry(key).or_insert_with(|| seen.clone());
             stored.resolved_at = stored.resolved_at.or(seen.resolved_at);
         }
-        let scopes: BTreeSet<&Scope> = sightings.iter().map(|s| &s.scope).collect();
+        let scopes: BTreeSet<&Scope> = records.iter().map(|s| &s.scope).collect();
         for scope in scopes {
             self.name(scope).await?;
         }
-        let once: Vec<Sighting> = once.into_values().collect();
-        let parts: Vec<Vec<Sighting>> = once.chunks(SIGHTINGS_AT_ONCE).map(<[_]>::to_vec).collect();
+        let once: Vec<FindingRecord> = once.into_values().collect();
+        let parts: Vec<Vec<FindingRecord>> = once.chunks(SIGHTINGS_AT_ONCE).map(<[_]>::to_vec).collect();
         stream::iter(parts.into_iter().map(|part| self.write(part)))
             .buffered(AT_ONCE)
             .try_collect()
@@ -418,10 +418,9 @@ impl Ledger for DynamoLedger {
         let mut attempts: Vec<Attempt> = self.newest(ATTEMPTS, workload, limit, items::record).await?;
         attempts.sort_by(|a, b| (b.begun_at, &b.id).cmp(&(a.begun_at, &a.id)));
         attempts.truncate(limit);
-        let mut sightings = self.newest(FINDINGS, workload, limit, items::sighting).await?;
-        sightings
-            .sort_by_cached_key(|s| Reverse((s.first_seen, s.finding.clone(), s.workload.clone(), s.scope.clone())));
-        sightings.truncate(limit);
-        Ok(History { attempts, sightings })
+        let mut records = self.newest(FINDINGS, workload, limit, items::sighting).await?;
+        records.sort_by_cached_key(|s| Reverse((s.first_seen, s.finding.clone(), s.workload.clone(), s.scope.clone())));
+        records.truncate(limit);
+        Ok(History { attempts, records })
     }
 }

@@ -59,7 +59,7 @@ fn scope() -> Scope {
     conformance::scope("us-east-1")
 }
 
-fn sighting(finding: &str) -> Sighting {
+fn sighting(finding: &str) -> FindingRecord {
     conformance::sighting(&scope(), "shop", finding, 0)
 }
 

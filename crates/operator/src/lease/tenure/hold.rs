@@ -12,7 +12,7 @@ use holdfast_core::model::key::Scope;
 
 /// What is held. Every lease is valid until the same instant, which announcements move.
 #[derive(Debug)]
-pub(super) struct Hold {
+pub(super) struct HeldLeases {
     inner: Mutex<Inner>,
     told: watch::Sender<BTreeMap<Scope, u64>>,
 }
@@ -29,7 +29,7 @@ struct Inner {
     leaving: bool,
 }
 
-impl Hold {
+impl HeldLeases {
     pub(super) fn new() -> Self {
         Self {
             inner: Mutex::default(),
@@ -198,7 +198,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_held_before_validity_ended_is_not_held_after() {
-        let (hold, validity) = (Hold::new(), Duration::from_secs(12));
+        let (hold, validity) = (HeldLeases::new(), Duration::from_secs(12));
         let lease = Lease {
             scope: Scope {
                 account: "123456789012".into(),
@@ -206,7 +206,7 @@ mod tests {
             },
             owner: Some("a".into()),
             token: 3,
-            beat: 9,
+            heartbeat: 9,
         };
         assert_eq!(hold.term(), None);
         hold.renewed(Instant::now(), validity);

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::sight::Sight;
+use super::sight::PeerDetector;
 use crate::lease::balance::{self, Counts};
 use crate::ports::{Lease, LeaseError};
 use holdfast_core::model::key::{Key, Scope};
@@ -29,8 +29,8 @@ const CONTENT: u32 = 40;
 
 /// What the looks so far have shown.
 #[derive(Default)]
-struct Outlook {
-    sight: Sight,
+struct ClusterView {
+    sight: PeerDetector,
     /// What was given back was not wanted by these: nothing more is given until then, or until others come.
     content: Option<(Vec<String>, Instant)>,
 }
@@ -130,9 +130,9 @@ impl Shared {
         if self.hold.is_leaving() || !needed(self.hold.left()) {
             return Ok(());
         }
-        let beat = self.hold.fresh(0);
+        let heartbeat = self.hold.fresh(0);
         let started = Instant::now();
-        self.within(self.store.announce(&self.replica, beat)).await?;
+        self.within(self.store.announce(&self.replica, heartbeat)).await?;
         self.hold
             .renewed(started, self.options.duration.saturating_sub(self.options.margin));
         Ok(())
@@ -153,7 +153,7 @@ impl Shared {
     }
 
     async fn keep_looking(&self) {
-        let mut outlook = Outlook::default();
+        let mut outlook = ClusterView::default();
         let mut outage = Outage::new("looking for free leases");
         while self.hold.term().is_none() {
             // Nothing can be taken before the first announcement.
@@ -172,7 +172,7 @@ impl Shared {
     }
 
     /// Looks once: drops what is lost, takes what is free, gives what others lack.
-    async fn look(&self, outlook: &mut Outlook) -> Result<(), LeaseError> {
+    async fn look(&self, outlook: &mut ClusterView) -> Result<(), LeaseError> {
         let term = self.hold.term();
         let leases = self.within(self.store.leases()).await?;
         let sent = Instant::now();
@@ -228,7 +228,7 @@ impl Shared {
     /// Takes its share of what is free, and what has been free for so long that nobody else seems to want it.
     async fn take(
         &self,
-        outlook: &mut Outlook,
+        outlook: &mut ClusterView,
         counts: &Counts,
         free: BTreeMap<Scope, Option<Lease>>,
         term: u64,
@@ -264,12 +264,12 @@ impl Shared {
     }
 
     async fn take_one(&self, scope: Scope, seen: Option<Lease>, term: u64) -> Result<(), LeaseError> {
-        let (token, beat) = seen.as_ref().map_or((0, 0), |l| (l.token, l.beat));
+        let (token, heartbeat) = seen.as_ref().map_or((0, 0), |l| (l.token, l.heartbeat));
         let next = Lease {
             scope,
             owner: Some(self.replica.clone()),
             token: token + 1,
-            beat: self.hold.fresh(beat),
+            heartbeat: self.hold.fresh(heartbeat),
         };
         if self.within(self.store.swap(seen.as_ref(), &next)).await? {
             let from = seen.as_ref().and_then(|l| l.owner.as_ref());
@@ -287,7 +287,7 @@ impl Shared {
     /// Gives what other replicas are due, of what nothing is under way in.
     async fn share_out(
         &self,
-        outlook: &mut Outlook,
+        outlook: &mut ClusterView,
         counts: &Counts,
         leases: &BTreeMap<Scope, Lease>,
     ) -> Result<(), LeaseError> {
@@ -337,7 +337,7 @@ impl Shared {
         let released = stream::iter(leases).map(async |lease| {
             let next = Lease {
                 owner: None,
-                beat: self.hold.fresh(lease.beat),
+                heartbeat: self.hold.fresh(lease.heartbeat),
                 ..lease.clone()
             };
             self.within(self.store.swap(Some(&lease), &next)).await.map(|_| ())

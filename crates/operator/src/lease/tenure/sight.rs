@@ -10,15 +10,15 @@ use holdfast_core::model::key::Scope;
 
 /// What was seen of the others so far. Only this process's clock is asked.
 #[derive(Debug, Default)]
-pub(super) struct Sight {
+pub(super) struct PeerDetector {
     /// By replica: its last number (none: it never announced itself, or was removed), and when that was first received.
-    beats: BTreeMap<String, (Option<u64>, Instant)>,
+    heartbeats: BTreeMap<String, (Option<u64>, Instant)>,
     /// Free leases, and since when they are known to be.
     free: BTreeMap<Scope, Instant>,
     live: BTreeSet<String>,
 }
 
-impl Sight {
+impl PeerDetector {
     /// Takes in what was read: `leases` first, and then `replicas`, in a call made at `sent` and answered at `received`.
     ///
     /// A replica is dead if a read that was *sent* at least `duration` after a number was *received* still finds that number.
@@ -33,13 +33,13 @@ impl Sight {
     ) {
         let owners = leases.values().filter_map(|l| l.owner.as_ref());
         let names: BTreeSet<&String> = replicas.keys().chain(owners).collect();
-        self.beats.retain(|name, _| names.contains(name));
+        self.heartbeats.retain(|name, _| names.contains(name));
         self.live.clear();
         for name in names {
-            let beat = replicas.get(name).copied();
-            let seen = self.beats.entry(name.clone()).or_insert((beat, received));
-            if seen.0 != beat {
-                *seen = (beat, received);
+            let heartbeat = replicas.get(name).copied();
+            let seen = self.heartbeats.entry(name.clone()).or_insert((heartbeat, received));
+            if seen.0 != heartbeat {
+                *seen = (heartbeat, received);
             }
             if sent < seen.1 + duration {
                 self.live.insert(name.clone());
@@ -54,9 +54,11 @@ impl Sight {
 
     /// Those that want a share: they are alive and announced.
     pub(super) fn sharing(&self) -> impl Iterator<Item = &String> {
-        self.live
-            .iter()
-            .filter(|name| self.beats.get(*name).is_some_and(|(beat, _)| beat.is_some()))
+        self.live.iter().filter(|name| {
+            self.heartbeats
+                .get(*name)
+                .is_some_and(|(heartbeat, _)| heartbeat.is_some())
+        })
     }
 
     /// Notes which leases are free now.
@@ -74,7 +76,7 @@ impl Sight {
 
     /// When the next of those alive is dead, unless it announces itself before.
     pub(super) fn next_death(&self, duration: Duration) -> Option<Instant> {
-        let living = self.beats.iter().filter(|(name, _)| self.live.contains(*name));
+        let living = self.heartbeats.iter().filter(|(name, _)| self.live.contains(*name));
         living.map(|(_, (_, since))| *since + duration).min()
     }
 }

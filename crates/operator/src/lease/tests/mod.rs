@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{MemoryStore, Tenure, TenureOptions, Weather};
+use super::{LeaseCoordinator, LeaseOptions, MemoryStore, Weather};
 use crate::ports::{Lease, LeaseStore};
 use holdfast_core::model::key::{Key, Scope, Subject};
 
@@ -29,7 +29,7 @@ pub(super) fn scopes(n: usize) -> Vec<Scope> {
 
 /// One replica that runs.
 struct Replica {
-    tenure: Tenure,
+    tenure: LeaseCoordinator,
     store: MemoryStore,
     cancel: CancellationToken,
     got: Arc<Mutex<Vec<Key>>>,
@@ -40,12 +40,12 @@ struct Replica {
 
 impl Replica {
     fn start(store: &MemoryStore, name: &str, scopes: &[Scope]) -> Self {
-        Self::start_with(store, name, scopes, TenureOptions::default())
+        Self::start_with(store, name, scopes, LeaseOptions::default())
     }
 
-    fn start_with(store: &MemoryStore, name: &str, scopes: &[Scope], options: TenureOptions) -> Self {
+    fn start_with(store: &MemoryStore, name: &str, scopes: &[Scope], options: LeaseOptions) -> Self {
         let store = store.handle();
-        let tenure = Tenure::shared(Arc::new(store.clone()), name.to_owned(), scopes.to_vec(), options);
+        let tenure = LeaseCoordinator::shared(Arc::new(store.clone()), name.to_owned(), scopes.to_vec(), options);
         let (cancel, frozen) = (CancellationToken::new(), Arc::default());
         let got: Arc<Mutex<Vec<Key>>> = Arc::default();
         let run = {

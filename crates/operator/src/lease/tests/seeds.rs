@@ -50,10 +50,10 @@ async fn schedule(seed: u64, seen: &mut Seen) {
         let calm = step > 160;
         if replicas.len() < 2 + usize::from(fastrand::u8(..) < 4) && replicas.len() < 3 {
             names.push(format!("r{started}"));
-            let options = TenureOptions {
+            let options = LeaseOptions {
                 // Not what this is about.
                 mail: Duration::from_secs(30),
-                ..TenureOptions::default()
+                ..LeaseOptions::default()
             };
             replicas.push(Replica::start_with(&store, &format!("r{started}"), &scopes, options));
             started += 1;

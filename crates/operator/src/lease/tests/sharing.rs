@@ -1,7 +1,7 @@
 //! Replicas that share scopes, on a paused clock.
 
 use super::*;
-use crate::lease::Busy;
+use crate::lease::InUseGuard;
 
 async fn settled(n: usize, count: usize, seed: u64) -> (MemoryStore, Vec<Replica>) {
     fastrand::seed(seed);
@@ -106,7 +106,7 @@ async fn a_thousand_scopes_are_shared_and_taken_over() {
 #[tokio::test(start_paused = true)]
 async fn what_is_busy_is_not_given_away() {
     let (store, mut replicas) = settled(2, 1, 3).await;
-    let busy: Vec<Busy> = scopes(2).iter().map(|s| replicas[0].tenure.busy(s)).collect();
+    let busy: Vec<InUseGuard> = scopes(2).iter().map(|s| replicas[0].tenure.busy(s)).collect();
     replicas.push(Replica::start(&store, "b", &scopes(2)));
     seconds(60).await;
     assert_eq!(replicas[0].held().len(), 2);
@@ -205,7 +205,7 @@ async fn check_says_who_holds_it_now() {
     let theirs = Lease {
         owner: Some("x".into()),
         token: 2,
-        beat: 900,
+        heartbeat: 900,
         ..ours.clone()
     };
     assert!(store.swap(Some(&ours), &theirs).await.unwrap());
@@ -253,7 +253,7 @@ async fn mail_reaches_the_holder() {
 
 #[tokio::test(start_paused = true)]
 async fn alone_everything_is_held_for_ever() {
-    let tenure = Tenure::alone(scopes(2));
+    let tenure = LeaseCoordinator::alone(scopes(2));
     let (known, unknown) = (&scopes(2)[1], &scopes(3)[2]);
     assert_eq!((tenure.token(known), tenure.token(unknown)), (Some(0), None));
     assert!(tenure.is_leader());

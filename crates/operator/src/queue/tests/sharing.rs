@@ -306,7 +306,7 @@ impl Model {
     }
 
     /// Lines up what may run by now.
-    fn settle(&mut self) {
+    fn stabilize(&mut self) {
         let (running, began, now) = (&self.running, &self.began, self.now);
         let is_free = |w: &Wish| !running.contains(&w.key) && began.get(&w.key).is_none_or(|at| at + INTERVAL <= now);
         let (free, rest) = self.put_off.iter().partition::<Vec<Wish>, _>(|w| is_free(w));
@@ -373,10 +373,10 @@ proptest! {
                         tokio::time::advance(Duration::from_secs(1)).await;
                         model.now += 1;
                         q.lock().fire_due(Instant::now(), &Unobserved);
-                        model.settle();
+                        model.stabilize();
                     }
                 }
-                model.settle();
+                model.stabilize();
                 let lined: usize = model.lanes.iter().map(|(_, line)| line.len()).sum();
                 assert_eq!(q.stats().depth, lined);
             }

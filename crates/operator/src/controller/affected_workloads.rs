@@ -9,7 +9,7 @@ use holdfast_core::model::tags::Tags;
 use holdfast_core::model::value_from::{self, ValueFrom};
 
 /// The workloads that `subject` concerns, as far as `snapshot` knows.
-pub(super) fn owners(snapshot: &Snapshot, config: &Config, subject: &Subject) -> BTreeSet<String> {
+pub(super) fn affected_workloads(snapshot: &Snapshot, config: &Config, subject: &Subject) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut own = |tags: &Tags| found.extend(tags.workload(&config.tag_prefix).map(str::to_owned));
     let instances = || snapshot.instances.iter().flat_map(|m| m.values());
