@@ -18,11 +18,79 @@ use super::tree::quote;
 /// Longer than any sensible interval, and short enough that no instant plus one of these leaves the calendar.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
+/// What is wrong with a text, without the text itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    /// No duration.
+    #[error("is not a duration; write it like 15m, 72h, 10s or 1h30m")]
+    NotDuration,
+    /// A duration that leaves the calendar.
+    #[error("is longer than 366 days")]
+    TooLong,
+    /// No share.
+    #[error("is not a share from 0% to 100%; write it like 10%")]
+    NotShare,
+    /// No block of addresses.
+    #[error("is not a CIDR block such as 10.0.0.0/16")]
+    NotCidr,
+    /// An address.
+    #[error("has no prefix length; a single address is {0}")]
+    NoPrefixLength(IpNet),
+    /// A block with bits after its prefix.
+    #[error("has bits set after its prefix; write {} or {}/{}", .0.trunc(), .0.addr(), .0.max_prefix_len())]
+    HostBits(IpNet),
+    /// A queue's URL with a user, or with a password.
+    #[error("the queue's URL must not hold credentials; they come from the AWS SDK's chain")]
+    Credentials,
+    /// No queue's URL.
+    #[error("is not a queue's URL such as https://sqs.us-east-1.amazonaws.com/123456789012/holdfast")]
+    NotQueueUrl,
+    /// No account id.
+    #[error("is not an AWS account id, which has 12 digits")]
+    NotAccount,
+    /// No region.
+    #[error("is not an AWS region such as us-east-1")]
+    NotRegion,
+    /// No role's ARN.
+    #[error("is not a role's ARN such as arn:aws:iam::123456789012:role/holdfast")]
+    NotRoleArn,
+    /// No name of a variable.
+    #[error("is not an environment variable's name (letters, digits and _)")]
+    NotEnvName,
+    /// No absolute path.
+    #[error("is not an absolute path; begin it with /")]
+    NotAbsolute,
+    /// No security group's id.
+    #[error("is not a security group's id such as sg-0123456789abcdef0")]
+    NotSecurityGroup,
+    /// AWS's own tags.
+    #[error("begins with aws:, which AWS keeps for itself")]
+    ReservedPrefix,
+    /// Nothing, or blanks.
+    #[error("is empty")]
+    Empty,
+    /// More characters (the first number) than a tag has room for.
+    #[error("has {0} characters; at most {1} fit into the tag")]
+    TooLongForTag(usize, usize),
+    /// A character that no tag may have.
+    #[error("holds {0:?}, which AWS allows in no tag; it allows letters, digits, spaces and _ . : / = + - @")]
+    NotOfTags(char),
+}
+
+/// A text without the form that it should have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{shown}{error}")]
+pub(super) struct Misformed {
+    /// The text in quotes; empty where it might hold a password.
+    shown: String,
+    error: FormError,
+}
+
 /// Reads a duration: whole numbers with `d`, `h`, `m`, `s` or `ms`, largest unit first, nothing between them.
 ///
 /// # Errors
-/// One sentence on what is wrong, without the text itself.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
+/// [`FormError::NotDuration`] or [`FormError::TooLong`].
+pub fn parse_duration(text: &str) -> Result<Duration, FormError> {
     // Units with their length in milliseconds, in the one order in which they may follow each other.
     const UNITS: [(&str, u64); 5] = [
         ("d", 86_400_000),
@@ -31,8 +99,6 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         ("s", 1000),
         ("ms", 1),
     ];
-    let shape = || "is not a duration; write it like 15m, 72h, 10s or 1h30m".to_owned();
-    let long = || "is longer than 366 days".to_owned();
     let mut rest = text;
     let mut millis: u64 = 0;
     let mut next_unit = 0;
@@ -40,22 +106,29 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (number, after) = rest.split_at(digits);
         if number.is_empty() {
-            return Err(shape());
+            return Err(FormError::NotDuration);
         }
         let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
         let (unit, after) = after.split_at(letters);
-        let position = UNITS.iter().position(|(name, _)| *name == unit).ok_or_else(shape)?;
+        let position = UNITS
+            .iter()
+            .position(|(name, _)| *name == unit)
+            .ok_or(FormError::NotDuration)?;
         if position < next_unit {
-            return Err(shape());
+            return Err(FormError::NotDuration);
         }
-        let number: u64 = number.parse().map_err(|_| long())?;
-        let part = number.checked_mul(UNITS[position].1).ok_or_else(long)?;
-        millis = millis.checked_add(part).ok_or_else(long)?;
+        let number: u64 = number.parse().map_err(|_| FormError::TooLong)?;
+        let part = number.checked_mul(UNITS[position].1).ok_or(FormError::TooLong)?;
+        millis = millis.checked_add(part).ok_or(FormError::TooLong)?;
         next_unit = position + 1;
         rest = after;
     }
     let duration = Duration::from_millis(millis);
-    if duration > LONGEST { Err(long()) } else { Ok(duration) }
+    if duration > LONGEST {
+        Err(FormError::TooLong)
+    } else {
+        Ok(duration)
+    }
 }
 
 /// Writes a duration the way [`parse_duration`] reads it, in hours, minutes, seconds and milliseconds; `0s` for none.
@@ -122,14 +195,14 @@ impl fmt::Display for Percent {
 }
 
 impl FromStr for Percent {
-    type Err = String;
+    type Err = FormError;
 
-    /// Reads `10%`. The error is one sentence on what is wrong, without the text itself.
-    fn from_str(text: &str) -> Result<Self, String> {
+    /// Reads `10%`.
+    fn from_str(text: &str) -> Result<Self, FormError> {
         let digits = text.strip_suffix('%').filter(|d| d.bytes().all(|b| b.is_ascii_digit()));
         match digits.map(str::parse::<u8>) {
             Some(Ok(percent)) if percent <= 100 => Ok(Self(percent)),
-            _ => Err("is not a share from 0% to 100%; write it like 10%".to_owned()),
+            _ => Err(FormError::NotShare),
         }
     }
 }
@@ -225,77 +298,65 @@ impl Form {
     ///
     /// # Errors
     /// What is wrong with it and how to write it, beginning with the text itself.
-    pub(super) fn check(self, text: &str) -> Result<(), String> {
-        let fault = match self {
+    pub(super) fn check(self, text: &str) -> Result<(), Misformed> {
+        let error = match self {
             Self::Span => parse_duration(text).err(),
             Self::Share => text.parse::<Percent>().err(),
             Self::Cidr => check_cidr(text).err(),
-            Self::QueueUrl => return check_queue_url(text),
-            Self::Account => (!is_account(text)).then(|| "is not an AWS account id, which has 12 digits".to_owned()),
-            Self::Region => (!is_region(text)).then(|| "is not an AWS region such as us-east-1".to_owned()),
-            Self::RoleArn => role_account(text)
-                .is_none()
-                .then(|| "is not a role's ARN such as arn:aws:iam::123456789012:role/holdfast".to_owned()),
+            Self::QueueUrl => check_queue_url(text).err(),
+            Self::Account => (!is_account(text)).then_some(FormError::NotAccount),
+            Self::Region => (!is_region(text)).then_some(FormError::NotRegion),
+            Self::RoleArn => role_account(text).is_none().then_some(FormError::NotRoleArn),
             Self::EnvName => {
                 let mut chars = text.bytes();
                 let first = chars.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
                 let good = first && chars.all(|b| b.is_ascii_alphanumeric() || b == b'_');
-                (!good).then(|| "is not an environment variable's name (letters, digits and _)".to_owned())
+                (!good).then_some(FormError::NotEnvName)
             }
-            Self::AbsolutePath => {
-                (!text.starts_with('/')).then(|| "is not an absolute path; begin it with /".to_owned())
-            }
+            Self::AbsolutePath => (!text.starts_with('/')).then_some(FormError::NotAbsolute),
             Self::SecurityGroup => {
                 let id = text.strip_prefix("sg-").unwrap_or_default();
                 let good = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase());
-                (!good).then(|| "is not a security group's id such as sg-0123456789abcdef0".to_owned())
+                (!good).then_some(FormError::NotSecurityGroup)
             }
             Self::TagPrefix => check_tag_text(text, 64).err().or_else(|| {
                 let reserved = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
-                reserved.then(|| "begins with aws:, which AWS keeps for itself".to_owned())
+                reserved.then_some(FormError::ReservedPrefix)
             }),
             Self::Workload => check_tag_text(text, 256).err(),
-            Self::NonEmpty => text.trim().is_empty().then(|| "is empty".to_owned()),
+            Self::NonEmpty => text.trim().is_empty().then_some(FormError::Empty),
         };
-        fault.map_or(Ok(()), |fault| Err(format!("{} {fault}", quote(text))))
+        let Some(error) = error else { return Ok(()) };
+        // What might hold a password is not repeated.
+        let shown = match error {
+            FormError::Credentials => String::new(),
+            _ => format!("{} ", quote(text)),
+        };
+        Err(Misformed { shown, error })
     }
 }
 
-fn check_cidr(text: &str) -> Result<(), String> {
+fn check_cidr(text: &str) -> Result<(), FormError> {
     if let Ok(net) = text.parse::<IpNet>() {
         // AWS drops the host bits without a word; a person who wrote them meant something else.
         return if net.addr() == net.network() {
             Ok(())
         } else {
-            Err(format!(
-                "has bits set after its prefix; write {} or {}/{}",
-                net.trunc(),
-                net.addr(),
-                net.max_prefix_len()
-            ))
+            Err(FormError::HostBits(net))
         };
     }
     match text.parse::<IpAddr>() {
-        Ok(address) => Err(format!(
-            "has no prefix length; a single address is {}",
-            IpNet::from(address)
-        )),
-        Err(_) => Err("is not a CIDR block such as 10.0.0.0/16".to_owned()),
+        Ok(address) => Err(FormError::NoPrefixLength(IpNet::from(address))),
+        Err(_) => Err(FormError::NotCidr),
     }
 }
 
-/// Unlike the other checks this one never repeats the text where it might hold a password.
-fn check_queue_url(text: &str) -> Result<(), String> {
+fn check_queue_url(text: &str) -> Result<(), FormError> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     match rest {
-        _ if text.contains('@') => {
-            Err("the queue's URL must not hold credentials; they come from the AWS SDK's chain".to_owned())
-        }
+        _ if text.contains('@') => Err(FormError::Credentials),
         Some(rest) if !rest.starts_with('/') && rest.contains('/') && !text.contains(char::is_whitespace) => Ok(()),
-        _ => Err(format!(
-            "{} is not a queue's URL such as https://sqs.us-east-1.amazonaws.com/123456789012/holdfast",
-            quote(text)
-        )),
+        _ => Err(FormError::NotQueueUrl),
     }
 }
 
@@ -328,19 +389,17 @@ pub(super) fn role_account(arn: &str) -> Option<&str> {
 }
 
 /// AWS's own rule for the text of tags.
-fn check_tag_text(text: &str, longest: usize) -> Result<(), String> {
+fn check_tag_text(text: &str, longest: usize) -> Result<(), FormError> {
     let length = text.chars().count();
     if text.trim().is_empty() {
-        Err("is empty".to_owned())
+        Err(FormError::Empty)
     } else if length > longest {
-        Err(format!("has {length} characters; at most {longest} fit into the tag"))
+        Err(FormError::TooLongForTag(length, longest))
     } else if let Some(bad) = text
         .chars()
         .find(|c| !(c.is_alphanumeric() || " _.:/=+-@".contains(*c)))
     {
-        Err(format!(
-            "holds {bad:?}, which AWS allows in no tag; it allows letters, digits, spaces and _ . : / = + - @"
-        ))
+        Err(FormError::NotOfTags(bad))
     } else {
         Ok(())
     }

@@ -23,7 +23,7 @@ mod validate;
 #[cfg(test)]
 mod tests;
 
-pub use forms::{Percent, format_duration, parse_duration};
+pub use forms::{FormError, Percent, format_duration, parse_duration};
 pub use load::{ConfigError, ConfigErrors, Loaded, MAX_BYTES, load_bytes, load_text};
 pub use operation::{ApiLimits, ApiService, Lease, LeaseKind, Ledger, LedgerKind, Limits, ReportTo};
 pub use parameters::{

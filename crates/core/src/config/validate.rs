@@ -40,7 +40,9 @@ pub(super) fn compile(schema: &Json) -> Result<Validator, ValidationError<'stati
         .with_keyword("x-shortest", |_, value, _| shortest(value))
         .with_keyword("format", |_, value, _| Ok(format_of_number(value)))
         // For editors only: `x-form` checks more than a pattern can, and its messages say how to put it right.
-        .with_keyword("pattern", |_, _, _| Ok(Box::new(Check(|_: &Json| Ok(())))))
+        .with_keyword("pattern", |_, _, _| {
+            Ok(Box::new(Check(|_: &Json| Ok::<(), std::convert::Infallible>(()))))
+        })
         .build(schema)
 }
 
@@ -64,12 +66,13 @@ type BoxedKeyword = Box<dyn for<'i> Keyword<'i>>;
 /// A keyword that is a function: what is wrong with a value, if anything.
 struct Check<F>(F);
 
-impl<'i, F> Keyword<'i> for Check<F>
+impl<'i, F, E> Keyword<'i> for Check<F>
 where
-    F: Fn(&Json) -> Result<(), String> + Send + Sync,
+    F: Fn(&Json) -> Result<(), E> + Send + Sync,
+    E: std::fmt::Display,
 {
     fn validate(&self, instance: &'i Json) -> Result<(), ValidationError<'i>> {
-        (self.0)(instance).map_err(ValidationError::custom)
+        (self.0)(instance).map_err(|e| ValidationError::custom(e.to_string()))
     }
 
     fn is_valid(&self, instance: &'i Json) -> bool {

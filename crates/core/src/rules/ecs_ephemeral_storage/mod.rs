@@ -2,13 +2,13 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::{Action, RollBack};
 use crate::config::Datastore;
 use crate::facts::{
     ROLLOUT_WRITES, SECRET_READS, add_secret, each_running, is_durable, right_reference, rollout_refusal,
 };
 use crate::model::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
-use crate::action::{Action, RollBack};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
 
 /// `ecs-ephemeral-storage`

@@ -28,7 +28,10 @@ pub(in crate::rules) const CASES: Cases = Cases {
 fn refused() {
     let refusal = |change: Change| {
         let remediation = finding_by(change, "ecs-exec-disabled").remediation.expect("a remedy");
-        (remediation.blocked_by.map(|r| r.to_string()).unwrap_or_default(), remediation.actions.len())
+        (
+            remediation.blocked_by.map(|r| r.to_string()).unwrap_or_default(),
+            remediation.actions.len(),
+        )
     };
     let (why, actions) = refusal(|s| {
         service(s).exec_enabled = false;

@@ -1,7 +1,7 @@
 //! What `ecs-plaintext-database-url` says, and of what it says nothing.
 
-use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::action::{Action, RollOut, SecretChange};
+use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::resources::{Access, Container, PlainDatabase};
 use crate::rules::testing::secrets::{
     OTHER, good, holds_at, lacks, may, other, plain, plain_beside, plain_password, plain_url, secret, unread,

@@ -4,6 +4,7 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::SecretChange;
 use crate::facts::{
     Database, ROLLOUT_WRITES, Resolution, SECRET_READS, ask_to_roll_out, database_variables, each_running, parameter,
     resolve, resolves_to, right_reference, roll_out, shape, usable_keys,
@@ -12,7 +13,6 @@ use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::action::SecretChange;
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::{ReadError, Seen};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
@@ -256,7 +256,9 @@ fn unusable(shape: &SecretShape, name: &str, databases: &[Database<'_>]) -> Hold
     let name = name.to_owned();
     match shape {
         SecretShape::Plain(c) if !c.is_well_formed() => HoldReason::SecretMalformed(name),
-        SecretShape::Plain(c) if matches!(resolves_to(c, databases), Resolution::Elsewhere(..)) => HoldReason::SecretOfOtherDatabase(name),
+        SecretShape::Plain(c) if matches!(resolves_to(c, databases), Resolution::Elsewhere(..)) => {
+            HoldReason::SecretOfOtherDatabase(name)
+        }
         SecretShape::Plain(_) => HoldReason::SecretDatabaseUnknown(name),
         _ => HoldReason::NoUsableKey(name),
     }

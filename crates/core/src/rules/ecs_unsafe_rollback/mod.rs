@@ -4,11 +4,11 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::{Action, Deregister};
 use crate::facts::{each_running, loses_data, untagged};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::action::{Action, Deregister};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
 use crate::model::snapshot::{ReadError, Seen};
 
@@ -136,9 +136,11 @@ fn failure(w: &Workload<'_>, service: &Service, targets: &Unsafe<'_>) -> Failure
             summary: format!("deregister {}", names.join(", ")),
             actions: targets
                 .iter()
-                .map(|(d, _)| Action::Deregister(Deregister {
-                    revision: d.arn.clone(),
-                }))
+                .map(|(d, _)| {
+                    Action::Deregister(Deregister {
+                        revision: d.arn.clone(),
+                    })
+                })
                 .collect(),
             refused: targets.iter().find_map(|(d, _)| refusal(w, d)),
         },

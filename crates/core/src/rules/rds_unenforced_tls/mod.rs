@@ -4,11 +4,11 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
+use crate::action::{Action, ForceTls};
 use crate::facts::{Database, RdsResource, database_usage, each_storage_owner, untagged};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::action::{Action, ForceTls};
 use crate::model::resources::ParameterGroup;
 use crate::model::snapshot::{ReadError, Seen};
 

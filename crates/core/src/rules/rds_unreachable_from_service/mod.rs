@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
-use crate::facts::{Database, DatabaseUsage, Reach, guards_others, database_usage, reach, untagged};
+use crate::action::{Action, AllowIngress};
+use crate::facts::{Database, DatabaseUsage, Reach, database_usage, guards_others, reach, untagged};
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::action::{Action, AllowIngress};
 use crate::model::resources::{SecurityGroup, Service};
 use crate::model::snapshot::{ReadError, Seen};
 

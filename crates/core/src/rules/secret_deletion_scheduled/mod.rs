@@ -4,11 +4,11 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use crate::action::{Action, RestoreSecret};
 use crate::facts::untagged;
 use crate::model::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::action::{Action, RestoreSecret};
 use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::{Lookup, ReadError};
 use crate::model::value_from::{self, SecretRef, ValueFrom};
