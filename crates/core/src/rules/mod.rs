@@ -10,7 +10,7 @@ pub mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use rule::Rule;
+pub use rule::Rule;
 
 /// Declares the folder of each rule, the registry, and in tests the cases of each: one line for a rule.
 macro_rules! rules {
