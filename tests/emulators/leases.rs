@@ -145,7 +145,7 @@ fn errors_name_their_cure(kind: Kind) {
         },
         owner: Some("a".into()),
         token: 1,
-        beat: 1,
+        heartbeat: 1,
     };
     block_on(async {
         let store = store(&env.endpoint).await;
