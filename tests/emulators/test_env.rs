@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -453,6 +453,12 @@ pub fn said(report: &Value, workload: &str, path: &str) -> String {
         panic!("{workload}: {found:#?}")
     };
     text(finding.pointer(path).unwrap_or_else(|| panic!("{path}: {finding:#}")))
+}
+
+/// Seconds before now, as Unix time.
+pub fn ago(seconds: u64) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    now.saturating_sub(Duration::from_secs(seconds))
 }
 
 /// An instant so many hours from now, as AWS writes it.
