@@ -9,11 +9,7 @@ use holdfast_aws::client::Recorder;
 use holdfast_aws::dynamodb::lease::DynamoStore;
 use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_operator::clock::SystemClock;
-<<<<<<< HEAD
 use holdfast_operator::lease::{LeaseCoordinator, LeaseOptions, conformance};
-=======
-use holdfast_operator::lease::{Tenure, TenureOptions, conformance};
->>>>>>> tidy
 use holdfast_operator::ports::{Lease, LeaseStore};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -90,13 +86,8 @@ fn replicas_share_a_table(kind: Kind) {
     block_on(async {
         let mut replicas = vec![];
         for name in ["a", "b"] {
-<<<<<<< HEAD
-            let store = Arc::new(store(&stage.endpoint).await);
-            let tenure = LeaseCoordinator::shared(store, name.into(), scopes.clone(), options);
-=======
             let store = Arc::new(store(&env.endpoint).await);
-            let tenure = Tenure::shared(store, name.into(), scopes.clone(), options);
->>>>>>> tidy
+            let tenure = LeaseCoordinator::shared(store, name.into(), scopes.clone(), options);
             let (send, receive) = std::sync::mpsc::channel();
             let run = tenure.clone();
             let task = tokio::spawn(async move {
@@ -154,7 +145,7 @@ fn errors_name_their_cure(kind: Kind) {
         },
         owner: Some("a".into()),
         token: 1,
-        beat: 1,
+        heartbeat: 1,
     };
     block_on(async {
         let store = store(&env.endpoint).await;
