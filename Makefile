@@ -31,6 +31,7 @@ build: ## the debug binary
 
 fmt: ## format the Rust code
 	cargo fmt --all
+	rustfmt --edition 2024 crates/core/src/rules/*/mod.rs # a macro declares these, which cargo fmt does not see
 
 lint: ## clippy and what xtask checks of the layout, as strict as in CI
 	cargo xtask tidy

@@ -15,16 +15,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast::ledger_sqlite::SqliteLedger;
+use holdfast_core::action::{Action, ClosePublicAccess};
 use holdfast_core::config::Config;
 use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_core::model::policy::Mode;
-use holdfast_core::action::{Action, ClosePublicAccess};
 use holdfast_core::model::resources::Service;
 use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::clock::{Clock, SystemClock};
 use holdfast_operator::controller::{ChangeActors, Dependencies, Operator, Queues};
 use holdfast_operator::execute::Timeouts;
-use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::lease::LeaseCoordinator;
 use holdfast_operator::metrics::Metrics;
 use holdfast_operator::ports::NoSwitch;

@@ -11,10 +11,10 @@ use super::session::{print, print_json};
 use super::{Failure, Session, exit};
 use crate::report::{Style, Tool, checklist_markdown, checklist_table};
 use holdfast_aws::inventory::{Collector, NoProgress, alarms, backups};
-use holdfast_core::checklist::{Checklist, Extras, Verdict, checklist, thorough};
 use holdfast_core::action::Database;
-use holdfast_core::model::snapshot::ReadError;
+use holdfast_core::checklist::{Checklist, Extras, Verdict, checklist, thorough};
 use holdfast_core::facts::one_workload;
+use holdfast_core::model::snapshot::ReadError;
 
 /// Arguments of `checklist`.
 #[derive(Debug, Args)]

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Report;
+use holdfast_core::action::{Action, Call, ClosePublicAccess};
 use holdfast_core::model::finding::{Evidence, Finding, Kind, Passed, Remediation, ResourceRef, Verdict, finding_id};
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::policy::{Mode, Risk, Severity};
-use holdfast_core::action::{Action, Call, ClosePublicAccess};
 use holdfast_core::model::snapshot::ReadError;
 use holdfast_core::model::tags::Waiver;
 

@@ -1,6 +1,7 @@
 //! The kill switch in Parameter Store.
 
 use async_trait::async_trait;
+use holdfast_core::model::hold::HoldReason;
 use holdfast_operator::ports::PauseSwitch;
 
 use crate::client::Connector;
@@ -26,20 +27,20 @@ impl ParameterSwitch {
 
 #[async_trait]
 impl PauseSwitch for ParameterSwitch {
-    async fn pulled(&self) -> Option<String> {
+    async fn pulled(&self) -> Option<HoldReason> {
         let name = &self.name;
         match self.client.get_parameter().name(name).send().await {
             Err(e) => {
                 let code = aws_smithy_types::error::metadata::ProvideErrorMetadata::code(&e).unwrap_or("no answer");
-                Some(format!(
-                    "paused: the SSM parameter {name} can't be read ({code}); grant ssm:GetParameter on it, or mend \
-                     safety.pause.ssm_parameter"
-                ))
+                Some(HoldReason::PauseUnreadable {
+                    parameter: name.clone(),
+                    code: code.to_owned(),
+                })
             }
             Ok(answer) => {
                 let value = answer.parameter.and_then(|p| p.value).unwrap_or_default();
                 let runs = ["false", "off", "no", "0"].contains(&value.trim().to_lowercase().as_str());
-                (!runs).then(|| format!("paused by the SSM parameter {name}; set it to `false` to go on"))
+                (!runs).then(|| HoldReason::Paused(name.clone()))
             }
         }
     }

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod iam_document;
 pub mod iam_policy;
 pub mod judge;
+pub mod judgement;
 pub mod model;
 pub mod plan;
 pub mod refresh;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use holdfast_core::action::{Action, SecretChange};
 use holdfast_core::model::finding::Finding;
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Key, Scope};
-use holdfast_core::action::{Action, SecretChange};
 use holdfast_core::model::resources::Service;
 use holdfast_core::model::snapshot::{Seen, Snapshot};
 use holdfast_core::plan::PlannedAction;

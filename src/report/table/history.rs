@@ -92,9 +92,9 @@ fn of_sighting(seen: &FindingRecord) -> Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use holdfast_core::action::{Action, ClosePublicAccess};
     use holdfast_core::model::finding::{Kind, ResourceRef};
     use holdfast_core::model::policy::{Risk, Severity};
-    use holdfast_core::action::{Action, ClosePublicAccess};
     use holdfast_core::plan::PlannedAction;
     use holdfast_operator::attempt::Step;
 

@@ -34,14 +34,29 @@ pub const CORE: &[Row] = &[
     ("config", &["model"]),
     // One file for each correction.
     ("action", &["model"]),
-    // What several rules ask of a workload.
-    ("facts", &["model", "connection", "iam_document", "config"]),
+    // What a rule says, with the corrections that it proposes.
+    ("judgement", &["model", "action"]),
+    // What several rules ask of a workload, and the corrections that several propose.
+    (
+        "facts",
+        &["model", "connection", "iam_document", "config", "action", "judgement"],
+    ),
     (
         "rules",
-        &["model", "connection", "iam_document", "config", "action", "facts"],
+        &[
+            "model",
+            "connection",
+            "iam_document",
+            "config",
+            "action",
+            "judgement",
+            "facts",
+        ],
     ),
+    // What must be read again before a call.
+    ("refresh", &["model", "config", "action", "facts"]),
     // From rules to findings, from findings to calls.
-    ("judge", &["model", "config", "action", "facts", "rules"]),
+    ("judge", &["model", "config", "action", "judgement", "facts", "rules"]),
     ("plan", &["model", "config", "action", "facts", "rules", "judge"]),
     // Questions that a command asks of the same findings.
     (

@@ -4,8 +4,8 @@ use aws_sdk_rds::types::{DbClusterSnapshot, DbSnapshot};
 
 use super::{Collector, instant, pages};
 use crate::client::{Api, Family};
-use holdfast_core::action::Database;
 use holdfast_core::model::resources::Backup;
+use holdfast_core::model::resources::DatabaseId;
 use holdfast_core::model::snapshot::Seen;
 
 const INSTANCES: Api = Api {
@@ -25,11 +25,11 @@ const PAGE: i32 = 100;
 ///
 /// # Errors
 /// The first that kept any of them from being read.
-pub async fn backups(c: &Collector<'_>, databases: &[Database]) -> Seen<Vec<Backup>> {
+pub async fn backups(c: &Collector<'_>, databases: &[DatabaseId]) -> Seen<Vec<Backup>> {
     let mut all = vec![];
     for database in databases {
         all.extend(match database {
-            Database::Instance(id) => {
+            DatabaseId::Instance(id) => {
                 let found = pages!(
                     c,
                     INSTANCES,
@@ -39,7 +39,7 @@ pub async fn backups(c: &Collector<'_>, databases: &[Database]) -> Seen<Vec<Back
                 )?;
                 found.into_iter().filter_map(of_instance).collect::<Vec<_>>()
             }
-            Database::Cluster(id) => {
+            DatabaseId::Cluster(id) => {
                 let found = pages!(
                     c,
                     CLUSTERS,
@@ -60,7 +60,7 @@ pub async fn backups(c: &Collector<'_>, databases: &[Database]) -> Seen<Vec<Back
 fn of_instance(s: DbSnapshot) -> Option<Backup> {
     Some(Backup {
         id: s.db_snapshot_identifier?,
-        database: Database::Instance(s.db_instance_identifier?),
+        database: DatabaseId::Instance(s.db_instance_identifier?),
         manual: s.snapshot_type.as_deref() != Some("automated"),
         status: s.status.unwrap_or_default(),
         created_at: s.snapshot_create_time.as_ref().and_then(instant),
@@ -70,7 +70,7 @@ fn of_instance(s: DbSnapshot) -> Option<Backup> {
 fn of_cluster(s: DbClusterSnapshot) -> Option<Backup> {
     Some(Backup {
         id: s.db_cluster_snapshot_identifier?,
-        database: Database::Cluster(s.db_cluster_identifier?),
+        database: DatabaseId::Cluster(s.db_cluster_identifier?),
         manual: s.snapshot_type.as_deref() != Some("automated"),
         status: s.status.unwrap_or_default(),
         created_at: s.snapshot_create_time.as_ref().and_then(instant),

@@ -11,10 +11,9 @@ use jiff::Timestamp;
 
 use super::{Collector, Reuse, task_definition};
 use crate::client::{Api, Family};
+use holdfast_core::facts::{loses_data, one_workload};
 use holdfast_core::model::resources::{Service, TaskDefinition};
 use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
-use holdfast_core::rules::support::loses_data;
-use holdfast_core::facts::one_workload;
 
 const fn api(operation: &'static str) -> Api {
     Api {
@@ -121,7 +120,7 @@ async fn remembered(
     let mut targets = vec![];
     for arn in known {
         let definition = task_definition::read(c, arn).await.ok()?;
-        let w = view(workload, snapshot, c.config, now);
+        let w = one_workload(workload, snapshot, c.config, now);
         if read_at + UNSAFE <= now && loses_data(&w, &definition, service.fargate).is_some() {
             return None;
         }

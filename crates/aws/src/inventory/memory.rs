@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::secrets::Stamp;
 use super::task_definition::DefinitionCache;
 use holdfast_core::model::connection::SecretShape;
-use holdfast_core::model::resources::{Access, LogEvidence};
+use holdfast_core::model::resources::{Access, AccessTarget, LogEvidence};
 use holdfast_core::model::snapshot::ValueKey;
 
 /// Facts that cost a call for each resource, and that seldom change without an event. A sweep takes them from here; a
@@ -22,7 +22,7 @@ pub struct ReadCache {
     /// Whom the resource policy of a secret lets in, by the secret's ARN and the instant of its last change.
     pub(super) policies: TtlCache<(String, Option<Timestamp>), Vec<String>>,
     /// Whether a role may read a secret or parameter, by the ARNs of both.
-    pub(super) access: TtlCache<(String, String), Access>,
+    pub(super) access: TtlCache<(String, AccessTarget), Access>,
     /// Revisions that a rollback would choose, and when that was read, by the id of the service's primary deployment.
     pub(super) rollback_targets: TtlCache<String, (Timestamp, Vec<String>)>,
     /// The earlier revision that would keep data, if there is one, by the running one that does not, and whether that

@@ -38,7 +38,9 @@ impl Found {
 }
 
 fn is_judged(c: &Collector<'_>) -> bool {
-    RULES.iter().any(|rule| holdfast_core::rules::settings::is_enabled_id(rule, &c.config))
+    RULES
+        .iter()
+        .any(|rule| holdfast_core::rules::settings::is_enabled_id(rule, &c.config))
 }
 
 /// Every family with a revision tagged `holdfast:role=migration` and a workload, without its runs. Nothing else finds

@@ -10,26 +10,26 @@ use jiff::Timestamp;
 use super::{Collector, Reuse, ec2, ecs, migrations, rds, secrets};
 
 impl Collector<'_> {
-    /// Reads the parts of `focus` afresh. What belongs to others is taken over from `base`, so that a shared group is
-    /// still known to be shared; with `all_databases`, even that is read afresh. A list that the sweep behind `base` could not
+    /// Reads the parts of `set` afresh. What belongs to others is taken over from `base`, so that a shared group is
+    /// still known to be shared; where the correction asks for all databases, even that is read afresh. A list that the sweep behind `base` could not
     /// read is read now.
     pub async fn refresh(&self, base: &Snapshot, set: &RefreshSet, now: Timestamp) -> Snapshot {
         let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
         // Not of AWS but of what was done here: known, not read.
         snapshot.fights.clone_from(&base.fights);
-        let ids = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
-        let (instances, clusters, groups) = (ids(&focus.instances), ids(&focus.clusters), ids(&focus.groups));
+        let ids = |all: &BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>();
+        let (instances, clusters, groups) = (ids(&set.instances), ids(&set.clusters), ids(&set.groups));
         // What a list would have named that could not be read is not known: without the list, it would seem not to be there.
         let unread_databases = base.instances.is_err() || base.clusters.is_err();
-        let all_databases = all_databases || unread_databases;
+        let all_databases = set.before_call.all_databases || unread_databases;
         let all_groups = unread_databases || base.services.is_err() || base.security_groups.is_err();
         let only = |list: &'_ [String], all: bool| (!all).then(|| list.to_vec());
         let (only_instances, only_clusters) = (only(&instances, all_databases), only(&clusters, all_databases));
         let only_groups = only(&groups, all_groups);
-        let named = focus
+        let named = set
             .services
             .iter()
-            .filter_map(|arn| ecs::named(arn, focus.workload.clone()))
+            .filter_map(|arn| ecs::named(arn, set.workload.clone()))
             .collect();
         let (instances, clusters, groups, subnets, (services, definitions), secrets, migrations) = tokio::join!(
             Box::pin(rds::instances(self, only_instances.as_deref())),
@@ -43,40 +43,42 @@ impl Collector<'_> {
                 }
             }),
             Box::pin(async {
-                match (&base.services, &focus.workload) {
+                match (&base.services, &set.workload) {
                     (Err(_), Some(_)) => ecs::services(self).await,
-                    (Ok(_), Some(workload)) if focus.discovers => ecs::of_workload(self, named, workload).await,
+                    (Ok(_), Some(workload)) if set.before_call.discover_services => {
+                        ecs::of_workload(self, named, workload).await
+                    }
                     _ => ecs::describe(self, named).await,
                 }
             }),
             Box::pin(async {
                 // For the owner of something else no secret needs to be known.
-                match (&focus.workload, &focus.secret) {
+                match (&set.workload, &set.secret) {
                     (None, None) => Ok(BTreeMap::new()),
                     (workload, _) => secrets::list(self, workload.as_deref()).await,
                 }
             }),
-            Box::pin(migrations::again(self, &focus.families, &base.migrations)),
+            Box::pin(migrations::again(self, &set.families, &base.migrations)),
         );
         snapshot.instances =
-            instances.map(|fresh| carry_over(&base.instances, &focus.instances, fresh.into(), all_databases));
+            instances.map(|fresh| carry_over(&base.instances, &set.instances, fresh.into(), all_databases));
         snapshot.clusters =
-            clusters.map(|fresh| carry_over(&base.clusters, &focus.clusters, fresh.into(), all_databases));
+            clusters.map(|fresh| carry_over(&base.clusters, &set.clusters, fresh.into(), all_databases));
         snapshot.security_groups =
-            groups.map(|fresh| carry_over(&base.security_groups, &focus.groups, fresh.into(), all_groups));
+            groups.map(|fresh| carry_over(&base.security_groups, &set.groups, fresh.into(), all_groups));
         snapshot.subnets = subnets;
         snapshot.services = services
             .found
-            .map(|fresh| carry_over(&base.services, &focus.services, fresh.into(), false));
+            .map(|fresh| carry_over(&base.services, &set.services, fresh.into(), false));
         snapshot.unread_services = services.unread.into();
         // Without their revisions, the references of others are not followed.
         snapshot.task_definitions = definitions.into();
         snapshot.secrets = secrets.map(Shared::from);
         snapshot.migrations = migrations.families.map(Shared::from);
         snapshot.task_definitions.extend(migrations.definitions);
-        if focus.workload.is_none() {
+        if set.workload.is_none() {
             // Only the owner is asked for.
-            if let (Some(id), Ok(all)) = (&focus.secret, &mut snapshot.secrets) {
+            if let (Some(id), Ok(all)) = (&set.secret, &mut snapshot.secrets) {
                 all.extend(secrets::by_id(self, id).await.into_iter().map(|s| (s.arn.clone(), s)));
             }
             return snapshot;
@@ -85,7 +87,7 @@ impl Collector<'_> {
         snapshot.keep_runs_of(base);
         snapshot.migrations = snapshot
             .migrations
-            .map(|fresh| carry_over(&base.migrations, &focus.families, fresh, false));
+            .map(|fresh| carry_over(&base.migrations, &set.families, fresh, false));
         Box::pin(self.finish(snapshot, now, Reuse::Never)).await
     }
 }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Collector, Reuse, task_definition};
+use holdfast_core::facts::{is_durable, one_workload};
 use holdfast_core::model::resources::TaskDefinition;
 use holdfast_core::model::snapshot::Snapshot;
-use holdfast_core::rules::support::is_durable;
-use holdfast_core::facts::one_workload;
 
 /// How many revisions back a durable one is looked for.
 const REVISIONS_BACK: i32 = 5;
@@ -44,7 +43,7 @@ pub(super) async fn durable_revisions(
             }
             continue;
         }
-        let w = view(workload, snapshot, c.config, now);
+        let w = one_workload(workload, snapshot, c.config, now);
         let (mut durable, mut all_read) = (None, true);
         for earlier in (1..revision)
             .rev()

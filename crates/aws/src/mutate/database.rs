@@ -4,7 +4,8 @@ use aws_sdk_rds::types::{ApplyMethod, Parameter};
 
 use crate::client::{Api, Family};
 use crate::inventory::Collector;
-use holdfast_core::action::{Database, DatabaseSetting};
+use holdfast_core::action::DatabaseSetting;
+use holdfast_core::model::resources::DatabaseId;
 use holdfast_core::model::snapshot::Seen;
 
 const INSTANCE: Api = Api {
@@ -44,9 +45,9 @@ pub(super) async fn close(c: &Collector<'_>, id: &str) -> Seen<()> {
 }
 
 /// Keeps backups for `days`. The plan saw that nothing else is pending that `ApplyImmediately` would carry out too.
-pub(super) async fn retain(c: &Collector<'_>, database: &Database, days: i32) -> Seen<()> {
+pub(super) async fn retain(c: &Collector<'_>, database: &DatabaseId, days: i32) -> Seen<()> {
     match database {
-        Database::Instance(id) => {
+        DatabaseId::Instance(id) => {
             let request = c
                 .aws
                 .rds
@@ -56,7 +57,7 @@ pub(super) async fn retain(c: &Collector<'_>, database: &Database, days: i32) ->
                 .apply_immediately(true);
             c.aws.call(INSTANCE, id, request.send()).await.map(drop)
         }
-        Database::Cluster(id) => {
+        DatabaseId::Cluster(id) => {
             let request = c
                 .aws
                 .rds
@@ -71,9 +72,9 @@ pub(super) async fn retain(c: &Collector<'_>, database: &Database, days: i32) ->
 
 /// Changes one harmless field. `ApplyImmediately` stays false: these fields take effect at once without it, and true
 /// would carry out every other pending change too.
-pub(super) async fn configure(c: &Collector<'_>, database: &Database, setting: &DatabaseSetting) -> Seen<()> {
+pub(super) async fn configure(c: &Collector<'_>, database: &DatabaseId, setting: &DatabaseSetting) -> Seen<()> {
     match database {
-        Database::Instance(id) => {
+        DatabaseId::Instance(id) => {
             let request = c
                 .aws
                 .rds
@@ -87,7 +88,7 @@ pub(super) async fn configure(c: &Collector<'_>, database: &Database, setting: &
             };
             c.aws.call(INSTANCE, id, request.send()).await.map(drop)
         }
-        Database::Cluster(id) => {
+        DatabaseId::Cluster(id) => {
             let request = c
                 .aws
                 .rds

@@ -6,7 +6,10 @@ mod register;
 mod secret;
 mod service;
 
-use holdfast_core::action::{Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, Deregister, ForceTls, RaiseRetention, RestoreSecret, RevokeIngress, RollBack, RollOut, SetUpService};
+use holdfast_core::action::{
+    Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, Deregister, ForceTls, RaiseRetention, RestoreSecret,
+    RevokeIngress, RollBack, RollOut, SetUpService,
+};
 use holdfast_core::model::snapshot::Seen;
 use holdfast_operator::ports::Write;
 
@@ -32,7 +35,9 @@ pub async fn write(c: &Collector<'_>, write: Write<'_>) -> Seen<Option<String>> 
     match action {
         Action::ClosePublicAccess(ClosePublicAccess { instance }) => database::close(c, instance).await,
         Action::RaiseRetention(RaiseRetention { database, to, .. }) => database::retain(c, database, *to).await,
-        Action::ConfigureDatabase(ConfigureDatabase { database, setting }) => database::configure(c, database, setting).await,
+        Action::ConfigureDatabase(ConfigureDatabase { database, setting }) => {
+            database::configure(c, database, setting).await
+        }
         Action::ForceTls(ForceTls { of_cluster, group }) => database::force_tls(c, *of_cluster, group).await,
         Action::AllowIngress(AllowIngress { group, source, port }) => ingress::allow(c, group, source, *port).await,
         Action::RestoreSecret(RestoreSecret { secret }) => secret::restore(c, secret).await,

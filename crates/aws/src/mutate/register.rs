@@ -9,8 +9,8 @@ use aws_smithy_types::retry::RetryConfig;
 
 use crate::client::{Api, Family};
 use crate::inventory::{Collector, DESCRIBE_TASK_DEFINITION};
-use holdfast_core::model::read_error::is_throttled;
 use holdfast_core::action::SecretChange;
+use holdfast_core::model::read_error::is_throttled;
 use holdfast_core::model::snapshot::Seen;
 
 const REGISTER: Api = Api {

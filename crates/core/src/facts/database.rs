@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::judgement::{Failure, Judgement};
 use crate::model::hold::HoldReason;
-use crate::model::judgement::{Failure, Judgement};
 use crate::model::resources::{DatabaseId, DbCluster, DbInstance};
 use crate::model::snapshot::ReadError;
 use crate::model::subject::Subject;

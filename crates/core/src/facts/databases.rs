@@ -3,7 +3,7 @@
 use super::database::{Database, RdsResource, not_available};
 use super::workload::{Workload, untagged};
 use crate::action::{Action, ConfigureDatabase, DatabaseSetting};
-use crate::model::judgement::{Judgement, Remedy};
+use crate::judgement::{Judgement, Remedy};
 
 /// What `judge` says of each database that owns its storage, backups and settings. An orphaned member does not: they are
 /// those of its cluster, of which nothing is known.

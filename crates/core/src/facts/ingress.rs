@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::database::{DEFAULT_PORT, Database, not_available};
 use super::workload::{Workload, untagged};
 use crate::action::{Action, ClosePublicAccess, RevokeIngress};
+use crate::judgement::Remedy;
 use crate::model::hold::HoldReason;
-use crate::model::judgement::Remedy;
 use crate::model::resources::{DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet};
 use crate::model::snapshot::{ReadError, Seen};
 

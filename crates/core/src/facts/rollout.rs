@@ -3,9 +3,9 @@
 use super::secrets::{ask_to_read, readable_as, references, right_reference};
 use super::workload::{Workload, untagged};
 use crate::action::{Action, RollOut, SecretChange};
+use crate::judgement::{Judgement, Remedy};
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
-use crate::model::judgement::{Judgement, Remedy};
 use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
 
 /// The IAM actions of a rollout.

@@ -1,7 +1,7 @@
 //! One service after the other.
 
 use super::workload::Workload;
-use crate::model::judgement::Judgement;
+use crate::judgement::Judgement;
 use crate::model::resources::{Service, TaskDefinition};
 use crate::model::subject::Subject;
 

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::facts::{Workload, Workloads};
+use crate::judgement::{Judgement, Outcome, Remedy};
 use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
 use crate::model::hold::HoldReason;
-use crate::model::judgement::{Judgement, Outcome, Remedy};
 use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::rule_meta::Meta;
 use crate::model::snapshot::Snapshot;

@@ -4,7 +4,6 @@ pub mod connection;
 pub mod finding;
 pub mod follow_up_reads;
 pub mod hold;
-pub mod judgement;
 pub mod key;
 pub mod policy;
 pub mod read_error;

@@ -10,15 +10,15 @@ pub mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use rule::Rule;
+pub use rule::Rule;
 
 /// Declares the folder of each rule, the registry, and in tests the cases of each: one line for a rule.
 macro_rules! rules {
-    ($($folder:ident::$rule:ident,)+) => {
+    ($($folder:ident::$rule:ident $({ $($field:ident),+ })?,)+) => {
         $(mod $folder;)+
 
         /// Every rule, in the order of the catalogue.
-        pub static REGISTRY: &[&dyn Rule] = &[$(&$folder::$rule),+];
+        pub static REGISTRY: &[&dyn Rule] = &[$(&$folder::$rule $({ $($field),+ })?),+];
 
         /// The folder and the cases of every rule, in the same order.
         #[cfg(test)]
@@ -28,21 +28,21 @@ macro_rules! rules {
         mod cases {
             $(
                 mod $folder {
-                    use crate::rules::$folder::{$rule, cases::CASES};
+                    use crate::rules::testing::{Table, check};
 
                     #[test]
                     fn failing() {
-                        CASES.check_failing(&$rule);
+                        check(stringify!($folder), Table::Failing);
                     }
 
                     #[test]
                     fn passing() {
-                        CASES.check_passing(&$rule);
+                        check(stringify!($folder), Table::Passing);
                     }
 
                     #[test]
                     fn unknown() {
-                        CASES.check_unknown(&$rule);
+                        check(stringify!($folder), Table::Unknown);
                     }
                 }
             )+
@@ -82,7 +82,7 @@ rules! {
     ecs_secret_reference_mismatch::EcsSecretReferenceMismatch,
     ecs_secret_unreadable::EcsSecretUnreadable,
     correction_reverted::CorrectionReverted,
-    waiver_invalid::WaiverInvalid,
+    waiver_invalid::WaiverInvalid { ids },
     workload_untagged_part::WorkloadUntaggedPart,
     workload_without_database::WorkloadWithoutDatabase,
     ecs_builtin_database::EcsBuiltinDatabase,

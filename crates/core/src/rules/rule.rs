@@ -1,8 +1,8 @@
 //! What a rule is, and what one is written with.
 
 pub use crate::facts::Workload;
+pub use crate::judgement::{Failure, Judgement, Remedy};
 pub use crate::model::follow_up_reads::FollowUpReads;
-pub use crate::model::judgement::{Failure, Judgement, Remedy};
 pub use crate::model::rule_meta::{FollowUp, Meta};
 pub use crate::model::subject::Subject;
 

@@ -45,7 +45,10 @@ impl WriteGuard for Operator {
         let token = tenure
             .token(scope)
             .ok_or_else(|| HoldReason::LeaseOfAnother(scope.clone()))?;
-        tenure.check(scope, token).await.map_err(|e| HoldReason::LeaseUnconfirmed(e.to_string()))?;
+        tenure
+            .check(scope, token)
+            .await
+            .map_err(|e| HoldReason::LeaseUnconfirmed(e.to_string()))?;
         Ok(token)
     }
 
@@ -191,7 +194,11 @@ impl Operator {
             }
             Progress::Held(why) => {
                 self.told(&attempt.action, Outcome::Refused, &why.to_string());
-                self.tell_bus(Notification::Action(Box::new(attempt.action), Outcome::Refused, why.to_string()));
+                self.tell_bus(Notification::Action(
+                    Box::new(attempt.action),
+                    Outcome::Refused,
+                    why.to_string(),
+                ));
             }
             Progress::Ended(ended, detail) => {
                 let first_seen = shard.first_seen(&attempt.action.workload, &attempt.action.findings);

@@ -10,16 +10,16 @@ use super::affected_workloads::affected_workloads;
 use super::shard::{Changes, ScopeState};
 use crate::clock::passed;
 use crate::execute::Observation;
-use holdfast_core::refresh::RefreshSet;
 use crate::metrics::FindingLabels;
 use crate::queue::Priority;
+use holdfast_core::config::change_windows::{self, WindowState};
 use holdfast_core::judge::{judge, next_changes};
 use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_core::model::policy::Mode;
 use holdfast_core::model::resources::Fight;
 use holdfast_core::model::snapshot::Snapshot;
 use holdfast_core::plan::plan;
-use holdfast_core::config::change_windows::{self, WindowState};
+use holdfast_core::refresh::RefreshSet;
 
 /// Findings kept for a ledger that can't be written: past it the oldest are dropped, and only when they were first seen
 /// is lost.
@@ -264,7 +264,10 @@ impl Operator {
         }
         if is_enforcing {
             let waits = look.plan.held.iter().any(|h| h.workload == workload);
-            if let (true, WindowState::Closed(Some(at))) = (waits, change_windows::state_at(&self.parts.config.safety.change_windows, now)) {
+            if let (true, WindowState::Closed(Some(at))) = (
+                waits,
+                change_windows::state_at(&self.parts.config.safety.change_windows, now),
+            ) {
                 requeue.after(passed(now, at));
             }
             self.correct(shard, &actor, look, workload, &mut requeue).await;

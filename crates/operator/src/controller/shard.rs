@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::gates::AttemptHistory;
 use crate::attempt::{Attempt, FindingRecord};
-use holdfast_core::refresh::RefreshSet;
 use crate::ports::Cloud;
 use holdfast_core::judge::{Fleet, Judged};
 use holdfast_core::model::finding::{Finding, Kind};
@@ -18,6 +17,7 @@ use holdfast_core::model::key::Scope;
 use holdfast_core::model::resources::Fight;
 use holdfast_core::model::snapshot::Snapshot;
 use holdfast_core::plan::{Plan, PlannedAction, hold};
+use holdfast_core::refresh::RefreshSet;
 
 /// One account and region.
 pub(super) struct ScopeState {

@@ -11,16 +11,16 @@ use tokio::time::Instant;
 
 use crate::attempt::{Attempt, Step};
 use crate::clock::{Clock, passed};
-use holdfast_core::refresh::RefreshSet;
 use crate::ports::{Cloud, Ledger, LedgerError, Write};
+use holdfast_core::action::Execution;
 use holdfast_core::config::Config;
 use holdfast_core::judge::{Judged, judge};
 use holdfast_core::model::finding::Verdict;
-use holdfast_core::model::key::{Scope, Subject};
-use holdfast_core::action::Execution;
 use holdfast_core::model::hold::HoldReason;
+use holdfast_core::model::key::{Scope, Subject};
 use holdfast_core::model::snapshot::Snapshot;
 use holdfast_core::plan::{Plan, PlannedAction, plan};
+use holdfast_core::refresh::RefreshSet;
 
 pub use crate::attempt::Outcome;
 
@@ -203,7 +203,11 @@ impl Executor<'_> {
         let mut attempt = Attempt::new(planned.clone(), self.replica, fence, self.clock.now());
         // What is not written down is not begun: nobody could finish it.
         let not_begun = match self.ledger.put(&attempt).await {
-            Ok(()) => self.still_may(asked).await.err().map(|why| HoldReason::NotBegun(Box::new(why))),
+            Ok(()) => self
+                .still_may(asked)
+                .await
+                .err()
+                .map(|why| HoldReason::NotBegun(Box::new(why))),
             Err(e) => Some(HoldReason::LedgerUnusable(e.to_string())),
         };
         if let Some(why) = not_begun {

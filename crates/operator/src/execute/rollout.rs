@@ -9,9 +9,9 @@ use super::{Executor, Outcome, Progress};
 use crate::attempt::{Attempt, Step};
 use crate::clock::passed;
 use crate::ports::Write;
-use holdfast_core::model::read_error::is_uncertain;
 use holdfast_core::action::{Execution, Revision};
 use holdfast_core::model::hold::HoldReason;
+use holdfast_core::model::read_error::is_uncertain;
 use holdfast_core::model::resources::{Service, revision_name};
 use holdfast_core::model::snapshot::ReadError;
 

@@ -8,10 +8,10 @@
     reason = "a case fails by panicking"
 )]
 
+use holdfast_core::action::{Action, ClosePublicAccess};
 use holdfast_core::model::finding::{Kind, ResourceRef};
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::policy::{Risk, Severity};
-use holdfast_core::action::{Action, ClosePublicAccess};
 use holdfast_core::plan::PlannedAction;
 use jiff::{SignedDuration, Timestamp};
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use holdfast_core::action::{Action, RollBack, RollOut};
 use holdfast_core::judge::judge;
 use holdfast_core::model::key::Scope;
-use holdfast_core::action::{Action, RollBack, RollOut};
 use holdfast_core::model::snapshot::{Seen, Snapshot};
 use holdfast_core::plan::plan;
 use holdfast_operator::attempt::{Attempt, Outcome};

@@ -335,7 +335,9 @@ impl Sim {
 }
 
 fn subject(call: &Call) -> Option<Subject> {
-    use holdfast_core::action::{Action, ClosePublicAccess, ConfigureDatabase, Database, RaiseRetention, RestoreSecret, RevokeIngress};
+    use holdfast_core::action::{
+        Action, ClosePublicAccess, ConfigureDatabase, Database, RaiseRetention, RestoreSecret, RevokeIngress,
+    };
     Some(match call {
         Call::Update { cluster, service, .. } => Subject::Service {
             cluster: cluster.clone(),

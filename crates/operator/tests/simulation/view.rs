@@ -85,7 +85,14 @@ pub fn sweep(reads: &Reads, scope: &Scope, config: &Config, now: Timestamp) -> S
 }
 
 /// One workload again, see `collect::focus`.
-pub fn refresh(reads: &Reads, base: &Snapshot, focus: &RefreshSet, all: bool, config: &Config, now: Timestamp) -> Snapshot {
+pub fn refresh(
+    reads: &Reads,
+    base: &Snapshot,
+    focus: &RefreshSet,
+    all: bool,
+    config: &Config,
+    now: Timestamp,
+) -> Snapshot {
     let mut s = Snapshot::empty(base.scope.clone(), now);
     s.fights.clone_from(&base.fights);
     // What a list that could not be read would have named is not known: the whole list is read.

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_core::action::{
+    Action, ClosePublicAccess, ConfigureDatabase, Database, DatabaseSetting, RaiseRetention, RestoreSecret,
+    RevokeIngress, SecretChange,
+};
 use holdfast_core::model::key::{Scope, Subject};
-use holdfast_core::action::{Action, ClosePublicAccess, ConfigureDatabase, Database, DatabaseSetting, RaiseRetention, RestoreSecret, RevokeIngress, SecretChange};
 use holdfast_core::model::resources::{DbInstance, Deployment, Secret, SecurityGroup, Service, Subnet, TaskDefinition};
 use holdfast_core::model::tags::Tags;
 use jiff::Timestamp;

@@ -12,7 +12,7 @@ use super::{Collector, Reuse, policies};
 use crate::client::{Api, Family};
 use holdfast_core::iam_document::Admits;
 use holdfast_core::model::read_error::is_absent;
-use holdfast_core::model::resources::{Access, Secret};
+use holdfast_core::model::resources::{Access, AccessTarget, Secret};
 use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
 use simulate::{Context, Decision, Decisions, SIMULATE, simulate};
 
@@ -34,20 +34,20 @@ const EXEC: [&str; 4] = [
     "ssmmessages:OpenDataChannel",
 ];
 
-type Found = BTreeMap<(String, String), Seen<Access>>;
+type Found = BTreeMap<(String, AccessTarget), Seen<Access>>;
 
-/// What each role of `wanted` may do: by role, and by ARN of a secret or parameter, or `*` for ECS Exec.
+/// What each role of `wanted` may do: by role, and by what it is asked about.
 ///
 /// Only that something is allowed is remembered: what someone mends is to be seen at the next sweep.
 pub(super) async fn read(
     c: &Collector<'_>,
     snapshot: &Snapshot,
-    wanted: &BTreeMap<String, BTreeSet<String>>,
+    wanted: &BTreeMap<String, BTreeSet<AccessTarget>>,
     now: Timestamp,
     reuse: Reuse,
 ) -> Found {
     let mut found = Found::new();
-    let mut unread: Vec<(String, Vec<String>)> = vec![];
+    let mut unread: Vec<(String, Vec<AccessTarget>)> = vec![];
     for (role, resources) in wanted {
         let mut rest = vec![];
         for resource in resources {
@@ -80,14 +80,14 @@ pub(super) async fn read(
 /// One action on one resource, for the sake of something wanted.
 #[derive(Debug)]
 struct Question<'a> {
-    wanted: &'a str,
+    wanted: &'a AccessTarget,
     action: &'static str,
     resource: String,
     /// The secret that is read, or decrypted.
     secret: Option<&'a Secret>,
 }
 
-async fn of_role(c: &Collector<'_>, snapshot: &Snapshot, role: &str, resources: &[String]) -> Found {
+async fn of_role(c: &Collector<'_>, snapshot: &Snapshot, role: &str, resources: &[AccessTarget]) -> Found {
     let all = |access: Seen<Access>| {
         let each = resources.iter().map(|r| ((role.to_owned(), r.clone()), access.clone()));
         each.collect::<Found>()
@@ -95,7 +95,13 @@ async fn of_role(c: &Collector<'_>, snapshot: &Snapshot, role: &str, resources: 
     let secrets = snapshot.secrets.as_ref().ok();
     let questions: Vec<Question<'_>> = resources
         .iter()
-        .flat_map(|r| questions(r, secrets.and_then(|all| all.get(r))))
+        .flat_map(|target| {
+            let secret = match target {
+                AccessTarget::EcsExec => None,
+                AccessTarget::Resource(arn) => secrets.and_then(|all| all.get(arn)),
+            };
+            questions(target, secret)
+        })
         .collect();
     let decisions = match decide(c, role, &questions).await {
         Ok(decisions) => decisions,
@@ -118,22 +124,23 @@ async fn of_role(c: &Collector<'_>, snapshot: &Snapshot, role: &str, resources: 
     found
 }
 
-fn questions<'a>(wanted: &'a str, secret: Option<&'a Secret>) -> Vec<Question<'a>> {
+fn questions<'a>(wanted: &'a AccessTarget, secret: Option<&'a Secret>) -> Vec<Question<'a>> {
     let ask = |action: &'static str, resource: String| Question {
         wanted,
         action,
         resource,
         secret,
     };
-    match wanted.split(':').nth(2) {
-        Some("ssm") => vec![ask(READ_PARAMETER, wanted.to_owned())],
-        Some(_) => {
-            let key = secret.and_then(|s| key_arn(s.kms_key.as_deref()?, &s.arn));
-            let read = ask(READ_SECRET, wanted.to_owned());
-            std::iter::once(read).chain(key.map(|key| ask(DECRYPT, key))).collect()
-        }
-        None => EXEC.iter().map(|action| ask(action, "*".to_owned())).collect(),
+    let arn = match wanted {
+        AccessTarget::EcsExec => return EXEC.iter().map(|action| ask(action, "*".to_owned())).collect(),
+        AccessTarget::Resource(arn) => arn,
+    };
+    if arn.split(':').nth(2) == Some("ssm") {
+        return vec![ask(READ_PARAMETER, arn.clone())];
     }
+    let key = secret.and_then(|s| key_arn(s.kms_key.as_deref()?, &s.arn));
+    let read = ask(READ_SECRET, arn.clone());
+    std::iter::once(read).chain(key.map(|key| ask(DECRYPT, key))).collect()
 }
 
 /// The ARN of a key that is given by ARN or id. Policies name keys so; an alias leads to one that only KMS could tell.

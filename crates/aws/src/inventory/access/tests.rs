@@ -23,12 +23,13 @@ fn secret(kms_key: Option<&str>) -> Secret {
 
 #[test]
 fn what_is_asked() {
-    let asked = |wanted: &str, secret: Option<&Secret>| -> Vec<String> {
-        questions(wanted, secret)
+    let about = |target: &AccessTarget, secret: Option<&Secret>| -> Vec<String> {
+        questions(target, secret)
             .iter()
             .map(|q| format!("{} {}", q.action, q.resource))
             .collect()
     };
+    let asked = |arn: &str, secret: Option<&Secret>| about(&arn.into(), secret);
     let read = format!("{READ_SECRET} {SECRET}");
     assert_eq!(asked(SECRET, Some(&secret(None))), [read.as_str()]);
     let key = "arn:aws:kms:eu-west-1:111111111111:key/1234";
@@ -44,20 +45,18 @@ fn what_is_asked() {
     }
     let parameter = "arn:aws:ssm:eu-west-1:111111111111:parameter/shop/url";
     assert_eq!(asked(parameter, None), [format!("{READ_PARAMETER} {parameter}")]);
-    assert_eq!(asked("*", None).len(), EXEC.len());
-    assert!(
-        asked("*", None)
-            .iter()
-            .all(|q| q.starts_with("ssmmessages:") && q.ends_with(" *"))
-    );
+    let exec = about(&AccessTarget::EcsExec, None);
+    assert_eq!(exec.len(), EXEC.len());
+    assert!(exec.iter().all(|q| q.starts_with("ssmmessages:") && q.ends_with(" *")));
 }
 
 /// What a condition asks of the request is told where it can be known, and where it can't nothing is.
 #[test]
 fn what_is_told() {
     let secret = secret(None);
+    let wanted = AccessTarget::from(SECRET);
     let question = |action: &'static str| Question {
-        wanted: SECRET,
+        wanted: &wanted,
         action,
         resource: SECRET.into(),
         secret: Some(&secret),

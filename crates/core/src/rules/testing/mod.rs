@@ -13,7 +13,7 @@ pub(crate) mod workload;
 
 use std::collections::BTreeSet;
 
-use super::{CASES, REGISTRY, Rule, ids};
+use super::{CASES, REGISTRY, ids};
 use crate::judge::Judged;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::snapshot::Snapshot;
@@ -128,29 +128,34 @@ pub(crate) struct Cases {
     pub(crate) unread: &'static [Unread],
 }
 
-impl Cases {
-    pub(crate) fn check_failing(&self, rule: &dyn Rule) {
-        for case in self.failing {
-            case.check(Some((rule.meta().id, Speaks::Fail)));
-        }
-    }
+/// One table of a rule's cases.
+#[derive(Clone, Copy)]
+pub(crate) enum Table {
+    /// [`Cases::failing`].
+    Failing,
+    /// [`Cases::passing`].
+    Passing,
+    /// [`Cases::unknown`] and [`Cases::unread`].
+    Unknown,
+}
 
-    pub(crate) fn check_passing(&self, rule: &dyn Rule) {
-        for case in self.passing {
-            case.check(Some((rule.meta().id, Speaks::Not)));
-        }
+/// Checks one table of the rule in this folder.
+pub(crate) fn check(folder: &str, table: Table) {
+    let all = || REGISTRY.iter().zip(CASES);
+    let (rule, (_, cases)) = all().find(|(_, (name, _))| *name == folder).expect("a rule");
+    let id = rule.meta().id;
+    let (own, speaks) = match table {
+        Table::Failing => (cases.failing, Speaks::Fail),
+        Table::Passing => (cases.passing, Speaks::Not),
+        Table::Unknown => (cases.unknown, Speaks::Unknown),
+    };
+    for case in own {
+        case.check(Some((id, speaks)));
     }
-
-    pub(crate) fn check_unknown(&self, rule: &dyn Rule) {
-        for case in self.unknown {
-            case.check(Some((rule.meta().id, Speaks::Unknown)));
-        }
-        for part in self.unread {
+    if let Table::Unknown = table {
+        for part in cases.unread {
             let judged = after(part.change());
-            assert!(
-                rules_with(&judged, Verdict::Unknown).contains(rule.meta().id),
-                "{part:?}"
-            );
+            assert!(rules_with(&judged, Verdict::Unknown).contains(id), "{part:?}");
         }
     }
 }

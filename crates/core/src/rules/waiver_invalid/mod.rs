@@ -7,7 +7,10 @@ use crate::model::policy::Severity;
 use crate::model::tags::{Tags, WaiverFault};
 
 /// `waiver-invalid`
-pub struct WaiverInvalid;
+pub struct WaiverInvalid {
+    /// The ids of all rules: a rule imports no registry.
+    pub ids: fn() -> Vec<&'static str>,
+}
 
 static META: Meta = Meta {
     id: "waiver-invalid",
@@ -32,7 +35,7 @@ impl Rule for WaiverInvalid {
 
     fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
         let mut out = vec![];
-        let mut look = |subject: Subject<'a>, tags: &'a Tags| out.extend(judgement(w, subject, tags));
+        let mut look = |subject: Subject<'a>, tags: &'a Tags| out.extend(judgement(w, self.ids, subject, tags));
         for &i in w.instances().unwrap_or_default() {
             look(Subject::Instance(i), &i.tags);
         }
@@ -65,13 +68,19 @@ impl Rule for WaiverInvalid {
 }
 
 /// Nothing for a resource that has no waiver at all.
-fn judgement<'a>(w: &Workload<'a>, subject: Subject<'a>, tags: &'a Tags) -> Option<Judgement<'a>> {
+fn judgement<'a>(
+    w: &Workload<'a>,
+    ids: fn() -> Vec<&'static str>,
+    subject: Subject<'a>,
+    tags: &'a Tags,
+) -> Option<Judgement<'a>> {
     let given = tags.get(w.prefix, "waive")?;
-    let faults = tags.waiver_faults(w.prefix, &super::ids(), w.now);
+    let ids = ids();
+    let faults = tags.waiver_faults(w.prefix, &ids, w.now);
     if faults.is_empty() {
         return Some(Judgement::pass(subject));
     }
-    let told: Vec<String> = faults.iter().map(|f| tell(w, f)).collect();
+    let told: Vec<String> = faults.iter().map(|f| tell(w, &ids, f)).collect();
     let failure = Failure {
         severity: None,
         message: format!("a waiver on {} does not count: {}", subject.id(), told.join("; ")),
@@ -90,13 +99,13 @@ fn judgement<'a>(w: &Workload<'a>, subject: Subject<'a>, tags: &'a Tags) -> Opti
     Some(Judgement::fail(subject, tags, failure))
 }
 
-fn tell(w: &Workload<'_>, fault: &WaiverFault) -> String {
+fn tell(w: &Workload<'_>, ids: &[&str], fault: &WaiverFault) -> String {
     match fault {
         WaiverFault::NoReason => format!("{}waive-reason is missing", w.prefix),
         WaiverFault::Malformed { entry } if entry.is_empty() => "the tag is empty".to_owned(),
         WaiverFault::Malformed { entry } => format!("{entry:?} is not rule-id@RFC3339-instant"),
         WaiverFault::UnknownRule { rule } => {
-            let near = nearest(rule)
+            let near = nearest(ids, rule)
                 .map(|n| format!(" (did you mean {n}?)"))
                 .unwrap_or_default();
             format!("there is no rule {rule:?}{near}")
@@ -105,10 +114,9 @@ fn tell(w: &Workload<'_>, fault: &WaiverFault) -> String {
     }
 }
 
-fn nearest(rule: &str) -> Option<&'static str> {
-    super::ids()
-        .into_iter()
-        .map(|id| (strsim::damerau_levenshtein(id, rule), id))
+fn nearest<'i>(ids: &[&'i str], rule: &str) -> Option<&'i str> {
+    ids.iter()
+        .map(|id| (strsim::damerau_levenshtein(id, rule), *id))
         .min()
         .filter(|(distance, _)| *distance <= 3)
         .map(|(_, id)| id)

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::finding::Evidence;
-use super::hold::HoldReason;
-use super::policy::Severity;
-use super::read_error::ReadError;
-use super::subject::Subject;
-use super::tags::{PhaseReading, Tags};
 use crate::action::Action;
+use crate::model::finding::Evidence;
+use crate::model::hold::HoldReason;
+use crate::model::policy::Severity;
+use crate::model::read_error::ReadError;
+use crate::model::subject::Subject;
+use crate::model::tags::{PhaseReading, Tags};
 
 /// What a rule says about one resource.
 #[derive(Debug, Clone)]
