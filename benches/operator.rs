@@ -136,7 +136,7 @@ async fn measure(workloads: usize, events: usize) {
         replica: "bench".into(),
         notifier: None,
         witnesses: Arc::new(ChangeActors::default()),
-        patience: Timeouts::default(),
+        timeouts: Timeouts::default(),
     }));
     let cancel = CancellationToken::new();
     let running = tokio::spawn(operator.run(cancel.clone(), Duration::from_secs(5)));

@@ -13,7 +13,8 @@ use super::session::{Swept, print};
 use super::{Failure, Selection, Session, exit};
 use crate::report::{Style, plan_table};
 use holdfast_aws::cloud::AwsCloud;
-use holdfast_core::config::parse_duration;
+use holdfast_core::config::{FormError, parse_duration};
+use holdfast_core::model::hold::HoldReason;
 use holdfast_core::plan::{Plan, PlannedAction};
 use holdfast_operator::attempt::Attempt;
 use holdfast_operator::clock::passed;
@@ -41,7 +42,7 @@ pub struct ApplyArgs {
     wait: Duration,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, FormError> {
     parse_duration(text)
 }
 
@@ -75,7 +76,7 @@ pub(super) async fn run(session: &Session, args: &ApplyArgs, given: Option<Plan>
     let doer = Doer {
         session,
         ledger: ledger.as_ref(),
-        patience: Timeouts {
+        timeouts: Timeouts {
             stabilize: args.wait,
             ..Timeouts::default()
         },
@@ -190,7 +191,7 @@ fn tell(action: &PlannedAction, ended: Outcome, detail: &str) {
 struct Doer<'a> {
     session: &'a Session,
     ledger: &'a dyn Ledger,
-    patience: Timeouts,
+    timeouts: Timeouts,
 }
 
 impl Doer<'_> {
@@ -199,8 +200,8 @@ impl Doer<'_> {
         let actor = self.actor(&cloud);
         match self.under_way(action).await {
             Ok(None) => actor.carry_out(&place.snapshot, action).await,
-            Ok(Some(why)) => (Outcome::Refused, why),
-            Err(e) => (Outcome::Refused, format!("not begun: {e}")),
+            Ok(Some(why)) => (Outcome::Refused, why.to_string()),
+            Err(e) => (Outcome::Refused, HoldReason::LedgerUnusable(e.to_string()).to_string()),
         }
     }
 
@@ -212,23 +213,22 @@ impl Doer<'_> {
             ledger: self.ledger,
             guard: &SoleActor,
             replica: "apply",
-            patience: self.patience,
+            timeouts: self.timeouts,
         }
     }
 
     /// Why a correction must wait for another one of the same thing, if it must.
-    async fn under_way(&self, action: &PlannedAction) -> Result<Option<String>, LedgerError> {
+    async fn under_way(&self, action: &PlannedAction) -> Result<Option<HoldReason>, LedgerError> {
         let now = self.session.clock.now();
         let attempts = self.ledger.attempts(&action.scope, now).await?;
         let target = action.action.target();
         let other = attempts
             .iter()
             .find(|a| a.is_open() && a.action.action.target() == target);
-        Ok(other.map(|a| {
-            format!(
-                "not done: another correction of it is under way ({}), by {}, last heard of at {}",
-                a.action.change, a.replica, a.updated_at
-            )
+        Ok(other.map(|a| HoldReason::UnderWayElsewhere {
+            change: a.action.change.clone(),
+            replica: a.replica.clone(),
+            at: a.updated_at,
         }))
     }
 

@@ -9,7 +9,8 @@ use super::{Failure, exit, mode};
 use crate::report::{Style, rules_table};
 use holdfast_core::iam_policy::{Bearer, policy};
 use holdfast_core::model::policy::Mode;
-use holdfast_core::rules::{self, Meta, REGISTRY};
+use holdfast_core::model::rule_meta::Meta;
+use holdfast_core::rules::{self, REGISTRY};
 
 /// Arguments of `rules`.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use super::audit::{Rendering, give};
 use super::session::configuration;
 use super::{Failure, exit};
 use crate::report::Report;
-use holdfast_core::check::{LARGEST, Unchecked, check};
+use holdfast_core::check::{CheckError, LARGEST, Unchecked, check};
 use holdfast_core::model::policy::Mode;
 use holdfast_operator::clock::{Clock as _, SystemClock};
 
@@ -48,7 +48,10 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>) -> Result<u8, Failure
     let mut bad = 0;
     for path in &args.files {
         let name = path.to_string_lossy().into_owned();
-        let checked = read(path).and_then(|bytes| check(&name, &bytes, args.workload.as_deref(), &config, clock.now()));
+        let checked = match read(path) {
+            Ok(bytes) => check(&name, &bytes, args.workload.as_deref(), &config, clock.now()).map_err(Unusable::from),
+            Err(e) => Err(Unusable::from(e)),
+        };
         match checked {
             Ok(checked) => {
                 report.add(&checked.snapshot, checked.judged);
@@ -72,7 +75,16 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>) -> Result<u8, Failure
     Ok(if bad > 0 { exit::CANNOT_RUN } else { code })
 }
 
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+/// Why a file can't be checked.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("it can't be read: {0}")]
+    Unread(#[from] std::io::Error),
+    #[error(transparent)]
+    Unchecked(#[from] CheckError),
+}
+
+fn read(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
     // Of the right size at once where that is known: a buffer that grows leaves copies behind.
     let size = std::fs::metadata(path).map_or(0, |m| m.len());
     let size = usize::try_from(size).unwrap_or(LARGEST).min(LARGEST) + 1;
@@ -81,10 +93,9 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let from: Box<dyn std::io::Read> = if path == Path::new("-") {
         Box::new(std::io::stdin().lock())
     } else {
-        Box::new(std::fs::File::open(path).map_err(|e| format!("it can't be read: {e}"))?)
+        Box::new(std::fs::File::open(path)?)
     };
-    let read = from.take(limit).read_to_end(&mut bytes);
-    read.map_err(|e| format!("it can't be read: {e}"))?;
+    from.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -11,9 +11,9 @@ use super::session::{print, print_json};
 use super::{Failure, Session, exit};
 use crate::report::{Style, Tool, checklist_markdown, checklist_table};
 use holdfast_aws::inventory::{Collector, NoProgress, alarms, backups};
-use holdfast_core::action::Database;
 use holdfast_core::checklist::{Checklist, Extras, Verdict, checklist, thorough};
 use holdfast_core::facts::one_workload;
+use holdfast_core::model::resources::DatabaseId;
 use holdfast_core::model::snapshot::ReadError;
 
 /// Arguments of `checklist`.
@@ -60,12 +60,12 @@ pub(super) async fn run(mut session: Session, args: &ChecklistArgs) -> Result<u8
             memory: &session.memory,
             progress: &NoProgress,
         };
-        let w = view(&args.workload, snapshot, &session.config, now);
-        let databases: Vec<Database> = w
+        let w = one_workload(&args.workload, snapshot, &session.config, now);
+        let databases: Vec<DatabaseId> = w
             .databases()
             .unwrap_or_default()
             .iter()
-            .map(|d| d.whole.database())
+            .map(|d| d.resource.identity())
             .collect();
         let (backups, alarms) = tokio::join!(Box::pin(backups(&collector, &databases)), Box::pin(alarms(&collector)));
         let extras = Extras { backups, alarms };

@@ -163,8 +163,8 @@ pub(super) async fn read(
             && snapshot.services.is_ok()
             && snapshot.security_groups.is_ok();
         let snapshot = if whole {
-            let focus = RefreshSet::of(&snapshot, config, workload, now);
-            collector.refresh(&snapshot, &focus, false, now).await
+            let set = RefreshSet::of(&snapshot, config, workload, now);
+            collector.refresh(&snapshot, &set, now).await
         } else {
             // What a list hides can't be read one by one.
             collector.sweep(now).await

@@ -12,7 +12,7 @@ use super::session::{Swept, print};
 use super::{Failure, Selection, Session, exit, severity};
 use holdfast_aws::client::Aws;
 use holdfast_aws::inventory::{Collector, NoProgress};
-use holdfast_core::config::{format_duration, parse_duration};
+use holdfast_core::config::{FormError, format_duration, parse_duration};
 use holdfast_core::gate::{Asked, GateVerdict, Reason, decide, redact, told};
 use holdfast_core::judge::judge;
 use holdfast_core::model::policy::Severity;
@@ -51,7 +51,7 @@ pub struct GateArgs {
     no_wait: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, FormError> {
     parse_duration(text)
 }
 
@@ -107,9 +107,9 @@ async fn refresh(session: &Session, args: &GateArgs, swept: &mut [Swept]) {
         .filter(|s| s.judged.workloads.contains_key(&args.workload))
     {
         let now = session.clock.now();
-        let focus = RefreshSet::of(&place.snapshot, &session.config, &args.workload, now);
+        let set = RefreshSet::of(&place.snapshot, &session.config, &args.workload, now);
         let collector = collector(session, &place.aws);
-        let snapshot = collector.refresh(&place.snapshot, &focus, false, now).await;
+        let snapshot = collector.refresh(&place.snapshot, &set, now).await;
         place.judged = judge(&snapshot, &session.config, session.clock.now(), only.as_ref());
         place.snapshot = snapshot;
     }

@@ -177,7 +177,7 @@ async fn parts(
             None => None,
             Some(name) => Some(Arc::new(Bus::new(connector, name))),
         },
-        patience: Timeouts::default(),
+        timeouts: Timeouts::default(),
     })
 }
 

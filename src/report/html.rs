@@ -181,7 +181,7 @@ fn details(f: &Finding, report: &Report) -> Markup {
                 @if let Some(r) = &f.remediation {
                     dt { "Correction" } dd { (prose(&r.summary)) }
                     dt { "Its risk" } dd { (r.risk) }
-                    @if let Some(why) = &r.blocked_by { dt { "Blocked" } dd { (prose(why)) } }
+                    @if let Some(why) = &r.blocked_by { dt { "Blocked" } dd { (prose(&why.to_string())) } }
                 }
                 @if !f.controls.is_empty() { dt { "Controls" } dd { (f.controls.join(", ")) } }
                 @if let Some(id) = &f.caused_by {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Report;
 use holdfast_core::action::{Action, Call, ClosePublicAccess};
 use holdfast_core::model::finding::{Evidence, Finding, Kind, Passed, Remediation, ResourceRef, Verdict, finding_id};
+use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::policy::{Mode, Risk, Severity};
 use holdfast_core::model::snapshot::ReadError;
@@ -59,7 +60,7 @@ fn by_hand(summary: &str) -> Remediation {
     }
 }
 
-fn close(blocked_by: Option<&str>) -> Remediation {
+fn close(blocked_by: Option<HoldReason>) -> Remediation {
     let parameters = json!({"DBInstanceIdentifier": "shop-db", "PubliclyAccessible": false});
     Remediation {
         summary: "set PubliclyAccessible=false on shop-db".into(),
@@ -69,7 +70,7 @@ fn close(blocked_by: Option<&str>) -> Remediation {
             operation: "ModifyDBInstance".into(),
             parameters,
         }],
-        blocked_by: blocked_by.map(str::to_owned),
+        blocked_by,
         actions: vec![Action::ClosePublicAccess(ClosePublicAccess {
             instance: "shop-db".into(),
         })],
@@ -130,7 +131,7 @@ pub(crate) fn report() -> Report {
     };
     let open = Finding {
         evidence: vec![Evidence::new("IpRanges", json!(["0.0.0.0/0"]), json!([]))],
-        remediation: Some(close(Some("a service would lose its only path"))),
+        remediation: Some(close(Some(HoldReason::CutsOff(vec!["main/shop".into()])))),
         ..finding(
             "rds-open-ingress",
             critical,

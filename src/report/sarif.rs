@@ -21,8 +21,9 @@ use super::groups::cause_of;
 use super::table::advice;
 use holdfast_core::model::finding::{Finding, ResourceRef, Verdict};
 use holdfast_core::model::policy::Severity;
+use holdfast_core::model::rule_meta::Meta;
 use holdfast_core::model::snapshot::ReadError;
-use holdfast_core::rules::{Meta, REGISTRY};
+use holdfast_core::rules::REGISTRY;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// The only one of the notifications that a run can have.

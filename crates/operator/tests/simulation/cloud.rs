@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Key, Scope};
 use holdfast_core::model::resources::Service;
 use holdfast_core::model::snapshot::{Seen, Snapshot};
@@ -110,9 +111,9 @@ impl Cloud for SimCloud {
         self.wait().await;
         let sim = &self.process.sim;
         let reads = Reads::new(sim, &self.scope);
-        let snapshot = view::refresh(&reads, base, focus, all_databases, &sim.config, now);
+        let snapshot = view::refresh(&reads, base, set, &sim.config, now);
         self.process.goes_on().await;
-        if let Some(workload) = &focus.workload {
+        if let Some(workload) = &set.workload {
             sim.looked(&self.process.name, workload, &snapshot, self.clock.now());
         }
         snapshot
@@ -293,7 +294,7 @@ pub struct SimSwitch(pub Arc<Process>);
 
 #[async_trait]
 impl PauseSwitch for SimSwitch {
-    async fn pulled(&self) -> Option<String> {
+    async fn pulled(&self) -> Option<HoldReason> {
         self.0.goes_on().await;
         let latency = self.0.sim.state().weather.latency();
         sleep(latency).await;
@@ -301,8 +302,11 @@ impl PauseSwitch for SimSwitch {
         self.0.goes_on().await;
         let told = match paused {
             Some(false) => None,
-            Some(true) => Some("paused: simulated".to_owned()),
-            None => Some("paused: simulated, the switch can't be read".to_owned()),
+            Some(true) => Some(HoldReason::Paused("simulated".to_owned())),
+            None => Some(HoldReason::PauseUnreadable {
+                parameter: "simulated".to_owned(),
+                code: "no answer".to_owned(),
+            }),
         };
         self.0.sim.switch_read(&self.0.name, told.is_none());
         told.filter(|_| self.0.sim.sabotage != Sabotage::Switch)

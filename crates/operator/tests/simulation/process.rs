@@ -71,7 +71,7 @@ impl Process {
 }
 
 /// How long the operator waits for AWS here.
-pub fn patience() -> Timeouts {
+pub fn timeouts() -> Timeouts {
     Timeouts {
         stabilize: Duration::from_secs(150),
         // As often as it takes: a look is what a seed costs.
@@ -159,7 +159,7 @@ async fn live(process: &Arc<Process>, slot: usize, shared: bool, skewed: bool) {
         replica: process.name.clone(),
         notifier: None,
         witnesses: Arc::new(ChangeActors::default()),
-        patience: patience(),
+        timeouts: timeouts(),
     }));
     sim.state().queues.insert(slot, queues.clone());
     let (work, holding) = (CancellationToken::new(), CancellationToken::new());

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::chaos::{Chaos, Habits};
 use crate::layout::{self, Defects};
-use crate::process::{Alive, keep, patience};
+use crate::process::{Alive, keep, timeouts};
 use crate::sim::Sim;
 use crate::view::{self, Reads};
 use crate::weather::{Rates, Weather};
@@ -244,7 +244,7 @@ async fn run_for(sim: &Sim, time: Duration) -> Result<(), String> {
 
 /// How long it may take until everything is corrected.
 fn bound(sim: &Sim, workloads: &[String]) -> Duration {
-    let (safety, stabilize) = (&sim.config.safety, patience().stabilize);
+    let (safety, stabilize) = (&sim.config.safety, timeouts().stabilize);
     let most = workloads.len() * sim.scopes().len() * 6;
     let rounds = u32::try_from(most).expect("few") / safety.max_actions_per_sweep + 3;
     let windows = if safety.change_windows.is_empty() { 1 } else { 3 };

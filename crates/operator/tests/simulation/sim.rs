@@ -336,8 +336,9 @@ impl Sim {
 
 fn subject(call: &Call) -> Option<Subject> {
     use holdfast_core::action::{
-        Action, ClosePublicAccess, ConfigureDatabase, Database, RaiseRetention, RestoreSecret, RevokeIngress,
+        Action, ClosePublicAccess, ConfigureDatabase, RaiseRetention, RestoreSecret, RevokeIngress,
     };
+    use holdfast_core::model::resources::DatabaseId;
     Some(match call {
         Call::Update { cluster, service, .. } => Subject::Service {
             cluster: cluster.clone(),
@@ -347,11 +348,11 @@ fn subject(call: &Call) -> Option<Subject> {
         Call::Correct(action) => match action {
             Action::ClosePublicAccess(ClosePublicAccess { instance: id })
             | Action::RaiseRetention(RaiseRetention {
-                database: Database::Instance(id),
+                database: DatabaseId::Instance(id),
                 ..
             })
             | Action::ConfigureDatabase(ConfigureDatabase {
-                database: Database::Instance(id),
+                database: DatabaseId::Instance(id),
                 ..
             }) => Subject::DbInstance(id.clone()),
             Action::RevokeIngress(RevokeIngress { group, .. }) => Subject::SecurityGroup(group.clone()),

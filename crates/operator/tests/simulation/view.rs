@@ -84,33 +84,27 @@ pub fn sweep(reads: &Reads, scope: &Scope, config: &Config, now: Timestamp) -> S
     finish(s, reads, config)
 }
 
-/// One workload again, see `collect::focus`.
-pub fn refresh(
-    reads: &Reads,
-    base: &Snapshot,
-    focus: &RefreshSet,
-    all: bool,
-    config: &Config,
-    now: Timestamp,
-) -> Snapshot {
+/// One workload again, see `collect::set`.
+pub fn refresh(reads: &Reads, base: &Snapshot, set: &RefreshSet, config: &Config, now: Timestamp) -> Snapshot {
+    let all = set.before_call.all_databases;
     let mut s = Snapshot::empty(base.scope.clone(), now);
     s.fights.clone_from(&base.fights);
     // What a list that could not be read would have named is not known: the whole list is read.
     let blind = base.instances.is_err() || base.clusters.is_err();
     let instances = reads.rds.clone().map(|w| w.instances.clone());
-    s.instances = instances.map(|i| others(&base.instances, &focus.instances, i, all || blind));
+    s.instances = instances.map(|i| others(&base.instances, &set.instances, i, all || blind));
     if let Err(e) = &reads.rds
-        && (all || blind || !focus.clusters.is_empty())
+        && (all || blind || !set.clusters.is_empty())
     {
         s.clusters = Err(Arc::clone(e));
     }
-    if focus.instances.is_empty() && !all && !blind {
+    if set.instances.is_empty() && !all && !blind {
         // Nothing is asked.
         s.instances.clone_from(&base.instances);
     }
     let unknown_groups = blind || base.services.is_err() || base.security_groups.is_err();
     let groups = reads.ec2.clone().map(|w| groups(&w));
-    s.security_groups = groups.map(|g| others(&base.security_groups, &focus.groups, g, unknown_groups));
+    s.security_groups = groups.map(|g| others(&base.security_groups, &set.groups, g, unknown_groups));
     s.subnets = base
         .subnets
         .clone()
@@ -118,30 +112,30 @@ pub fn refresh(
     match &reads.ecs {
         Ok(w) => {
             let fresh = tagged(&w.services);
-            let mut asked = focus.services.clone();
-            let own = |s: &&Service| s.tags.workload("holdfast:") == focus.workload.as_deref();
-            if focus.discovers {
+            let mut asked = set.services.clone();
+            let own = |s: &&Service| s.tags.workload("holdfast:") == set.workload.as_deref();
+            if set.before_call.discover_services {
                 asked.extend(fresh.values().filter(own).map(|s| s.arn.clone()));
             }
             s.services = Ok(others(&base.services, &asked, fresh, base.services.is_err()));
         }
-        Err(e) if base.services.is_err() || focus.discovers => s.services = Err(Arc::clone(e)),
+        Err(e) if base.services.is_err() || set.before_call.discover_services => s.services = Err(Arc::clone(e)),
         Err(e) => {
             s.services.clone_from(&base.services);
-            for arn in &focus.services {
+            for arn in &set.services {
                 if let Ok(services) = &mut s.services {
                     services.remove(arn);
                 }
-                let workload = focus.workload.clone().unwrap_or_default();
+                let workload = set.workload.clone().unwrap_or_default();
                 s.unread_services.insert(arn.clone(), (workload, Arc::clone(e)));
             }
         }
     }
-    s.secrets = match (&focus.workload, &focus.secret) {
+    s.secrets = match (&set.workload, &set.secret) {
         (None, None) => Ok(Shared::new()),
         _ => reads.secrets.clone().map(|w| w.secrets.clone().into()),
     };
-    if focus.workload.is_none() {
+    if set.workload.is_none() {
         return s;
     }
     finish(s, reads, config)

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_core::action::{
-    Action, ClosePublicAccess, ConfigureDatabase, Database, DatabaseSetting, RaiseRetention, RestoreSecret,
-    RevokeIngress, SecretChange,
+    Action, ClosePublicAccess, ConfigureDatabase, DatabaseSetting, RaiseRetention, RestoreSecret, RevokeIngress,
+    SecretChange,
 };
 use holdfast_core::model::key::{Scope, Subject};
-use holdfast_core::model::resources::{DbInstance, Deployment, Secret, SecurityGroup, Service, Subnet, TaskDefinition};
+use holdfast_core::model::resources::{
+    DatabaseId, DbInstance, Deployment, Secret, SecurityGroup, Service, Subnet, TaskDefinition,
+};
 use holdfast_core::model::tags::Tags;
 use jiff::Timestamp;
 
@@ -147,7 +149,7 @@ impl World {
                 }
             }
             Action::RaiseRetention(RaiseRetention {
-                database: Database::Instance(id),
+                database: DatabaseId::Instance(id),
                 to,
                 ..
             }) => {
@@ -159,7 +161,7 @@ impl World {
                 }
             }
             Action::ConfigureDatabase(ConfigureDatabase {
-                database: Database::Instance(id),
+                database: DatabaseId::Instance(id),
                 setting: DatabaseSetting::DeletionProtection,
             }) => {
                 let db = self.modifiable(id)?;
