@@ -17,8 +17,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use holdfast_core::finding::{Finding, Passed, Verdict};
 use holdfast_core::judge::Judged;
-use holdfast_core::model::finding::{Finding, Passed, Verdict};
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::policy::{Mode, Severity};
 use holdfast_core::model::snapshot::{ReadError, Snapshot};

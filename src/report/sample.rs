@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Report;
 use holdfast_core::action::{Action, Call, ClosePublicAccess};
-use holdfast_core::model::finding::{Evidence, Finding, Kind, Passed, Remediation, ResourceRef, Verdict, finding_id};
+use holdfast_core::finding::{Evidence, Finding, Kind, Passed, Remediation, ResourceRef, Verdict, finding_id};
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::policy::{Mode, Risk, Severity};

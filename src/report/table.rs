@@ -14,7 +14,7 @@ pub use checklist::checklist_table;
 pub(super) use checklist::summary as checklist_summary;
 pub use diagnosis::diagnosis_table;
 pub use history::history_table;
-use holdfast_core::model::finding::{Finding, Verdict};
+use holdfast_core::finding::{Finding, Verdict};
 use holdfast_core::model::policy::Severity;
 use holdfast_core::plan::{Held, Plan, PlannedAction};
 use holdfast_core::rules::Rule;

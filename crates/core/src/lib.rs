@@ -8,6 +8,7 @@ pub mod connection;
 pub mod diagnose;
 pub mod event;
 pub mod facts;
+pub mod finding;
 pub mod gate;
 pub mod iam_document;
 pub mod iam_policy;

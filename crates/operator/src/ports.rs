@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_core::action::{Action, SecretChange};
-use holdfast_core::model::finding::Finding;
+use holdfast_core::finding::Finding;
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Key, Scope};
 use holdfast_core::model::resources::Service;

@@ -34,8 +34,10 @@ pub const CORE: &[Row] = &[
     ("config", &["model"]),
     // One file for each correction.
     ("action", &["model"]),
+    // A result as reports write it, with the calls that would correct it.
+    ("finding", &["model", "action"]),
     // What a rule says, with the corrections that it proposes.
-    ("judgement", &["model", "action"]),
+    ("judgement", &["model", "action", "finding"]),
     // What several rules ask of a workload, and the corrections that several propose.
     (
         "facts",

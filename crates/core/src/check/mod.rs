@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::finding::{Finding, Kind, ResourceRef, finding_id};
 use crate::judge::Judged;
-use crate::model::finding::{Finding, Kind, ResourceRef, finding_id};
 use crate::model::resources::Secret;
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::Tags;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, UNREADABLE};
 use crate::config::Config;
+use crate::finding::{Finding, Verdict};
 use crate::judge::{Judged, judge, judge_naming_passes};
-use crate::model::finding::{Finding, Verdict};
 use crate::rules::REGISTRY;
 
 /// Rules about what happens, or about what is elsewhere: no file can answer them. All others are judged; where one of

@@ -16,8 +16,8 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::diagnose::{self, Diagnosis, Fact, Hop, Status};
 use crate::facts::{Database, RdsResource, Workload, one_workload};
+use crate::finding::{Finding, Verdict as RuleVerdict};
 use crate::judge::judge;
-use crate::model::finding::{Finding, Verdict as RuleVerdict};
 use crate::model::resources::{Alarm, Backup};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 
@@ -343,8 +343,7 @@ impl<'a> List<'a> {
     /// What `rule` says about one of `about`, unless it passes.
     fn told(&self, rule: &str, about: &[String]) -> Option<Answer> {
         let about = |f: &&Finding| {
-            f.rule == rule
-                && (about.contains(&f.resource.arn) || f.resource.kind == crate::model::finding::Kind::Workload)
+            f.rule == rule && (about.contains(&f.resource.arn) || f.resource.kind == crate::finding::Kind::Workload)
         };
         let of = |verdict| self.findings.iter().filter(about).find(|f| f.verdict == verdict);
         of(RuleVerdict::Fail)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::model::finding::Kind;
+use crate::finding::Kind;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service};
 use crate::model::snapshot::{ReadError, Snapshot};
 use crate::model::tags::Tags;

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::facts::{Workload, one_workload, why_failed};
+use crate::finding::{Finding, Verdict};
 use crate::judge::Judged;
-use crate::model::finding::{Finding, Verdict};
 use crate::model::policy::Severity;
 use crate::model::resources::{MigrationFamily, TaskRun, revision_name};
 use crate::model::snapshot::Snapshot;

@@ -86,7 +86,7 @@ impl Case {
             verdict,
             workload: "shop".into(),
             phase: "migrated".into(),
-            resource: crate::model::finding::ResourceRef::workload("shop", &scope),
+            resource: crate::finding::ResourceRef::workload("shop", &scope),
             message: format!("{rule} speaks"),
             evidence: vec![],
             observed_at: now(),

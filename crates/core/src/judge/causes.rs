@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::finding::{Finding, Kind, Verdict};
+use crate::finding::{Finding, Kind, Verdict};
 use crate::rules::find;
 
 /// Notes on each failure of one workload the failure that explains it. `related` holds, for each finding, the ARNs of the

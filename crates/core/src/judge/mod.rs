@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::facts::{Workload, Workloads};
+use crate::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
 use crate::judgement::{Judgement, Outcome, Remedy};
-use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::rule_meta::Meta;
@@ -217,7 +217,7 @@ fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: Judgeme
         Outcome::Pass => {}
         Outcome::Unknown(error) => {
             found.message = format!("{} can't be judged: {error}", found.resource.id);
-            found.evidence = vec![crate::model::finding::Evidence::new(
+            found.evidence = vec![crate::finding::Evidence::new(
                 format!("{}:{}", error.service, error.operation),
                 error.code.clone(),
                 "an answer",

@@ -1,7 +1,6 @@
 //! Pure data: what was seen, what is wrong, what would correct it. No SDK type, no clock, no I/O.
 
 pub mod connection;
-pub mod finding;
 pub mod follow_up_reads;
 pub mod hold;
 pub mod key;

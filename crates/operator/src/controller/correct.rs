@@ -15,7 +15,7 @@ use crate::clock::passed;
 use crate::execute::{Executor, Observation, Outcome, Progress, StepResult, WriteGuard};
 use crate::ports::LedgerError;
 use crate::queue::Priority;
-use holdfast_core::model::finding::Finding;
+use holdfast_core::finding::Finding;
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::Scope;
 use holdfast_core::plan::PlannedAction;

@@ -1,6 +1,6 @@
 //! What `correction-reverted` says, and of what it says nothing.
 
-use crate::model::finding::{Kind, ResourceRef};
+use crate::finding::{Kind, ResourceRef};
 use crate::model::resources::Fight;
 use crate::model::snapshot::Snapshot;
 use crate::rules::testing::workload::{ago, clean, judged_by};

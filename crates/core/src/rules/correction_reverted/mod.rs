@@ -2,7 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Fight;
 use crate::model::tags::Tags;

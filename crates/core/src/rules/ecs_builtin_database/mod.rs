@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::Datastore;
 use crate::facts::{database_variables, each_running, resolve};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{LogEvidence, Service, TaskDefinition};
 use crate::model::snapshot::ReadError;

@@ -7,7 +7,7 @@ use crate::config::Datastore;
 use crate::facts::{
     ROLLOUT_WRITES, SECRET_READS, add_secret, each_running, is_durable, right_reference, rollout_refusal,
 };
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::facts::{each_service, rollout_refusal};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};

@@ -4,7 +4,7 @@ pub(super) mod cases;
 use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Rule, Subject, Workload};
 use crate::config::Datastore;
 use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, ask_to_roll_out, database_variables, each_running};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
 

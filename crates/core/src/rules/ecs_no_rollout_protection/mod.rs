@@ -4,7 +4,7 @@ pub(super) mod cases;
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::facts::{each_service, rollout_refusal};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::Service;

@@ -5,7 +5,7 @@ use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rul
 use crate::action::SecretChange;
 use crate::facts::{ROLLOUT_WRITES, SECRET_READS, ask_to_roll_out, each_running, right_connection, roll_out};
 use crate::model::connection::Connection;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};

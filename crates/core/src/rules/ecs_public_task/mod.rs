@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::each_service;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::snapshot::Seen;
 use crate::model::tags::PhaseReading;

@@ -10,7 +10,7 @@ use crate::facts::{
     resolve, resolves_to, right_reference, roll_out, shape, usable_keys,
 };
 use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition, revision_name};

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{SECRET_READS, ask_to_read, database_variables, each_running, no_execution_role, readable_as};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;

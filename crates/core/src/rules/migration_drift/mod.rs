@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::database_variables;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{MigrationFamily, Service, TaskDefinition, TaskRun, revision_name};
 use crate::model::snapshot::{Lookup, ReadError, Seen};

@@ -1,6 +1,6 @@
 //! What `migration-failed` says, and of what it says nothing.
 
-use crate::model::finding::Verdict;
+use crate::finding::Verdict;
 use crate::model::shared::Shared;
 use crate::rules::testing::migrations::{MIGRATION, ends, exits, family, never_ran, run, still};
 use crate::rules::testing::workload::{REVISION, clean, denied, judged_by};

@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{database_variables, resolve, why_failed};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{MigrationFamily, TaskRun, revision_name};
 use crate::model::value_from::{self, ValueFrom};

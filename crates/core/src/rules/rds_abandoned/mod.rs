@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::format_duration;
 use crate::facts::{Database, DatabaseUsage, database_usage};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Service;
 use crate::model::snapshot::ReadError;

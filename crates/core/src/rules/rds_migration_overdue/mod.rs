@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{DEFAULT_PORT, Database, close_public_access, is_allowed, revoke};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{DbInstance, IngressRule, SecurityGroup};
 use crate::model::tags::Lapse;

@@ -4,7 +4,7 @@ pub(super) mod cases;
 use super::rule::{Failure, Judgement, Meta, Rule, Workload};
 use crate::action::DatabaseSetting;
 use crate::facts::{DATABASE_READS, RdsResource, configure};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{DbCluster, DbInstance};
 

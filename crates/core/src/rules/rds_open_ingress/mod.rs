@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Rule, Subject, Workload};
 use crate::facts::{Database, offending, revoke};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{IngressRule, SecurityGroup};
 use crate::model::tags::PhaseReading;

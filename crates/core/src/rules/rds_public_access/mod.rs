@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::close_public_access;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 
 /// `rds-public-access`

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::facts::Database;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::snapshot::ReadError;
 

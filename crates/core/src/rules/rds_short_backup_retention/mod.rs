@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::action::{Action, RaiseRetention};
 use crate::facts::{Database, RdsResource, each_storage_owner, not_available, untagged};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 

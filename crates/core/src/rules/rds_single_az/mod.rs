@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::facts::{DATABASE_READS, Database, RdsResource, each_storage_owner};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 
 /// `rds-single-az`

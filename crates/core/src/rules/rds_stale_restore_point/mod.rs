@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::config::format_duration;
 use crate::facts::{DATABASE_READS, Database, RdsResource, each_storage_owner};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 
 /// `rds-stale-restore-point`

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
 use crate::action::{Action, ForceTls};
 use crate::facts::{Database, RdsResource, database_usage, each_storage_owner, untagged};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::ParameterGroup;

@@ -1,6 +1,6 @@
 //! What `rds-unreachable-from-service` says, and of what it says nothing.
 
-use crate::model::finding::Verdict;
+use crate::finding::Verdict;
 use crate::model::resources::Source;
 use crate::model::shared::Shared;
 use crate::model::snapshot::Guarded;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
 use crate::action::{Action, AllowIngress};
 use crate::facts::{Database, DatabaseUsage, Reach, database_usage, guards_others, reach, untagged};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{SecurityGroup, Service};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{credential_sources, each_credential_source};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Secret;
 use crate::model::snapshot::ReadError;

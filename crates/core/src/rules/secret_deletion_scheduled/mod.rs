@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::action::{Action, RestoreSecret};
 use crate::facts::untagged;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Secret, Service};

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::facts::{CredentialSource, SECRET_READS, connections, each_credential_source};
 use crate::model::connection::{Fault, SecretShape};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 
 /// `secret-malformed-url`

@@ -4,7 +4,7 @@ pub(super) mod cases;
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::facts::{CredentialSource, Database, SECRET_READS, connections_in_use, credential_sources};
 use crate::model::connection::ConnectionForm;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 
 /// `secret-no-tls`

@@ -4,7 +4,7 @@ pub(super) mod cases;
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::config::format_duration;
 use crate::facts::each_credential_source;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Secret;
 

@@ -6,7 +6,7 @@ use crate::facts::{
     CredentialSource, Database, Resolution, SECRET_READS, connections_in_use, each_credential_source, resolves_to,
 };
 use crate::model::connection::Connection;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 
 /// `secret-uses-master-user`

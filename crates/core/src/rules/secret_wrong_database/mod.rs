@@ -7,7 +7,7 @@ use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
 use crate::facts::{
     CredentialSource, Database, Resolution, SECRET_READS, connections, each_credential_source, resolves_to,
 };
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::snapshot::ReadError;
 

@@ -14,8 +14,8 @@ pub(crate) mod workload;
 use std::collections::BTreeSet;
 
 use super::{CASES, REGISTRY, ids};
+use crate::finding::{Finding, Verdict};
 use crate::judge::Judged;
-use crate::model::finding::{Finding, Verdict};
 use crate::model::snapshot::Snapshot;
 use databases::{replica, status, subnet, wreck};
 pub(crate) use unread::Unread;

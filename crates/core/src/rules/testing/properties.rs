@@ -9,7 +9,7 @@ use crate::action::{
     Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, DatabaseSetting, Deregister, ForceTls, RaiseRetention,
     RestoreSecret, RevokeIngress, RollBack, RollOut, ServiceSetting, SetUpService,
 };
-use crate::model::finding::Verdict;
+use crate::finding::Verdict;
 use crate::model::resources::{DatabaseId, DbInstance, SecretVariable, TaskDefinition};
 use crate::model::shared::Shared;
 use crate::model::snapshot::Snapshot;

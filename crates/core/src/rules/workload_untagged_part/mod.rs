@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{Resolution, connections, credential_sources, references, resolve, resolves_to};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::snapshot::ReadError;
 use crate::model::tags::Tags;
