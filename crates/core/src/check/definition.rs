@@ -4,6 +4,7 @@
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::case::STAND_IN;
 use crate::connection::environment::plain_environment;
 use crate::model::key::Scope;
 use crate::model::resources::{
@@ -69,7 +70,7 @@ pub(super) fn read(file: &Value, inner: &Value, name: &str, arn: impl Fn(&str) -
 pub(super) fn stand_in(scope: &Scope, id: &str, revision: String, fargate: bool, tags: Tags) -> Service {
     Service {
         arn: scope.arn("ecs", &format!("service/{id}")),
-        name: format!("{}{id}", super::STAND_IN),
+        name: format!("{STAND_IN}{id}"),
         status: "ACTIVE".into(),
         task_definition: revision,
         fargate,

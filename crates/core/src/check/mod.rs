@@ -7,6 +7,7 @@
 //! - Nothing has an ARN yet. In the snapshot a resource of a plan has its Terraform address for an id and a placeholder
 //!   for an ARN; in findings the ARN is `file:PATH#ADDRESS` ([`Subject`]).
 
+mod case;
 mod definition;
 mod error;
 mod offline;
@@ -27,67 +28,13 @@ use crate::judge::Judged;
 use crate::model::resources::Secret;
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::Tags;
-use crate::model::value_from::{SecretRef, without_suffix};
+use case::{Case, SERVICE, STAND_IN, Subject, UNREADABLE, World, partial_arn};
 pub use error::{CheckError, LARGEST, Lookalike, NotJson};
-
-/// Code of a read error about a file that could not be read in part: the only one that leaves a verdict unknown.
-const UNREADABLE: &str = "Unreadable";
-/// In front of the name of a service in the snapshot. Rules write `CLUSTER/NAME`: with an empty cluster, this and the
-/// slash are taken out of what they say.
-const SERVICE: char = '\u{1}';
-/// The same for a service that does not exist, by which a task definition is judged.
-const STAND_IN: char = '\u{2}';
-
-/// What is made of values that are not known before a plan is applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum World {
-    /// They turn out well.
-    Best,
-    /// They turn out badly.
-    Worst,
-}
-
-/// One snapshot to be judged.
-struct Case {
-    snapshot: Snapshot,
-    /// Whether its services do not exist, and only what rules say of task definitions counts.
-    definitions_only: bool,
-    /// By the ARN in the snapshot.
-    subjects: BTreeMap<String, Subject>,
-    /// What is not known before the plan is applied: address and attribute.
-    gaps: BTreeSet<(String, String)>,
-    /// What carries no workload's tag, and is not judged.
-    nameless: BTreeSet<String>,
-}
-
-/// How a finding names a resource.
-#[derive(Debug, Clone)]
-struct Subject {
-    id: String,
-    /// The kind, where the snapshot has a stand-in.
-    kind: Option<Kind>,
-}
-
-impl Subject {
-    fn of(address: &str) -> Self {
-        Self {
-            id: address.to_owned(),
-            kind: None,
-        }
-    }
-
-    fn of_definition(id: &str) -> Self {
-        Self {
-            id: id.to_owned(),
-            kind: Some(Kind::EcsTaskDefinition),
-        }
-    }
-}
 
 /// What came of one file.
 #[derive(Debug)]
 pub struct Checked {
-    /// The file as a snapshot, for [`crate::report::Report::add`].
+    /// The file as a snapshot, for a report.
     pub snapshot: Snapshot,
     /// The verdicts.
     pub judged: Judged,
@@ -213,23 +160,6 @@ fn definition_case(
         subjects,
         gaps: BTreeSet::new(),
         nameless: BTreeSet::new(),
-    }
-}
-
-/// The secret that a reference means whose ARN lacks the suffix: that much can be told without asking for it.
-fn partial_arn(target: &SecretRef<'_>) -> Option<Secret> {
-    if without_suffix(target.resource).is_some() {
-        return None;
-    }
-    Some(secret(format!("{}-XXXXXX", target.arn), target.resource.to_owned()))
-}
-
-/// A secret of which no more is known.
-fn secret(arn: String, name: String) -> Secret {
-    Secret {
-        arn,
-        name,
-        ..Secret::default()
     }
 }
 

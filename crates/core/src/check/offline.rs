@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Case, UNREADABLE};
+use super::case::{Case, UNREADABLE};
 use crate::config::Config;
 use crate::finding::{Finding, Verdict};
 use crate::judge::{Judged, judge, judge_naming_passes};

@@ -1,6 +1,8 @@
 //! Items about what comes after: whether someone is told, and whether the old is backed up and gone.
 
-use super::{Answer, Item, List};
+use super::answer::Answer;
+use super::item::Item;
+use super::list::List;
 use crate::diagnose::{Status, arns};
 use crate::facts::{Database, is_durable};
 use crate::model::resources::{Alarm, DatabaseId, DbInstance, revision_name};

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{Answer, Item, List, Verdict};
+use super::answer::Answer;
+use super::item::{Item, Verdict};
+use super::list::List;
 use crate::diagnose::{arns, condition};
 use crate::facts::{Database, RdsResource};
 use crate::model::resources::{DbCluster, DbInstance};

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Item, List};
+use super::answer::Answer;
+use super::item::Item;
+use super::list::List;
 use crate::diagnose::Way;
 use crate::facts::{Database, Resolution, database_variables, resolve, resolves_to, shape};
 use crate::model::connection::{Connection, SecretShape};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::id;
+use super::way::id;
 use crate::facts::Workload;
 use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition};
 

@@ -1,8 +1,9 @@
 //! The last hop, where one asked for it: a real connection with the secret's value. What it came to is data here; the
 //! connection itself is made in `crate::connect`.
 
-use super::trail::{Found, past};
-use super::{Fix, Hop, Status};
+use super::found::{Found, past};
+use super::hop::{Fix, Hop, Status};
+use super::way::Way;
 use crate::model::connection::Connection;
 
 /// What a PostgreSQL server answered.
@@ -327,7 +328,7 @@ fn extensions(result: &Result<Answer, Refusal>) -> Found {
 
 /// Whether a connection should be tried on this way: it was not stopped before.
 #[must_use]
-pub fn why_not(way: &super::Way) -> Option<String> {
+pub fn why_not(way: &Way) -> Option<String> {
     if let Some(broken) = way.broken() {
         return Some(format!("the way ends at {}", broken.name));
     }

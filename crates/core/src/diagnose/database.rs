@@ -1,7 +1,8 @@
 //! The hop from the connection string to the workload's database.
 
-use super::Status;
-use super::trail::{Found, Trail, unread};
+use super::found::{Found, unread};
+use super::hop::Status;
+use super::trail::Trail;
 use crate::facts::{Database, Resolution, resolves_to};
 
 /// Statuses in which a database takes connections, for all that AWS does to it meanwhile.

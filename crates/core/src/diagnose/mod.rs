@@ -8,10 +8,14 @@
 mod aids;
 pub mod connection;
 mod database;
+mod found;
+mod hop;
 mod network;
 mod secret;
 mod service;
+mod steps;
 mod trail;
+mod way;
 
 #[cfg(test)]
 mod tests;
@@ -20,20 +24,21 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::action::Call;
 use crate::config::Config;
 use crate::facts::{Database, Workload, database_variables, one_workload};
 use crate::finding::Finding;
 use crate::judge::judge;
-use crate::model::policy::Risk;
 use crate::model::resources::{SecretVariable, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::Snapshot;
-use crate::model::value_from::Selector;
 pub use aids::Aid;
 pub use database::arns;
-use trail::{Found, Trail, Until};
+use found::{Found, unread};
+pub use hop::{Fact, Fix, Hop, Status};
+use steps::Until;
+use trail::Trail;
+use way::id;
+pub use way::{Source, Way};
 
 /// Rules that judge a hop of the way. They are asked whether or not the configuration enables them.
 pub const RULES: &[&str] = &[
@@ -59,166 +64,6 @@ pub fn thorough(config: &Config) -> Config {
         config.rules.entry((*rule).to_owned()).or_default().enabled = Some(true);
     }
     config
-}
-
-/// What is known of one hop, or of the whole way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// It holds, by evidence.
-    Proved,
-    /// It does not.
-    Broken,
-    /// Evidence is missing.
-    Unknown,
-    /// An earlier hop is broken, or what this one rests on is unknown.
-    NotReached,
-}
-
-impl Status {
-    /// The word used in output.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Proved => "proved",
-            Self::Broken => "broken",
-            Self::Unknown => "unknown",
-            Self::NotReached => "not reached",
-        }
-    }
-
-    /// Of several: broken if one is, else unknown unless all are proved.
-    #[must_use]
-    pub fn of(all: impl IntoIterator<Item = Self>) -> Self {
-        let mut whole = None;
-        for status in all {
-            match status {
-                Self::Broken => return Self::Broken,
-                Self::Unknown | Self::NotReached => whole = Some(Self::Unknown),
-                Self::Proved => whole = whole.or(Some(Self::Proved)),
-            }
-        }
-        whole.unwrap_or(Self::Unknown)
-    }
-}
-
-/// One fact that a hop rests on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Fact {
-    /// The field, named as AWS names it where AWS has it.
-    pub field: String,
-    /// What was observed.
-    pub observed: Value,
-    /// What was expected, where it differs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expected: Option<Value>,
-}
-
-/// What mends a broken hop.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Fix {
-    /// One line: what to do.
-    pub summary: String,
-    /// Commands to do it with, where there are some that fit as they are.
-    pub commands: Vec<String>,
-    /// The rule that says so, if one does.
-    pub rule: Option<String>,
-    /// What the calls cost the workload; absent where there are none.
-    pub risk: Option<Risk>,
-    /// The AWS calls that `holdfast apply` would make.
-    pub calls: Vec<Call>,
-    /// Why it would not, if there are calls and it would not.
-    pub blocked_by: Option<String>,
-}
-
-impl Fix {
-    /// Something that a person does.
-    pub(crate) fn by_hand(summary: impl Into<String>, commands: Vec<String>) -> Self {
-        Self {
-            summary: summary.into(),
-            commands,
-            rule: None,
-            risk: None,
-            calls: vec![],
-            blocked_by: None,
-        }
-    }
-}
-
-/// One hop of the way.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Hop {
-    /// `service`, `revision`, `variable`, `secret`, `url`, `database`, `security-group`, `route`, `execution-role`,
-    /// `deployment`, `logs`; with `--connect` also `connection` and `extensions`.
-    pub name: &'static str,
-    /// What is known of it.
-    pub status: Status,
-    /// One sentence.
-    pub summary: String,
-    /// What that rests on.
-    pub evidence: Vec<Fact>,
-    /// What mends it, if it is broken.
-    pub fix: Option<Fix>,
-    /// What was not checked there, and how to check it.
-    pub not_checked: Vec<String>,
-}
-
-/// Where the value is that a container gets, for whoever goes to read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// A version of a secret, with the key to take from it.
-    Secret {
-        /// Full ARN.
-        arn: String,
-        /// Key, stage and version.
-        selector: Selector,
-    },
-    /// A parameter of Parameter Store, by the reference as written.
-    Parameter(String),
-}
-
-/// The way from one database variable of one service to the database.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Way {
-    /// `cluster/service`.
-    pub service: String,
-    /// `family:revision` of the revision that it runs.
-    pub revision: Option<String>,
-    /// The container.
-    pub container: Option<String>,
-    /// The variable.
-    pub variable: Option<String>,
-    /// Name of the secret, or of the parameter, that it is filled from.
-    pub secret: Option<String>,
-    /// The database that it leads to.
-    pub database: Option<String>,
-    /// What is known of the whole way.
-    pub status: Status,
-    /// The hops, in order.
-    pub hops: Vec<Hop>,
-    /// Where the connection string is, if all hops up to `url` are proved and none is broken.
-    #[serde(skip)]
-    pub source: Option<Source>,
-}
-
-impl Way {
-    /// The hop of this name.
-    #[must_use]
-    pub fn hop(&self, name: &str) -> Option<&Hop> {
-        self.hops.iter().find(|h| h.name == name)
-    }
-
-    /// The first hop that is broken.
-    #[must_use]
-    pub fn broken(&self) -> Option<&Hop> {
-        self.hops.iter().find(|h| h.status == Status::Broken)
-    }
-
-    /// Goes on with more hops.
-    pub fn extend(&mut self, hops: Vec<Hop>) {
-        self.hops.extend(hops);
-        self.status = Status::of(self.hops.iter().map(|h| h.status));
-    }
 }
 
 /// All ways of one workload in one account and region.
@@ -284,7 +129,7 @@ fn walk_all(
     let mut ways = vec![];
     let mut aids = vec![];
     match w.services() {
-        Err(e) => ways.push(without_service(workload, &trail::unread(&e))),
+        Err(e) => ways.push(without_service(workload, &unread(&e))),
         Ok(services) => {
             for service in services.iter().copied().filter(|s| wanted(&id(s))) {
                 ways.extend(ways_of(snapshot, &config, &w, service, until));
@@ -293,7 +138,7 @@ fn walk_all(
             for (arn, error) in w.unread_services() {
                 let name = arn.rsplit(":service/").next().unwrap_or(arn);
                 if wanted(name) {
-                    ways.push(without_service(name, &trail::unread(error)));
+                    ways.push(without_service(name, &unread(error)));
                 }
             }
         }
@@ -323,11 +168,6 @@ fn walk_all(
     };
     diagnosis.sum_up();
     diagnosis
-}
-
-/// `cluster/service`.
-fn id(service: &Service) -> String {
-    format!("{}/{}", service.cluster, service.name)
 }
 
 fn without_service(name: &str, found: &Found) -> Way {
@@ -409,7 +249,7 @@ fn way(
     let findings: Vec<Finding> = judge(snapshot, config, whole.now, Some(&only)).findings;
     let w = one_workload(whole.name, snapshot, config, whole.now);
     let mut trail = Trail::new(&w, config, &findings, service, variable);
-    let hops = trail.hops(until);
+    let hops = steps::hops(&mut trail, until);
     let status = Status::of(hops.iter().map(|h| h.status));
     let ready = status != Status::Broken
         && ["variable", "secret", "url"]

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 
-use super::trail::{Found, Trail, unread};
+use super::found::{Found, unread};
+use super::trail::Trail;
 use crate::facts::{DEFAULT_PORT, Database, Reach, reach};
 use crate::model::resources::{IngressRule, SecurityGroup, Source, Subnet};
 

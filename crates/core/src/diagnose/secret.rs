@@ -1,6 +1,7 @@
 //! The hops from the container's variable to the connection string.
 
-use super::trail::{Found, Trail, unread};
+use super::found::{Found, unread};
+use super::trail::Trail;
 use crate::config::Datastore;
 use crate::facts::{parameter as parameter_shape, resolve, shape};
 use crate::model::connection::{Connection, SecretShape};

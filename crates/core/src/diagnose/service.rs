@@ -1,7 +1,9 @@
 //! The hops at the service: what runs, whether it may fetch its secret, and what its log says.
 
-use super::trail::{Found, Trail, unread};
-use super::{Fix, id};
+use super::found::{Found, unread};
+use super::hop::Fix;
+use super::trail::Trail;
+use super::way::id;
 use crate::facts::readable_as;
 use crate::model::resources::{Access, Deployment, Service, revision_name};
 

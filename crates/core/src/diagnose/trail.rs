@@ -1,117 +1,15 @@
-//! One way, hop by hop: what each finds, and what the rules say about it.
+//! One way, as far as it has been walked, and what the rules say about it.
 
-use serde_json::Value;
-
-use super::{Fact, Fix, Hop, Source, Status, database, network, secret, service};
+use super::found::Found;
+use super::hop::Fix;
+use super::way::{Source, id};
 use crate::config::Config;
 use crate::facts::{Database, Workload};
 use crate::finding::{Finding, Kind, Verdict};
 use crate::model::connection::Connection;
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
-use crate::model::snapshot::ReadError;
 use crate::model::value_from::{self, ValueFrom};
 use crate::rules::settings::may_correct;
-
-/// What a hop came to.
-#[derive(Debug, Clone)]
-pub(super) struct Found {
-    pub status: Status,
-    pub summary: String,
-    pub evidence: Vec<Fact>,
-    pub fix: Option<Fix>,
-    pub not_checked: Vec<String>,
-}
-
-impl Found {
-    fn new(status: Status, summary: impl Into<String>) -> Self {
-        Self {
-            status,
-            summary: summary.into(),
-            evidence: vec![],
-            fix: None,
-            not_checked: vec![],
-        }
-    }
-
-    pub fn proved(summary: impl Into<String>) -> Self {
-        Self::new(Status::Proved, summary)
-    }
-
-    pub fn broken(summary: impl Into<String>, fix: Fix) -> Self {
-        Self {
-            fix: Some(fix),
-            ..Self::new(Status::Broken, summary)
-        }
-    }
-
-    pub fn unknown(summary: impl Into<String>) -> Self {
-        Self::new(Status::Unknown, summary)
-    }
-
-    /// It rests on something that an earlier hop could not tell.
-    pub fn not_reached(why: impl Into<String>) -> Self {
-        Self::new(Status::NotReached, why)
-    }
-
-    /// Adds a fact.
-    pub fn fact(mut self, field: impl Into<String>, observed: impl Into<Value>) -> Self {
-        self.evidence.push(Fact {
-            field: field.into(),
-            observed: observed.into(),
-            expected: None,
-        });
-        self
-    }
-
-    /// Adds a fact that is not as it should be.
-    pub fn differs(mut self, field: impl Into<String>, observed: impl Into<Value>, expected: impl Into<Value>) -> Self {
-        self.evidence.push(Fact {
-            field: field.into(),
-            observed: observed.into(),
-            expected: Some(expected.into()),
-        });
-        self
-    }
-
-    /// Adds something that was not checked.
-    pub fn unchecked(mut self, what: impl Into<String>) -> Self {
-        self.not_checked.push(what.into());
-        self
-    }
-}
-
-/// A read that failed.
-pub(super) fn unread(error: &ReadError) -> Found {
-    Found::unknown(error.to_string()).fact(format!("{}:{}", error.service, error.operation), error.code.clone())
-}
-
-impl Found {
-    /// As a hop of this name.
-    pub fn named(self, name: &'static str) -> Hop {
-        Hop {
-            name,
-            status: self.status,
-            summary: self.summary,
-            evidence: self.evidence,
-            fix: self.fix,
-            not_checked: self.not_checked,
-        }
-    }
-}
-
-/// How far to walk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Until {
-    /// After the first hop that is broken, none is reached.
-    Broken,
-    /// Each hop is looked at, as far as what it rests on is known.
-    TheEnd,
-}
-
-/// A hop behind a broken one.
-pub(super) fn past(broken: &str) -> Found {
-    Found::not_reached(format!("the way ends at {broken}"))
-}
 
 /// One way, as far as it has been walked.
 pub(super) struct Trail<'a> {
@@ -127,22 +25,6 @@ pub(super) struct Trail<'a> {
     pub connection: Option<&'a Connection>,
     pub database: Option<Database<'a>>,
 }
-
-type Step = for<'t, 'a> fn(&'t mut Trail<'a>) -> Found;
-
-const STEPS: &[(&str, Step)] = &[
-    ("service", service::service),
-    ("revision", service::revision),
-    ("variable", secret::variable),
-    ("secret", secret::secret),
-    ("url", secret::url),
-    ("database", database::database),
-    ("security-group", network::security_group),
-    ("route", network::route),
-    ("execution-role", service::execution_role),
-    ("deployment", service::deployment),
-    ("logs", service::logs),
-];
 
 impl<'a> Trail<'a> {
     pub fn new(
@@ -165,26 +47,9 @@ impl<'a> Trail<'a> {
         }
     }
 
-    /// Walks.
-    pub fn hops(&mut self, until: Until) -> Vec<Hop> {
-        let mut broken: Option<&str> = None;
-        let mut hops = vec![];
-        for (name, step) in STEPS {
-            let found = match broken {
-                Some(at) => past(at),
-                None => step(self),
-            };
-            if found.status == Status::Broken && until == Until::Broken {
-                broken = Some(name);
-            }
-            hops.push(found.named(name));
-        }
-        hops
-    }
-
     /// `cluster/service`.
     pub fn name(&self) -> String {
-        super::id(self.service)
+        id(self.service)
     }
 
     /// The reference of the variable, taken apart.

@@ -1,17 +1,19 @@
 //! Snapshot, policy and waivers in; findings out. Pure.
 
 mod causes;
-mod fleet;
+mod evaluation;
 mod horizon;
+mod rule_stats;
+mod workload_verdicts;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::facts::{Workload, Workloads};
-use crate::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
+use crate::finding::{Finding, Passed, Remediation, Verdict, finding_id};
 use crate::judgement::{Judgement, Outcome, Remedy};
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Mode, Risk, Severity};
@@ -21,30 +23,13 @@ use crate::model::tags::{Tags, Waiver};
 use crate::rules::REGISTRY;
 use crate::rules::rule::Rule;
 use crate::rules::settings::{is_enabled, may_correct};
-pub use fleet::{Fleet, Tally};
+pub use evaluation::Judged;
 pub use horizon::next_changes;
+pub use rule_stats::Fleet;
+pub use workload_verdicts::{RuleSet, Tally};
 
 /// Stands for the workloads of a scope that can't be known because nothing that would name them could be read.
 pub const UNKNOWN_WORKLOADS: &str = "*";
-
-/// The verdicts on one scope, or on some workloads of it.
-#[derive(Debug, Clone, Default)]
-pub struct Judged {
-    /// Verdicts other than pass, sorted: severity, workload, rule, resource.
-    pub findings: Vec<Finding>,
-    /// How many verdicts are a pass.
-    pub passes: usize,
-    /// Those passes, in the order in which they were given, if they were asked for ([`judge_naming_passes`]).
-    pub passed: Vec<Passed>,
-    /// Workloads judged, with the rules that judged them.
-    pub workloads: BTreeMap<String, Tally>,
-    /// Tagged resources by kind.
-    pub resources: BTreeMap<Kind, usize>,
-    /// For each rule, in how many workloads it judged something, and in how many it failed.
-    pub failing: BTreeMap<&'static str, (usize, usize)>,
-    /// Findings, by id and workload, on whose resources a tag lowers the mode to `audit`.
-    pub restrained: BTreeSet<(String, String)>,
-}
 
 /// Judges `snapshot` at `now`: all of its workloads, or those of `only`. Passes are counted.
 #[must_use]

@@ -8,6 +8,7 @@ mod attributes;
 mod database;
 mod links;
 mod network;
+mod resource;
 mod secret;
 mod service;
 
@@ -15,33 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Case, CheckError, Subject, World};
+use super::case::{Case, Subject, UNREADABLE, World};
+use super::error::CheckError;
 use crate::config::Config;
 use crate::model::key::Scope;
 use crate::model::snapshot::{ReadError, Snapshot};
 use crate::model::tags::Tags;
 use links::Configuration;
-
-/// One resource as it will be, or is.
-#[derive(Debug)]
-pub(super) struct Resource<'a> {
-    /// For instance `module.db["eu"].aws_db_instance.main[0]`.
-    address: String,
-    /// Address of its module's instance; empty for the root module.
-    module: String,
-    /// `aws_db_instance`, ...
-    kind: &'a str,
-    /// Its name in the configuration.
-    name: &'a str,
-    /// Whether it is only read: a data source.
-    data: bool,
-    /// What is known of it.
-    values: &'a Value,
-    /// Where something is not known yet: `true`.
-    unknown: &'a Value,
-    /// Its `expressions` in the configuration, where the file has that.
-    expressions: Option<&'a Value>,
-}
+use resource::{NOTHING, Resource, list, text};
 
 /// All of one file.
 pub(super) struct Terraform<'a> {
@@ -106,8 +88,6 @@ impl Class {
         Self::Secret,
     ];
 }
-
-static NOTHING: Value = Value::Null;
 
 /// What is read of a file under the assumption of one [`World`].
 struct Reading<'a, 't> {
@@ -320,7 +300,7 @@ fn unreadable(resource: &Resource<'_>, message: String) -> ReadError {
         service: "file".into(),
         operation: "Read".into(),
         resource: resource.address.clone(),
-        code: super::UNREADABLE.into(),
+        code: UNREADABLE.into(),
         message,
     }
 }
@@ -356,14 +336,6 @@ fn gather<'a>(module: Option<&'a Value>, found: &mut Vec<&'a Value>) {
     for child in list(module.get("child_modules")) {
         gather(Some(child), found);
     }
-}
-
-fn list(value: Option<&Value>) -> &[Value] {
-    value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
-fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
-    value.get(key).and_then(Value::as_str)
 }
 
 /// Account and region, as far as the file tells: by the ARNs in it, else by its provider's configuration.

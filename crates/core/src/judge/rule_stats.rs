@@ -2,33 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Judged;
+use super::evaluation::Judged;
+use super::workload_verdicts::Tally;
 use crate::rules::REGISTRY;
-
-/// Some of the rules, by their places in the registry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RuleSet(u64);
-
-impl RuleSet {
-    /// Takes in the rule at place `rank` of the registry.
-    pub(super) fn insert(&mut self, rank: usize) {
-        const { assert!(REGISTRY.len() <= u64::BITS as usize, "a bit for each rule") };
-        self.0 |= 1 << rank;
-    }
-
-    fn ranks(self) -> impl Iterator<Item = usize> {
-        (0..REGISTRY.len()).filter(move |rank| self.0 & (1 << rank) != 0)
-    }
-}
-
-/// The rules that one workload was judged by, and those that it failed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Rules that judged something.
-    pub judged: RuleSet,
-    /// Those that failed.
-    pub failed: RuleSet,
-}
 
 /// The tallies of every workload of a scope, kept up to date workload by workload.
 #[derive(Debug, Clone)]
@@ -86,6 +62,7 @@ impl Fleet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::workload_verdicts::RuleSet;
 
     fn rules(ids: &[&str]) -> RuleSet {
         let mut set = RuleSet::default();
