@@ -147,8 +147,13 @@ pub(super) async fn read(
     let swept = session.sweep(&selection).await;
     session.config = Arc::new(config.clone());
     let mut read = vec![];
-    for Swept { aws, snapshot, judged } in swept? {
-        if !judged.workloads.contains_key(workload) {
+    for Swept {
+        aws,
+        snapshot,
+        evaluation,
+    } in swept?
+    {
+        if !evaluation.workloads.contains_key(workload) {
             continue;
         }
         let now = session.clock.now();

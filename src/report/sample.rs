@@ -190,7 +190,7 @@ pub(crate) fn report() -> Report {
     report.scope.regions.insert(s.region);
     (report.scope.workloads, report.scope.resources) = (3, 9);
     report.findings = vec![malformed, shadow, open, unknown, waived, short];
-    holdfast_core::judge::sort(&mut report.findings);
+    holdfast_core::evaluate::sort(&mut report.findings);
     report.passed = ["shop", "calm"]
         .iter()
         .map(|workload| Passed {

@@ -253,7 +253,7 @@ pub fn plan_table(plan: &Plan, style: Style) -> String {
             "{}",
             style.bold(&format!("{} not corrected:", count(plan.held.len(), "finding")))
         );
-        // One unreadable thing may keep many rules from judging: say it once.
+        // One unreadable thing may keep many rules from evaluating: say it once.
         let mut groups: Vec<(&Held, Vec<&str>)> = vec![];
         for held in &plan.held {
             match groups

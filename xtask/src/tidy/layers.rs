@@ -45,31 +45,31 @@ pub const CORE: &[Row] = &[
     // A failed or unknown result, as reports write it.
     ("finding", &["model", "action"]),
     // What a rule returns for one resource, with the corrections that it proposes.
-    ("judgement", &["model", "action", "finding"]),
+    ("rule_result", &["model", "action", "finding"]),
 
     // ---- Rules ----
     // What several rules ask of a workload, and the corrections that several of them propose.
-    ("facts", &["model", "connection", "iam_document", "config", "action", "finding", "judgement"]),
+    ("facts", &["model", "connection", "iam_document", "config", "action", "finding", "rule_result"]),
     // One folder for each rule. A rule uses no other rule.
-    ("rules", &["model", "connection", "iam_document", "config", "action", "finding", "judgement", "facts"]),
+    ("rules", &["model", "connection", "iam_document", "config", "action", "finding", "rule_result", "facts"]),
 
     // ---- The line: snapshot, findings, plan ----
     // Runs the rules: a snapshot and the configuration become findings.
-    ("judge", &["model", "config", "action", "finding", "judgement", "facts", "rules"]),
+    ("evaluate", &["model", "config", "action", "finding", "rule_result", "facts", "rules"]),
     // Findings become exact calls, or reasons to hold them.
-    ("plan", &["model", "config", "action", "finding", "facts", "rules", "judge"]),
+    ("plan", &["model", "config", "action", "finding", "facts", "rules", "evaluate"]),
     // What must be read again after an event or before a call, and how the snapshot takes it over.
     ("refresh", &["model", "config", "action", "facts"]),
 
     // ---- Questions that a command asks of the same rules ----
     // Why a service does not reach its database.
-    ("diagnose", &["model", "connection", "config", "action", "finding", "facts", "rules", "judge"]),
+    ("diagnose", &["model", "connection", "config", "action", "finding", "facts", "rules", "evaluate"]),
     // Whether a migration is finished.
-    ("checklist", &["model", "config", "action", "finding", "facts", "rules", "judge", "diagnose"]),
+    ("checklist", &["model", "config", "action", "finding", "facts", "rules", "evaluate", "diagnose"]),
     // What the rules say about a Terraform plan or a task definition, before the resources exist.
-    ("check", &["model", "connection", "iam_document", "config", "finding", "facts", "rules", "judge"]),
+    ("check", &["model", "connection", "iam_document", "config", "finding", "facts", "rules", "evaluate"]),
     // Whether a deployment may go ahead.
-    ("gate", &["model", "connection", "config", "finding", "facts", "rules", "judge"]),
+    ("gate", &["model", "connection", "config", "finding", "facts", "rules", "evaluate"]),
     // The IAM policy that a configuration needs.
     ("iam_policy", &["model", "config", "action", "rules"]),
 ];

@@ -37,7 +37,7 @@ impl Found {
     }
 }
 
-fn is_judged(c: &Collector<'_>) -> bool {
+fn is_evaluated(c: &Collector<'_>) -> bool {
     RULES
         .iter()
         .any(|rule| holdfast_core::rules::settings::is_enabled_id(rule, &c.config))
@@ -46,7 +46,7 @@ fn is_judged(c: &Collector<'_>) -> bool {
 /// Every family with a revision tagged `holdfast:role=migration` and a workload, without its runs. Nothing else finds
 /// them: to describe each family of the account would take a call for each.
 pub(super) async fn discover(c: &Collector<'_>) -> Found {
-    if !is_judged(c) {
+    if !is_evaluated(c) {
         return Found::new(Ok(BTreeMap::new()));
     }
     let key = format!("{}role", c.config.tag_prefix);
@@ -163,7 +163,7 @@ pub(super) async fn again(
     known: &Seen<Shared<String, MigrationFamily>>,
 ) -> Found {
     let mut found = Found::new(Ok(BTreeMap::new()));
-    if !is_judged(c) {
+    if !is_evaluated(c) {
         return found;
     }
     let prefix = &c.config.tag_prefix;

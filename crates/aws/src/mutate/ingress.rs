@@ -57,7 +57,7 @@ pub(super) async fn allow(c: &Collector<'_>, group: &str, source: &str, port: u1
 }
 
 /// The SDK repeats a call whose answer was lost, and is then told that there is nothing left to do: whether that is so,
-/// the next look judges. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
+/// the next look evaluates. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
 fn unless_so_already(answer: Seen<()>, codes: &[&str]) -> Seen<()> {
     match answer {
         Err(e) if codes.contains(&e.code.as_str()) => Ok(()),

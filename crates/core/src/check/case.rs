@@ -14,7 +14,7 @@ pub(super) const UNREADABLE: &str = "Unreadable";
 /// slash are taken out of what they say.
 pub(super) const SERVICE: char = '\u{1}';
 
-/// The same for a service that does not exist, by which a task definition is judged.
+/// The same for a service that does not exist, by which a task definition is evaluated.
 pub(super) const STAND_IN: char = '\u{2}';
 
 /// What is made of values that are not known before a plan is applied.
@@ -26,7 +26,7 @@ pub(super) enum World {
     Worst,
 }
 
-/// One snapshot to be judged.
+/// One snapshot to be evaluated.
 pub(super) struct Case {
     pub(super) snapshot: Snapshot,
     /// Whether its services do not exist, and only what rules say of task definitions counts.
@@ -35,7 +35,7 @@ pub(super) struct Case {
     pub(super) subjects: BTreeMap<String, Subject>,
     /// What is not known before the plan is applied: address and attribute.
     pub(super) gaps: BTreeSet<(String, String)>,
-    /// What carries no workload's tag, and is not judged.
+    /// What carries no workload's tag, and is not evaluated.
     pub(super) nameless: BTreeSet<String>,
 }
 

@@ -66,7 +66,7 @@ pub(super) fn read(file: &Value, inner: &Value, name: &str, arn: impl Fn(&str) -
     }
 }
 
-/// A service that does not exist, to judge a task definition by: as if one ran it.
+/// A service that does not exist, to evaluate a task definition by: as if one ran it.
 pub(super) fn stand_in(scope: &Scope, id: &str, revision: String, fargate: bool, tags: Tags) -> Service {
     Service {
         arn: scope.arn("ecs", &format!("service/{id}")),

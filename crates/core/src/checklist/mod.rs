@@ -1,7 +1,7 @@
 //! Whether a migration to a database is done: item by item, each proved, disproved or unknown, with its evidence and
 //! the instant that this is of. Pure.
 //!
-//! Where a rule judges what an item asks, its finding answers; the rest rests on the same facts.
+//! Where a rule evaluates what an item asks, its finding answers; the rest rests on the same facts.
 
 mod answer;
 mod cleanup;
@@ -18,8 +18,8 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::diagnose;
+use crate::evaluate::evaluate;
 use crate::facts::one_workload;
-use crate::judge::judge;
 use crate::model::snapshot::Snapshot;
 use answer::Answer;
 pub use item::{Item, Verdict};
@@ -74,7 +74,7 @@ pub fn checklist(snapshot: &Snapshot, extras: &Extras, config: &Config, now: Tim
     let config = thorough(config);
     let w = one_workload(workload, snapshot, &config, now);
     let only = std::iter::once(workload.to_owned()).collect();
-    let findings = judge(snapshot, &config, now, Some(&only)).findings;
+    let findings = evaluate(snapshot, &config, now, Some(&only)).findings;
     let diagnosis = diagnose::through(snapshot, &config, now, workload);
     let list = List {
         w: &w,

@@ -2,7 +2,7 @@
 //!
 //! The difficulty is a password that holds an unescaped `/`, `@`, `?`, `#` or `:`. A parser that goes from left to
 //! right then takes the password's tail for host, port, database or query, and would publish it as a fact. So here
-//! the end of the credentials is looked for from the right; whatever comes of it is judged by where it stands; and
+//! the end of the credentials is looked for from the right; whatever comes of it is evaluated by where it stands; and
 //! as soon as there is a fault, a host or database is a fact only if it looks like one (see `host::Host::credible`).
 //!
 //! A password is never copied: it is looked at where the caller keeps it (and will zero it). The last word on

@@ -1,8 +1,8 @@
 //! Why a service does not reach its database: the way from one to the other, hop by hop, up to the first that is
 //! broken. Pure.
 //!
-//! What a rule judges, its finding tells here too, with its own words and its own remedy, so that `diagnose` can't say
-//! anything else than `audit`. A hop speaks for itself only about what no rule says: which facts prove it, and what
+//! What a rule evaluates, its finding tells here too, with its own words and its own remedy, so that `diagnose` can't
+//! say anything else than `audit`. A hop speaks for itself only about what no rule says: which facts prove it, and what
 //! was not read.
 
 mod aids;
@@ -26,9 +26,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::evaluate::evaluate;
 use crate::facts::{Database, Workload, database_variables, one_workload};
 use crate::finding::Finding;
-use crate::judge::judge;
 use crate::model::resources::{SecretVariable, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::Snapshot;
 pub use aids::Aid;
@@ -40,7 +40,7 @@ use trail::Trail;
 use way::id;
 pub use way::{Source, Way};
 
-/// Rules that judge a hop of the way. They are asked whether or not the configuration enables them.
+/// Rules that evaluate a hop of the way. They are asked whether or not the configuration enables them.
 pub const RULES: &[&str] = &[
     "ecs-missing-database-secret",
     "ecs-secret-reference-mismatch",
@@ -246,7 +246,7 @@ fn way(
     until: Until,
 ) -> Way {
     let only = std::iter::once(whole.name.to_owned()).collect();
-    let findings: Vec<Finding> = judge(snapshot, config, whole.now, Some(&only)).findings;
+    let findings: Vec<Finding> = evaluate(snapshot, config, whole.now, Some(&only)).findings;
     let w = one_workload(whole.name, snapshot, config, whole.now);
     let mut trail = Trail::new(&w, config, &findings, service, variable);
     let hops = steps::hops(&mut trail, until);

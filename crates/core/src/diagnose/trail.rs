@@ -85,7 +85,7 @@ impl<'a> Trail<'a> {
     }
 
     /// What one of `rules` says about one of the resources `about` (or about the workload as a whole), unless it
-    /// passes: a failure first, then a waived one, then what could not be judged.
+    /// passes: a failure first, then a waived one, then what could not be evaluated.
     pub fn told(&self, rules: &[&str], about: &[&str]) -> Option<Found> {
         let concerns = |f: &&Finding| {
             rules.contains(&f.rule.as_str())

@@ -1,6 +1,6 @@
 //! From the body of a queue message to the keys it points at.
 //!
-//! An event supplies keys and nothing else: what is judged is read afresh, so nothing here trusts an event beyond
+//! An event supplies keys and nothing else: what is evaluated is read afresh, so nothing here trusts an event beyond
 //! *which* resource to look at. A scope that comes from an event must still be one that the operator is configured for.
 //!
 //! Understood are the `EventBridge` envelope (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>)

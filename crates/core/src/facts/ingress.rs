@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::database::{DEFAULT_PORT, Database, not_available};
 use super::workload::{Workload, untagged};
 use crate::action::{Action, ClosePublicAccess, RevokeIngress};
-use crate::judgement::Remedy;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet};
 use crate::model::snapshot::{ReadError, Seen};
+use crate::rule_result::Remedy;
 
 /// Whether a rule lets in only what the workload allows: its own services, its own groups, `allowed_ingress`.
 /// `None` where that can't be told because the services could not be read.

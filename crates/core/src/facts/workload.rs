@@ -10,11 +10,11 @@ use super::credential_source::{CredentialSource, Reference};
 use super::database::{Database, RdsResource, databases};
 use super::index::Index;
 use crate::config::Parameters;
-use crate::judgement::Judgement;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
 use crate::model::snapshot::{ReadError, Seen, Snapshot};
 use crate::model::tags::{PhaseReading, Tags};
+use crate::rule_result::RuleResult;
 
 /// One workload of one scope.
 pub struct Workload<'a> {
@@ -24,7 +24,7 @@ pub struct Workload<'a> {
     pub snapshot: &'a Snapshot,
     /// `tag_prefix` of the configuration.
     pub prefix: &'a str,
-    /// The instant to judge at.
+    /// The instant to evaluate at.
     pub now: Timestamp,
     /// `migration.max_window` of the configuration.
     pub max_window: Duration,
@@ -185,8 +185,8 @@ impl<'a> Workload<'a> {
 
     /// The workload as a whole, where evidence is missing for all of it.
     #[must_use]
-    pub fn unknown(&self, error: &Arc<ReadError>) -> Vec<Judgement<'a>> {
-        vec![Judgement::unknown_workload(self.name, error)]
+    pub fn unknown(&self, error: &Arc<ReadError>) -> Vec<RuleResult<'a>> {
+        vec![RuleResult::unknown_workload(self.name, error)]
     }
 }
 

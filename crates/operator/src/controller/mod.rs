@@ -2,7 +2,7 @@
 //!
 //! A sweep is the key [`Subject::Everything`] of a scope; an event is the key of what it names; a workload that has
 //! something under way, or that changes by itself at a known instant, is a key that a timer adds. All are read afresh,
-//! judged, planned and, in mode `enforce`, corrected. Nothing that an event says is believed.
+//! evaluated, planned and, in mode `enforce`, corrected. Nothing that an event says is believed.
 //!
 //! [`Subject::Everything`]: holdfast_core::model::key::Subject::Everything
 
@@ -273,7 +273,7 @@ impl Operator {
         self.news.store(true, Ordering::Relaxed);
     }
 
-    /// Publishes what is known to the HTTP server, if it has changed. Encoding a fleet takes longer than judging a
+    /// Publishes what is known to the HTTP server, if it has changed. Encoding a fleet takes longer than evaluating a
     /// workload, so it is done when somebody asks.
     pub fn publish(&self) {
         // Whoever asks meanwhile waits for what is being encoded.
@@ -294,7 +294,7 @@ impl Operator {
             workloads.extend(view.workloads);
             plan.extend(view.plan);
         }
-        holdfast_core::judge::sort(&mut findings);
+        holdfast_core::evaluate::sort(&mut findings);
         state.publish(View::Findings, &json!({"schema_version": 1, "findings": findings}));
         state.publish(View::Workloads, &json!({"schema_version": 1, "workloads": workloads}));
         state.publish(View::Plan, &json!(plan));

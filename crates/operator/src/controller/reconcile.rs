@@ -1,4 +1,4 @@
-//! What is done for one key: read, judge, plan, and, in mode `enforce`, correct.
+//! What is done for one key: read, evaluate, plan, and, in mode `enforce`, correct.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::execute::Observation;
 use crate::metrics::FindingLabels;
 use crate::queue::Priority;
 use holdfast_core::config::change_windows::{self, WindowState};
-use holdfast_core::judge::{judge, next_changes};
+use holdfast_core::evaluate::{evaluate, next_deadlines};
 use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_core::model::policy::Mode;
 use holdfast_core::model::resources::Fight;
@@ -109,20 +109,20 @@ impl Operator {
         let calls = shard.cloud.sweep_calls().saturating_sub(before);
         snapshot.fights = self.fights(shard);
         shard.recall(&mut snapshot);
-        let judged = judge(&snapshot, config, self.parts.clock.now(), None);
-        let plan = plan(scope, &judged, config, self.parts.clock.now());
+        let evaluation = evaluate(&snapshot, config, self.parts.clock.now(), None);
+        let plan = plan(scope, &evaluation, config, self.parts.clock.now());
         let complete = snapshot.errors.is_empty();
         for error in &snapshot.errors {
             tracing::warn!(%scope, service = error.service, operation = error.operation, code = error.code,
                 resource = error.resource, "could not read: {}", error.message);
         }
-        let timers = next_changes(&snapshot, config, self.parts.clock.now());
+        let timers = next_deadlines(&snapshot, config, self.parts.clock.now());
         if self.parts.tenure.token(scope).is_none() {
             // Lost meanwhile: another process reports it.
             return Ok(());
         }
-        let changes = shard.swept(snapshot, &judged);
-        shard.set_plan(&judged, &plan);
+        let changes = shard.swept(snapshot, &evaluation);
+        shard.set_plan(&evaluation, &plan);
         if let Some(past) = shard.past().as_mut() {
             past.forget(&config.safety, config.sweep.interval, now);
         }
@@ -136,7 +136,7 @@ impl Operator {
         drop(turn);
         self.ready_if_swept();
         self.covered(scope, started);
-        tracing::info!(%scope, workloads = judged.workloads.len(), findings = judged.findings.len(),
+        tracing::info!(%scope, workloads = evaluation.workloads.len(), findings = evaluation.findings.len(),
             planned = plan.actions.len(), calls, took_ms = millis(started), "swept");
         self.follow_up(shard, plan.actions.iter().map(|a| a.workload.clone()), timers);
         // From the start of one sweep to the start of the next, half of the jitter before and half after.
@@ -259,7 +259,7 @@ impl Operator {
             })
             .map(ToString::to_string);
         let now = self.parts.clock.now();
-        if let Some(at) = next_changes(&look.snapshot, &self.parts.config, now).remove(workload) {
+        if let Some(at) = next_deadlines(&look.snapshot, &self.parts.config, now).remove(workload) {
             requeue.after(passed(now, at));
         }
         if is_enforcing {
@@ -280,15 +280,15 @@ impl Operator {
 
     /// Takes over a look at one workload, and plans it as one of its fleet.
     pub(super) async fn take_in(&self, shard: &ScopeState, look: &mut Observation) {
-        look.judged.failing = shard.fleet(&look.judged);
+        look.evaluation.failing = shard.fleet(&look.evaluation);
         let now = self.parts.clock.now();
-        look.plan = plan(shard.scope(), &look.judged, &self.parts.config, now);
-        let changes = shard.looked(&look.snapshot, &look.set, &look.judged);
-        shard.set_plan(&look.judged, &look.plan);
+        look.plan = plan(shard.scope(), &look.evaluation, &self.parts.config, now);
+        let changes = shard.looked(&look.snapshot, &look.set, &look.evaluation);
+        shard.set_plan(&look.evaluation, &look.plan);
         self.announce(shard, changes, false).await;
     }
 
-    /// Tells log, metrics, ledger, console and bus what a judgement changed.
+    /// Tells log, metrics, ledger, console and bus what a result changed.
     async fn announce(&self, shard: &ScopeState, changes: Changes, all: bool) {
         self.is_news();
         if changes.is_empty() && !all {

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::gates::AttemptHistory;
 use crate::attempt::{Attempt, FindingRecord};
 use crate::ports::Cloud;
+use holdfast_core::evaluate::{Evaluation, RuleStats};
 use holdfast_core::finding::{Finding, Kind};
-use holdfast_core::judge::{Fleet, Judged};
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::resources::Fight;
@@ -40,14 +40,14 @@ pub(super) struct ScopeState {
 struct Cache {
     snapshot: Option<Arc<Snapshot>>,
     findings: BTreeMap<String, Vec<Finding>>,
-    judged: BTreeSet<String>,
+    evaluated: BTreeSet<String>,
     resources: BTreeMap<Kind, usize>,
     first_seen: BTreeMap<(String, String), Timestamp>,
-    /// Findings that were open when the ledger was read and have not been judged again since.
+    /// Findings that were open when the ledger was read and have not been evaluated again since.
     remembered: BTreeMap<(String, String), FindingRecord>,
     /// What is planned, for each workload for which anything is.
     plans: BTreeMap<String, Plan>,
-    fleet: Fleet,
+    fleet: RuleStats,
 }
 
 /// What of a shard is published.
@@ -57,7 +57,7 @@ pub(super) struct ScopeView {
     pub plan: Plan,
 }
 
-/// What changed by a new judgement.
+/// What changed by a new result.
 #[derive(Default)]
 pub(super) struct Changes {
     pub opened: Vec<Finding>,
@@ -181,7 +181,7 @@ impl ScopeState {
         lock(&self.unwritten)
     }
 
-    /// Shows in the next judgements what was given up. True if that is news.
+    /// Shows in the next results what was given up. True if that is news.
     pub fn set_fights(&self, fights: Vec<Fight>) -> bool {
         let mut known = self.known();
         let Some(snapshot) = &mut known.snapshot else {
@@ -194,10 +194,10 @@ impl ScopeState {
         true
     }
 
-    /// How much of the scope fails each rule, with `judged` counted in.
-    pub fn fleet(&self, judged: &Judged) -> BTreeMap<&'static str, (usize, usize)> {
+    /// How much of the scope fails each rule, with `evaluation` counted in.
+    pub fn fleet(&self, evaluation: &Evaluation) -> BTreeMap<&'static str, (usize, usize)> {
         let mut known = self.known();
-        known.fleet.update(judged, false);
+        known.fleet.update(evaluation, false);
         known.fleet.failing()
     }
 
@@ -236,35 +236,35 @@ impl ScopeState {
     }
 
     /// Takes over a whole sweep.
-    pub fn swept(&self, snapshot: Snapshot, judged: &Judged) -> Changes {
+    pub fn swept(&self, snapshot: Snapshot, evaluation: &Evaluation) -> Changes {
         let mut known = self.known();
         known.snapshot = Some(Arc::new(snapshot));
-        known.fleet.update(judged, true);
-        known.resources.clone_from(&judged.resources);
-        let now: BTreeSet<String> = judged.workloads.keys().cloned().collect();
-        let all = known.judged.union(&now).cloned().collect();
-        let changes = known.replace(&all, judged);
-        known.judged = now;
+        known.fleet.update(evaluation, true);
+        known.resources.clone_from(&evaluation.resources);
+        let now: BTreeSet<String> = evaluation.workloads.keys().cloned().collect();
+        let all = known.evaluated.union(&now).cloned().collect();
+        let changes = known.replace(&all, evaluation);
+        known.evaluated = now;
         changes
     }
 
     /// Takes over a second look at one workload.
-    pub fn looked(&self, snapshot: &Snapshot, focus: &RefreshSet, judged: &Judged) -> Changes {
+    pub fn looked(&self, snapshot: &Snapshot, focus: &RefreshSet, evaluation: &Evaluation) -> Changes {
         let mut known = self.known();
         if let Some(base) = &known.snapshot {
             let mut merged = Snapshot::clone(base);
             focus.merge_into(&mut merged, snapshot);
             known.snapshot = Some(Arc::new(merged));
         }
-        let looked: BTreeSet<String> = judged.workloads.keys().cloned().collect();
-        known.judged.extend(looked.iter().cloned());
-        known.replace(&looked, judged)
+        let looked: BTreeSet<String> = evaluation.workloads.keys().cloned().collect();
+        known.evaluated.extend(looked.iter().cloned());
+        known.replace(&looked, evaluation)
     }
 
-    /// Takes over what is planned for the workloads of `judged`.
-    pub fn set_plan(&self, judged: &Judged, plan: &Plan) {
+    /// Takes over what is planned for the workloads of `evaluation`.
+    pub fn set_plan(&self, evaluation: &Evaluation, plan: &Plan) {
         let mut known = self.known();
-        for workload in judged.workloads.keys() {
+        for workload in evaluation.workloads.keys() {
             known.plans.remove(workload);
         }
         let new = || Plan::empty(plan.made_at);
@@ -313,7 +313,7 @@ impl ScopeState {
     pub fn inventory(&self) -> (usize, BTreeMap<&'static str, usize>) {
         let known = self.known();
         (
-            known.judged.len(),
+            known.evaluated.len(),
             known.resources.iter().map(|(k, n)| (k.name(), *n)).collect(),
         )
     }
@@ -325,7 +325,7 @@ impl ScopeState {
         for own in known.plans.values() {
             plan.extend(own.clone());
         }
-        let workloads = known.judged.iter().map(|name| {
+        let workloads = known.evaluated.iter().map(|name| {
             let open = known.findings.get(name).map(Vec::len).unwrap_or_default();
             json!({"name": name, "account": scope.account, "region": scope.region, "findings": open})
         });
@@ -339,10 +339,10 @@ impl ScopeState {
 
 impl Cache {
     /// Replaces the findings of `workloads`, keeping when each was first seen.
-    fn replace(&mut self, workloads: &BTreeSet<String>, judged: &Judged) -> Changes {
+    fn replace(&mut self, workloads: &BTreeSet<String>, evaluation: &Evaluation) -> Changes {
         let mut changes = Changes::default();
         let mut fresh: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
-        for finding in &judged.findings {
+        for finding in &evaluation.findings {
             let mut finding = finding.clone();
             let id = (finding.workload.clone(), finding.id.clone());
             self.remembered.remove(&id);

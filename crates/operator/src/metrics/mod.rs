@@ -305,7 +305,7 @@ impl Metrics {
         self.events.with_label_values(&labels).inc();
     }
 
-    /// From the event's own time until all that it named was judged. Negative lags (clock skew) count as none.
+    /// From the event's own time until all that it named was evaluated. Negative lags (clock skew) count as none.
     pub fn event_lag(&self, seconds: f64) {
         self.event_lag.observe(seconds.max(0.0));
     }
@@ -441,7 +441,7 @@ impl Metrics {
         lock(&self.hooks).push(Box::new(hook));
     }
 
-    /// Age of the oldest evidence of a resource kind that is still judged by.
+    /// Age of the oldest evidence of a resource kind that is still evaluated by.
     pub fn evidence_age(&self, kind: &str, seconds: f64) {
         self.evidence_age.with_label_values(&[kind]).set(seconds.max(0.0));
     }

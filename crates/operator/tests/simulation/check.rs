@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_core::action::{Action, RollBack, RollOut};
-use holdfast_core::judge::judge;
+use holdfast_core::evaluate::evaluate;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::snapshot::{Seen, Snapshot};
 use holdfast_core::plan::plan;
@@ -16,7 +16,8 @@ use crate::process::SKEW;
 use crate::sim::{STALEST, Sim, State, Timeline};
 use crate::world::{ATTEMPT, Call, UNTAGGED, World};
 
-/// How old what a write rests on may be: a read, the time until it is judged, and what lies between that and the call.
+/// How old what a write rests on may be: a read, the time until it is evaluated, and what lies between that and the
+/// call.
 const OLDEST: Duration = Duration::from_mins(1);
 
 /// An attempt as the ledger told of it.
@@ -135,8 +136,8 @@ impl Sim {
             return Err(format!("a call on a look of {:?} ago", look.at.elapsed()));
         }
         let only = std::iter::once(workload.clone()).collect();
-        let judged = judge(&look.snapshot, &self.config, look.clock, Some(&only));
-        let planned = plan(scope, &judged, &self.config, look.clock);
+        let evaluation = evaluate(&look.snapshot, &self.config, look.clock, Some(&only));
+        let planned = plan(scope, &evaluation, &self.config, look.clock);
         if !planned.actions.iter().any(|a| a.action == attempt.action.action) {
             return Err("a call that the last look does not plan".into());
         }

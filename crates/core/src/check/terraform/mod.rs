@@ -98,7 +98,7 @@ struct Reading<'a, 't> {
     untagged: Option<&'t str>,
     /// What is not known before it is applied: address and attribute.
     gaps: BTreeSet<(String, String)>,
-    /// Resources that nobody's tag names, and that are therefore not judged.
+    /// Resources that nobody's tag names, and that are therefore not evaluated.
     nameless: BTreeSet<String>,
     snapshot: Snapshot,
     /// How findings name what the snapshot names by a placeholder.
@@ -269,7 +269,7 @@ impl Reading<'_, '_> {
         tags
     }
 
-    /// The same of one that is judged by its own tag alone, and not at all without it.
+    /// The same of one that is evaluated by its own tag alone, and not at all without it.
     fn own_tags(&mut self, resource: &Resource<'_>) -> Tags {
         let tags = self.tags(resource);
         if tags.workload(self.prefix).is_none() {
@@ -284,7 +284,7 @@ impl Reading<'_, '_> {
     }
 }
 
-/// Why something that rests on `attribute` can't be judged.
+/// Why something that rests on `attribute` can't be evaluated.
 fn unknown(resource: &Resource<'_>, attribute: &str) -> ReadError {
     ReadError {
         service: "file".into(),

@@ -118,12 +118,12 @@ fn it_says_what_audit_says() {
     for (name, change, hop, ..) in BROKEN {
         let mut s = clean();
         change(&mut s);
-        let judged = crate::judge::judge(&s, &super::thorough(&Config::default()), now(), None);
+        let evaluation = crate::evaluate::evaluate(&s, &super::thorough(&Config::default()), now(), None);
         let found = walk(&s);
         let broken = found.ways[0].broken().unwrap_or_else(|| panic!("{name}: {found:#?}"));
         let rule = broken.fix.as_ref().and_then(|f| f.rule.clone());
         if let Some(rule) = rule {
-            let finding = judged
+            let finding = evaluation
                 .findings
                 .iter()
                 .find(|f| f.rule == rule)

@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, Subject, Workload};
 use crate::action::{Action, RollBack};
 use crate::config::Datastore;
 use crate::facts::{
@@ -35,13 +35,13 @@ impl Rule for EcsEphemeralStorage {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_running(w, |service, definition| {
             let subject = Subject::Service(service);
             Some(if is_durable(w, definition, service.fargate) {
-                Judgement::pass(subject)
+                RuleResult::pass(subject)
             } else {
-                Judgement::fail(subject, &service.tags, failure(w, service, definition))
+                RuleResult::fail(subject, &service.tags, failure(w, service, definition))
             })
         })
     }

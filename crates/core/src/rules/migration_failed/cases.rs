@@ -3,7 +3,7 @@
 use crate::finding::Verdict;
 use crate::model::shared::Shared;
 use crate::rules::testing::migrations::{MIGRATION, ends, exits, family, never_ran, run, still};
-use crate::rules::testing::workload::{REVISION, clean, denied, judged_by};
+use crate::rules::testing::workload::{REVISION, clean, denied, evaluated_by};
 use crate::rules::testing::{Case, Cases};
 
 #[rustfmt::skip]
@@ -47,9 +47,9 @@ fn told() {
     s.instances = Ok(Shared::new());
     s.secrets = Ok(Shared::new());
     s.security_groups = Ok(Shared::new());
-    let judged = judged_by(&s, &["migration-failed", "migration-drift"]);
-    let [finding] = judged.findings.as_slice() else {
-        panic!("{:#?}", judged.findings);
+    let evaluation = evaluated_by(&s, &["migration-failed", "migration-drift"]);
+    let [finding] = evaluation.findings.as_slice() else {
+        panic!("{:#?}", evaluation.findings);
     };
     assert_eq!(
         (finding.verdict, finding.resource.id.as_str()),

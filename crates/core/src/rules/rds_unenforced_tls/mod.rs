@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::action::{Action, ForceTls};
 use crate::facts::{Database, RdsResource, database_usage, each_storage_owner, untagged};
 use crate::finding::Evidence;
@@ -38,8 +38,8 @@ impl Rule for RdsUnenforcedTls {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_storage_owner(w, |database| judge_one(w, database))
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
+        each_storage_owner(w, |database| evaluate_one(w, database))
     }
 
     /// The parameter groups of one's own that decide for a database of the workload.
@@ -90,7 +90,7 @@ fn enforced_by_default(database: &Database<'_>) -> Option<bool> {
     Some(major >= since)
 }
 
-fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<Judgement<'a>> {
+fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<RuleResult<'a>> {
     let (of_cluster, name) = deciding(database)?;
     let group = if is_default(name) {
         None
@@ -121,10 +121,10 @@ fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<Judgement<
     if enforced {
         return Some(database.pass());
     }
-    let mut judgement = database.fail(failure(w, database, name, group, set));
+    let mut result = database.fail(failure(w, database, name, group, set));
     // A mode or waiver may stand on the group that would be changed, too.
-    judgement.tags.extend(group.map(|g| &g.tags));
-    Some(judgement)
+    result.tags.extend(group.map(|g| &g.tags));
+    Some(result)
 }
 
 fn read<'a>(w: &Workload<'a>, of_cluster: bool, name: &str) -> Seen<&'a ParameterGroup> {

@@ -7,7 +7,7 @@ use crate::model::snapshot::Guarded;
 use crate::rules::testing::databases::{
     TWO, add_subnet, apart, leads_to, lets_in_only, migrating, net, second, subnet, unread_value,
 };
-use crate::rules::testing::workload::{ago, clean, cluster, db, denied, guard, ingress, judged_by, service, tags, web};
+use crate::rules::testing::workload::{ago, clean, cluster, db, denied, guard, ingress, evaluated_by, service, tags, web};
 use crate::rules::testing::{Case, Cases, Change, Unread, finding_after, refusal, the_finding};
 
 #[rustfmt::skip]
@@ -113,9 +113,9 @@ fn no_path_to_any_is_none_to_the_right_one() {
     let mut s = clean();
     unread_value(&mut s);
     guard(&mut s).ingress.clear();
-    let judged = judged_by(&s, &["rds-unreachable-from-service"]);
+    let evaluation = evaluated_by(&s, &["rds-unreachable-from-service"]);
     assert_eq!(
-        the_finding(&judged, "rds-unreachable-from-service").verdict,
+        the_finding(&evaluation, "rds-unreachable-from-service").verdict,
         Verdict::Fail
     );
 }

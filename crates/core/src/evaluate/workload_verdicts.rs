@@ -7,22 +7,22 @@ use crate::rules::REGISTRY;
 pub struct RuleSet(u64);
 
 impl RuleSet {
-    /// Takes in the rule at place `rank` of the registry.
-    pub(super) fn insert(&mut self, rank: usize) {
+    /// Takes in the rule at place `index` of the registry.
+    pub(super) fn insert(&mut self, index: usize) {
         const { assert!(REGISTRY.len() <= u64::BITS as usize, "a bit for each rule") };
-        self.0 |= 1 << rank;
+        self.0 |= 1 << index;
     }
 
-    pub(super) fn ranks(self) -> impl Iterator<Item = usize> {
-        (0..REGISTRY.len()).filter(move |rank| self.0 & (1 << rank) != 0)
+    pub(super) fn indices(self) -> impl Iterator<Item = usize> {
+        (0..REGISTRY.len()).filter(move |index| self.0 & (1 << index) != 0)
     }
 }
 
-/// The rules that one workload was judged by, and those that it failed.
+/// The rules that one workload was evaluated by, and those that it failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Rules that judged something.
-    pub judged: RuleSet,
+pub struct WorkloadVerdicts {
+    /// Rules that evaluated something.
+    pub evaluated: RuleSet,
     /// Those that failed.
     pub failed: RuleSet,
 }

@@ -13,7 +13,7 @@ use crate::model::tags::{PhaseReading, Tags};
 
 /// What a rule says about one resource.
 #[derive(Debug, Clone)]
-pub struct Judgement<'a> {
+pub struct RuleResult<'a> {
     /// The resource.
     pub subject: Subject<'a>,
     /// What the rule found.
@@ -92,7 +92,7 @@ impl Remedy {
     }
 }
 
-impl<'a> Judgement<'a> {
+impl<'a> RuleResult<'a> {
     fn new(subject: Subject<'a>, outcome: Outcome) -> Self {
         Self {
             subject,
