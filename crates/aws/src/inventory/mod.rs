@@ -32,7 +32,7 @@ pub(crate) use ecs::DESCRIBE_SERVICES;
 use holdfast_core::config::Config;
 use holdfast_core::model::resources::MigrationFamily;
 use holdfast_core::model::shared::Shared;
-use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
 use holdfast_core::model::tags::Tags;
 use holdfast_core::rules::follow_up_reads::follow_up_reads;
 pub use log_tail::LogTail;
@@ -241,7 +241,7 @@ fn endless(collector: &Collector<'_>, api: crate::client::Api) -> Arc<ReadError>
     )
 }
 
-type Pages<T> = Seen<Vec<T>>;
+type Pages<T> = Read<Vec<T>>;
 
 /// Reads pages one after the other.
 macro_rules! pages {

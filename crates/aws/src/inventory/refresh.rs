@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_core::model::shared::Shared;
-use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::refresh::RefreshSet;
 use jiff::Timestamp;
 
@@ -94,7 +94,7 @@ impl Collector<'_> {
 
 /// What was read, and of what was not asked for, what was known before.
 fn carry_over<T>(
-    base: &Seen<Shared<String, T>>,
+    base: &Read<Shared<String, T>>,
     asked: &BTreeSet<String>,
     fresh: Shared<String, T>,
     complete: bool,

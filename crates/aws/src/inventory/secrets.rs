@@ -17,7 +17,7 @@ use holdfast_core::model::key::Scope;
 use holdfast_core::model::read_error::is_absent;
 use holdfast_core::model::resources::{Rotation, Secret};
 use holdfast_core::model::shared::Shared;
-use holdfast_core::model::snapshot::{Lookup, Seen, Snapshot, Value, ValueKey};
+use holdfast_core::model::snapshot::{Lookup, Read, Snapshot, Value, ValueKey};
 use holdfast_core::model::tags::Tags;
 use holdfast_core::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
@@ -47,7 +47,7 @@ const GET: Api = Api {
 const BATCH_SIZE: usize = 20;
 
 /// All tagged secrets by ARN, or those of one workload. None if `secrets.inspect` is `off`.
-pub(super) async fn list(c: &Collector<'_>, workload: Option<&str>) -> Seen<BTreeMap<String, Secret>> {
+pub(super) async fn list(c: &Collector<'_>, workload: Option<&str>) -> Read<BTreeMap<String, Secret>> {
     if c.config.secrets.inspect == Inspect::Off {
         return Ok(BTreeMap::new());
     }
@@ -274,7 +274,7 @@ pub(super) async fn by_id(c: &Collector<'_>, id: &str) -> Option<Secret> {
 }
 
 /// One secret by the ARN that a reference gives, in the region that the ARN names.
-async fn describe(c: &Collector<'_>, arn: &str) -> Seen<Option<Secret>> {
+async fn describe(c: &Collector<'_>, arn: &str) -> Read<Option<Secret>> {
     let ValueFrom::Secret(SecretRef { region, resource, .. }) = value_from::parse(arn) else {
         return Ok(None);
     };
@@ -283,7 +283,7 @@ async fn describe(c: &Collector<'_>, arn: &str) -> Seen<Option<Secret>> {
     Ok(found.filter(|s| s.arn == arn || s.name == resource))
 }
 
-async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Seen<Option<Secret>> {
+async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Read<Option<Secret>> {
     c.progress.more(1);
     let region = aws_sdk_secretsmanager::config::Region::new(region.to_owned());
     let there = aws_sdk_secretsmanager::config::Builder::new().region(region);
@@ -352,7 +352,7 @@ fn values_wanted(snapshot: &Snapshot, references: &[SecretRef<'_>]) -> (Vec<Stri
 /// What was read of one value, and of which version.
 struct Read {
     key: ValueKey,
-    value: Seen<Value>,
+    value: Read<Value>,
     version: Option<String>,
 }
 
@@ -400,7 +400,7 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
             return arns.into_iter().map(failed).collect();
         }
     };
-    let mut found: BTreeMap<String, (Seen<Value>, Option<String>)> = BTreeMap::new();
+    let mut found: BTreeMap<String, (Read<Value>, Option<String>)> = BTreeMap::new();
     for entry in answer.secret_values.unwrap_or_default() {
         if let Some(arn) = entry.arn {
             let value = Ok(Value::Shape(shape(entry.secret_string)));

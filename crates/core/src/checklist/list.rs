@@ -6,15 +6,15 @@ use crate::diagnose::Diagnosis;
 use crate::facts::{Database, RdsResource, Workload};
 use crate::finding::{Finding, Kind, Verdict as RuleVerdict};
 use crate::model::resources::{Alarm, Backup};
-use crate::model::snapshot::Seen;
+use crate::model::snapshot::Read;
 
 /// What is read for the checklist alone.
 #[derive(Debug, Clone)]
 pub struct Extras {
     /// Snapshots of the workload's databases, the newest first.
-    pub backups: Seen<Vec<Backup>>,
+    pub backups: Read<Vec<Backup>>,
     /// Alarms that name a database.
-    pub alarms: Seen<Vec<Alarm>>,
+    pub alarms: Read<Vec<Alarm>>,
 }
 
 /// What all items are made from.
@@ -48,7 +48,7 @@ impl<'a> List<'a> {
     }
 
     /// The databases that data was migrated to: replicas hold nothing of their own.
-    pub(super) fn databases(&self) -> Seen<Vec<Database<'a>>> {
+    pub(super) fn databases(&self) -> Read<Vec<Database<'a>>> {
         let replica = |d: &Database<'_>| matches!(d.resource, RdsResource::Instance(i) if i.replica_of.is_some());
         Ok(self.w.databases()?.iter().filter(|d| !replica(d)).cloned().collect())
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::connection::SecretShape;
 use super::key::Scope;
-pub use super::read_error::{ReadError, Seen};
+pub use super::read_error::{Read, ReadError};
 use super::resources::{
     Access, AccessTarget, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, Secret,
     SecurityGroup, Service, Subnet, TaskDefinition,
@@ -54,44 +54,44 @@ pub struct Snapshot {
     /// When reading began: no fact is older.
     pub started_at: Timestamp,
     /// RDS instances by identifier, tagged or not: an untagged one may share a group with a tagged one.
-    pub instances: Seen<Shared<String, DbInstance>>,
+    pub instances: Read<Shared<String, DbInstance>>,
     /// RDS clusters by identifier.
-    pub clusters: Seen<Shared<String, DbCluster>>,
+    pub clusters: Read<Shared<String, DbCluster>>,
     /// Tagged services by ARN.
-    pub services: Seen<Shared<String, Service>>,
+    pub services: Read<Shared<String, Service>>,
     /// Tagged services that could not be described, by ARN, with the workload that their tag names.
     pub unread_services: Shared<String, (String, Arc<ReadError>)>,
     /// Revisions that services run, by ARN.
-    pub task_definitions: Shared<String, Seen<Arc<TaskDefinition>>>,
+    pub task_definitions: Shared<String, Read<Arc<TaskDefinition>>>,
     /// Earlier revisions that would keep data, by ARN of the running one that does not.
     pub durable_revisions: Shared<String, Arc<TaskDefinition>>,
     /// Security groups by id.
-    pub security_groups: Seen<Shared<String, SecurityGroup>>,
+    pub security_groups: Read<Shared<String, SecurityGroup>>,
     /// What groups with an offending rule guard.
-    pub guarded: Shared<String, Seen<Guarded>>,
+    pub guarded: Shared<String, Read<Guarded>>,
     /// Subnets by id.
-    pub subnets: Seen<Shared<String, Subnet>>,
+    pub subnets: Read<Shared<String, Subnet>>,
     /// Tagged and referenced secrets by full ARN.
-    pub secrets: Seen<Shared<String, Secret>>,
+    pub secrets: Read<Shared<String, Secret>>,
     /// References as written (without selector) and where they lead.
-    pub lookups: Shared<String, Seen<Lookup>>,
+    pub lookups: Shared<String, Read<Lookup>>,
     /// Values by secret and version.
-    pub values: Shared<ValueKey, Seen<Value>>,
+    pub values: Shared<ValueKey, Read<Value>>,
     /// Parameters of Parameter Store that containers refer to, by the reference as written; `None`: there is none such.
-    pub parameters: Shared<String, Seen<Option<Value>>>,
+    pub parameters: Shared<String, Read<Option<Value>>>,
     /// Who, besides the secret's own account, the resource policy of a secret lets in: principals as written, by the
     /// secret's full ARN. Empty for one without a policy, or with one that names nobody else.
-    pub policies: Shared<String, Seen<Vec<String>>>,
+    pub policies: Shared<String, Read<Vec<String>>>,
     /// Whether a role may do what a task needs, by the role's ARN.
-    pub access: Shared<(String, AccessTarget), Seen<Access>>,
+    pub access: Shared<(String, AccessTarget), Read<Access>>,
     /// Parameter groups by whether they are clusters' and by name. AWS's own (`default.*`) are not read.
-    pub parameter_groups: Shared<(bool, String), Seen<ParameterGroup>>,
+    pub parameter_groups: Shared<(bool, String), Read<ParameterGroup>>,
     /// For services by ARN: revisions that a rollback would choose, the likeliest first, the running one left out.
-    pub rollback_targets: Shared<String, Seen<Vec<String>>>,
+    pub rollback_targets: Shared<String, Read<Vec<String>>>,
     /// What the logs of services say, by the service's ARN.
-    pub logs: Shared<String, Seen<LogEvidence>>,
+    pub logs: Shared<String, Read<LogEvidence>>,
     /// Families that run schema migrations, by name.
-    pub migrations: Seen<Shared<String, MigrationFamily>>,
+    pub migrations: Read<Shared<String, MigrationFamily>>,
     /// Corrections that something keeps undoing; known to `run` alone.
     pub fights: Vec<Fight>,
     /// Every failed read, for the report.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast_core::action::{Action, RollBack, RollOut};
 use holdfast_core::evaluate::evaluate;
 use holdfast_core::model::key::Scope;
-use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::plan::plan;
 use holdfast_operator::attempt::{Attempt, Outcome};
 use jiff::Timestamp;
@@ -232,7 +232,7 @@ impl Sim {
     }
 
     /// A process that lives got an answer.
-    pub fn answered(&self, state: &mut State, scope: &Scope, call: &Call, told: &Seen<Option<String>>) {
+    pub fn answered(&self, state: &mut State, scope: &Scope, call: &Call, told: &Read<Option<String>>) {
         let certain = told
             .as_ref()
             .err()

@@ -11,7 +11,7 @@ use super::{Class, Reading, unknown, unreadable};
 use crate::check::case::{SERVICE, Subject};
 use crate::check::definition;
 use crate::model::resources::{Deployment, Service, TaskDefinition, Volume, VolumeKind};
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::{Read, ReadError};
 
 impl<'a> Reading<'a, '_> {
     /// Reads the services and what they run. Returns the addresses of the task definitions that they run.
@@ -68,7 +68,7 @@ impl<'a> Reading<'a, '_> {
         arn
     }
 
-    fn revision(&mut self, r: &Resource<'a>, arn: &str) -> Seen<Arc<TaskDefinition>> {
+    fn revision(&mut self, r: &Resource<'a>, arn: &str) -> Read<Arc<TaskDefinition>> {
         let Attribute::Known(Value::String(written)) = r.attribute("container_definitions") else {
             self.gap(r, "container_definitions");
             return Err(Arc::new(unknown(r, "container_definitions")));

@@ -5,7 +5,7 @@ use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::each_service;
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
-use crate::model::snapshot::Seen;
+use crate::model::snapshot::Read;
 use crate::model::tags::PhaseReading;
 
 /// `ecs-public-task`
@@ -58,7 +58,7 @@ impl Rule for EcsPublicTask {
 }
 
 /// The phase of the workload: that of its databases, of which one that is migrating is enough.
-fn phase(w: &Workload<'_>) -> Seen<PhaseReading> {
+fn phase(w: &Workload<'_>) -> Read<PhaseReading> {
     let databases = w.databases()?;
     let migrating = databases.iter().map(|d| d.phase).find(|p| p.phase.is_migrating());
     Ok(migrating.unwrap_or(PhaseReading::MIGRATED))

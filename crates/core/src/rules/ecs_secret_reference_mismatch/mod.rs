@@ -14,7 +14,7 @@ use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition, revision_name};
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::{ReadError, Read};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
 /// `ecs-secret-reference-mismatch`
@@ -94,7 +94,7 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
 type Wrong = Option<(String, Result<String, HoldReason>)>;
 
 /// A reference that ECS takes for a parameter's name.
-fn evaluate_parameter(w: &Workload<'_>, name: &str) -> Seen<Wrong> {
+fn evaluate_parameter(w: &Workload<'_>, name: &str) -> Read<Wrong> {
     if !value_from::is_parameter(name) {
         let why = "it is an ARN of neither a secret nor a parameter".to_owned();
         return Ok(Some((why, right_reference(w))));
@@ -126,7 +126,7 @@ fn evaluate_missing_parameter(w: &Workload<'_>, name: &str) -> (String, Result<S
     (why, right_reference(w))
 }
 
-fn evaluate_secret(w: &Workload<'_>, target: &SecretRef<'_>) -> Seen<Wrong> {
+fn evaluate_secret(w: &Workload<'_>, target: &SecretRef<'_>) -> Read<Wrong> {
     let Some(secret) = resolve(w, target)? else {
         return Ok(Some(evaluate_missing(w, target)));
     };

@@ -10,7 +10,7 @@ use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::{ReadError, Read};
 
 /// `ecs-unsafe-rollback`
 pub struct EcsUnsafeRollback;
@@ -78,7 +78,7 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
 type Unsafe<'a> = Vec<(&'a TaskDefinition, &'static str)>;
 
 /// Targets of a rollback that would lose data, and how.
-fn unsafe_targets<'a>(w: &Workload<'a>, service: &Service) -> Seen<Unsafe<'a>> {
+fn unsafe_targets<'a>(w: &Workload<'a>, service: &Service) -> Read<Unsafe<'a>> {
     let targets = match w.snapshot.rollback_targets.get(&service.arn) {
         Some(Ok(targets)) => targets,
         Some(Err(e)) => return Err(Arc::clone(e)),

@@ -9,7 +9,7 @@ use crate::facts::database_variables;
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{MigrationFamily, Service, TaskDefinition, TaskRun, revision_name};
-use crate::model::snapshot::{Lookup, ReadError, Seen};
+use crate::model::snapshot::{Lookup, ReadError, Read};
 use crate::model::value_from::{self, ValueFrom};
 
 /// `migration-drift`
@@ -80,7 +80,7 @@ fn evaluate_family<'a>(w: &Workload<'a>, family: &'a MigrationFamily) -> Option<
 type Running<'a> = (&'a Service, &'a TaskDefinition);
 
 /// Every service of the workload with what it runs: one that is not known might be the one that it is like.
-fn services<'a>(w: &Workload<'a>) -> Seen<Vec<Running<'a>>> {
+fn services<'a>(w: &Workload<'a>) -> Read<Vec<Running<'a>>> {
     if let Some(e) = w.services_error() {
         return Err(e);
     }
@@ -88,7 +88,7 @@ fn services<'a>(w: &Workload<'a>) -> Seen<Vec<Running<'a>>> {
 }
 
 /// The revision that was run last, else the newest one.
-fn definition<'a>(w: &Workload<'a>, family: &MigrationFamily) -> Seen<&'a TaskDefinition> {
+fn definition<'a>(w: &Workload<'a>, family: &MigrationFamily) -> Read<&'a TaskDefinition> {
     let ran = family.last_run.as_ref().map(|r| &r.task_definition);
     let arn = ran.filter(|arn| matches!(w.snapshot.task_definitions.get(*arn), Some(Ok(_))));
     match w.snapshot.task_definitions.get(arn.unwrap_or(&family.revision)) {

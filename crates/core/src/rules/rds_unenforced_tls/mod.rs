@@ -10,7 +10,7 @@ use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::ParameterGroup;
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::{ReadError, Read};
 
 /// `rds-unenforced-tls`
 pub struct RdsUnenforcedTls;
@@ -127,7 +127,7 @@ fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<RuleRes
     Some(result)
 }
 
-fn read<'a>(w: &Workload<'a>, of_cluster: bool, name: &str) -> Seen<&'a ParameterGroup> {
+fn read<'a>(w: &Workload<'a>, of_cluster: bool, name: &str) -> Read<&'a ParameterGroup> {
     match w.snapshot.parameter_groups.get(&(of_cluster, name.to_owned())) {
         Some(Ok(group)) => Ok(group),
         Some(Err(e)) => Err(Arc::clone(e)),
@@ -208,7 +208,7 @@ fn force(w: &Workload<'_>, group: &ParameterGroup) -> Remedy {
 }
 
 /// Databases of others, or of nobody, that the group decides for too.
-fn strangers(w: &Workload<'_>, group: &ParameterGroup) -> Seen<Vec<String>> {
+fn strangers(w: &Workload<'_>, group: &ParameterGroup) -> Read<Vec<String>> {
     let mine: Vec<&str> = w.databases()?.iter().map(|d| d.id).collect();
     let mut found = vec![];
     if group.of_cluster {

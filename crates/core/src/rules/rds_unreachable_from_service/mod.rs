@@ -11,7 +11,7 @@ use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{SecurityGroup, Service};
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::{ReadError, Read};
 
 /// `rds-unreachable-from-service`
 pub struct RdsUnreachableFromService;
@@ -79,7 +79,7 @@ struct Paths<'w, 'a> {
     unclear: Option<Arc<ReadError>>,
 }
 
-fn paths<'w, 'a>(w: &'w Workload<'a>) -> Seen<Vec<Paths<'w, 'a>>> {
+fn paths<'w, 'a>(w: &'w Workload<'a>) -> Read<Vec<Paths<'w, 'a>>> {
     let databases = w.databases()?.iter();
     // One that is being created has no port yet.
     let mut paths: Vec<Paths<'w, 'a>> = databases
@@ -103,11 +103,11 @@ fn paths<'w, 'a>(w: &'w Workload<'a>) -> Seen<Vec<Paths<'w, 'a>>> {
 }
 
 /// Notes what of `paths` the service needs and lacks.
-fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>]) -> Seen<()> {
+fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>]) -> Read<()> {
     let reached: Vec<Reach> = paths
         .iter()
         .map(|p| reach(w, service, p.database, p.port))
-        .collect::<Seen<_>>()?;
+        .collect::<Read<_>>()?;
     if reached.iter().all(|r| matches!(r, Reach::Open)) {
         for path in paths {
             path.looked = true;

@@ -98,6 +98,6 @@ impl Unread {
     }
 }
 
-fn value(s: &mut Snapshot, value: crate::model::snapshot::Seen<Value>) {
+fn value(s: &mut Snapshot, value: crate::model::snapshot::Read<Value>) {
     s.values.insert((SECRET.into(), Selector::default()), value);
 }

@@ -14,7 +14,7 @@ use crate::model::resources::{
     Rotation, Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition,
 };
 use crate::model::shared::Shared;
-use crate::model::snapshot::{Guarded, Lookup, ReadError, Seen, Snapshot, Value};
+use crate::model::snapshot::{Guarded, Lookup, Read, ReadError, Snapshot, Value};
 use crate::model::tags::Tags;
 use crate::model::value_from::Selector;
 
@@ -100,8 +100,8 @@ pub(crate) fn denied(operation: &str) -> Arc<ReadError> {
     })
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "what a snapshot holds is Seen")]
-fn found<T>(items: Vec<(&str, T)>) -> Seen<Shared<String, T>> {
+#[allow(clippy::unnecessary_wraps, reason = "what a snapshot holds is a Read")]
+fn found<T>(items: Vec<(&str, T)>) -> Read<Shared<String, T>> {
     Ok(items.into_iter().map(|(id, item)| (id.to_owned(), item)).collect())
 }
 
