@@ -9,9 +9,9 @@ use futures::stream::{self, StreamExt};
 
 use super::ecs::{DESCRIBE_TASKS, GET_RESOURCES, LIST_TASKS, TASKS_A_CALL, is_of};
 use super::{Collector, ec2, instant, pages, tags, task_definition};
+use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::read_error::is_absent;
 use holdfast_core::model::resources::{MigrationFamily, TaskDefinition, TaskRun};
-use holdfast_core::model::shared::Shared;
 use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
 use holdfast_core::model::tags::Tags;
 
@@ -160,7 +160,7 @@ fn is_gone(error: &ReadError) -> bool {
 pub(super) async fn again(
     c: &Collector<'_>,
     names: &BTreeSet<String>,
-    known: &Read<Shared<String, MigrationFamily>>,
+    known: &Read<CowMap<String, MigrationFamily>>,
 ) -> Found {
     let mut found = Found::new(Ok(BTreeMap::new()));
     if !is_evaluated(c) {

@@ -13,10 +13,10 @@ use super::{Collector, Reuse, by_key, instant, pages, parameters, tags};
 use crate::client::{Api, Family};
 use holdfast_core::config::Inspect;
 use holdfast_core::model::connection::SecretShape;
+use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::read_error::is_absent;
 use holdfast_core::model::resources::{Rotation, Secret};
-use holdfast_core::model::shared::Shared;
 use holdfast_core::model::snapshot::{Lookup, Read, Snapshot, Value, ValueKey};
 use holdfast_core::model::tags::Tags;
 use holdfast_core::model::value_from::{self, SecretRef, Selector, ValueFrom};
@@ -258,7 +258,7 @@ async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[Secre
 }
 
 /// The listed secret that a reference leads to: by its whole ARN, or by an ARN that lacks only the suffix.
-fn listed_as(all: &Shared<String, Secret>, reference: &SecretRef<'_>, scope: &Scope) -> Option<String> {
+fn listed_as(all: &CowMap<String, Secret>, reference: &SecretRef<'_>, scope: &Scope) -> Option<String> {
     if all.contains_key(reference.arn) {
         return Some(reference.arn.to_owned());
     }

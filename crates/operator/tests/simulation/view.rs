@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use holdfast_core::config::Config;
 use holdfast_core::model::connection::SecretShape;
+use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::resources::{SecurityGroup, Service, VolumeKind};
-use holdfast_core::model::shared::Shared;
 use holdfast_core::model::snapshot::{Guarded, Lookup, Read, Snapshot, Value};
 use holdfast_core::model::value_from::{self, Selector, ValueFrom};
 use holdfast_core::refresh::RefreshSet;
@@ -132,7 +132,7 @@ pub fn refresh(reads: &Reads, base: &Snapshot, set: &RefreshSet, config: &Config
         }
     }
     s.secrets = match (&set.workload, &set.secret) {
-        (None, None) => Ok(Shared::new()),
+        (None, None) => Ok(CowMap::new()),
         _ => reads.secrets.clone().map(|w| w.secrets.clone().into()),
     };
     if set.workload.is_none() {
@@ -143,11 +143,11 @@ pub fn refresh(reads: &Reads, base: &Snapshot, set: &RefreshSet, config: &Config
 
 /// What was asked for as it was read, the rest as it was known.
 fn others<T: Clone>(
-    base: &Read<Shared<String, T>>,
+    base: &Read<CowMap<String, T>>,
     asked: &BTreeSet<String>,
     fresh: BTreeMap<String, T>,
     complete: bool,
-) -> Shared<String, T> {
+) -> CowMap<String, T> {
     match base {
         Ok(known) if !complete => {
             let found = fresh.into_iter().filter(|(id, _)| asked.contains(id));
@@ -223,7 +223,7 @@ fn finish(mut s: Snapshot, reads: &Reads, config: &Config) -> Snapshot {
 }
 
 fn is_on_volume(definition: &holdfast_core::model::resources::TaskDefinition) -> bool {
-    definition.volumes.iter().any(|v| v.kind == VolumeKind::Shared)
+    definition.volumes.iter().any(|v| v.kind == VolumeKind::CowMap)
 }
 
 fn look_up(s: &mut Snapshot, reads: &Reads, reference: &str) {

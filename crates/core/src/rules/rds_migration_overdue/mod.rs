@@ -62,7 +62,7 @@ fn evaluate_lapsed<'a>(w: &Workload<'a>, database: &Database<'a>, subject: Subje
         Ok(groups) => groups,
         // The flag alone is enough to fail; without it, the groups would have decided.
         Err(e) if open.is_empty() => return RuleResult::unknown(subject, database.tags, e),
-        Err(_) => &crate::model::shared::Shared::new(),
+        Err(_) => &crate::model::cow_map::CowMap::new(),
     };
     let port = database.port.unwrap_or(DEFAULT_PORT);
     let left: Vec<(&SecurityGroup, Vec<&IngressRule>)> = database

@@ -10,8 +10,8 @@ use crate::action::{
     RestoreSecret, RevokeIngress, RollBack, RollOut, ServiceSetting, SetUpService,
 };
 use crate::finding::Verdict;
+use crate::model::cow_map::CowMap;
 use crate::model::resources::{DatabaseId, DbInstance, SecretVariable, TaskDefinition};
-use crate::model::shared::Shared;
 use crate::model::snapshot::Snapshot;
 
 fn instance<'a>(s: &'a mut Snapshot, id: &str) -> &'a mut DbInstance {
@@ -183,7 +183,7 @@ fn going_back_keeps_the_data() {
         ..super::running(&mut s).clone()
     };
     super::web(&mut s).secrets.clear();
-    s.secrets = Ok(Shared::new());
+    s.secrets = Ok(CowMap::new());
     s.durable_revisions.insert(super::REVISION.into(), Arc::new(durable));
     let found = evaluation(&s);
     let finding = found

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use crate::config::{Config, Migrations, WorkloadOverrides};
 use crate::evaluate::{Evaluation, evaluate_naming_passes};
 use crate::model::connection::{Connection, ConnectionForm, Fault, HostPort, SecretShape};
+use crate::model::cow_map::CowMap;
 use crate::model::key::Scope;
 use crate::model::resources::{
     Access, AccessTarget, Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, LogEvidence, LogTarget,
     Rotation, Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition,
 };
-use crate::model::shared::Shared;
 use crate::model::snapshot::{Guarded, Lookup, Read, ReadError, Snapshot, Value};
 use crate::model::tags::Tags;
 use crate::model::value_from::Selector;
@@ -101,7 +101,7 @@ pub(crate) fn denied(operation: &str) -> Arc<ReadError> {
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "what a snapshot holds is a Read")]
-fn found<T>(items: Vec<(&str, T)>) -> Read<Shared<String, T>> {
+fn found<T>(items: Vec<(&str, T)>) -> Read<CowMap<String, T>> {
     Ok(items.into_iter().map(|(id, item)| (id.to_owned(), item)).collect())
 }
 
