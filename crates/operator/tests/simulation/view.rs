@@ -223,7 +223,7 @@ fn finish(mut s: Snapshot, reads: &Reads, config: &Config) -> Snapshot {
 }
 
 fn is_on_volume(definition: &holdfast_core::model::resources::TaskDefinition) -> bool {
-    definition.volumes.iter().any(|v| v.kind == VolumeKind::CowMap)
+    definition.volumes.iter().any(|v| v.kind == VolumeKind::Shared)
 }
 
 fn look_up(s: &mut Snapshot, reads: &Reads, reference: &str) {
