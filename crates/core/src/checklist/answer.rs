@@ -65,7 +65,7 @@ impl Answer {
         self
     }
 
-    /// What a hop of the way found.
+    /// What a hop of the path found.
     pub(super) fn of_hop(hop: &Hop) -> Self {
         let todo = match &hop.fix {
             Some(fix) => fix.summary.clone(),

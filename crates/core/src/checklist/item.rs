@@ -63,10 +63,10 @@ impl Item {
     /// Its facts in one line: `field: value; field: value`.
     #[must_use]
     pub fn facts(&self) -> String {
-        let told = self.evidence.iter().map(|f| match f.observed.as_str() {
+        let facts = self.evidence.iter().map(|f| match f.observed.as_str() {
             Some(text) => format!("{}: {text}", f.field),
             None => format!("{}: {}", f.field, f.observed),
         });
-        told.collect::<Vec<_>>().join("; ")
+        facts.collect::<Vec<_>>().join("; ")
     }
 }

@@ -69,7 +69,7 @@ impl<'a> List<'a> {
     }
 
     /// What `rule` says about one of `about`, unless it passes.
-    pub(super) fn told(&self, rule: &str, about: &[String]) -> Option<Answer> {
+    pub(super) fn finding_about(&self, rule: &str, about: &[String]) -> Option<Answer> {
         let about =
             |f: &&Finding| f.rule == rule && (about.contains(&f.resource.arn) || f.resource.kind == Kind::Workload);
         let of = |verdict| self.findings.iter().filter(about).find(|f| f.verdict == verdict);

@@ -26,7 +26,7 @@ pub use item::{Item, Verdict};
 pub use list::Extras;
 use list::List;
 
-/// Rules that answer items, beside those of the way from the service to its database.
+/// Rules that answer items, beside those of the path from the service to its database.
 const RULES: &[&str] = &[
     "rds-public-access",
     "rds-public-subnet",
@@ -75,7 +75,7 @@ pub fn checklist(snapshot: &Snapshot, extras: &Extras, config: &Config, now: Tim
     let w = one_workload(workload, snapshot, &config, now);
     let only = std::iter::once(workload.to_owned()).collect();
     let findings = evaluate(snapshot, &config, now, Some(&only)).findings;
-    let diagnosis = diagnose::through(snapshot, &config, now, workload);
+    let diagnosis = diagnose::diagnose_every_hop(snapshot, &config, now, workload);
     let list = List {
         w: &w,
         findings: &findings,

@@ -1,4 +1,4 @@
-//! One hop of the way.
+//! One hop of the path.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::action::Call;
 use crate::model::policy::Risk;
 
-/// What is known of one hop, or of the whole way.
+/// What is known of one hop, or of the whole path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -90,7 +90,7 @@ impl Fix {
     }
 }
 
-/// One hop of the way.
+/// One hop of the path.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Hop {
     /// `service`, `revision`, `variable`, `secret`, `url`, `database`, `security-group`, `route`, `execution-role`,

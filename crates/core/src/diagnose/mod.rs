@@ -1,21 +1,21 @@
-//! Why a service does not reach its database: the way from one to the other, hop by hop, up to the first that is
+//! Why a service does not reach its database: the path from one to the other, hop by hop, up to the first that is
 //! broken. Pure.
 //!
 //! What a rule evaluates, its finding tells here too, with its own words and its own remedy, so that `diagnose` can't
 //! say anything else than `audit`. A hop speaks for itself only about what no rule says: which facts prove it, and what
 //! was not read.
 
-mod aids;
 pub mod connection;
 mod database;
-mod found;
+mod debug_access;
 mod hop;
+mod hop_result;
 mod network;
+mod path;
 mod secret;
 mod service;
 mod steps;
-mod trail;
-mod way;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -31,16 +31,16 @@ use crate::facts::{Database, Workload, database_variables, one_workload};
 use crate::finding::Finding;
 use crate::model::resources::{SecretVariable, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::Snapshot;
-pub use aids::Aid;
 pub use database::arns;
-use found::{Found, unread};
+pub use debug_access::DebugAccess;
 pub use hop::{Fact, Fix, Hop, Status};
+use hop_result::{HopResult, unread};
+use path::id;
+pub use path::{Path, ValueSource};
 use steps::Until;
-use trail::Trail;
-use way::id;
-pub use way::{Source, Way};
+use walk::Walk;
 
-/// Rules that evaluate a hop of the way. They are asked whether or not the configuration enables them.
+/// Rules that evaluate a hop of the path. They are asked whether or not the configuration enables them.
 pub const RULES: &[&str] = &[
     "ecs-missing-database-secret",
     "ecs-secret-reference-mismatch",
@@ -56,7 +56,7 @@ pub const RULES: &[&str] = &[
     "ecs-exec-disabled",
 ];
 
-/// `config` with every rule of the way enabled: `diagnose` is asked for all of it.
+/// `config` with every rule of the path enabled: `diagnose` is asked for all of it.
 #[must_use]
 pub fn thorough(config: &Config) -> Config {
     let mut config = config.clone();
@@ -66,7 +66,7 @@ pub fn thorough(config: &Config) -> Config {
     config
 }
 
-/// All ways of one workload in one account and region.
+/// All paths of one workload in one account and region.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Diagnosis {
     /// The workload.
@@ -77,22 +77,24 @@ pub struct Diagnosis {
     pub region: String,
     /// When reading began: no fact is older.
     pub observed_at: Timestamp,
-    /// Broken if one way is, else unknown unless all are proved.
+    /// Broken if one path is, else unknown unless all are proved.
     pub status: Status,
     /// One for each service and database variable.
-    pub ways: Vec<Way>,
+    #[serde(rename = "ways")]
+    pub paths: Vec<Path>,
     /// What helps to look further: a shell in the container, its log, its log level. They decide nothing.
-    pub aids: Vec<Aid>,
+    #[serde(rename = "aids")]
+    pub debug_access: Vec<DebugAccess>,
 }
 
 impl Diagnosis {
     /// Sums up anew, after hops were added.
     pub fn sum_up(&mut self) {
-        self.status = Status::of(self.ways.iter().map(|w| w.status));
+        self.status = Status::of(self.paths.iter().map(|w| w.status));
     }
 }
 
-/// Walks every way of `workload`, or those of the services that `wanted` picks by `cluster/service`.
+/// Walks every path of `workload`, or those of the services that `wanted` picks by `cluster/service`.
 #[must_use]
 pub fn diagnose(
     snapshot: &Snapshot,
@@ -106,7 +108,7 @@ pub fn diagnose(
 
 /// The same for every service, but looks at each hop, broken ones before it or not: what rests on nothing broken is told.
 #[must_use]
-pub fn through(snapshot: &Snapshot, config: &Config, now: Timestamp, workload: &str) -> Diagnosis {
+pub fn diagnose_every_hop(snapshot: &Snapshot, config: &Config, now: Timestamp, workload: &str) -> Diagnosis {
     walk_all(snapshot, config, now, workload, &|_| true, Until::TheEnd)
 }
 
@@ -126,24 +128,24 @@ fn walk_all(
 ) -> Diagnosis {
     let config = thorough(config);
     let w = one_workload(workload, snapshot, &config, now);
-    let mut ways = vec![];
-    let mut aids = vec![];
+    let mut paths = vec![];
+    let mut debug_access = vec![];
     match w.services() {
-        Err(e) => ways.push(without_service(workload, &unread(&e))),
+        Err(e) => paths.push(without_service(workload, &unread(&e))),
         Ok(services) => {
             for service in services.iter().copied().filter(|s| wanted(&id(s))) {
-                ways.extend(ways_of(snapshot, &config, &w, service, until));
-                aids.extend(aids::of(&w, service));
+                paths.extend(paths_of(snapshot, &config, &w, service, until));
+                debug_access.extend(debug_access::of(&w, service));
             }
             for (arn, error) in w.unread_services() {
                 let name = arn.rsplit(":service/").next().unwrap_or(arn);
                 if wanted(name) {
-                    ways.push(without_service(name, &unread(error)));
+                    paths.push(without_service(name, &unread(error)));
                 }
             }
         }
     }
-    if ways.is_empty() {
+    if paths.is_empty() {
         let tag = format!("{}workload={workload}", config.tag_prefix);
         let fix = Fix::by_hand(
             format!("tag the service with {tag}"),
@@ -152,9 +154,9 @@ fn walk_all(
                 config.tag_prefix
             )],
         );
-        ways.push(without_service(
+        paths.push(without_service(
             workload,
-            &Found::broken(format!("no ECS service carries {tag}"), fix),
+            &HopResult::broken(format!("no ECS service carries {tag}"), fix),
         ));
     }
     let mut diagnosis = Diagnosis {
@@ -163,16 +165,16 @@ fn walk_all(
         region: snapshot.scope.region.clone(),
         observed_at: snapshot.started_at,
         status: Status::Unknown,
-        ways,
-        aids,
+        paths,
+        debug_access,
     };
     diagnosis.sum_up();
     diagnosis
 }
 
-fn without_service(name: &str, found: &Found) -> Way {
+fn without_service(name: &str, found: &HopResult) -> Path {
     let hops = vec![found.clone().named("service")];
-    Way {
+    Path {
         service: name.to_owned(),
         revision: None,
         container: None,
@@ -185,8 +187,8 @@ fn without_service(name: &str, found: &Found) -> Way {
     }
 }
 
-/// One way for each database variable of a service, or the one that ends where there is none.
-fn ways_of(snapshot: &Snapshot, config: &Config, w: &Workload<'_>, service: &Service, until: Until) -> Vec<Way> {
+/// One path for each database variable of a service, or the one that ends where there is none.
+fn paths_of(snapshot: &Snapshot, config: &Config, w: &Workload<'_>, service: &Service, until: Until) -> Vec<Path> {
     let definition = w.running(service);
     let variables: Vec<(String, SecretVariable)> = definition
         .as_ref()
@@ -197,19 +199,19 @@ fn ways_of(snapshot: &Snapshot, config: &Config, w: &Workload<'_>, service: &Ser
         })
         .unwrap_or_default();
     if variables.is_empty() {
-        return vec![way(snapshot, config, w, service, None, until)];
+        return vec![path(snapshot, config, w, service, None, until)];
     }
     variables
         .iter()
         .map(|variable| {
             let alone = alone(snapshot, w, service, definition.as_deref().ok(), variable);
-            way(&alone, config, w, service, Some(variable), until)
+            path(&alone, config, w, service, Some(variable), until)
         })
         .collect()
 }
 
 /// The snapshot as it would be if the workload had this service alone, with this database variable alone: so that
-/// what the rules say is about this way and no other.
+/// what the rules say is about this path and no other.
 fn alone(
     snapshot: &Snapshot,
     w: &Workload<'_>,
@@ -236,34 +238,34 @@ fn alone(
     alone
 }
 
-/// `snapshot` is the one of this way alone; `whole` the workload as it is.
-fn way(
+/// `snapshot` is the one of this path alone; `whole` the workload as it is.
+fn path(
     snapshot: &Snapshot,
     config: &Config,
     whole: &Workload<'_>,
     service: &Service,
     variable: Option<&(String, SecretVariable)>,
     until: Until,
-) -> Way {
+) -> Path {
     let only = std::iter::once(whole.name.to_owned()).collect();
     let findings: Vec<Finding> = evaluate(snapshot, config, whole.now, Some(&only)).findings;
     let w = one_workload(whole.name, snapshot, config, whole.now);
-    let mut trail = Trail::new(&w, config, &findings, service, variable);
-    let hops = steps::hops(&mut trail, until);
+    let mut walk = Walk::new(&w, config, &findings, service, variable);
+    let hops = steps::hops(&mut walk, until);
     let status = Status::of(hops.iter().map(|h| h.status));
     let ready = status != Status::Broken
         && ["variable", "secret", "url"]
             .iter()
             .all(|name| hops.iter().any(|h| h.name == *name && h.status == Status::Proved));
-    Way {
+    Path {
         service: id(service),
-        revision: trail.definition.map(|d| revision_name(&d.arn).to_owned()),
+        revision: walk.definition.map(|d| revision_name(&d.arn).to_owned()),
         container: variable.map(|(container, _)| container.clone()),
         variable: variable.map(|(_, v)| v.name.clone()),
-        secret: trail.secret_name(),
-        database: trail.database.as_ref().map(|d| d.id.to_owned()),
+        secret: walk.secret_name(),
+        database: walk.database.as_ref().map(|d| d.id.to_owned()),
         status,
         hops,
-        source: trail.source().filter(|_| ready),
+        source: walk.source().filter(|_| ready),
     }
 }

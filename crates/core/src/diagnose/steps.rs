@@ -1,8 +1,8 @@
-//! The hops of a way, in order.
+//! The hops of a path, in order.
 
-use super::found::{Found, past};
 use super::hop::{Hop, Status};
-use super::trail::Trail;
+use super::hop_result::{HopResult, past};
+use super::walk::Walk;
 use super::{database, network, secret, service};
 
 /// How far to walk.
@@ -14,7 +14,7 @@ pub(super) enum Until {
     TheEnd,
 }
 
-type Step = for<'t, 'a> fn(&'t mut Trail<'a>) -> Found;
+type Step = for<'t, 'a> fn(&'t mut Walk<'a>) -> HopResult;
 
 const STEPS: &[(&str, Step)] = &[
     ("service", service::service),
@@ -30,14 +30,14 @@ const STEPS: &[(&str, Step)] = &[
     ("logs", service::logs),
 ];
 
-/// Walks one way, hop by hop.
-pub(super) fn hops(trail: &mut Trail<'_>, until: Until) -> Vec<Hop> {
+/// Walks one path, hop by hop.
+pub(super) fn hops(walk: &mut Walk<'_>, until: Until) -> Vec<Hop> {
     let mut broken: Option<&str> = None;
     let mut hops = vec![];
     for (name, step) in STEPS {
         let found = match broken {
             Some(at) => past(at),
-            None => step(trail),
+            None => step(walk),
         };
         if found.status == Status::Broken && until == Until::Broken {
             broken = Some(name);

@@ -1,8 +1,8 @@
-//! One way, as far as it has been walked, and what the rules say about it.
+//! One path, as far as it has been walked, and what the rules say about it.
 
-use super::found::Found;
 use super::hop::Fix;
-use super::way::{Source, id};
+use super::hop_result::HopResult;
+use super::path::{ValueSource, id};
 use crate::config::Config;
 use crate::facts::{Database, Workload};
 use crate::finding::{Finding, Kind, Verdict};
@@ -11,8 +11,8 @@ use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
 use crate::model::value_from::{self, ValueFrom};
 use crate::rules::settings::may_correct;
 
-/// One way, as far as it has been walked.
-pub(super) struct Trail<'a> {
+/// One path, as far as it has been walked.
+pub(super) struct Walk<'a> {
     pub w: &'a Workload<'a>,
     pub config: &'a Config,
     findings: &'a [Finding],
@@ -26,7 +26,7 @@ pub(super) struct Trail<'a> {
     pub database: Option<Database<'a>>,
 }
 
-impl<'a> Trail<'a> {
+impl<'a> Walk<'a> {
     pub fn new(
         w: &'a Workload<'a>,
         config: &'a Config,
@@ -73,20 +73,20 @@ impl<'a> Trail<'a> {
     }
 
     /// Where the value is.
-    pub fn source(&self) -> Option<Source> {
+    pub fn source(&self) -> Option<ValueSource> {
         match (self.secret, self.reference()?) {
-            (Some(secret), ValueFrom::Secret(target)) => Some(Source::Secret {
+            (Some(secret), ValueFrom::Secret(target)) => Some(ValueSource::Secret {
                 arn: secret.arn.clone(),
                 selector: target.selector,
             }),
-            (_, ValueFrom::Parameter(name)) => Some(Source::Parameter(name.to_owned())),
+            (_, ValueFrom::Parameter(name)) => Some(ValueSource::Parameter(name.to_owned())),
             _ => None,
         }
     }
 
     /// What one of `rules` says about one of the resources `about` (or about the workload as a whole), unless it
     /// passes: a failure first, then a waived one, then what could not be evaluated.
-    pub fn told(&self, rules: &[&str], about: &[&str]) -> Option<Found> {
+    pub fn finding_about(&self, rules: &[&str], about: &[&str]) -> Option<HopResult> {
         let concerns = |f: &&Finding| {
             rules.contains(&f.rule.as_str())
                 && (f.resource.kind == Kind::Workload || about.contains(&f.resource.arn.as_str()))
@@ -96,12 +96,12 @@ impl<'a> Trail<'a> {
             .or_else(|| of(Verdict::Waived))
             .or_else(|| of(Verdict::Unknown))?;
         let mut found = match (finding.verdict, &finding.waiver) {
-            (Verdict::Fail, _) => Found::broken(&finding.message, self.fix(finding)),
-            (_, Some(waiver)) => Found::unknown(format!(
+            (Verdict::Fail, _) => HopResult::broken(&finding.message, self.fix(finding)),
+            (_, Some(waiver)) => HopResult::unknown(format!(
                 "{}; waived until {}: {}",
                 finding.message, waiver.until, waiver.reason
             )),
-            _ => Found::unknown(&finding.message),
+            _ => HopResult::unknown(&finding.message),
         };
         for e in &finding.evidence {
             found = found.differs(&e.field, e.observed.clone(), e.expected.clone());

@@ -7,7 +7,7 @@ use crate::model::snapshot::ReadError;
 
 /// What a hop came to.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct HopResult {
     pub status: Status,
     pub summary: String,
     pub evidence: Vec<Fact>,
@@ -15,7 +15,7 @@ pub(super) struct Found {
     pub not_checked: Vec<String>,
 }
 
-impl Found {
+impl HopResult {
     fn new(status: Status, summary: impl Into<String>) -> Self {
         Self {
             status,
@@ -79,11 +79,11 @@ impl Found {
 }
 
 /// A read that failed.
-pub(super) fn unread(error: &ReadError) -> Found {
-    Found::unknown(error.to_string()).fact(format!("{}:{}", error.service, error.operation), error.code.clone())
+pub(super) fn unread(error: &ReadError) -> HopResult {
+    HopResult::unknown(error.to_string()).fact(format!("{}:{}", error.service, error.operation), error.code.clone())
 }
 
-impl Found {
+impl HopResult {
     /// As a hop of this name.
     pub(super) fn named(self, name: &'static str) -> Hop {
         Hop {
@@ -98,6 +98,6 @@ impl Found {
 }
 
 /// A hop behind a broken one.
-pub(super) fn past(broken: &str) -> Found {
-    Found::not_reached(format!("the way ends at {broken}"))
+pub(super) fn past(broken: &str) -> HopResult {
+    HopResult::not_reached(format!("the way ends at {broken}"))
 }

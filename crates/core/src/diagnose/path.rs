@@ -1,4 +1,4 @@
-//! The way from a service to its database.
+//! The path from a service to its database.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::model::value_from::Selector;
 
 /// Where the value is that a container gets, for whoever goes to read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum ValueSource {
     /// A version of a secret, with the key to take from it.
     Secret {
         /// Full ARN.
@@ -20,9 +20,9 @@ pub enum Source {
     Parameter(String),
 }
 
-/// The way from one database variable of one service to the database.
+/// The path from one database variable of one service to the database.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Way {
+pub struct Path {
     /// `cluster/service`.
     pub service: String,
     /// `family:revision` of the revision that it runs.
@@ -35,16 +35,16 @@ pub struct Way {
     pub secret: Option<String>,
     /// The database that it leads to.
     pub database: Option<String>,
-    /// What is known of the whole way.
+    /// What is known of the whole path.
     pub status: Status,
     /// The hops, in order.
     pub hops: Vec<Hop>,
     /// Where the connection string is, if all hops up to `url` are proved and none is broken.
     #[serde(skip)]
-    pub source: Option<Source>,
+    pub source: Option<ValueSource>,
 }
 
-impl Way {
+impl Path {
     /// The hop of this name.
     #[must_use]
     pub fn hop(&self, name: &str) -> Option<&Hop> {
