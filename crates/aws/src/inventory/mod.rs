@@ -30,9 +30,9 @@ pub use alarms::alarms;
 pub use backups::backups;
 pub(crate) use ecs::DESCRIBE_SERVICES;
 use holdfast_core::config::Config;
+use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::resources::MigrationFamily;
-use holdfast_core::model::shared::Shared;
-use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
 use holdfast_core::model::tags::Tags;
 use holdfast_core::rules::follow_up_reads::follow_up_reads;
 pub use log_tail::LogTail;
@@ -86,15 +86,15 @@ impl Collector<'_> {
             Box::pin(secrets::list(self, None)),
             Box::pin(migrations::discover(self)),
         );
-        snapshot.instances = instances.map(Shared::from);
-        snapshot.clusters = clusters.map(Shared::from);
-        snapshot.security_groups = groups.map(Shared::from);
-        snapshot.subnets = subnets.map(Shared::from);
-        snapshot.services = services.found.map(Shared::from);
+        snapshot.instances = instances.map(CowMap::from);
+        snapshot.clusters = clusters.map(CowMap::from);
+        snapshot.security_groups = groups.map(CowMap::from);
+        snapshot.subnets = subnets.map(CowMap::from);
+        snapshot.services = services.found.map(CowMap::from);
         snapshot.unread_services = services.unread.into();
         snapshot.task_definitions = definitions.into();
-        snapshot.secrets = secrets.map(Shared::from);
-        snapshot.migrations = migrations.families.map(Shared::from);
+        snapshot.secrets = secrets.map(CowMap::from);
+        snapshot.migrations = migrations.families.map(CowMap::from);
         snapshot.task_definitions.extend(migrations.definitions);
         Box::pin(migrations::runs(self, &mut snapshot)).await;
         Box::pin(self.finish(snapshot, now, Reuse::Allowed)).await
@@ -241,7 +241,7 @@ fn endless(collector: &Collector<'_>, api: crate::client::Api) -> Arc<ReadError>
     )
 }
 
-type Pages<T> = Seen<Vec<T>>;
+type Pages<T> = Read<Vec<T>>;
 
 /// Reads pages one after the other.
 macro_rules! pages {
