@@ -86,7 +86,7 @@ fn replicas_share_a_table(kind: Kind) {
     block_on(async {
         let mut replicas = vec![];
         for name in ["a", "b"] {
-            let store = Arc::new(store(&stage.endpoint).await);
+            let store = Arc::new(store(&env.endpoint).await);
             let coordinator = LeaseCoordinator::shared(store, name.into(), scopes.clone(), options);
             let (send, receive) = std::sync::mpsc::channel();
             let run = coordinator.clone();
