@@ -53,6 +53,8 @@ pub const CORE: &[Row] = &[
             "facts",
         ],
     ),
+    // What must be read again before a call.
+    ("refresh", &["model", "config", "action", "facts"]),
     // From rules to findings, from findings to calls.
     ("judge", &["model", "config", "action", "judgement", "facts", "rules"]),
     ("plan", &["model", "config", "action", "facts", "rules", "judge"]),
