@@ -8,6 +8,8 @@ mod limits;
 mod recorder;
 mod targets;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod whole;
 

@@ -16,6 +16,9 @@ const GET: Api = Api {
     family: Family::SecretsPolicy,
 };
 
+/// Whom the policies of secrets let in, by the secret's ARN.
+pub(super) type Policies = BTreeMap<String, Read<Vec<String>>>;
+
 /// Whom the policies of `wanted` (ARNs) let in besides the secret's own account.
 ///
 /// Only a policy that lets nobody in is remembered: what someone mends is to be seen at the next sweep.
@@ -25,7 +28,7 @@ pub(super) async fn read(
     wanted: &BTreeSet<String>,
     now: Timestamp,
     reuse: Reuse,
-) -> BTreeMap<String, Read<Vec<String>>> {
+) -> Policies {
     let changed_at = |arn: &String| snapshot.secrets.as_ref().ok()?.get(arn)?.changed_at;
     let known = |arn: &String| {
         let allowed = reuse == Reuse::Allowed && changed_at(arn).is_some();
