@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
     use crate::model::resources::{AccessTarget, Secret};
-    use crate::model::snapshot::{Guarded, Lookup, ReadError, Value};
+    use crate::model::snapshot::{Guarded, Lookup, ReadError, SecretValue};
     use crate::model::value_from::Selector;
     use crate::rules::testing::{SERVICE, clean, db, guard, now, service};
 
@@ -395,7 +395,7 @@ mod tests {
             "values",
             |s| {
                 let key = ("arn:new".to_owned(), Selector::default());
-                s.values.insert(key, Ok(Value::NotInspected));
+                s.values.insert(key, Ok(SecretValue::NotInspected));
             },
             |s| s.values.iter().any(|((arn, _), _)| arn == "arn:new"),
         ),

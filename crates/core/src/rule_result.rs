@@ -8,14 +8,14 @@ use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::Severity;
 use crate::model::read_error::ReadError;
-use crate::model::subject::Subject;
+use crate::model::subject::ResultSubject;
 use crate::model::tags::{PhaseReading, Tags};
 
 /// What a rule says about one resource.
 #[derive(Debug, Clone)]
 pub struct RuleResult<'a> {
     /// The resource.
-    pub subject: Subject<'a>,
+    pub subject: ResultSubject<'a>,
     /// What the rule found.
     pub outcome: Outcome,
     /// Tags of the resource, and of others that a person would put a waiver or a mode on. A mode on any of them
@@ -93,7 +93,7 @@ impl Remedy {
 }
 
 impl<'a> RuleResult<'a> {
-    fn new(subject: Subject<'a>, outcome: Outcome) -> Self {
+    fn new(subject: ResultSubject<'a>, outcome: Outcome) -> Self {
         Self {
             subject,
             outcome,
@@ -105,26 +105,26 @@ impl<'a> RuleResult<'a> {
 
     /// The invariant holds: nothing that a tag could waive or restrain.
     #[must_use]
-    pub fn pass(subject: Subject<'a>) -> Self {
+    pub fn pass(subject: ResultSubject<'a>) -> Self {
         Self::new(subject, Outcome::Pass)
     }
 
     /// It does not.
     #[must_use]
-    pub fn fail(subject: Subject<'a>, tags: &'a Tags, failure: Failure) -> Self {
+    pub fn fail(subject: ResultSubject<'a>, tags: &'a Tags, failure: Failure) -> Self {
         Self::new(subject, Outcome::Fail(Box::new(failure))).bearing([tags])
     }
 
     /// Evidence is missing.
     #[must_use]
-    pub fn unknown(subject: Subject<'a>, tags: &'a Tags, error: &Arc<ReadError>) -> Self {
+    pub fn unknown(subject: ResultSubject<'a>, tags: &'a Tags, error: &Arc<ReadError>) -> Self {
         Self::new(subject, Outcome::Unknown(Arc::clone(error))).bearing([tags])
     }
 
     /// Evidence is missing for the workload as a whole: there is nothing that a tag could waive or restrain.
     #[must_use]
     pub fn unknown_workload(name: &'a str, error: &Arc<ReadError>) -> Self {
-        Self::new(Subject::Workload(name), Outcome::Unknown(Arc::clone(error)))
+        Self::new(ResultSubject::Workload(name), Outcome::Unknown(Arc::clone(error)))
     }
 
     /// Notes tags that a person may put a waiver or a mode on. A pass needs none.

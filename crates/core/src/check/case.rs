@@ -32,7 +32,7 @@ pub(super) struct Case {
     /// Whether its services do not exist, and only what rules say of task definitions counts.
     pub(super) definitions_only: bool,
     /// By the ARN in the snapshot.
-    pub(super) subjects: BTreeMap<String, Subject>,
+    pub(super) subjects: BTreeMap<String, DisplayName>,
     /// What is not known before the plan is applied: address and attribute.
     pub(super) gaps: BTreeSet<(String, String)>,
     /// What carries no workload's tag, and is not evaluated.
@@ -41,13 +41,13 @@ pub(super) struct Case {
 
 /// How a finding names a resource.
 #[derive(Debug, Clone)]
-pub(super) struct Subject {
+pub(super) struct DisplayName {
     pub(super) id: String,
     /// The kind, where the snapshot has a stand-in.
     pub(super) kind: Option<Kind>,
 }
 
-impl Subject {
+impl DisplayName {
     pub(super) fn of(address: &str) -> Self {
         Self {
             id: address.to_owned(),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::answer::Answer;
-use super::item::{Item, Verdict};
+use super::item::{Item, ItemVerdict};
 use super::list::List;
 use crate::diagnose::{arns, condition};
 use crate::facts::{Database, RdsResource};
@@ -323,6 +323,6 @@ fn ingress(list: &List<'_>, database: &Database<'_>) -> Answer {
             "close the window, and revoke them",
         )
     };
-    debug_assert!(answer.verdict != Verdict::Unknown);
+    debug_assert!(answer.verdict != ItemVerdict::Unknown);
     answer.fact("SecurityGroupRules", texts)
 }

@@ -22,7 +22,7 @@ use crate::evaluate::evaluate;
 use crate::facts::one_workload;
 use crate::model::snapshot::Snapshot;
 use answer::Answer;
-pub use item::{Item, Verdict};
+pub use item::{Item, ItemVerdict};
 pub use list::Extras;
 use list::List;
 
@@ -63,7 +63,7 @@ pub struct Checklist {
     /// When reading began: no fact is older.
     pub observed_at: Timestamp,
     /// Disproved if one item is, else unknown unless all are proved.
-    pub verdict: Verdict,
+    pub verdict: ItemVerdict,
     /// The items, in order.
     pub items: Vec<Item>,
 }
@@ -119,7 +119,7 @@ pub fn checklist(snapshot: &Snapshot, extras: &Extras, config: &Config, now: Tim
         account: snapshot.scope.account.clone(),
         region: snapshot.scope.region.clone(),
         observed_at: snapshot.started_at,
-        verdict: Verdict::of(items.iter().map(|i| i.verdict)),
+        verdict: ItemVerdict::of(items.iter().map(|i| i.verdict)),
         items,
     }
 }

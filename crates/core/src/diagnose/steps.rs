@@ -14,9 +14,9 @@ pub(super) enum Until {
     TheEnd,
 }
 
-type Step = for<'t, 'a> fn(&'t mut Walk<'a>) -> HopResult;
+type HopFn = for<'t, 'a> fn(&'t mut Walk<'a>) -> HopResult;
 
-const STEPS: &[(&str, Step)] = &[
+const STEPS: &[(&str, HopFn)] = &[
     ("service", service::service),
     ("revision", service::revision),
     ("variable", secret::variable),

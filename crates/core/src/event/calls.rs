@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::arn::Arn;
 use super::fields::{lookup, name, text};
 use super::parsed::{Ignored, ParseError};
-use super::target::{Found, Target, Targets};
+use super::target::{EventTarget, EventTargets, Targets};
 use crate::model::key::Subject;
 
 /// Where a call's resource is written.
@@ -153,20 +153,20 @@ pub(super) fn names() -> Vec<&'static str> {
 }
 
 /// What a call changed.
-pub(super) fn targets(detail: &Value) -> Result<Found, ParseError> {
+pub(super) fn targets(detail: &Value) -> Result<EventTargets, ParseError> {
     let event_source = text(detail, "eventSource").ok_or(ParseError::Missing("detail.eventSource"))?;
     let event_name = text(detail, "eventName").ok_or(ParseError::Missing("detail.eventName"))?;
     if lookup(detail, "errorCode").is_some_and(|code| !code.is_null()) {
-        return Ok(Found::Ignored(Ignored::FailedCall));
+        return Ok(EventTargets::Ignored(Ignored::FailedCall));
     }
     if lookup(detail, "readOnly").is_some_and(|flag| flag.as_bool() == Some(true) || flag.as_str() == Some("true")) {
-        return Ok(Found::Ignored(Ignored::ReadOnly));
+        return Ok(EventTargets::Ignored(Ignored::ReadOnly));
     }
     let known = CALLS
         .iter()
         .find(|(source, names, _)| *source == event_source && names.contains(&event_name));
     let Some((_, _, how)) = known else {
-        return Ok(Found::Ignored(Ignored::UnknownCall));
+        return Ok(EventTargets::Ignored(Ignored::UnknownCall));
     };
     let call = Call {
         request: lookup(detail, "requestParameters").unwrap_or(&Value::Null),
@@ -176,16 +176,16 @@ pub(super) fn targets(detail: &Value) -> Result<Found, ParseError> {
     // Parameters over 100 KiB are left out and marked so. Something changed; what, only a look at everything tells.
     // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
     if call.request.get("omitted").is_some_and(|o| *o == Value::Bool(true)) {
-        return Ok(Found::Targets(vec![Target::Subject(Subject::Everything)]));
+        return Ok(EventTargets::Targets(vec![EventTarget::Subject(Subject::Everything)]));
     }
-    Ok(Found::Targets(match how {
+    Ok(EventTargets::Targets(match how {
         How::Database => call.databases()?,
         How::Group => call.groups()?,
         How::Ec2Tags => call.ec2_tags()?,
         How::Service => call.service()?,
         How::Secret => call.secret()?,
         How::Tagged => call.tagged()?,
-        How::Everything => vec![Target::Subject(Subject::Everything)],
+        How::Everything => vec![EventTarget::Subject(Subject::Everything)],
     }))
 }
 
@@ -230,7 +230,7 @@ impl Call<'_> {
         let instances = find(&INSTANCE).into_iter().map(Subject::DbInstance);
         let found: Vec<_> = instances
             .chain(find(&CLUSTER).into_iter().map(Subject::DbCluster))
-            .map(Target::Subject)
+            .map(EventTarget::Subject)
             .collect();
         need(found, "detail.requestParameters.dBInstanceIdentifier")
     }
@@ -250,11 +250,11 @@ impl Call<'_> {
             .into_iter()
             .filter_map(name)
             .map(Subject::SecurityGroup)
-            .map(Target::Subject)
+            .map(EventTarget::Subject)
             .collect();
         // In a default VPC a group may be named instead, and names are not keys.
         if found.is_empty() && text(self.request, "groupName").is_some() {
-            found.push(Target::Subject(Subject::Everything));
+            found.push(EventTarget::Subject(Subject::Everything));
         }
         need(found, "detail.requestParameters.groupId")
     }
@@ -265,7 +265,7 @@ impl Call<'_> {
         }
         let ids = items(self.request, "resourcesSet").filter_map(|item| text(item, "resourceId"));
         let groups = ids.filter(|id| id.starts_with("sg-")).filter_map(name);
-        Ok(groups.map(Subject::SecurityGroup).map(Target::Subject).collect())
+        Ok(groups.map(Subject::SecurityGroup).map(EventTarget::Subject).collect())
     }
 
     fn service(&self) -> Targets {
@@ -284,14 +284,14 @@ impl Call<'_> {
         // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
         let fallback = || cluster.clone().unwrap_or_else(|| "default".to_owned());
         Ok(vec![match Arn::parse(&written) {
-            None => Target::Subject(Subject::Service {
+            None => EventTarget::Subject(Subject::Service {
                 cluster: fallback(),
                 service: written,
             }),
             Some(arn) => {
                 let (of_arn, service) = arn.service().ok_or(MISSING)?;
                 let cluster = of_arn.unwrap_or_else(fallback);
-                Target::Arn(arn, Subject::Service { cluster, service })
+                EventTarget::Arn(arn, Subject::Service { cluster, service })
             }
         }])
     }
@@ -307,9 +307,9 @@ impl Call<'_> {
         if let Some(arn) = arn
             && let Some(subject) = arn.subject()
         {
-            return Ok(vec![Target::Arn(arn, subject)]);
+            return Ok(vec![EventTarget::Arn(arn, subject)]);
         }
-        let named = id().and_then(name).map(Subject::Secret).map(Target::Subject);
+        let named = id().and_then(name).map(Subject::Secret).map(EventTarget::Subject);
         need(named.into_iter().collect(), "detail.requestParameters.secretId")
     }
 
@@ -320,7 +320,7 @@ impl Call<'_> {
             .ok_or(ParseError::Missing("detail.requestParameters.resourceArn"))?;
         Ok(arn
             .subject()
-            .map(|subject| Target::Arn(arn, subject))
+            .map(|subject| EventTarget::Arn(arn, subject))
             .into_iter()
             .collect())
     }
@@ -336,7 +336,7 @@ fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
     list.into_iter().flatten()
 }
 
-fn need(found: Vec<Target>, field: &'static str) -> Targets {
+fn need(found: Vec<EventTarget>, field: &'static str) -> Targets {
     if found.is_empty() {
         Err(ParseError::Missing(field))
     } else {

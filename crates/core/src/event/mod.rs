@@ -21,9 +21,9 @@ mod target;
 mod tests;
 
 use fields::{resources, text};
-pub use parsed::{Ignored, MAX_BODY, Outcome, ParseError, Parsed};
+pub use parsed::{Ignored, MAX_BODY, ParseError, Parsed, Relevance};
 use parsed::{MAX_KEYS, ignored};
-use target::{Found, Target};
+use target::{EventTarget, EventTargets};
 
 /// Envelopes within envelopes: SNS around Pipes around SQS is three; more is not ours.
 const MAX_WRAPS: usize = 4;
@@ -208,9 +208,9 @@ fn event(envelope: &Envelope<'_>) -> Result<Parsed, ParseError> {
     }
     let found = match (source, detail_type) {
         (_, CALL | SERVICE_CALL) => calls::targets(detail)?,
-        ("aws.rds", _) => Found::Targets(direct::database(outer, detail, detail_type)?),
+        ("aws.rds", _) => EventTargets::Targets(direct::database(outer, detail, detail_type)?),
         ("aws.ecs", "ECS Task State Change") => direct::task(detail)?,
-        ("aws.ecs", _) => Found::Targets(direct::service(outer, detail)?),
+        ("aws.ecs", _) => EventTargets::Targets(direct::service(outer, detail)?),
         _ => direct::tagged(outer)?,
     };
     let time = text(outer, "time")
@@ -218,8 +218,8 @@ fn event(envelope: &Envelope<'_>) -> Result<Parsed, ParseError> {
         .and_then(|t| t.parse().ok());
     let actor = if is_call { calls::actor(detail) } else { None };
     let (targets, reason) = match found {
-        Found::Targets(targets) => (targets, Ignored::OtherResource),
-        Found::Ignored(reason) => (Vec::new(), reason),
+        EventTargets::Targets(targets) => (targets, Ignored::OtherResource),
+        EventTargets::Ignored(reason) => (Vec::new(), reason),
     };
     if targets.is_empty() {
         return Ok(Parsed {
@@ -243,14 +243,14 @@ fn event(envelope: &Envelope<'_>) -> Result<Parsed, ParseError> {
         time,
         keys,
         actor,
-        outcome: Outcome::Relevant,
+        outcome: Relevance::Relevant,
     })
 }
 
-fn locate(outer: &Value, detail: &Value, target: Target) -> Result<Key, ParseError> {
+fn locate(outer: &Value, detail: &Value, target: EventTarget) -> Result<Key, ParseError> {
     let (named, subject) = match target {
-        Target::Subject(subject) => (None, subject),
-        Target::Arn(arn, subject) => (Some(arn), subject),
+        EventTarget::Subject(subject) => (None, subject),
+        EventTarget::Arn(arn, subject) => (Some(arn), subject),
     };
     let first_resource = || resources(outer).find_map(arn::Arn::parse);
     let pick = |of_envelope: &str, of_arn: fn(&arn::Arn) -> &str, of_trail: &str, is_valid: fn(&str) -> bool| {

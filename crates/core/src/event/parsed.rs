@@ -14,7 +14,7 @@ pub(super) const MAX_KEYS: usize = 2_000;
 
 /// Whether an event concerns us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Relevance {
     /// It names at least one key.
     Relevant,
     /// It is well formed and none of our business.
@@ -52,7 +52,7 @@ pub struct Parsed {
     /// Who did it: the ARN of the principal, from `CloudTrail` alone.
     pub actor: Option<String>,
     /// Whether it concerns us.
-    pub outcome: Outcome,
+    pub outcome: Relevance,
 }
 
 /// Why a body could not be understood. Never holds anything of the body but names of fields that we looked for.
@@ -87,6 +87,6 @@ pub(super) fn ignored(source: &str, detail_type: &str, why: Ignored) -> Parsed {
         time: None,
         keys: Vec::new(),
         actor: None,
-        outcome: Outcome::Ignored(why),
+        outcome: Relevance::Ignored(why),
     }
 }

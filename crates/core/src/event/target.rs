@@ -5,16 +5,16 @@ use super::parsed::{Ignored, ParseError};
 use crate::model::key::Subject;
 
 /// What an event points at, before it is known where.
-pub(super) enum Target {
+pub(super) enum EventTarget {
     Subject(Subject),
     /// As named by an ARN, which may also tell account and region.
     Arn(arn::Arn, Subject),
 }
 
-pub(super) type Targets = Result<Vec<Target>, ParseError>;
+pub(super) type Targets = Result<Vec<EventTarget>, ParseError>;
 
 /// Either targets, or why there are none.
-pub(super) enum Found {
-    Targets(Vec<Target>),
+pub(super) enum EventTargets {
+    Targets(Vec<EventTarget>),
     Ignored(Ignored),
 }

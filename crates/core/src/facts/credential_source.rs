@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::connection::SecretShape;
 use crate::model::resources::{Secret, SecretVariable, Service};
 use crate::model::snapshot::Read;
-use crate::model::subject::Subject;
+use crate::model::subject::ResultSubject;
 use crate::model::tags::Tags;
 use crate::model::value_from::ValueFrom;
 
@@ -25,7 +25,7 @@ pub struct Reference<'a> {
 /// A secret, or the parameters of one service. Findings know no kind for a parameter, so the service stands for it.
 pub struct CredentialSource<'a> {
     /// The secret, or the service.
-    pub subject: Subject<'a>,
+    pub subject: ResultSubject<'a>,
     /// Its tags.
     pub tags: &'a Tags,
     /// The secret; absent for parameters.

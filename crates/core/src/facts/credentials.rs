@@ -11,7 +11,7 @@ use super::workload::Workload;
 use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::ReadError;
-use crate::model::subject::Subject;
+use crate::model::subject::ResultSubject;
 use crate::model::value_from::{self, Selector, ValueFrom};
 use crate::rule_result::RuleResult;
 
@@ -86,7 +86,7 @@ fn of_secret<'a>(w: &Workload<'a>, used: &[(&'a Secret, Option<&Selector>)]) -> 
         key: selector.json_key.clone(),
     };
     Some(CredentialSource {
-        subject: Subject::Secret(secret),
+        subject: ResultSubject::Secret(secret),
         tags: &secret.tags,
         secret: Some(secret),
         referenced,
@@ -103,7 +103,7 @@ fn of_service<'a>(w: &Workload<'a>, used: &[(&'a Service, &'a str)]) -> Option<C
         key: None,
     };
     Some(CredentialSource {
-        subject: Subject::Service(service),
+        subject: ResultSubject::Service(service),
         tags: &service.tags,
         secret: None,
         referenced: true,

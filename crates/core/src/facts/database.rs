@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{DatabaseId, DbCluster, DbInstance};
 use crate::model::snapshot::ReadError;
-use crate::model::subject::Subject;
+use crate::model::subject::ResultSubject;
 use crate::model::tags::{PhaseReading, Tags};
 use crate::rule_result::{Failure, RuleResult};
 
@@ -119,10 +119,10 @@ impl<'a> RdsResource<'a> {
 
     /// Itself, for a result.
     #[must_use]
-    pub fn subject(&self) -> Subject<'a> {
+    pub fn subject(&self) -> ResultSubject<'a> {
         match self {
-            Self::Instance(i) => Subject::Instance(i),
-            Self::Cluster(c) => Subject::Cluster(c),
+            Self::Instance(i) => ResultSubject::Instance(i),
+            Self::Cluster(c) => ResultSubject::Cluster(c),
         }
     }
 
@@ -185,7 +185,7 @@ pub struct Database<'a> {
 impl<'a> Database<'a> {
     /// Itself, for a result.
     #[must_use]
-    pub fn subject(&self) -> Subject<'a> {
+    pub fn subject(&self) -> ResultSubject<'a> {
         self.resource.subject()
     }
 

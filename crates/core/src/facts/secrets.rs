@@ -11,7 +11,7 @@ use crate::model::connection::{Connection, SecretShape};
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{Secret, SecretVariable, TaskDefinition};
-use crate::model::snapshot::{Lookup, Read, ReadError, Value};
+use crate::model::snapshot::{Lookup, Read, ReadError, SecretValue};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
 /// The IAM actions that lead from a service to the value of its secret, and to the database that it should lead to.
@@ -106,8 +106,8 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Read
     };
     let version = if version.pins() { version } else { Selector::default() };
     match w.snapshot.values.get(&(secret.arn.clone(), version)) {
-        Some(Ok(Value::Shape(shape))) => Ok(Some(shape)),
-        Some(Ok(Value::NoSuchVersion)) => Ok(None),
+        Some(Ok(SecretValue::Shape(shape))) => Ok(Some(shape)),
+        Some(Ok(SecretValue::NoSuchVersion)) => Ok(None),
         Some(Err(e)) => Err(Arc::clone(e)),
         None if secret.deleted_at.is_some() => Err(Arc::new(ReadError {
             service: "secretsmanager".into(),
@@ -120,7 +120,7 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Read
                 secret.name, secret.arn
             ),
         })),
-        Some(Ok(Value::NotInspected)) | None => Err(Arc::new(ReadError {
+        Some(Ok(SecretValue::NotInspected)) | None => Err(Arc::new(ReadError {
             service: "secretsmanager".into(),
             operation: "GetSecretValue".into(),
             resource: secret.name.clone(),
@@ -139,10 +139,10 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Read
 /// What kept it from being read: denied, or not allowed by `secrets.inspect`.
 pub fn parameter<'a>(w: &Workload<'a>, reference: &str) -> Read<Option<&'a SecretShape>> {
     match w.snapshot.parameters.get(reference) {
-        Some(Ok(Some(Value::Shape(shape)))) => Ok(Some(shape)),
-        Some(Ok(Some(Value::NoSuchVersion) | None)) => Ok(None),
+        Some(Ok(Some(SecretValue::Shape(shape)))) => Ok(Some(shape)),
+        Some(Ok(Some(SecretValue::NoSuchVersion) | None)) => Ok(None),
         Some(Err(e)) => Err(Arc::clone(e)),
-        Some(Ok(Some(Value::NotInspected))) | None => Err(Arc::new(ReadError {
+        Some(Ok(Some(SecretValue::NotInspected))) | None => Err(Arc::new(ReadError {
             service: "ssm".into(),
             operation: "GetParameters".into(),
             resource: reference.to_owned(),

@@ -2,7 +2,7 @@
 
 use super::workload::Workload;
 use crate::model::resources::{Service, TaskDefinition};
-use crate::model::subject::Subject;
+use crate::model::subject::ResultSubject;
 use crate::rule_result::RuleResult;
 
 /// What `evaluate` says of each service, and that something is unknown where one could not be read.
@@ -29,7 +29,7 @@ pub fn each_running<'a>(
     mut evaluate: impl FnMut(&'a Service, &'a TaskDefinition) -> Option<RuleResult<'a>>,
 ) -> Vec<RuleResult<'a>> {
     each_service(w, |service| match w.running(service) {
-        Err(e) => Some(RuleResult::unknown(Subject::Service(service), &service.tags, &e)),
+        Err(e) => Some(RuleResult::unknown(ResultSubject::Service(service), &service.tags, &e)),
         Ok(definition) => evaluate(service, definition),
     })
 }

@@ -7,7 +7,7 @@ use super::secrets::{database_variables, resolve, shape};
 use super::workload::Workload;
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Secret, Service};
-use crate::model::snapshot::{Read, ReadError, Value};
+use crate::model::snapshot::{Read, ReadError, SecretValue};
 use crate::model::value_from::{self, ValueFrom};
 
 /// Where the running revision of a service says that its databases are.
@@ -121,10 +121,10 @@ pub fn database_usage<'a>(w: &Workload<'a>, service: &Service) -> Read<DatabaseU
 
 fn parameter<'a>(w: &Workload<'a>, name: &str) -> Read<Option<&'a SecretShape>> {
     match w.snapshot.parameters.get(name) {
-        Some(Ok(Some(Value::Shape(shape)))) => Ok(Some(shape)),
+        Some(Ok(Some(SecretValue::Shape(shape)))) => Ok(Some(shape)),
         Some(Ok(None)) => Ok(None),
         Some(Err(e)) => Err(Arc::clone(e)),
-        Some(Ok(Some(Value::NoSuchVersion | Value::NotInspected))) | None => Err(Arc::new(ReadError {
+        Some(Ok(Some(SecretValue::NoSuchVersion | SecretValue::NotInspected))) | None => Err(Arc::new(ReadError {
             service: "ssm".into(),
             operation: "GetParameters".into(),
             resource: name.to_owned(),

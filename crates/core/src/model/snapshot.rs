@@ -30,7 +30,7 @@ pub type ValueKey = (String, Selector);
 
 /// Why a value is not there.
 #[derive(Debug, Clone)]
-pub enum Value {
+pub enum SecretValue {
     /// Facts about the value.
     Shape(SecretShape),
     /// The version asked for does not exist.
@@ -76,9 +76,9 @@ pub struct Snapshot {
     /// References as written (without selector) and where they lead.
     pub lookups: CowMap<String, Read<Lookup>>,
     /// Values by secret and version.
-    pub values: CowMap<ValueKey, Read<Value>>,
+    pub values: CowMap<ValueKey, Read<SecretValue>>,
     /// Parameters of Parameter Store that containers refer to, by the reference as written; `None`: there is none such.
-    pub parameters: CowMap<String, Read<Option<Value>>>,
+    pub parameters: CowMap<String, Read<Option<SecretValue>>>,
     /// Who, besides the secret's own account, the resource policy of a secret lets in: principals as written, by the
     /// secret's full ARN. Empty for one without a policy, or with one that names nobody else.
     pub policies: CowMap<String, Read<Vec<String>>>,

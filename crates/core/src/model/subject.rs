@@ -7,9 +7,9 @@ use super::resource_ref::{Kind, ResourceRef};
 use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, revision_name};
 
 /// A resource as the snapshot holds it. Most results are passes that nobody asks the name of, so that it is written
-/// out ([`Subject::named`]) only where it is told.
+/// out ([`ResultSubject::named`]) only where it is told.
 #[derive(Debug, Clone, Copy)]
-pub enum Subject<'a> {
+pub enum ResultSubject<'a> {
     /// An RDS instance.
     Instance(&'a DbInstance),
     /// An RDS cluster.
@@ -28,13 +28,13 @@ pub enum Subject<'a> {
     Named(&'a ResourceRef),
 }
 
-impl PartialEq for Subject<'_> {
+impl PartialEq for ResultSubject<'_> {
     fn eq(&self, other: &Self) -> bool {
         (self.kind(), self.key()) == (other.kind(), other.key())
     }
 }
 
-impl<'a> Subject<'a> {
+impl<'a> ResultSubject<'a> {
     /// What tells it from others of its kind in one scope.
     fn key(self) -> &'a str {
         match self {

@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::ports::{BATCH, EventSource, Message, SourceError};
 use crate::queue::{AddError, Completion, Priority, RunFailed, WorkQueue};
-use holdfast_core::event::{self, Outcome};
+use holdfast_core::event::{self, Relevance};
 use holdfast_core::model::key::Key;
 
 /// Where keys go. [`WorkQueue`] is one.
@@ -250,7 +250,7 @@ impl Loop {
                 return;
             }
         };
-        let result = if parsed.outcome == Outcome::Relevant {
+        let result = if parsed.outcome == Relevance::Relevant {
             "queued"
         } else {
             "ignored"

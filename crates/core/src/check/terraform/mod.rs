@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::case::{Case, Subject, UNREADABLE, World};
+use super::case::{Case, DisplayName, UNREADABLE, World};
 use super::error::CheckError;
 use crate::config::Config;
 use crate::model::key::Scope;
@@ -102,7 +102,7 @@ struct Reading<'a, 't> {
     nameless: BTreeSet<String>,
     snapshot: Snapshot,
     /// How findings name what the snapshot names by a placeholder.
-    subjects: BTreeMap<String, Subject>,
+    subjects: BTreeMap<String, DisplayName>,
     inspect: bool,
 }
 
@@ -279,7 +279,7 @@ impl Reading<'_, '_> {
     }
 
     /// Notes how findings name the resource that the snapshot knows by `arn`.
-    fn names(&mut self, arn: &str, subject: Subject) {
+    fn names(&mut self, arn: &str, subject: DisplayName) {
         self.subjects.insert(arn.to_owned(), subject);
     }
 }

@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::config::Datastore;
 use crate::facts::{database_variables, each_running, resolve};
 use crate::finding::Evidence;
@@ -78,7 +78,7 @@ fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition
 }
 
 fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
-    let subject = Subject::Service(service);
+    let subject = ResultSubject::Service(service);
     if !is_concerned(w, service, definition) {
         let asked = w.params.database_log_pattern.is_some();
         return asked.then(|| RuleResult::unknown(subject, &service.tags, &no_log(service)));

@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::SecretChange;
 use crate::facts::{ROLLOUT_WRITES, SECRET_READS, ask_to_roll_out, each_running, right_connection, roll_out};
 use crate::model::connection::Connection;
@@ -72,7 +72,7 @@ fn plain_variables(definition: &TaskDefinition) -> Vec<Plain<'_>> {
 }
 
 fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> RuleResult<'a> {
-    let subject = Subject::Service(service);
+    let subject = ResultSubject::Service(service);
     let found = plain_variables(definition);
     if found.is_empty() {
         return RuleResult::pass(subject);

@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::SecretChange;
 use crate::facts::{
     Database, ROLLOUT_WRITES, Resolution, SECRET_READS, ask_to_roll_out, database_variables, each_running, parameter,
@@ -60,7 +60,7 @@ struct Mismatch {
 }
 
 fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
-    let subject = Subject::Service(service);
+    let subject = ResultSubject::Service(service);
     let mut mismatches = vec![];
     let mut unknown: Option<Arc<ReadError>> = None;
     let mut evaluated = false;
