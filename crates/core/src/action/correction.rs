@@ -1,4 +1,4 @@
-//! What each correction must tell.
+//! The trait that each correction implements.
 
 use super::call::Call;
 use super::refresh::RefreshBeforeCall;

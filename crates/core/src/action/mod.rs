@@ -1,8 +1,8 @@
-//! The corrections that Holdfast can make: one file each, with all that must be known of one before it is made.
+//! The corrections that Holdfast can make. Each has one file with everything that must be known before it is made.
 //!
-//! A new one is a file with a type that implements [`Correction`], a variant of [`Action`], and its arm in
-//! [`Action::correction`]; the crate that talks to AWS then lacks an arm too, and says so. No method has a default, so
-//! that none is forgotten.
+//! To add one, write a file with a type that implements [`Correction`], and add a variant to [`Action`] and an arm to
+//! [`Action::correction`]. The compiler then asks for an arm in the crate that talks to AWS. No method of the trait has
+//! a default, so none can be forgotten.
 
 mod allow_ingress;
 mod call;
@@ -78,7 +78,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The one place that tells corrections apart.
+    /// The only match over all corrections.
     #[must_use]
     pub fn correction(&self) -> &dyn Correction {
         match self {

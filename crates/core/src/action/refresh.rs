@@ -1,4 +1,4 @@
-//! What corrections rest on besides their own workload.
+//! The reads that a correction repeats besides its own workload.
 
 /// What is read again right before the first call of a correction, besides the workload itself, which always is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,8 +1,8 @@
-//! A service that is given a revision.
+//! How a correction gives a service a revision.
 
 use super::secret_change::SecretChange;
 
-/// A service that is given a revision.
+/// How a correction gives a service a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rollout<'a> {
     /// The cluster's name.

@@ -1,4 +1,4 @@
-//! What corrections take away.
+//! The access that a correction takes away.
 
 use crate::model::resources::{DatabaseId, IngressRule};
 

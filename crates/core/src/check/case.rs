@@ -43,7 +43,7 @@ pub(super) struct Case {
 #[derive(Debug, Clone)]
 pub(super) struct DisplayName {
     pub(super) id: String,
-    /// The kind, where the snapshot has a stand-in.
+    /// The kind to show, where the snapshot holds a stand-in of another kind.
     pub(super) kind: Option<Kind>,
 }
 
@@ -63,7 +63,8 @@ impl DisplayName {
     }
 }
 
-/// The secret that a reference means whose ARN lacks the suffix: that much can be told without asking for it.
+/// The secret that a reference without the random suffix means. Its ARN follows from the reference, so no read is
+/// needed.
 pub(super) fn partial_arn(target: &SecretRef<'_>) -> Option<Secret> {
     if without_suffix(target.resource).is_some() {
         return None;

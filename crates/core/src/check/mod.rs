@@ -1,6 +1,7 @@
-//! The same rules, before the things exist: on task definitions and on what Terraform plans. No AWS, no credentials.
+//! Evaluates the same rules before the resources exist: on task definitions and Terraform plans, without AWS or
+//! credentials.
 //!
-//! A file becomes a [`Snapshot`] like any other, and `evaluate` does not know the difference. Two things are special:
+//! A file becomes a [`Snapshot`], which `evaluate` treats like any other. Two things differ:
 //!
 //! - What a plan does not know before it is applied is neither good nor bad. So there are two snapshots, one of the best
 //!   and one of the worst [`World`] that the plan may lead to, and a verdict is what holds in both ([`offline`]).
@@ -31,7 +32,7 @@ use crate::model::tags::Tags;
 use case::{Case, DisplayName, SERVICE, STAND_IN, UNREADABLE, World, partial_arn};
 pub use error::{CheckError, LARGEST, Lookalike, NotJson};
 
-/// What came of one file.
+/// The results for one file.
 #[derive(Debug)]
 pub struct CheckedFile {
     /// The file as a snapshot, for a report.
@@ -232,7 +233,7 @@ fn rename(path: &str, subjects: &BTreeMap<String, DisplayName>, resource: &mut R
     }
 }
 
-/// What is said about a file: nothing of stand-ins, no calls, and nothing of what keeps Holdfast from making them.
+/// Rewrites a finding for a file: removes the markers of stand-ins, the calls, and the reasons to hold them.
 fn retell(finding: &mut Finding) {
     let plain = |text: &mut String| {
         *text = text

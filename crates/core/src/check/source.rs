@@ -1,4 +1,4 @@
-//! The text of a file: bounded, parsed, and overwritten when it is done with.
+//! Reads the text of a file: limits its size, parses it, and overwrites its strings after use.
 
 use serde_json::Value;
 use zeroize::{Zeroize as _, Zeroizing};

@@ -1,4 +1,4 @@
-//! What an item comes to, before it has a name.
+//! The result of one item.
 
 use jiff::Timestamp;
 

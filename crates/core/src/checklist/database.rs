@@ -1,4 +1,4 @@
-//! Items about a database: its backup, how it was set up, and whether the window of the migration is closed.
+//! Items about a database: its backup, its settings, and whether the migration window is closed.
 
 use jiff::Timestamp;
 

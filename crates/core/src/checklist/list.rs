@@ -1,4 +1,4 @@
-//! What all items are made from.
+//! The facts that items are made from.
 
 use super::answer::Answer;
 use super::item::Item;
@@ -17,7 +17,7 @@ pub struct Extras {
     pub alarms: Read<Vec<Alarm>>,
 }
 
-/// What all items are made from.
+/// The facts that items are made from.
 pub(super) struct List<'a> {
     pub(super) w: &'a Workload<'a>,
     pub(super) findings: &'a [Finding],

@@ -1,7 +1,7 @@
-//! Whether a migration to a database is done: item by item, each proved, disproved or unknown, with its evidence and
-//! the instant that this is of. Pure.
+//! Says whether a migration to a database is finished. Each item is proved, disproved or unknown, and carries its
+//! evidence and the time of that evidence.
 //!
-//! Where a rule evaluates what an item asks, its finding answers; the rest rests on the same facts.
+//! If a rule evaluates the same question, its finding is the answer. Other items use the same facts as the rules.
 
 mod answer;
 mod cleanup;
@@ -68,7 +68,7 @@ pub struct Checklist {
     pub items: Vec<Item>,
 }
 
-/// Goes through the checklist.
+/// Answers every item for one workload.
 #[must_use]
 pub fn checklist(snapshot: &Snapshot, extras: &Extras, config: &Config, now: Timestamp, workload: &str) -> Checklist {
     let config = thorough(config);

@@ -1,4 +1,4 @@
-//! What is wrong with a document, for the person who wrote it: a sentence with its place for each error of the validator.
+//! Turns each error of the validator into a sentence with its line and column.
 
 use std::collections::{HashMap, HashSet};
 

@@ -10,7 +10,7 @@ use super::{database, network, secret, service};
 pub(super) enum Until {
     /// After the first hop that is broken, none is reached.
     Broken,
-    /// Each hop is looked at, as far as what it rests on is known.
+    /// Every hop is checked, as far as the facts that it depends on are known.
     TheEnd,
 }
 

@@ -1,4 +1,4 @@
-//! Root causes: one broken thing is one problem, however many rules it breaks.
+//! Links findings to their root causes, so that one broken thing is one problem, however many rules it breaks.
 
 use std::borrow::Cow;
 

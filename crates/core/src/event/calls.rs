@@ -1,4 +1,5 @@
-//! API calls that `CloudTrail` reports: the only notice of changes to security groups, secrets and public access.
+//! Parses the API calls that `CloudTrail` reports. They are the only notice of changes to security groups, secrets and
+//! public access.
 //!
 //! Record format: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 

@@ -1,4 +1,4 @@
-//! Events that services send themselves.
+//! Parses the events that AWS services send themselves.
 
 use serde_json::Value;
 

@@ -1,11 +1,12 @@
-//! From the body of a queue message to the keys it points at.
+//! Parses the body of a queue message into the keys of what changed.
 //!
-//! An event supplies keys and nothing else: what is evaluated is read afresh, so nothing here trusts an event beyond
-//! *which* resource to look at. A scope that comes from an event must still be one that the operator is configured for.
+//! An event supplies keys and nothing else. What is evaluated is always read again, so an event is trusted only for
+//! *which* resource to look at. The operator ignores scopes that it is not configured for.
 //!
-//! Understood are the `EventBridge` envelope (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>)
-//! as such, wrapped by SNS (`Type: Notification`, `Message`), by Pipes or Lambda (arrays, `Records`, SQS records with a
-//! `body`), with a `detail` that is a string, and a bare `CloudTrail` record (a rule with `InputPath: $.detail`).
+//! The parser accepts the `EventBridge` envelope
+//! (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>) as such, wrapped by SNS
+//! (`Type: Notification`, `Message`), by Pipes or Lambda (arrays, `Records`, SQS records with a `body`), with a
+//! `detail` that is a string, and a bare `CloudTrail` record (a rule with `InputPath: $.detail`).
 
 use serde_json::{Value, json};
 

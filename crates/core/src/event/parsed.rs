@@ -1,4 +1,4 @@
-//! What an event comes to: keys, the reason why there are none, or an error.
+//! The result of parsing: keys, the reason why there are none, or an error.
 
 use jiff::Timestamp;
 
@@ -38,7 +38,7 @@ pub enum Ignored {
     Empty,
 }
 
-/// What an event told.
+/// The keys of an event, and what logs and metrics say about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
     /// For instance `aws.rds`; of a batch, that of its first relevant event.

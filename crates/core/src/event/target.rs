@@ -4,10 +4,10 @@ use super::arn;
 use super::parsed::{Ignored, ParseError};
 use crate::model::key::Subject;
 
-/// What an event points at, before it is known where.
+/// What an event points at, before its scope is known.
 pub(super) enum EventTarget {
     Subject(Subject),
-    /// As named by an ARN, which may also tell account and region.
+    /// Named by an ARN, which may also give the account and region.
     Arn(arn::Arn, Subject),
 }
 

@@ -22,7 +22,7 @@ pub struct Reference<'a> {
     pub target: ValueFrom<'a>,
 }
 
-/// A secret, or the parameters of one service. Findings know no kind for a parameter, so the service stands for it.
+/// A secret, or the parameters of one service. Findings have no kind for a parameter, so they name the service instead.
 pub struct CredentialSource<'a> {
     /// The secret, or the service.
     pub subject: ResultSubject<'a>,

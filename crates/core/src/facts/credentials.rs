@@ -71,7 +71,7 @@ pub fn each_credential_source<'a>(
     out
 }
 
-/// A secret with its uses; without any it is held for what it is by itself.
+/// A secret with its uses. One without uses is evaluated on its own.
 fn of_secret<'a>(w: &Workload<'a>, used: &[(&'a Secret, Option<&Selector>)]) -> Option<CredentialSource<'a>> {
     let (secret, _) = *used.first()?;
     let whole = Selector::default();

@@ -1,4 +1,4 @@
-//! What a database is.
+//! The databases of a workload: instances, clusters and members of clusters.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::rule_result::{Failure, RuleResult};
 /// The port of a PostgreSQL server that has not said otherwise.
 pub const DEFAULT_PORT: u16 = 5432;
 
-/// The IAM actions that evaluating a database by itself needs.
+/// The IAM actions that a rule about a database alone needs.
 pub const DATABASE_READS: &[&str] = &["rds:DescribeDBInstances", "rds:DescribeDBClusters"];
 
 /// What RDS describes and changes by one call: an instance, which may be a read replica or the member of a cluster, or a cluster.

@@ -1,4 +1,4 @@
-//! One database after the other, and the corrections of its settings.
+//! Evaluates each database of a workload, and builds the corrections of its settings.
 
 use super::database::{Database, RdsResource, not_available};
 use super::workload::{Workload, untagged};

@@ -1,4 +1,4 @@
-//! What the security groups of a database let in, and what would be lost if they did not.
+//! What the security groups of a database let in, and who would lose access without a rule.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::model::resources::{DbInstance, IngressRule, SecurityGroup, Service, S
 use crate::model::snapshot::{Read, ReadError};
 use crate::rule_result::Remedy;
 
-/// Whether a rule lets in only what the workload allows: its own services, its own groups, `allowed_ingress`.
-/// `None` where that can't be told because the services could not be read.
+/// Whether a rule lets in only what the workload allows: its own services, its own groups, `allowed_ingress`. `None` if
+/// the services could not be read.
 #[must_use]
 pub fn is_allowed(w: &Workload<'_>, group: &SecurityGroup, rule: &IngressRule) -> Option<bool> {
     match &rule.source {
@@ -225,7 +225,7 @@ pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
     }
 }
 
-/// The rules of `group` that reach a database which they should not, and those for which that can't be told.
+/// The rules of `group` that wrongly reach a database, and those for which that is unknown.
 pub fn offending<'g>(
     w: &Workload<'_>,
     group: &'g SecurityGroup,

@@ -18,7 +18,7 @@ pub enum Reach {
     NoRule(String),
     /// They are in different VPCs with no route between them: why, for a message.
     NoRoute(String),
-    /// It can't be told.
+    /// It is unknown.
     Unclear(Arc<ReadError>),
 }
 

@@ -1,4 +1,4 @@
-//! Giving a service another revision: the corrections, and what holds them.
+//! The corrections that give a service another revision, and the reasons to hold them.
 
 use super::secrets::{ask_to_read, readable_as, references, right_reference};
 use super::workload::{Workload, untagged};

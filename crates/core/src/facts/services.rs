@@ -1,4 +1,4 @@
-//! One service after the other.
+//! Evaluates each service of a workload.
 
 use super::workload::Workload;
 use crate::model::resources::{Service, TaskDefinition};

@@ -1,4 +1,4 @@
-//! Which databases a service uses, as far as its running revision tells.
+//! Which databases a service uses, according to its running revision.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Whether a deployment may go on: what `holdfast gate` decides. Pure.
+//! Decides whether a deployment may go ahead, for `holdfast gate`.
 
 mod redact;
 
@@ -15,7 +15,7 @@ use crate::model::resources::{MigrationFamily, TaskRun, revision_name};
 use crate::model::snapshot::Snapshot;
 pub use redact::redact;
 
-/// What is asked.
+/// The question that the gate answers.
 #[derive(Debug, Clone)]
 pub struct Asked<'a> {
     /// The workload to be deployed.
@@ -26,16 +26,16 @@ pub struct Asked<'a> {
     pub family: Option<&'a str>,
 }
 
-/// What the gate says.
+/// The answer of the gate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum GateVerdict {
-    /// Go on. What was found to be well.
+    /// The deployment may go ahead: what was found in order.
     Open(Vec<String>),
-    /// Do not.
+    /// The deployment may not go ahead.
     Shut(Vec<Reason>),
     /// A migration is still running.
     Wait(Vec<TaskRun>),
-    /// It can't be told: why.
+    /// Evidence is missing, for these reasons.
     Unknown(Vec<String>),
 }
 
@@ -44,7 +44,7 @@ pub enum GateVerdict {
 pub struct Reason {
     /// One line.
     pub text: String,
-    /// The run of a migration whose log tells more, and the containers in it that failed.
+    /// The run of a migration whose log says more, and the containers in it that failed.
     pub log: Option<(TaskRun, Vec<String>)>,
 }
 
@@ -118,7 +118,8 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// A shut gate is told at once: no migration that still runs opens it again. An open one needs all to be known.
+    /// A closed gate is reported at once, since no running migration can open it. An open gate needs everything to be
+    /// known.
     fn verdict(mut self) -> GateVerdict {
         let mut seen = BTreeSet::new();
         self.unknown.retain(|why| seen.insert(why.clone()));
@@ -214,7 +215,7 @@ impl View<'_> {
     }
 }
 
-/// The containers whose logs tell why: those that did not exit with 0, else all.
+/// The containers whose logs say why: those that did not exit with 0, else all.
 fn failed_containers(run: &TaskRun) -> Vec<String> {
     let failed = |(_, code): &(&String, &Option<i32>)| run.has_stopped() && **code != Some(0);
     let found: Vec<String> = run

@@ -1,4 +1,4 @@
-//! What the conditions of a statement bind it to.
+//! Whom the conditions of a statement restrict it to.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ const NEGATIVE: [&str; 6] = [
     "notipaddress",
 ];
 
-/// Keys whose value is an account or an ARN that holds one, of whoever calls or on whose behalf.
+/// Keys whose value is an account, or an ARN that holds one, of the caller or of the resource behind the call.
 const ACCOUNTS: [&str; 6] = [
     "aws:principalaccount",
     "aws:sourceaccount",
@@ -49,7 +49,7 @@ const ACCOUNTS: [&str; 6] = [
     "aws:principalarn",
     "aws:sourcearn",
 ];
-/// Keys whose value is an organization or a part of one, or a network: whoever wrote it there knows whom it holds.
+/// Keys whose value is an organization, a part of one, or a network. The author of the policy knows who is in it.
 const PLACES: [&str; 10] = [
     "aws:principalorgid",
     "aws:principalorgpaths",

@@ -1,4 +1,5 @@
-//! A map whose clones share what they hold. A snapshot is cloned for each event, and an event changes little of it.
+//! A map whose clones share their values until they change. A snapshot is cloned for each event, and an event changes
+//! little of it.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, btree_map};

@@ -1,4 +1,4 @@
-//! What else must be read, once the first reads show that it matters.
+//! Reads that are needed only if the first reads show that they matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 

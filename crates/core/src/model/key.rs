@@ -1,4 +1,4 @@
-//! What an event or a sweep points at: enough to know what to read, and nothing of what it will say.
+//! The keys of the work queue: they say what to read, and nothing about its state.
 
 use serde::{Deserialize, Serialize};
 

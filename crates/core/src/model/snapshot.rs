@@ -1,4 +1,4 @@
-//! All that was read of one scope. A part that could not be read holds the error in its place.
+//! Everything that was read of one scope. A part that could not be read holds the error in its place.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::resources::{
 use super::tags::Tags;
 use super::value_from::Selector;
 
-/// What became of a reference to a secret.
+/// Where a reference to a secret leads.
 #[derive(Debug, Clone)]
 pub enum Lookup {
     /// It leads to the secret with this ARN.
@@ -28,7 +28,7 @@ pub enum Lookup {
 /// Identifies one value: the secret's full ARN and the version asked for (its JSON key is not part of it).
 pub type ValueKey = (String, Selector);
 
-/// Why a value is not there.
+/// What was read of a secret's value.
 #[derive(Debug, Clone)]
 pub enum SecretValue {
     /// Facts about the value.
@@ -39,7 +39,7 @@ pub enum SecretValue {
     NotInspected,
 }
 
-/// What a security group guards, as far as network interfaces tell.
+/// What a security group guards, according to the network interfaces in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guarded {
     /// Interfaces that are neither RDS's nor of an ECS task of a known service: their ids and descriptions.
@@ -92,7 +92,7 @@ pub struct Snapshot {
     pub logs: CowMap<String, Read<LogEvidence>>,
     /// Families that run schema migrations, by name.
     pub migrations: Read<CowMap<String, MigrationFamily>>,
-    /// Corrections that something keeps undoing; known to `run` alone.
+    /// Corrections that something keeps undoing. Only `run` knows them.
     pub fights: Vec<Fight>,
     /// Every failed read, for the report.
     pub errors: BTreeSet<Arc<ReadError>>,

@@ -1,4 +1,4 @@
-//! What a result is about.
+//! The resource that a result is about.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use super::key::Scope;
 use super::resource_ref::{Kind, ResourceRef};
 use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, revision_name};
 
-/// A resource as the snapshot holds it. Most results are passes that nobody asks the name of, so that it is written
-/// out ([`ResultSubject::named`]) only where it is told.
+/// A resource as the snapshot holds it. Most results are passes whose name nobody asks for, so [`ResultSubject::named`]
+/// writes it only where it is shown.
 #[derive(Debug, Clone, Copy)]
 pub enum ResultSubject<'a> {
     /// An RDS instance.
@@ -35,7 +35,7 @@ impl PartialEq for ResultSubject<'_> {
 }
 
 impl<'a> ResultSubject<'a> {
-    /// What tells it from others of its kind in one scope.
+    /// Identifies it among others of its kind in one scope.
     fn key(self) -> &'a str {
         match self {
             Self::Instance(i) => &i.arn,

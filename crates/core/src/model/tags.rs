@@ -1,4 +1,4 @@
-//! The `holdfast:` tags: workload, mode, phase and waivers.
+//! Reads the `holdfast:` tags: workload, mode, phase and waivers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

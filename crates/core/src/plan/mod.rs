@@ -1,4 +1,4 @@
-//! Findings and safety in; a plan out, with a reason for everything that it leaves out. Pure.
+//! Turns findings into a plan: exact calls, and a reason for each correction that is held.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::model::hold::{HoldCode, HoldReason};
 use crate::model::key::Scope;
 use crate::model::policy::{Mode, Risk, Severity};
 
-/// Fewer workloads than this say nothing about the fleet: one of two failing is 50 %, and no sign of a bad rule.
+/// The fewest workloads for which a percentage counts: one of two failing is 50 %, but no sign of a bad rule.
 const SMALLEST_FLEET: usize = 10;
 
-/// One correction that may be carried out now.
+/// One correction that may be made now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlannedAction {
     /// Stable: depends on the scope and the action alone.
@@ -61,16 +61,16 @@ pub struct Held {
     pub workload: String,
     /// Its resource.
     pub resource: ResourceRef,
-    /// What would be done, if anything could.
+    /// The correction that is held, if there is one.
     pub summary: String,
-    /// Why it is not.
+    /// Why it is held.
     pub reason: String,
     /// Which kind of reason that is.
     #[serde(default)]
     pub code: HoldCode,
 }
 
-/// What may be done now, and why the rest is not.
+/// The corrections that may be made now, and the reasons to hold the rest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// 1.

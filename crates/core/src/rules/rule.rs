@@ -1,4 +1,4 @@
-//! What a rule is, and what one is written with.
+//! The trait that rules implement, and the types that they use.
 
 pub use crate::facts::Workload;
 pub use crate::model::follow_up_reads::FollowUpReads;

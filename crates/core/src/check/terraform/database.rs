@@ -14,7 +14,7 @@ use super::{Class, Reading, unknown};
 use crate::check::case::{DisplayName, World};
 use crate::model::resources::{DbCluster, DbInstance, Endpoint, ParameterGroup};
 
-/// What stands for "as many as anyone could want" where a number is not known.
+/// The number to assume in the best world: more than any rule requires.
 const PLENTY: i32 = 35;
 
 /// Attributes that say that storage comes from elsewhere, and with it whether it is encrypted, its size and its user.

@@ -79,7 +79,7 @@ impl<'a> Reading<'a, '_> {
         }
     }
 
-    /// Where the references of every revision lead, as far as the file tells.
+    /// Resolves the references of every revision, as far as the file has their targets.
     pub(super) fn references(&mut self) {
         let definitions = self.snapshot.task_definitions.values().flatten();
         let written: Vec<String> = definitions

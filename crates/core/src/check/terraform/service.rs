@@ -57,7 +57,7 @@ impl<'a> Reading<'a, '_> {
         self.snapshot.services = Ok(services.into());
     }
 
-    /// Reads a task definition into the snapshot and returns the ARN that stands for it.
+    /// Reads a task definition into the snapshot and returns its placeholder ARN.
     fn definition(&mut self, r: &Resource<'a>) -> String {
         let arn = self
             .snapshot

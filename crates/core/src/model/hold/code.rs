@@ -1,4 +1,4 @@
-//! The kinds of reasons for which a correction is not made.
+//! The kinds of reasons for which a correction is held.
 
 use serde::{Deserialize, Serialize};
 

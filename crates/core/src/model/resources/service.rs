@@ -246,6 +246,6 @@ pub struct Fight {
     pub times: usize,
     /// Since when.
     pub since: Timestamp,
-    /// Who undid it, where CloudTrail events told.
+    /// Who undid it, if CloudTrail events say so.
     pub principals: Vec<String>,
 }

@@ -16,7 +16,7 @@ use crate::model::value_from::{self, ValueFrom};
 /// `ecs-builtin-database`
 pub struct EcsBuiltinDatabase;
 
-/// How long a service may run before its log must tell of a connection.
+/// How long a service may run before its log must show a connection.
 const GRACE: Duration = Duration::from_mins(10);
 
 static META: Meta = Meta {
@@ -185,7 +185,7 @@ fn error(service: &Service, code: &str, message: String) -> Arc<ReadError> {
     })
 }
 
-/// `database_log_pattern` asks for what nothing tells.
+/// `database_log_pattern` asks for a line that the log does not have.
 fn no_log(service: &Service) -> Arc<ReadError> {
     let name = format!("{}/{}", service.cluster, service.name);
     let message = if service.deployment_controller == "ECS" {

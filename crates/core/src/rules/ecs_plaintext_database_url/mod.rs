@@ -45,7 +45,7 @@ impl Rule for EcsPlaintextDatabaseUrl {
 struct Plain<'a> {
     container: &'a str,
     variable: &'a str,
-    /// What it says of the database, if it is a whole URL and not a password by itself.
+    /// The facts about the database, if it is a whole URL and not only a password.
     url: Option<&'a Connection>,
 }
 
@@ -132,7 +132,7 @@ fn remedy(w: &Workload<'_>, service: &Service, found: &[Plain<'_>]) -> Remedy {
     }
 }
 
-/// The changes that move `urls` to the workload's secret, or why an application could tell the difference.
+/// The changes that move `urls` to the workload's secret, or the difference that an application would notice.
 fn moved(w: &Workload<'_>, urls: &[(&Plain<'_>, &Connection)]) -> Result<Vec<SecretChange>, HoldReason> {
     let (reference, right) = right_connection(w)?;
     urls.iter()

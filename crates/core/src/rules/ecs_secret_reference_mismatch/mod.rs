@@ -53,7 +53,7 @@ impl Rule for EcsSecretReferenceMismatch {
 struct Mismatch {
     container: String,
     variable: SecretVariable,
-    /// What is wrong with it, told.
+    /// What is wrong with it, in words.
     why: String,
     /// The reference that would be right, or why there is none.
     right: Result<String, HoldReason>,
@@ -197,7 +197,7 @@ fn partial(secret: &Secret) -> String {
     )
 }
 
-/// A reference to nothing: perhaps the secret was made anew, and its suffix changed.
+/// A reference that leads nowhere. The secret may have been re-created with another suffix.
 fn evaluate_missing(w: &Workload<'_>, target: &SecretRef<'_>) -> (String, Result<String, HoldReason>) {
     let name = value_from::without_suffix(target.resource).unwrap_or(target.resource);
     let here = target.region == w.snapshot.scope.region && target.account == w.snapshot.scope.account;

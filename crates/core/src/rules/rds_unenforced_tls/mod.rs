@@ -70,7 +70,7 @@ fn is_default(name: &str) -> bool {
     name.starts_with("default.")
 }
 
-/// Whether the engine asks for TLS where no parameter group says otherwise. `None` where the version does not tell.
+/// Whether the engine requires TLS unless a parameter group says otherwise. `None` if the version is not known.
 ///
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html>,
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Security.html>

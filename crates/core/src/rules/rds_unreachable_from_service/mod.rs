@@ -258,7 +258,7 @@ fn apart(w: &Workload<'_>, service: &Service, guard: &SecurityGroup) -> bool {
         .any(|g| g.vpc != guard.vpc)
 }
 
-/// The group of a service that stands for it alone; else one that does not, and why it may not be let in.
+/// The group that only this service uses; else a shared one, and the reason not to let it in.
 fn own_group(w: &Workload<'_>, service: &Service) -> Result<String, (String, HoldReason)> {
     let others = || {
         let all = w.snapshot.services.iter().flat_map(|m| m.values());
