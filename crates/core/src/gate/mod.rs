@@ -17,7 +17,7 @@ pub use redact::redact;
 
 /// The question that the gate answers.
 #[derive(Debug, Clone)]
-pub struct Asked<'a> {
+pub struct GateRequest<'a> {
     /// The workload to be deployed.
     pub workload: &'a str,
     /// The least severity of an open finding that shuts the gate.
@@ -58,7 +58,7 @@ const FAILED: &str = "migration-failed";
 pub fn decide(
     snapshot: &Snapshot,
     evaluation: &Evaluation,
-    asked: &Asked<'_>,
+    asked: &GateRequest<'_>,
     config: &Config,
     now: Timestamp,
 ) -> GateVerdict {
@@ -73,16 +73,16 @@ pub fn decide(
         well: vec![],
     };
     view.migrations();
-    let told_of_runs = view.shut.iter().any(|r| r.log.is_some());
-    let told_of_families = !view.shut.is_empty();
+    let runs_reported = view.shut.iter().any(|r| r.log.is_some());
+    let families_reported = !view.shut.is_empty();
     let mut shut = vec![];
     for finding in evaluation.findings.iter().filter(|f| f.workload == asked.workload) {
         match finding.verdict {
             Verdict::Waived => {}
             Verdict::Unknown => view.unknown.push(finding.message.clone()),
-            // The run itself was told already, with its log.
-            Verdict::Fail if finding.rule == FAILED && told_of_runs => {}
-            Verdict::Fail if finding.rule == "migration-missing" && told_of_families => {}
+            // The run itself was reported already, with its log.
+            Verdict::Fail if finding.rule == FAILED && runs_reported => {}
+            Verdict::Fail if finding.rule == "migration-missing" && families_reported => {}
             Verdict::Fail if finding.severity >= asked.fail_on || ALWAYS.contains(&finding.rule.as_str()) => {
                 shut.push(reason(finding));
             }
@@ -108,7 +108,7 @@ fn reason(finding: &Finding) -> Reason {
 struct View<'a> {
     workload: Workload<'a>,
     evaluation: &'a Evaluation,
-    asked: &'a Asked<'a>,
+    asked: &'a GateRequest<'a>,
     /// Whether the workload has anything here.
     present: bool,
     shut: Vec<Reason>,
@@ -184,13 +184,13 @@ impl View<'_> {
             }
             return;
         };
-        let told = told(run);
+        let run_name = describe_run(run);
         if let Some(why) = why_failed(&self.workload, run) {
             if let Some(waiver) = self.waived(family) {
                 self.well
-                    .push(format!("the migration {told} failed, which is waived: {waiver}"));
+                    .push(format!("the migration {run_name} failed, which is waived: {waiver}"));
             } else {
-                let text = format!("the migration {told} failed: {why}");
+                let text = format!("the migration {run_name} failed: {why}");
                 let log = Some((run.clone(), failed_containers(run)));
                 self.shut.push(Reason { text, log });
             }
@@ -198,12 +198,12 @@ impl View<'_> {
             self.wait.push(run.clone());
         } else if self.workload.params.requires_migrations() && run.task_definition != family.revision {
             self.fail(format!(
-                "the migration {} must have run, and what ran last is {told}; run it",
+                "the migration {} must have run, and what ran last is {run_name}; run it",
                 revision_name(&family.revision)
             ));
         } else {
             let when = run.stopped_at.map(|at| format!(" at {at}")).unwrap_or_default();
-            self.well.push(format!("the migration {told} succeeded{when}"));
+            self.well.push(format!("the migration {run_name} succeeded{when}"));
         }
     }
 
@@ -232,7 +232,7 @@ fn failed_containers(run: &TaskRun) -> Vec<String> {
 
 /// A run by its revision and the id of its task: `coder-migrate:7 (task 0123abcd)`.
 #[must_use]
-pub fn told(run: &TaskRun) -> String {
+pub fn describe_run(run: &TaskRun) -> String {
     let id = run.arn.rsplit('/').next().unwrap_or(&run.arn);
     format!("{} (task {id})", revision_name(&run.task_definition))
 }
