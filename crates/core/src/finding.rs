@@ -117,7 +117,7 @@ pub struct Finding {
     pub resource: ResourceRef,
     /// One sentence.
     pub message: String,
-    /// What it rests on.
+    /// The evidence for it.
     pub evidence: Vec<Evidence>,
     /// When reading began.
     pub observed_at: Timestamp,

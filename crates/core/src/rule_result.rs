@@ -46,7 +46,7 @@ pub struct Failure {
     pub severity: Option<Severity>,
     /// One sentence.
     pub message: String,
-    /// What it rests on.
+    /// The evidence for it.
     pub evidence: Vec<Evidence>,
     /// What would correct it.
     pub remedy: Remedy,

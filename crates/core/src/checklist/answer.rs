@@ -7,7 +7,7 @@ use crate::diagnose::{Fact, Hop, Status};
 use crate::finding::{Finding, Verdict};
 use crate::model::snapshot::ReadError;
 
-/// What an item comes to.
+/// The result of one item, before it has a name.
 pub(super) struct Answer {
     pub(super) verdict: ItemVerdict,
     pub(super) summary: String,

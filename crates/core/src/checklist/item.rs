@@ -51,7 +51,7 @@ pub struct Item {
     pub verdict: ItemVerdict,
     /// One sentence: why.
     pub summary: String,
-    /// What that rests on.
+    /// The evidence for it.
     pub evidence: Vec<Fact>,
     /// The instant of the evidence: of the backup, of the log line, of the deployment; else when it was read.
     pub at: Timestamp,

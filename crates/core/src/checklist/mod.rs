@@ -26,7 +26,7 @@ pub use item::{Item, ItemVerdict};
 pub use list::Extras;
 use list::List;
 
-/// Rules that answer items, beside those of the path from the service to its database.
+/// Rules that answer items, in addition to those of the path from the service to its database.
 const RULES: &[&str] = &[
     "rds-public-access",
     "rds-public-subnet",

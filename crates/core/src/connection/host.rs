@@ -90,10 +90,10 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Whether this is a host for certain, or could be a piece of a password that stands where a host is missing:
+    /// Whether this is certainly a host, or could be a part of a password in the place of a missing host:
     /// `postgres://user:pass@word` and `postgres://user:123/word` both look like a host.
     ///
-    /// `after_at` is whether an `@` stands before it, `database` whether `/name` comes after it.
+    /// `after_at` is whether an `@` precedes it, `database` whether `/name` comes after it.
     pub(super) fn credible(&self, after_at: bool, database: bool) -> bool {
         let suffixes = [
             ".amazonaws.com",

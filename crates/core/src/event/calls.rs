@@ -26,7 +26,7 @@ enum How {
     Secret,
     /// `resourceArn` (ECS) or `resourceName` (RDS).
     Tagged,
-    /// Routes, subnets, parameter groups: whatever rests on them.
+    /// Routes, subnets, parameter groups: everything that depends on them.
     Everything,
 }
 

@@ -52,7 +52,7 @@ pub(super) fn task(detail: &Value) -> Result<EventTargets, ParseError> {
 }
 
 /// A task of no service is started by people, pipelines and schedules, and may be a migration. Its group is
-/// `family:NAME` unless whoever ran it said otherwise.
+/// `family:NAME` unless the caller of `RunTask` chose another one.
 fn standalone(detail: &Value, group: &str) -> EventTargets {
     let of_group = group.strip_prefix("family:").and_then(name);
     let family = of_group.or_else(|| text(detail, "taskDefinitionArn").and_then(arn::Arn::parse)?.family());

@@ -48,8 +48,8 @@ pub const DIRECT: &[(&str, &str)] = &[
 /// Account and region are the envelope's, else those of an ARN in the event, else `CloudTrail`'s
 /// `recipientAccountId` and `awsRegion` (moto's envelope has no `account`).
 ///
-/// # Errors
-/// [`ParseError`] if the body is not an event, or one of a handled type that lacks what its type always has.
+/// # Errors [`ParseError`] if the body is not an event, or is of a handled type without a field that this type always
+/// has.
 pub fn parse(body: &str) -> Result<Parsed, ParseError> {
     if body.len() > MAX_BODY {
         return Err(ParseError::TooLarge(body.len()));

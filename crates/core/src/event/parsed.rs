@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::fields::name;
 use crate::model::key::Key;
 
-/// The largest body that is looked at: `EventBridge` passes on no larger event.
+/// The largest body that is parsed: `EventBridge` passes on no larger event.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>
 pub const MAX_BODY: usize = 256 * 1024;
 

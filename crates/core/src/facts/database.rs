@@ -154,8 +154,8 @@ impl<'a> RdsResource<'a> {
     }
 }
 
-/// One database of a workload: an instance that stands alone, a cluster with its members, or a member whose cluster is not in
-/// the list, because it was listed before the cluster was there or because the cluster is being deleted.
+/// One database of a workload: an instance outside of a cluster, a cluster with its members, or a member whose cluster
+/// is not in the list, because it was listed before the cluster was there or because the cluster is being deleted.
 #[derive(Debug, Clone)]
 pub struct Database<'a> {
     /// The instance or cluster itself.

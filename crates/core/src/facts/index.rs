@@ -11,7 +11,7 @@ use crate::model::tags::Tags;
 /// The parts of every workload of a snapshot: made once, so that evaluating is linear in the snapshot's size. What is
 /// being deleted or drained away is counted, and otherwise left out.
 ///
-/// Workloads go by their places in the list of names, and resources of a kind stand in one list in that order: with a
+/// Workloads go by their places in the list of names, and resources of a kind are in one list in that order: with a
 /// hundred thousand workloads, what is spent is time to fetch memory.
 #[derive(Debug, Default)]
 pub struct Index<'a> {

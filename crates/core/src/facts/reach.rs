@@ -30,7 +30,7 @@ struct Path<'w, 'a> {
     port: u16,
 }
 
-/// Whether `service`, which has an awsvpc network, reaches `database` on `port`. Only the database's side is looked at:
+/// Whether `service`, which has an awsvpc network, reaches `database` on `port`. Only the database's side is checked:
 /// groups of services let everything out unless somebody forbids it.
 ///
 /// # Errors

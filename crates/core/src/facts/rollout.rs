@@ -35,9 +35,10 @@ pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: V
 
 /// Why the tasks could not read what `changes` refer to, if it is known that they could not.
 ///
-/// Only a proved denial refuses. Where the simulator could not be asked, or IAM knows no such role, the rollout goes on:
-/// a task that can't fetch its secret does not start, the deployment is not steady in time, and what ran before is set
-/// back. To refuse would leave a service without its database for want of a permission that only this check needs.
+/// Only a proved denial refuses. Where the simulator could not be asked, or IAM knows no such role, the rollout goes
+/// on: a task that can't fetch its secret does not start, the deployment is not steady in time, and what ran before is
+/// set back. Holding it would leave a service without its database because of a missing permission that only this check
+/// needs.
 fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> Option<HoldReason> {
     let definition = w.running(service).ok()?;
     let Some(role) = &definition.execution_role else {

@@ -17,7 +17,7 @@ pub struct DatabaseUsage<'a> {
     pub connections: Vec<&'a Connection>,
     /// The secrets that they come from.
     pub secrets: Vec<&'a Secret>,
-    /// Why one variable does not tell, where one does not.
+    /// The reason why the database of a variable is unknown, if it is.
     pub unclear: Option<Arc<ReadError>>,
 }
 
@@ -37,8 +37,8 @@ impl DatabaseUsage<'_> {
             .any(|h| hosts.contains(&h.host.as_str()))
     }
 
-    /// Why it can't be told that the service uses none but the databases that its connections name: a variable that does not tell, or a
-    /// host that may stand for another.
+    /// The reason why the service may use other databases than its connections name, if it may: a variable whose
+    /// database is unknown, or a host that may be an alias.
     #[must_use]
     pub fn doubt(&self) -> Option<Arc<ReadError>> {
         let stand_in = || {
@@ -52,7 +52,7 @@ impl DatabaseUsage<'_> {
 }
 
 /// Whether a host name may lead to a database of another name: RDS Proxy, an Aurora global database's writer, an alias
-/// or address of one's own. Only RDS's plain endpoints stand for themselves.
+/// or address of one's own. Only RDS's plain endpoints are never aliases.
 fn may_stand_for_another(host: &str) -> bool {
     let plain = [".rds.amazonaws.com", ".rds.amazonaws.com.cn"]
         .iter()

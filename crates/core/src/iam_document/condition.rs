@@ -85,8 +85,8 @@ impl Conditions {
         narrowest.map_or(Binding::None, Binding::To)
     }
 
-    /// What a `Deny` leaves: it must rest on one negated condition alone, for with a second one fewer are denied. (That
-    /// AWS's own services are spared beside it takes nothing away.) A negated operator, `ForAllValues:` and
+    /// What a `Deny` leaves: it counts only with a single negated condition, because a second one would deny fewer
+    /// principals. (An exception for AWS's own services changes nothing.) A negated operator, `ForAllValues:` and
     /// `...IfExists` hold where the key is absent, so they deny those too; `ForAnyValue:` does not.
     pub fn negated_binding(&self, own: &str) -> Binding {
         let spares_services = |key: &str, values: &OneOrMany<Value>| {

@@ -222,7 +222,7 @@ impl Statement {
     }
 }
 
-/// Whether a principal, as written, is not of the account `own`. A unique id (`AIDA...`, `AROA...`) stands in a policy
+/// Whether a principal, as written, is not of the account `own`. A unique id (`AIDA...`, `AROA...`) appears in a policy
 /// where the principal was deleted: nobody has it any more.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
 fn is_stranger(principal: &str, own: &str) -> bool {

@@ -52,7 +52,7 @@ pub enum Subject {
     TaskFamily(String),
     /// A workload, by the value of its tag.
     Workload(String),
-    /// Something that many workloads may rest on (a subnet, a route table): look at the whole scope again.
+    /// A resource that many workloads may use (a subnet, a route table): the whole scope is read again.
     Everything,
 }
 

@@ -284,7 +284,7 @@ impl Reading<'_, '_> {
     }
 }
 
-/// Why something that rests on `attribute` can't be evaluated.
+/// The error for what depends on `attribute` and can't be evaluated.
 fn unknown(resource: &Resource<'_>, attribute: &str) -> ReadError {
     ReadError {
         service: "file".into(),

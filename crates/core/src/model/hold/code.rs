@@ -53,7 +53,7 @@ codes! {
     Deployment "deployment";
     /// AWS offers no such change for this resource here.
     Unsupported "unsupported";
-    /// A role lacks what the change needs.
+    /// A role does not have the permissions that the change needs.
     Permission "permission";
     /// There is no secret to refer to, or the one there is will not do.
     Secret "secret";

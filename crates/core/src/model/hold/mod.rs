@@ -190,7 +190,7 @@ pub enum HoldReason {
     ExecutionRoleDenied {
         /// The role's ARN.
         role: String,
-        /// The actions that it may not do.
+        /// The IAM actions that are denied.
         missing: Vec<String>,
     },
     /// A revision (`family:revision`) has no role for ECS Exec.
@@ -201,7 +201,7 @@ pub enum HoldReason {
     TaskRoleDenied {
         /// The role's ARN.
         role: String,
-        /// The actions that it may not do.
+        /// The IAM actions that are denied.
         missing: Vec<String>,
     },
     /// The task role (its ARN) is gone.

@@ -64,7 +64,7 @@ pub struct DbInstance {
     pub subnets: Vec<String>,
     /// Security groups, active or being added.
     pub security_groups: Vec<String>,
-    /// Whether it has an IPv6 address beside its IPv4 one: `NetworkType=DUAL`.
+    /// Whether it has an IPv6 address in addition to its IPv4 one: `NetworkType=DUAL`.
     pub dual_stack: bool,
     /// Names of its parameter groups.
     pub parameter_groups: Vec<String>,
@@ -133,7 +133,7 @@ pub struct DbCluster {
     pub subnet_group: Option<String>,
     /// Security groups.
     pub security_groups: Vec<String>,
-    /// Whether it has IPv6 addresses beside its IPv4 ones: `NetworkType=DUAL`.
+    /// Whether it has IPv6 addresses in addition to its IPv4 ones: `NetworkType=DUAL`.
     pub dual_stack: bool,
     /// Name of its parameter group.
     pub parameter_group: Option<String>,

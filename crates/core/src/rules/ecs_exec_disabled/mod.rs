@@ -69,7 +69,7 @@ impl Rule for EcsExecDisabled {
     }
 }
 
-/// What the task role lacks, as far as is known.
+/// The permissions that the task role does not have, as far as is known.
 fn role(w: &Workload<'_>, definition: &TaskDefinition) -> Result<Option<HoldReason>, Arc<ReadError>> {
     let Some(role) = &definition.task_role else {
         let revision = revision_name(&definition.arn).to_owned();

@@ -42,7 +42,7 @@ impl Rule for RdsUnenforcedTls {
         each_storage_owner(w, |database| evaluate_one(w, database))
     }
 
-    /// The parameter groups of one's own that decide for a database of the workload.
+    /// The custom parameter groups that apply to a database of the workload.
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
         let databases = w.databases().unwrap_or_default().iter();
         let deciding = databases.filter(|d| !d.is_orphaned_member()).filter_map(deciding);

@@ -73,7 +73,7 @@ impl Rule for RdsUnreachableFromService {
 struct Paths<'w, 'a> {
     database: &'w Database<'a>,
     port: u16,
-    /// Whether any service was looked at.
+    /// Whether any service was evaluated.
     looked: bool,
     unreached: Vec<(&'a Service, Reach)>,
     unclear: Option<Arc<ReadError>>,
@@ -102,7 +102,7 @@ fn paths<'w, 'a>(w: &'w Workload<'a>) -> Read<Vec<Paths<'w, 'a>>> {
     Ok(paths)
 }
 
-/// Notes what of `paths` the service needs and lacks.
+/// Notes which of `paths` the service needs but does not have.
 fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>]) -> Read<()> {
     let reached: Vec<Reach> = paths
         .iter()
