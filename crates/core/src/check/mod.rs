@@ -4,9 +4,9 @@
 //! A file becomes a [`Snapshot`], which `evaluate` treats like any other. Two things differ:
 //!
 //! - What a plan does not know before it is applied is neither good nor bad. So there are two snapshots, one of the best
-//!   and one of the worst [`World`] that the plan may lead to, and a verdict is what holds in both ([`offline`]).
+//!   and one of the worst `World` that the plan may lead to, and a verdict is what holds in both (`offline`).
 //! - Nothing has an ARN yet. In the snapshot a resource of a plan has its Terraform address for an id and a placeholder
-//!   for an ARN; in findings the ARN is `file:PATH#ADDRESS` ([`DisplayName`]).
+//!   for an ARN; in findings the ARN is `file:PATH#ADDRESS` (`DisplayName`).
 
 mod case;
 mod definition;

@@ -1,5 +1,5 @@
 //! Builds the least-privilege policy for exactly the enabled rules, from their metadata, and for Holdfast's own
-//! resources ([`own`]).
+//! resources (`own`).
 
 mod own;
 

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 /// Defines [`HoldCode`] with the names that JSON, metrics and the API use.
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $code:ident $name:literal;)+) => {
-        /// The kind of a [`HoldReason`], for programs: few, so that a metric can be labelled with it, and stable.
+        /// The kind of a [`HoldReason`](super::HoldReason), for programs. There are few, and they are stable, so that a
+        /// metric can have it as a label.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum HoldCode {
             $($(#[doc = $doc])+ #[serde(rename = $name)] $code,)+
