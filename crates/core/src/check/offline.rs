@@ -44,7 +44,7 @@ pub(super) const OF_DEFINITIONS: &[&str] = &[
 ];
 
 /// Why a rule was not evaluated, or gave no verdict: by rule, the resources.
-pub(super) type Unchecked = BTreeMap<String, BTreeSet<String>>;
+pub(super) type UncheckedRules = BTreeMap<String, BTreeSet<String>>;
 
 /// The configuration with the rules off that can't be evaluated.
 fn answerable(config: &Config, definitions_only: bool) -> Config {
@@ -64,11 +64,16 @@ fn answerable(config: &Config, definitions_only: bool) -> Config {
 
 /// Evaluates one case in both worlds. Only a result that both worlds give is kept: one that depends on a value that is
 /// not known yet, or on evidence that no file has, is dropped.
-pub(super) fn verdicts(best: &Case, worst: &Case, config: &Config, now: jiff::Timestamp) -> (Evaluation, Unchecked) {
+pub(super) fn verdicts(
+    best: &Case,
+    worst: &Case,
+    config: &Config,
+    now: jiff::Timestamp,
+) -> (Evaluation, UncheckedRules) {
     let config = answerable(config, best.definitions_only);
     let at_best = evaluate(&best.snapshot, &config, now, None);
     let mut evaluation = evaluate_naming_passes(&worst.snapshot, &config, now, None);
-    let mut unchecked = Unchecked::new();
+    let mut unchecked = UncheckedRules::new();
     let key = |f: &Finding| (f.id.clone(), f.workload.clone());
     let certain: BTreeMap<_, Finding> = at_best.findings.into_iter().map(|f| (key(&f), f)).collect();
     let mut findings = vec![];

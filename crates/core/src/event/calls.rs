@@ -8,12 +8,12 @@ use serde_json::Value;
 use super::arn::Arn;
 use super::fields::{lookup, name, text};
 use super::parsed::{Ignored, ParseError};
-use super::target::{EventTarget, EventTargets, Targets};
+use super::target::{EventTarget, EventTargets, TargetsResult};
 use crate::model::key::Subject;
 
 /// Where a call's resource is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+enum Locator {
     /// `dBInstanceIdentifier`, `dBClusterIdentifier` and their kin.
     Database,
     /// `groupId`, or the `groupId` of the rules in the answer.
@@ -44,7 +44,7 @@ const SOURCES: [(&str, &str); 4] = [
 ];
 
 /// Every call that can change what a rule looks at.
-const CALLS: &[(&str, &[&str], How)] = &[
+const CALLS: &[(&str, &[&str], Locator)] = &[
     (
         RDS,
         &[
@@ -63,9 +63,9 @@ const CALLS: &[(&str, &[&str], How)] = &[
             "RestoreDBClusterFromS3",
             "RestoreDBClusterToPointInTime",
         ],
-        How::Database,
+        Locator::Database,
     ),
-    (RDS, &["AddTagsToResource", "RemoveTagsFromResource"], How::Tagged),
+    (RDS, &["AddTagsToResource", "RemoveTagsFromResource"], Locator::Tagged),
     (
         RDS,
         &[
@@ -73,7 +73,7 @@ const CALLS: &[(&str, &[&str], How)] = &[
             "ModifyDBParameterGroup",
             "ModifyDBClusterParameterGroup",
         ],
-        How::Everything,
+        Locator::Everything,
     ),
     (
         EC2,
@@ -86,9 +86,9 @@ const CALLS: &[(&str, &[&str], How)] = &[
             "CreateSecurityGroup",
             "DeleteSecurityGroup",
         ],
-        How::Group,
+        Locator::Group,
     ),
-    (EC2, &["CreateTags", "DeleteTags"], How::Ec2Tags),
+    (EC2, &["CreateTags", "DeleteTags"], Locator::Ec2Tags),
     (
         EC2,
         &[
@@ -102,7 +102,7 @@ const CALLS: &[(&str, &[&str], How)] = &[
             "DetachInternetGateway",
             "ModifyManagedPrefixList",
         ],
-        How::Everything,
+        Locator::Everything,
     ),
     (
         ECS,
@@ -112,9 +112,9 @@ const CALLS: &[(&str, &[&str], How)] = &[
             "DeleteService",
             "UpdateServicePrimaryTaskSet",
         ],
-        How::Service,
+        Locator::Service,
     ),
-    (ECS, &["TagResource", "UntagResource"], How::Tagged),
+    (ECS, &["TagResource", "UntagResource"], Locator::Tagged),
     (
         SECRETS,
         &[
@@ -130,7 +130,7 @@ const CALLS: &[(&str, &[&str], How)] = &[
             "UntagResource",
             "RotationSucceeded",
         ],
-        How::Secret,
+        Locator::Secret,
     ),
 ];
 
@@ -169,7 +169,7 @@ pub(super) fn targets(detail: &Value) -> Result<EventTargets, ParseError> {
     let Some((_, _, how)) = known else {
         return Ok(EventTargets::Ignored(Ignored::UnknownCall));
     };
-    let call = Call {
+    let call = RecordedCall {
         request: lookup(detail, "requestParameters").unwrap_or(&Value::Null),
         response: lookup(detail, "responseElements").unwrap_or(&Value::Null),
         extra: lookup(detail, "additionalEventData").unwrap_or(&Value::Null),
@@ -177,16 +177,16 @@ pub(super) fn targets(detail: &Value) -> Result<EventTargets, ParseError> {
     // Parameters over 100 KiB are left out and marked so. Something changed; what, only a look at everything tells.
     // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
     if call.request.get("omitted").is_some_and(|o| *o == Value::Bool(true)) {
-        return Ok(EventTargets::Targets(vec![EventTarget::Subject(Subject::Everything)]));
+        return Ok(EventTargets::Found(vec![EventTarget::Subject(Subject::Everything)]));
     }
-    Ok(EventTargets::Targets(match how {
-        How::Database => call.databases()?,
-        How::Group => call.groups()?,
-        How::Ec2Tags => call.ec2_tags()?,
-        How::Service => call.service()?,
-        How::Secret => call.secret()?,
-        How::Tagged => call.tagged()?,
-        How::Everything => vec![EventTarget::Subject(Subject::Everything)],
+    Ok(EventTargets::Found(match how {
+        Locator::Database => call.databases()?,
+        Locator::Group => call.groups()?,
+        Locator::Ec2Tags => call.ec2_tags()?,
+        Locator::Service => call.service()?,
+        Locator::Secret => call.secret()?,
+        Locator::Tagged => call.tagged()?,
+        Locator::Everything => vec![EventTarget::Subject(Subject::Everything)],
     }))
 }
 
@@ -199,15 +199,15 @@ pub(super) fn actor(detail: &Value) -> Option<String> {
         .find_map(|field| text(identity, field).and_then(name))
 }
 
-struct Call<'a> {
+struct RecordedCall<'a> {
     request: &'a Value,
     response: &'a Value,
     extra: &'a Value,
 }
 
-impl Call<'_> {
+impl RecordedCall<'_> {
     /// Identifiers are case-insensitive to RDS and come as the caller wrote them; the answer has the stored form.
-    fn databases(&self) -> Targets {
+    fn databases(&self) -> TargetsResult {
         const INSTANCE: [&str; 3] = [
             "dBInstanceIdentifier",
             "targetDBInstanceIdentifier",
@@ -237,7 +237,7 @@ impl Call<'_> {
     }
 
     /// Groups that a rule merely refers to (`ipPermissions...groups`) are not what changed.
-    fn groups(&self) -> Targets {
+    fn groups(&self) -> TargetsResult {
         let own = [
             self.request,
             self.response,
@@ -260,7 +260,7 @@ impl Call<'_> {
         need(found, "detail.requestParameters.groupId")
     }
 
-    fn ec2_tags(&self) -> Targets {
+    fn ec2_tags(&self) -> TargetsResult {
         if lookup(self.request, "resourcesSet").is_none() {
             return Err(ParseError::Missing("detail.requestParameters.resourcesSet"));
         }
@@ -269,7 +269,7 @@ impl Call<'_> {
         Ok(groups.map(Subject::SecurityGroup).map(EventTarget::Subject).collect())
     }
 
-    fn service(&self) -> Targets {
+    fn service(&self) -> TargetsResult {
         const MISSING: ParseError = ParseError::Missing("detail.requestParameters.service");
         let answer = lookup(self.response, "service").unwrap_or(&Value::Null);
         let written = text(self.request, "service").or_else(|| text(self.request, "serviceName"));
@@ -297,7 +297,7 @@ impl Call<'_> {
         }])
     }
 
-    fn secret(&self) -> Targets {
+    fn secret(&self) -> TargetsResult {
         let arn = text(self.response, "arn").and_then(Arn::parse);
         let id = || text(self.request, "secretId").or_else(|| text(self.extra, "SecretId"));
         let id = || {
@@ -314,7 +314,7 @@ impl Call<'_> {
         need(named.into_iter().collect(), "detail.requestParameters.secretId")
     }
 
-    fn tagged(&self) -> Targets {
+    fn tagged(&self) -> TargetsResult {
         let written = text(self.request, "resourceArn").or_else(|| text(self.request, "resourceName"));
         let arn = written
             .and_then(Arn::parse)
@@ -337,7 +337,7 @@ fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
     list.into_iter().flatten()
 }
 
-fn need(found: Vec<EventTarget>, field: &'static str) -> Targets {
+fn need(found: Vec<EventTarget>, field: &'static str) -> TargetsResult {
     if found.is_empty() {
         Err(ParseError::Missing(field))
     } else {

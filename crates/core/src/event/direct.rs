@@ -5,12 +5,12 @@ use serde_json::Value;
 use super::arn;
 use super::fields::{name, resources, text};
 use super::parsed::{Ignored, ParseError};
-use super::target::{EventTarget, EventTargets, Targets};
+use super::target::{EventTarget, EventTargets, TargetsResult};
 use crate::model::key::Subject;
 
 /// `RDS DB Instance Event` and its sibling:
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-cloud-watch-events.html>
-pub(super) fn database(outer: &Value, detail: &Value, detail_type: &str) -> Targets {
+pub(super) fn database(outer: &Value, detail: &Value, detail_type: &str) -> TargetsResult {
     let arn = text(detail, "SourceArn")
         .or_else(|| resources(outer).next())
         .and_then(arn::Arn::parse);
@@ -45,7 +45,7 @@ pub(super) fn task(detail: &Value) -> Result<EventTargets, ParseError> {
         .and_then(arn::Arn::parse)
         .ok_or(ParseError::Missing("detail.clusterArn"))?;
     let cluster = arn.cluster().ok_or(ParseError::Missing("detail.clusterArn"))?;
-    Ok(EventTargets::Targets(vec![EventTarget::Arn(
+    Ok(EventTargets::Found(vec![EventTarget::Arn(
         arn,
         Subject::Service { cluster, service },
     )]))
@@ -57,14 +57,14 @@ fn standalone(detail: &Value, group: &str) -> EventTargets {
     let of_group = group.strip_prefix("family:").and_then(name);
     let family = of_group.or_else(|| text(detail, "taskDefinitionArn").and_then(arn::Arn::parse)?.family());
     match family {
-        Some(family) => EventTargets::Targets(vec![EventTarget::Subject(Subject::TaskFamily(family))]),
+        Some(family) => EventTargets::Found(vec![EventTarget::Subject(Subject::TaskFamily(family))]),
         None => EventTargets::Ignored(Ignored::OtherResource),
     }
 }
 
 /// `ECS Service Action` and `ECS Deployment State Change`: the first resource is the service.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_events.html>
-pub(super) fn service(outer: &Value, detail: &Value) -> Targets {
+pub(super) fn service(outer: &Value, detail: &Value) -> TargetsResult {
     let arn = resources(outer)
         .find_map(arn::Arn::parse)
         .ok_or(ParseError::Missing("resources"))?;
@@ -87,7 +87,7 @@ pub(super) fn tagged(outer: &Value) -> Result<EventTargets, ParseError> {
         return Err(ParseError::Missing("resources"));
     }
     let arns = resources(outer).filter_map(arn::Arn::parse);
-    Ok(EventTargets::Targets(
+    Ok(EventTargets::Found(
         arns.filter_map(|arn| arn.subject().map(|s| EventTarget::Arn(arn, s)))
             .collect(),
     ))

@@ -209,9 +209,9 @@ fn event(envelope: &Envelope<'_>) -> Result<Parsed, ParseError> {
     }
     let found = match (source, detail_type) {
         (_, CALL | SERVICE_CALL) => calls::targets(detail)?,
-        ("aws.rds", _) => EventTargets::Targets(direct::database(outer, detail, detail_type)?),
+        ("aws.rds", _) => EventTargets::Found(direct::database(outer, detail, detail_type)?),
         ("aws.ecs", "ECS Task State Change") => direct::task(detail)?,
-        ("aws.ecs", _) => EventTargets::Targets(direct::service(outer, detail)?),
+        ("aws.ecs", _) => EventTargets::Found(direct::service(outer, detail)?),
         _ => direct::tagged(outer)?,
     };
     let time = text(outer, "time")
@@ -219,7 +219,7 @@ fn event(envelope: &Envelope<'_>) -> Result<Parsed, ParseError> {
         .and_then(|t| t.parse().ok());
     let actor = if is_call { calls::actor(detail) } else { None };
     let (targets, reason) = match found {
-        EventTargets::Targets(targets) => (targets, Ignored::OtherResource),
+        EventTargets::Found(targets) => (targets, Ignored::OtherResource),
         EventTargets::Ignored(reason) => (Vec::new(), reason),
     };
     if targets.is_empty() {

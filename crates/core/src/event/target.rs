@@ -11,10 +11,10 @@ pub(super) enum EventTarget {
     Arn(arn::Arn, Subject),
 }
 
-pub(super) type Targets = Result<Vec<EventTarget>, ParseError>;
+pub(super) type TargetsResult = Result<Vec<EventTarget>, ParseError>;
 
 /// Either targets, or why there are none.
 pub(super) enum EventTargets {
-    Targets(Vec<EventTarget>),
+    Found(Vec<EventTarget>),
     Ignored(Ignored),
 }

@@ -23,7 +23,7 @@ pub enum Reach {
 }
 
 /// What is compared.
-struct Path<'w, 'a> {
+struct NetworkPath<'w, 'a> {
     w: &'w Workload<'a>,
     service: &'a Service,
     database: &'w Database<'a>,
@@ -37,7 +37,7 @@ struct Path<'w, 'a> {
 /// What kept the security groups from being read.
 pub fn reach<'a>(w: &Workload<'a>, service: &'a Service, database: &Database<'a>, port: u16) -> Read<Reach> {
     w.groups()?;
-    let path = Path {
+    let path = NetworkPath {
         w,
         service,
         database,
@@ -46,7 +46,7 @@ pub fn reach<'a>(w: &Workload<'a>, service: &'a Service, database: &Database<'a>
     Ok(path.reach())
 }
 
-impl<'a> Path<'_, 'a> {
+impl<'a> NetworkPath<'_, 'a> {
     fn group(&self, id: &str) -> Option<&'a SecurityGroup> {
         self.w.group(id).ok().flatten()
     }

@@ -261,10 +261,10 @@ impl<'a> Reading<'a, '_> {
     }
 
     /// Where each route table leads.
-    fn tables(&mut self) -> BTreeMap<String, Table> {
+    fn tables(&mut self) -> BTreeMap<String, RouteTable> {
         let terraform = self.terraform;
         let (types, _) = Class::RouteTable.types();
-        let mut tables: BTreeMap<String, Table> = BTreeMap::new();
+        let mut tables: BTreeMap<String, RouteTable> = BTreeMap::new();
         for r in terraform.managed(types) {
             let table = tables.entry(r.address.clone()).or_default();
             let unknown = list(r.unknown.get("route"));
@@ -357,12 +357,12 @@ struct Route {
 }
 
 #[derive(Default)]
-struct Table {
+struct RouteTable {
     gateway: Option<String>,
     private: Vec<IpNet>,
 }
 
-impl Table {
+impl RouteTable {
     fn add(&mut self, route: Route) {
         if route.world && route.gateway.is_some() {
             self.gateway = route.gateway;
