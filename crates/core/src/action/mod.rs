@@ -46,9 +46,10 @@ pub use secret_change::SecretChange;
 pub use set_up_service::{ServiceSetting, SetUpService};
 pub use takes_away::{Clients, TakesAway};
 
-/// One correction. Two findings that need the same one share it.
+/// One correction. Findings that need the same one share it.
 ///
-/// The ledger and saved plans hold its JSON, and an action's id is made from it: names and order of the fields stay.
+/// The ledger and saved plans hold its JSON, and the id of an action is computed from it, so the names and the order of
+/// the fields must not change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "action")]
 pub enum Action {
@@ -58,7 +59,7 @@ pub enum Action {
     RevokeIngress(RevokeIngress),
     /// Keeps automated backups for longer.
     RaiseRetention(RaiseRetention),
-    /// Changes one field of a database that nobody notices.
+    /// Changes one field of a database without an effect on clients.
     #[serde(rename = "configure")]
     ConfigureDatabase(ConfigureDatabase),
     /// Makes a parameter group refuse connections without TLS.
@@ -184,8 +185,8 @@ impl Action {
 /// What makes two corrections one.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MergeKey {
-    /// That they give the same service (cluster, name) a revision.
+    /// Both give the same service (cluster, name) a revision.
     Service(String, String),
-    /// That they are the same.
+    /// Both are the same.
     Action(Action),
 }

@@ -36,13 +36,13 @@ pub struct CredentialSource<'a> {
     pub values: Vec<CredentialValue<'a>>,
 }
 
-/// One value, as it is used.
+/// One value of a secret or parameter, and how it is used.
 pub struct CredentialValue<'a> {
     /// Name of the secret or parameter.
     pub name: &'a str,
     /// The key that is used of a JSON value.
     pub key: Option<String>,
-    /// Facts about it; absent: it is not there, of which `ecs-secret-reference-mismatch` speaks.
+    /// Facts about it; absent if it does not exist, which `ecs-secret-reference-mismatch` reports.
     pub shape: Read<Option<&'a SecretShape>>,
 }
 
@@ -57,7 +57,7 @@ impl CredentialSource<'_> {
         }
     }
 
-    /// What a finding says of one value: of a secret just that, of parameters with the parameter's name before it.
+    /// What a finding says of one value; of a parameter with its name in front.
     #[must_use]
     pub fn describe(&self, value: &CredentialValue<'_>, what: &str) -> String {
         match self.secret {

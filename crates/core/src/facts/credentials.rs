@@ -59,7 +59,7 @@ fn find_sources<'a>(w: &Workload<'a>) -> (Vec<CredentialSource<'a>>, Option<Arc<
     )
 }
 
-/// What `evaluate` says of each of them, and that something is unknown where one may be hidden.
+/// Applies `evaluate` to each of them, and adds an unknown result if a failed read may hide one.
 #[must_use]
 pub fn each_credential_source<'a>(
     w: &Workload<'a>,
@@ -111,8 +111,8 @@ fn of_service<'a>(w: &Workload<'a>, used: &[(&'a Service, &'a str)]) -> Option<C
     })
 }
 
-/// The connections of one shape that count: those referred to, or else those meant as one. The key is absent where
-/// the connection is the whole value.
+/// The connections of one shape that count: those that a container uses, or else those meant as one. The key is absent
+/// if the connection is the whole value.
 #[must_use]
 pub fn connections<'s>(
     shape: &'s SecretShape,
@@ -141,7 +141,7 @@ pub fn connections<'s>(
     }
 }
 
-/// Schemes of relational databases, which a person may have taken for PostgreSQL's.
+/// Schemes of other relational databases, which a person may have written by mistake.
 const DATABASE_SCHEMES: &[&str] = &[
     "cockroachdb",
     "db2",

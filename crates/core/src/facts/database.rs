@@ -11,13 +11,14 @@ use crate::model::subject::ResultSubject;
 use crate::model::tags::{PhaseReading, Tags};
 use crate::rule_result::{Failure, RuleResult};
 
-/// The port of a PostgreSQL server that has not said otherwise.
+/// The default port of PostgreSQL.
 pub const DEFAULT_PORT: u16 = 5432;
 
 /// The IAM actions that a rule about a database alone needs.
 pub const DATABASE_READS: &[&str] = &["rds:DescribeDBInstances", "rds:DescribeDBClusters"];
 
-/// What RDS describes and changes by one call: an instance, which may be a read replica or the member of a cluster, or a cluster.
+/// An instance or a cluster, as RDS describes and modifies it. An instance may be a read replica or a member of a
+/// cluster.
 #[derive(Debug, Clone, Copy)]
 pub enum RdsResource<'a> {
     /// An instance.
@@ -278,7 +279,7 @@ pub(super) fn databases<'a>(
     databases
 }
 
-/// Why AWS would refuse to change a database of this status, if it would.
+/// The reason to hold a change, if AWS refuses to modify a database of this status.
 #[must_use]
 pub fn not_available(id: &str, status: &str) -> Option<HoldReason> {
     (status != "available").then(|| HoldReason::DatabaseNotAvailable {

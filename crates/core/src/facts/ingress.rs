@@ -41,8 +41,7 @@ pub fn is_allowed(w: &Workload<'_>, group: &SecurityGroup, rule: &IngressRule) -
     }
 }
 
-/// Services that would have no way to `database` once only private, allowed paths are left, with the reason for
-/// each.
+/// Services that would have no path to `database` if only private, allowed paths were left, with the reason for each.
 ///
 /// # Errors
 /// What kept the services or the groups from being read.
@@ -150,7 +149,7 @@ fn also_guards(w: &Workload<'_>, group: &SecurityGroup) -> Read<Vec<String>> {
     Ok(others)
 }
 
-/// Why a group may not be changed for the workload's database, if others depend on it, or may.
+/// The reason to hold a change of a group, if others depend on it or may do so.
 #[must_use]
 pub fn guards_others(w: &Workload<'_>, group: &SecurityGroup) -> Option<HoldReason> {
     let group_id = group.id.clone();
@@ -188,7 +187,7 @@ pub fn revoke(w: &Workload<'_>, group: &SecurityGroup, databases: &[&Database<'_
     }
 }
 
-/// Why a service would lose its path, if one would.
+/// The reason to hold a change that takes away the path of a service.
 fn path_refusal(w: &Workload<'_>, database: &Database<'_>) -> Option<HoldReason> {
     match losing_access(w, database) {
         Err(error) => Some(HoldReason::PathsUnknown {

@@ -22,7 +22,7 @@ pub enum Reach {
     Unclear(Arc<ReadError>),
 }
 
-/// What is compared.
+/// The service and the database whose networks are compared.
 struct NetworkPath<'w, 'a> {
     w: &'w Workload<'a>,
     service: &'a Service,

@@ -33,11 +33,11 @@ pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: V
     }
 }
 
-/// Why the tasks could not read what `changes` refer to, if it is known that they could not.
+/// The reason to hold a rollout, if the tasks are known to have no permission to read what `changes` refer to.
 ///
-/// Only a proved denial refuses. Where the simulator could not be asked, or IAM knows no such role, the rollout goes
-/// on: a task that can't fetch its secret does not start, the deployment is not steady in time, and what ran before is
-/// set back. Holding it would leave a service without its database because of a missing permission that only this check
+/// Only a proven denial holds it. If the simulator could not be asked, or IAM has no such role, the rollout goes on: a
+/// task that can't fetch its secret does not start, the deployment does not become steady in time, and the rollout is
+/// reverted. Holding it would leave a service without its database because of a missing permission that only this check
 /// needs.
 fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> Option<HoldReason> {
     let definition = w.running(service).ok()?;
@@ -56,13 +56,13 @@ fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> 
     })
 }
 
-/// Why a revision can't be given a secret.
+/// The reason for which a revision can't get a secret.
 #[must_use]
 pub fn no_execution_role(definition: &TaskDefinition) -> HoldReason {
     HoldReason::NoExecutionRole(revision_name(&definition.arn).to_owned())
 }
 
-/// Why a service may not be given another revision now, if it may not.
+/// The reason to hold another revision of a service, if there is one.
 #[must_use]
 pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason> {
     let name = format!("{}/{}", service.cluster, service.name);

@@ -133,7 +133,7 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Read
     }
 }
 
-/// The facts about a parameter, by the reference as written; `None` if there is none such.
+/// The facts about a parameter, by the reference as written; `None` if there is no such parameter.
 ///
 /// # Errors
 /// What kept it from being read: denied, or not allowed by `secrets.inspect`.
@@ -152,8 +152,8 @@ pub fn parameter<'a>(w: &Workload<'a>, reference: &str) -> Read<Option<&'a Secre
     }
 }
 
-/// What a role must be able to read to fetch a reference: the full ARN of a secret, or the ARN of a parameter. `None` if
-/// it leads to nothing, of which `ecs-secret-reference-mismatch` speaks.
+/// The ARN that a role must be able to read to fetch a reference: of a secret or of a parameter. `None` if the
+/// reference leads nowhere, which `ecs-secret-reference-mismatch` reports.
 ///
 /// # Errors
 /// What kept the secret or parameter from being looked up.
@@ -195,7 +195,7 @@ pub fn right_reference(w: &Workload<'_>) -> Result<String, HoldReason> {
     right_connection(w).map(|(reference, _)| reference)
 }
 
-/// The same, with the connection that it leads to.
+/// The same as [`right_reference`], with the connection that it leads to.
 ///
 /// # Errors
 /// Why there is not exactly one.

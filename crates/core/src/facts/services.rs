@@ -5,7 +5,7 @@ use crate::model::resources::{Service, TaskDefinition};
 use crate::model::subject::ResultSubject;
 use crate::rule_result::RuleResult;
 
-/// What `evaluate` says of each service, and that something is unknown where one could not be read.
+/// Applies `evaluate` to each service, and adds an unknown result if one could not be read.
 #[must_use]
 pub fn each_service<'a>(
     w: &Workload<'a>,
@@ -22,7 +22,8 @@ pub fn each_service<'a>(
     out
 }
 
-/// What `evaluate` says of each service and the revision that it runs; unknown where that could not be read.
+/// Applies `evaluate` to each service and the revision that it runs; the result is unknown if the revision could not be
+/// read.
 #[must_use]
 pub fn each_running<'a>(
     w: &Workload<'a>,

@@ -32,18 +32,18 @@ pub struct Workload<'a> {
     pub migration_timeout: Duration,
     /// The workload's parameters.
     pub params: Arc<Parameters>,
-    /// What is tagged for it, and for others.
+    /// The index of tagged resources.
     pub(super) index: Arc<Index<'a>>,
     /// Its place in the index.
     pub(super) place: usize,
-    /// What several rules ask.
+    /// Cached answers.
     pub(super) memo: Memo<'a>,
 }
 
 /// Answers that are costly and that several rules ask for. Each is computed once.
 #[derive(Default)]
 pub(super) struct Memo<'a> {
-    /// For each service, what it runs.
+    /// For each service, the revision that it runs.
     pub running: OnceCell<Vec<Read<&'a TaskDefinition>>>,
     pub databases: OnceCell<Vec<Database<'a>>>,
     pub references: OnceCell<(Vec<Reference<'a>>, Option<Arc<ReadError>>)>,

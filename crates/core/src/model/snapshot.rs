@@ -46,7 +46,7 @@ pub struct Guarded {
     pub others: Vec<String>,
 }
 
-/// All that was read of one scope.
+/// Everything that was read of one scope.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Where.

@@ -38,7 +38,7 @@ pub struct PlannedAction {
     pub change: String,
     /// What it costs.
     pub risk: Risk,
-    /// What is checked just before.
+    /// The conditions that are checked just before the calls.
     pub preconditions: Vec<String>,
     /// The calls, in order.
     pub calls: Vec<Call>,
@@ -79,11 +79,11 @@ pub struct Plan {
     pub made_at: Timestamp,
     /// In the order in which they are carried out.
     pub actions: Vec<PlannedAction>,
-    /// Everything else.
+    /// The corrections that are held.
     pub held: Vec<Held>,
 }
 
-/// Plans the correction of what was evaluated in `scope`.
+/// Plans the corrections for the findings of `evaluation` in `scope`.
 #[must_use]
 pub fn plan(scope: &Scope, evaluation: &Evaluation, config: &Config, now: Timestamp) -> Plan {
     let mut actions: BTreeMap<MergeKey, PlannedAction> = BTreeMap::new();
@@ -111,7 +111,7 @@ pub fn plan(scope: &Scope, evaluation: &Evaluation, config: &Config, now: Timest
 }
 
 impl Plan {
-    /// A plan of nothing.
+    /// An empty plan.
     #[must_use]
     pub fn empty(now: Timestamp) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl Plan {
     }
 }
 
-/// Says why a finding is not corrected.
+/// Holds the correction of a finding, with the reason.
 #[must_use]
 pub fn hold(finding: &Finding, reason: &HoldReason) -> Held {
     Held {
@@ -181,7 +181,7 @@ fn reason_to_hold(finding: &Finding, evaluation: &Evaluation, config: &Config) -
     too_many_failing(&finding.rule, evaluation, config)
 }
 
-/// Why nothing may be corrected now, if it may not.
+/// The reason to hold every correction, if there is one.
 fn outside_of_windows(config: &Config, now: Timestamp) -> Option<HoldReason> {
     match change_windows::state_at(&config.safety.change_windows, now) {
         WindowState::Open(_) => None,

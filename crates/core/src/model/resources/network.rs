@@ -50,7 +50,7 @@ pub enum Source {
         /// The owner, if AWS names one.
         account: Option<String>,
     },
-    /// Something that Holdfast does not know: the text AWS gave. Never taken for harmless.
+    /// A source that Holdfast does not know, as AWS wrote it. It never counts as harmless.
     Other(String),
 }
 
