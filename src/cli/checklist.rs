@@ -11,7 +11,7 @@ use super::session::{print, print_json};
 use super::{Failure, Session, exit};
 use crate::report::{Style, Tool, checklist_markdown, checklist_table};
 use holdfast_aws::inventory::{Collector, NoProgress, alarms, backups};
-use holdfast_core::checklist::{Checklist, Extras, Verdict, checklist, thorough};
+use holdfast_core::checklist::{Checklist, Extras, ItemVerdict, checklist, thorough};
 use holdfast_core::facts::one_workload;
 use holdfast_core::model::resources::DatabaseId;
 use holdfast_core::model::snapshot::ReadError;
@@ -42,7 +42,7 @@ struct Report<'a> {
     schema_version: u32,
     tool: Tool,
     workload: &'a str,
-    verdict: Verdict,
+    verdict: ItemVerdict,
     checklists: &'a [Checklist],
     errors: Vec<Arc<ReadError>>,
 }
@@ -75,7 +75,7 @@ pub(super) async fn run(mut session: Session, args: &ChecklistArgs) -> Result<u8
         lists.push(checklist(snapshot, &extras, &session.config, now, &args.workload));
     }
     errors.extend(session.unreachable.iter().cloned());
-    let verdict = Verdict::of(lists.iter().map(|l| l.verdict));
+    let verdict = ItemVerdict::of(lists.iter().map(|l| l.verdict));
     match args.format {
         Format::Table => print(&checklist_table(&lists, Style::of_stdout()))?,
         Format::Markdown => print(&checklist_markdown(&lists))?,
@@ -96,8 +96,8 @@ pub(super) async fn run(mut session: Session, args: &ChecklistArgs) -> Result<u8
         }
     }
     Ok(match verdict {
-        Verdict::Disproved => exit::FINDINGS,
-        Verdict::Proved if session.unreachable.is_empty() => exit::CLEAN,
+        ItemVerdict::Disproved => exit::FINDINGS,
+        ItemVerdict::Proved if session.unreachable.is_empty() => exit::CLEAN,
         _ => exit::UNKNOWN,
     })
 }

@@ -14,7 +14,7 @@ use holdfast_aws::client::Aws;
 use holdfast_aws::inventory::{Collector, NoProgress};
 use holdfast_core::config::{FormError, format_duration, parse_duration};
 use holdfast_core::evaluate::evaluate;
-use holdfast_core::gate::{Asked, GateVerdict, Reason, decide, redact, told};
+use holdfast_core::gate::{GateRequest, GateVerdict, Reason, decide, describe_run, redact};
 use holdfast_core::model::policy::Severity;
 use holdfast_core::model::resources::TaskRun;
 use holdfast_core::refresh::RefreshSet;
@@ -64,7 +64,7 @@ pub(super) async fn run(session: &Session, args: &GateArgs) -> Result<u8, Failur
     let deadline = Instant::now() + args.timeout;
     loop {
         let verdicts: Vec<GateVerdict> = swept.iter().map(|s| verdict(session, args, s)).collect();
-        let running: Vec<String> = verdicts.iter().flat_map(waits_for).map(told).collect();
+        let running: Vec<String> = verdicts.iter().flat_map(waits_for).map(describe_run).collect();
         let shut = verdicts.iter().any(|v| matches!(v, GateVerdict::Shut(_)));
         let left = deadline.saturating_duration_since(Instant::now());
         if shut || running.is_empty() || args.no_wait || left.is_zero() {
@@ -85,7 +85,7 @@ fn waits_for(verdict: &GateVerdict) -> &[TaskRun] {
 }
 
 fn verdict(session: &Session, args: &GateArgs, swept: &Swept) -> GateVerdict {
-    let asked = Asked {
+    let asked = GateRequest {
         workload: &args.workload,
         fail_on: args.fail_on,
         family: args.family.as_deref(),
@@ -181,7 +181,7 @@ async fn conclude(session: &Session, args: &GateArgs, verdicts: Vec<(&Swept, Gat
                 } else {
                     format!("after {}", format_duration(args.timeout))
                 };
-                let text = format!("the migration {} is still running, {how_long}", told(run));
+                let text = format!("the migration {} is still running, {how_long}", describe_run(run));
                 (swept, Reason { text, log: None })
             })),
         }

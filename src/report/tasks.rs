@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::table::checklist_summary;
-use holdfast_core::checklist::{Checklist, Verdict};
+use holdfast_core::checklist::{Checklist, ItemVerdict};
 
 /// One workload, in every account and region in which it was found.
 #[must_use]
@@ -30,9 +30,9 @@ pub fn checklist_markdown(lists: &[Checklist]) -> String {
             }
             // GitHub knows two states; what is unknown is not done, and says so.
             let (mark, word) = match item.verdict {
-                Verdict::Proved => ("x", ""),
-                Verdict::Disproved => (" ", "**disproved:** "),
-                Verdict::Unknown => (" ", "**unknown:** "),
+                ItemVerdict::Proved => ("x", ""),
+                ItemVerdict::Disproved => (" ", "**disproved:** "),
+                ItemVerdict::Unknown => (" ", "**unknown:** "),
             };
             let _ = write!(
                 out,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::Color;
 
 use super::Style;
-use holdfast_core::checklist::{Checklist, Item, Verdict};
+use holdfast_core::checklist::{Checklist, Item, ItemVerdict};
 
 /// One workload, in every account and region in which it was found.
 #[must_use]
@@ -40,17 +40,17 @@ pub(in crate::report) fn summary(list: &Checklist) -> String {
     let with = |verdict| list.items.iter().filter(|i| i.verdict == verdict).count();
     format!(
         "{} proved, {} disproved, {} unknown",
-        with(Verdict::Proved),
-        with(Verdict::Disproved),
-        with(Verdict::Unknown)
+        with(ItemVerdict::Proved),
+        with(ItemVerdict::Disproved),
+        with(ItemVerdict::Unknown)
     )
 }
 
 fn one(out: &mut String, item: &Item, style: Style) {
     let (word, colour) = match item.verdict {
-        Verdict::Proved => ("proved", Color::Grey),
-        Verdict::Disproved => ("DISPROVED", Color::Red),
-        Verdict::Unknown => ("unknown", Color::Magenta),
+        ItemVerdict::Proved => ("proved", Color::Grey),
+        ItemVerdict::Disproved => ("DISPROVED", Color::Red),
+        ItemVerdict::Unknown => ("unknown", Color::Magenta),
     };
     let start = format!("    {} ", style.paint(&format!("{word:<9}"), Some(colour)));
     let rest = " ".repeat(14);
