@@ -40,7 +40,7 @@ impl Found {
 fn is_evaluated(c: &Collector<'_>) -> bool {
     RULES
         .iter()
-        .any(|rule| holdfast_core::rules::settings::is_enabled_id(rule, &c.config))
+        .any(|rule| holdfast_core::rules::settings::is_enabled_id(rule, c.config))
 }
 
 /// Every family with a revision tagged `holdfast:role=migration` and a workload, without its runs. Nothing else finds
