@@ -54,7 +54,7 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>) -> Result<u8, Failure
         };
         match checked {
             Ok(checked) => {
-                report.add(&checked.snapshot, checked.judged);
+                report.add(&checked.snapshot, checked.evaluation);
                 unchecked.extend(checked.unchecked);
             }
             Err(why) => {

@@ -14,7 +14,7 @@ use crate::report::{Style, Tool, diagnosis_table};
 use holdfast_aws::client::Aws;
 use holdfast_aws::inventory::{Collector, NoProgress};
 use holdfast_core::config::{Config, Inspect};
-use holdfast_core::diagnose::connection::{Target, hops, not_tried, why_not};
+use holdfast_core::diagnose::connection::{ConnectTarget, hops, not_tried, why_not};
 use holdfast_core::diagnose::{Diagnosis, Status, diagnose, thorough};
 use holdfast_core::model::snapshot::{ReadError, Snapshot};
 use holdfast_core::refresh::RefreshSet;
@@ -83,7 +83,7 @@ pub(super) async fn run(mut session: Session, args: &DiagnoseArgs) -> Result<u8,
     }
     // A workload may have parts in a region without a service there: of several, that one says nothing.
     let has_service = |d: &Diagnosis| {
-        d.ways
+        d.paths
             .iter()
             .any(|w| w.revision.is_some() || w.status != Status::Broken)
     };
@@ -147,8 +147,13 @@ pub(super) async fn read(
     let swept = session.sweep(&selection).await;
     session.config = Arc::new(config.clone());
     let mut read = vec![];
-    for Swept { aws, snapshot, judged } in swept? {
-        if !judged.workloads.contains_key(workload) {
+    for Swept {
+        aws,
+        snapshot,
+        evaluation,
+    } in swept?
+    {
+        if !evaluation.workloads.contains_key(workload) {
             continue;
         }
         let now = session.clock.now();
@@ -212,12 +217,12 @@ fn named_services_exist(
 async fn connect_all(aws: &Aws, config: &Config, found: &mut Diagnosis, authorities: Option<&Authorities>) {
     let extensions = config.params(&found.workload).required_extensions;
     let mut done = vec![];
-    for way in &mut found.ways {
-        let source = match (why_not(way), way.source.clone()) {
+    for path in &mut found.paths {
+        let source = match (why_not(path), path.source.clone()) {
             (None, Some(source)) => source,
             (why, _) => {
                 let why = why.unwrap_or_else(|| "the connection string is not known".to_owned());
-                way.extend(not_tried(&why, !extensions.is_empty()));
+                path.extend(not_tried(&why, !extensions.is_empty()));
                 continue;
             }
         };
@@ -230,12 +235,12 @@ async fn connect_all(aws: &Aws, config: &Config, found: &mut Diagnosis, authorit
             done.len() - 1
         };
         if let Some((_, (facts, result))) = done.get(at) {
-            let target = Target {
+            let target = ConnectTarget {
                 connection: facts.as_ref(),
-                secret: way.secret.as_deref().unwrap_or("the secret"),
+                secret: path.secret.as_deref().unwrap_or("the secret"),
             };
             let more = hops(result, target, !extensions.is_empty());
-            way.extend(more);
+            path.extend(more);
         }
     }
     found.sum_up();

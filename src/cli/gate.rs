@@ -13,8 +13,8 @@ use super::{Failure, Selection, Session, exit, severity};
 use holdfast_aws::client::Aws;
 use holdfast_aws::inventory::{Collector, NoProgress};
 use holdfast_core::config::{FormError, format_duration, parse_duration};
+use holdfast_core::evaluate::evaluate;
 use holdfast_core::gate::{Asked, GateVerdict, Reason, decide, redact, told};
-use holdfast_core::judge::judge;
 use holdfast_core::model::policy::Severity;
 use holdfast_core::model::resources::TaskRun;
 use holdfast_core::refresh::RefreshSet;
@@ -92,7 +92,7 @@ fn verdict(session: &Session, args: &GateArgs, swept: &Swept) -> GateVerdict {
     };
     decide(
         &swept.snapshot,
-        &swept.judged,
+        &swept.evaluation,
         &asked,
         &session.config,
         session.clock.now(),
@@ -104,13 +104,13 @@ async fn refresh(session: &Session, args: &GateArgs, swept: &mut [Swept]) {
     let only = Some(BTreeSet::from([args.workload.clone()]));
     for place in swept
         .iter_mut()
-        .filter(|s| s.judged.workloads.contains_key(&args.workload))
+        .filter(|s| s.evaluation.workloads.contains_key(&args.workload))
     {
         let now = session.clock.now();
         let set = RefreshSet::of(&place.snapshot, &session.config, &args.workload, now);
         let collector = collector(session, &place.aws);
         let snapshot = collector.refresh(&place.snapshot, &set, now).await;
-        place.judged = judge(&snapshot, &session.config, session.clock.now(), only.as_ref());
+        place.evaluation = evaluate(&snapshot, &session.config, session.clock.now(), only.as_ref());
         place.snapshot = snapshot;
     }
 }

@@ -12,7 +12,7 @@ use holdfast_aws::dynamodb::lease::DynamoStore;
 use holdfast_aws::sqs::SqsSource;
 use holdfast_aws::ssm::ParameterSwitch;
 use holdfast_core::config::LeaseKind;
-use holdfast_core::model::finding::Kind;
+use holdfast_core::finding::Kind;
 use holdfast_core::model::policy::Mode;
 use holdfast_operator::consume::{ConsumeOptions, Consumer};
 use holdfast_operator::controller::{ChangeActors, Dependencies, EventSink, Operator, Queues};

@@ -17,7 +17,7 @@ use holdfast_aws::dynamodb::ledger::DynamoLedger;
 use holdfast_aws::inventory::{Collector, NoProgress, Progress, ReadCache};
 use holdfast_core::config::{self, Config, Loaded};
 use holdfast_core::config::{ConfigErrors, LedgerKind, MAX_BYTES};
-use holdfast_core::judge::{Judged, judge_naming_passes};
+use holdfast_core::evaluate::{Evaluation, evaluate_naming_passes};
 use holdfast_core::model::snapshot::{ReadError, Snapshot};
 use holdfast_core::rules;
 use holdfast_operator::clock::{Clock, SystemClock};
@@ -37,8 +37,8 @@ impl<E: std::error::Error> From<E> for Failure {
 /// Runs a command that needs the network.
 pub(super) fn block_on(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
     // One thread: a sweep waits on the network most of the time, and handing each answer to another thread costs more
-    // than parsing it. To judge thousands of workloads takes so few milliseconds that an event can wait for it, and what
-    // one thread has freed another one of glibc's would not use again.
+    // than parsing it. To evaluate thousands of workloads takes so few milliseconds that an event can wait for it, and
+    // what one thread has freed another one of glibc's would not use again.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(command)
 }
@@ -114,14 +114,14 @@ impl CallObserver for Observed {
     }
 }
 
-/// One scope, read and judged.
+/// One scope, read and evaluated.
 pub struct Swept {
     /// Its clients.
     pub aws: Aws,
     /// What was read.
     pub snapshot: Snapshot,
     /// The verdicts.
-    pub judged: Judged,
+    pub evaluation: Evaluation,
 }
 
 impl Session {
@@ -221,7 +221,7 @@ impl Session {
         })
     }
 
-    /// Reads and judges every scope at once.
+    /// Reads and evaluates every scope at once.
     ///
     /// # Errors
     /// If nothing at all could be read, or a workload that was asked for does not exist.
@@ -239,11 +239,11 @@ impl Session {
                     progress,
                 };
                 let snapshot = collector.sweep(self.clock.now()).await;
-                let judged = judge_naming_passes(&snapshot, &self.config, self.clock.now(), only.as_ref());
+                let evaluation = evaluate_naming_passes(&snapshot, &self.config, self.clock.now(), only.as_ref());
                 Swept {
                     aws: aws.clone(),
                     snapshot,
-                    judged,
+                    evaluation,
                 }
             })
             .buffered(self.scopes.len().max(1))
@@ -261,7 +261,7 @@ impl Session {
         if let Some(missing) = only
             .iter()
             .flatten()
-            .find(|w| !swept.iter().any(|s| s.judged.workloads.contains_key(*w)))
+            .find(|w| !swept.iter().any(|s| s.evaluation.workloads.contains_key(*w)))
         {
             let prefix = &self.config.tag_prefix;
             return Err(Failure(format!(
@@ -276,7 +276,7 @@ impl Session {
     pub fn report(&self, started_at: Timestamp, swept: Vec<Swept>) -> Report {
         let mut report = Report::new(self.config.mode, started_at);
         for scope in swept {
-            report.add(&scope.snapshot, scope.judged);
+            report.add(&scope.snapshot, scope.evaluation);
         }
         report.errors.extend(self.unreachable.iter().cloned());
         report.finished_at = self.clock.now();

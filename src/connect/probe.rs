@@ -15,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
 
 use super::tls::{Authorities, Mode, client};
-use holdfast_core::diagnose::connection::{Answer, Checked, Extension, RDS_AUTHORITIES, Refusal};
+use holdfast_core::diagnose::connection::{CertificateCheck, Extension, RDS_AUTHORITIES, Refusal, ServerAnswer};
 use holdfast_core::model::connection::{Connection, HostPort};
 
 /// For a name, for a port, for the login, and for each question.
@@ -29,7 +29,7 @@ pub(super) async fn probe(
     password: Option<Zeroizing<String>>,
     authorities: Option<&Authorities>,
     extensions: &[String],
-) -> Result<Answer, Refusal> {
+) -> Result<ServerAnswer, Refusal> {
     let mode = Mode::of(facts.sslmode.as_deref(), authorities.is_some());
     let tls = match client(mode, authorities) {
         Ok(Some(tls)) => tls,
@@ -211,7 +211,7 @@ const EXTENSION: &str =
     "SELECT installed_version, default_version FROM pg_catalog.pg_available_extensions WHERE name = $1";
 
 /// Asks the server who it is and whom it takes us for.
-async fn ask(client: &Client, mode: Mode, extensions: &[String]) -> Result<Answer, Refusal> {
+async fn ask(client: &Client, mode: Mode, extensions: &[String]) -> Result<ServerAnswer, Refusal> {
     let wrong = |e: Error| refusal(&e, true);
     let who = client.query_one(WHO, &[]).await.map_err(wrong)?;
     let tls = client.query_opt(TLS, &[]).await.map_err(wrong)?;
@@ -236,13 +236,13 @@ async fn ask(client: &Client, mode: Mode, extensions: &[String]) -> Result<Answe
         .collect::<Vec<_>>()
         .await;
     let extensions: Result<Vec<Extension>, Error> = found.into_iter().collect();
-    Ok(Answer {
+    Ok(ServerAnswer {
         version: who.try_get(0).map_err(wrong)?,
         user: who.try_get(1).map_err(wrong)?,
         database: who.try_get(2).map_err(wrong)?,
         superuser: who.try_get(3).map_err(wrong)?,
         rds_superuser: who.try_get(4).map_err(wrong)?,
-        checked: tls.as_ref().map_or(Checked::Nothing, |_| mode.checked()),
+        checked: tls.as_ref().map_or(CertificateCheck::Nothing, |_| mode.checked()),
         tls,
         extensions: extensions.map_err(wrong)?,
     })

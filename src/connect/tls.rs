@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use holdfast_core::diagnose::connection::{Checked, RDS_AUTHORITIES};
+use holdfast_core::diagnose::connection::{CertificateCheck, RDS_AUTHORITIES};
 
 /// Certificates of authorities, from a PEM file.
 #[derive(Debug, Clone)]
@@ -74,11 +74,11 @@ impl Mode {
         }
     }
 
-    pub fn checked(self) -> Checked {
+    pub fn checked(self) -> CertificateCheck {
         match self {
-            Self::Plain | Self::IfOffered | Self::Encrypted => Checked::Nothing,
-            Self::Authority => Checked::Authority,
-            Self::Host => Checked::Host,
+            Self::Plain | Self::IfOffered | Self::Encrypted => CertificateCheck::Nothing,
+            Self::Authority => CertificateCheck::Authority,
+            Self::Host => CertificateCheck::Host,
         }
     }
 }

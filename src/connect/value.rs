@@ -4,7 +4,7 @@ use aws_sdk_secretsmanager::config::{Builder, Region};
 use zeroize::Zeroizing;
 
 use holdfast_aws::client::{Api, Aws, Family};
-use holdfast_core::diagnose::Source;
+use holdfast_core::diagnose::ValueSource;
 
 const GET_SECRET: Api = Api {
     service: "secretsmanager",
@@ -18,9 +18,9 @@ const GET_PARAMETERS: Api = Api {
 };
 
 /// The value, or why it can't be read.
-pub(super) async fn read(aws: &Aws, source: &Source) -> Result<Zeroizing<String>, String> {
+pub(super) async fn read(aws: &Aws, source: &ValueSource) -> Result<Zeroizing<String>, String> {
     match source {
-        Source::Secret { arn, selector } => {
+        ValueSource::Secret { arn, selector } => {
             let region = arn.split(':').nth(3).unwrap_or(&aws.scope.region).to_owned();
             let request = aws
                 .secrets
@@ -39,7 +39,7 @@ pub(super) async fn read(aws: &Aws, source: &Source) -> Result<Zeroizing<String>
                 .map(Zeroizing::new)
                 .ok_or_else(|| "it is binary".to_owned())
         }
-        Source::Parameter(name) => {
+        ValueSource::Parameter(name) => {
             let request = aws.ssm.get_parameters().names(name).with_decryption(true);
             let answer = aws
                 .call(GET_PARAMETERS, name, request.send())

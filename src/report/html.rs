@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use super::Report;
 use super::groups::{Group, Node, by_workload, cause_of, pieces};
 use super::table::{advice, count, summary};
-use holdfast_core::model::finding::{Finding, Verdict};
+use holdfast_core::finding::{Finding, Verdict};
 use holdfast_core::model::policy::Severity;
 
 const STYLE: &str = include_str!("html.css");

@@ -21,7 +21,7 @@ use quick_junit::{NonSuccessKind, Property, SerializeError, TestCase, TestCaseSt
 use super::Report;
 use super::groups::cause_of;
 use super::table::advice;
-use holdfast_core::model::finding::{Finding, ResourceRef, Verdict};
+use holdfast_core::finding::{Finding, ResourceRef, Verdict};
 
 /// The report as JUnit XML.
 ///

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use super::Report;
 use super::groups::{Node, by_workload, cause_of, pieces};
 use super::table::{advice, summary};
-use holdfast_core::model::finding::{Finding, Verdict};
+use holdfast_core::finding::{Finding, Verdict};
 
 /// Below GitHub's 65,536, with room for the last lines.
 const LONGEST: usize = 60_000;

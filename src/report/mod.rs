@@ -17,8 +17,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use holdfast_core::judge::Judged;
-use holdfast_core::model::finding::{Finding, Passed, Verdict};
+use holdfast_core::evaluate::Evaluation;
+use holdfast_core::finding::{Finding, Passed, Verdict};
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::policy::{Mode, Severity};
 use holdfast_core::model::snapshot::{ReadError, Snapshot};
@@ -57,7 +57,7 @@ pub struct Coverage {
     pub accounts: BTreeSet<String>,
     /// For instance `us-east-1`.
     pub regions: BTreeSet<String>,
-    /// Workloads judged.
+    /// Workloads evaluated.
     pub workloads: usize,
     /// Tagged resources.
     pub resources: usize,
@@ -100,7 +100,7 @@ pub struct Report {
     pub tool: Tool,
     /// When reading began.
     pub started_at: Timestamp,
-    /// When judging ended.
+    /// When evaluating ended.
     pub finished_at: Timestamp,
     /// `audit` or `enforce`.
     pub mode: Mode,
@@ -145,19 +145,19 @@ impl Report {
     }
 
     /// Adds one scope.
-    pub fn add(&mut self, snapshot: &Snapshot, judged: Judged) {
+    pub fn add(&mut self, snapshot: &Snapshot, evaluation: Evaluation) {
         let Scope { account, region } = snapshot.scope.clone();
         self.scope.accounts.insert(account);
         self.scope.regions.insert(region);
-        self.scope.workloads += judged
+        self.scope.workloads += evaluation
             .workloads
             .keys()
-            .filter(|w| *w != holdfast_core::judge::UNKNOWN_WORKLOADS)
+            .filter(|w| *w != holdfast_core::evaluate::UNKNOWN_WORKLOADS)
             .count();
-        self.scope.resources += judged.resources.values().sum::<usize>();
-        self.summary.pass += judged.passes;
-        self.passed.extend(judged.passed);
-        for finding in &judged.findings {
+        self.scope.resources += evaluation.resources.values().sum::<usize>();
+        self.summary.pass += evaluation.passes;
+        self.passed.extend(evaluation.passed);
+        for finding in &evaluation.findings {
             match finding.verdict {
                 Verdict::Fail => {
                     self.summary.fail += 1;
@@ -168,9 +168,9 @@ impl Report {
                 Verdict::Unknown => self.summary.unknown += 1,
             }
         }
-        self.findings.extend(judged.findings);
+        self.findings.extend(evaluation.findings);
         self.errors.extend(snapshot.errors.iter().cloned());
-        holdfast_core::judge::sort(&mut self.findings);
+        holdfast_core::evaluate::sort(&mut self.findings);
     }
 
     /// Whether a failure at or above `severity` is open.

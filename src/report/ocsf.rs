@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use super::Report;
 use super::groups::cause_of;
 use super::table::advice;
-use holdfast_core::model::finding::{Finding, Kind, ResourceRef, Verdict};
+use holdfast_core::finding::{Finding, Kind, ResourceRef, Verdict};
 use holdfast_core::model::policy::Severity;
 use holdfast_core::rules;
 

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use super::Report;
 use super::groups::cause_of;
 use super::table::advice;
-use holdfast_core::model::finding::{Finding, ResourceRef, Verdict};
+use holdfast_core::finding::{Finding, ResourceRef, Verdict};
 use holdfast_core::model::policy::Severity;
 use holdfast_core::model::rule_meta::Meta;
 use holdfast_core::model::snapshot::ReadError;
@@ -356,7 +356,7 @@ mod tests {
     fn what_check_finds_is_in_a_file() {
         let at = |arn: &str| {
             let resource = ResourceRef {
-                kind: holdfast_core::model::finding::Kind::EcsService,
+                kind: holdfast_core::finding::Kind::EcsService,
                 id: "aws_ecs_service.x".into(),
                 arn: arn.into(),
                 account: "1".into(),

@@ -14,7 +14,7 @@ pub use checklist::checklist_table;
 pub(super) use checklist::summary as checklist_summary;
 pub use diagnosis::diagnosis_table;
 pub use history::history_table;
-use holdfast_core::model::finding::{Finding, Verdict};
+use holdfast_core::finding::{Finding, Verdict};
 use holdfast_core::model::policy::Severity;
 use holdfast_core::plan::{Held, Plan, PlannedAction};
 use holdfast_core::rules::Rule;
@@ -253,7 +253,7 @@ pub fn plan_table(plan: &Plan, style: Style) -> String {
             "{}",
             style.bold(&format!("{} not corrected:", count(plan.held.len(), "finding")))
         );
-        // One unreadable thing may keep many rules from judging: say it once.
+        // One unreadable thing may keep many rules from evaluating: say it once.
         let mut groups: Vec<(&Held, Vec<&str>)> = vec![];
         for held in &plan.held {
             match groups

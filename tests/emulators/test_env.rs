@@ -123,13 +123,13 @@ impl TestEnv {
         env
     }
 
-    /// Judges by these rules alone from now on, those that are off by default included.
+    /// Evaluates by these rules alone from now on, those that are off by default included.
     pub fn about(&mut self, rules: &[&str]) {
         self.about = rules.iter().map(|r| (*r).to_owned()).collect();
         self.configure("");
     }
 
-    /// Judges by every rule that is on by default.
+    /// Evaluates by every rule that is on by default.
     pub fn about_all(&mut self) {
         let on = holdfast_core::rules::REGISTRY
             .iter()
@@ -160,8 +160,8 @@ impl TestEnv {
         self.ask(&json!({"state": null}))
     }
 
-    /// Runs from now on with this configuration, and judges by the rules of [`Self::about`] alone, but for what it says
-    /// of single ones.
+    /// Runs from now on with this configuration, and evaluates by the rules of [`Self::about`] alone, but for what it
+    /// says of single ones.
     pub fn configure(&mut self, yaml: &str) {
         let path = self.dir.path().join("holdfast.yaml");
         let others = holdfast_core::rules::ids().into_iter().filter(|id| !yaml.contains(id));

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use crate::action::RefreshBeforeCall;
 use crate::config::Config;
 use crate::facts::one_workload;
+use crate::model::cow_map::CowMap;
 use crate::model::key::{Scope, Subject};
-use crate::model::shared::Shared;
-use crate::model::snapshot::{Seen, Snapshot};
+use crate::model::snapshot::{Read, Snapshot};
 
 /// What one workload is known to consist of, from the last sweep and from the event that drew attention to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -155,14 +155,14 @@ impl RefreshSet {
 }
 
 /// Takes a list over that could not be read before.
-fn recover<T>(base: &mut Seen<Shared<String, T>>, fresh: &Seen<Shared<String, T>>) {
+fn recover<T>(base: &mut Read<CowMap<String, T>>, fresh: &Read<CowMap<String, T>>) {
     if let (Err(_), Ok(all)) = (&base, fresh) {
         *base = Ok(all.clone());
     }
 }
 
 /// Takes over what `fresh` holds of these resources, or that it holds them no more.
-fn replace<T>(base: &mut Seen<Shared<String, T>>, fresh: &Seen<Shared<String, T>>, ids: &BTreeSet<String>) {
+fn replace<T>(base: &mut Read<CowMap<String, T>>, fresh: &Read<CowMap<String, T>>, ids: &BTreeSet<String>) {
     let (Ok(base), Ok(fresh)) = (base, fresh) else { return };
     for id in ids {
         base.take(id, fresh);

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use holdfast_core::config::Config;
 use holdfast_core::model::key::Scope;
-use holdfast_core::model::snapshot::{ReadError, Seen};
+use holdfast_core::model::snapshot::{Read, ReadError};
 
 use super::context::{CONTEXT, CallContext, Shared};
 use super::error::explain;
@@ -132,7 +132,7 @@ impl Aws {
         api: Api,
         resource: &str,
         send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Seen<T>
+    ) -> Read<T>
     where
         E: ProvideErrorMetadata,
     {

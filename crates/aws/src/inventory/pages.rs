@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_core::model::snapshot::{ReadError, Seen};
+use holdfast_core::model::snapshot::{Read, ReadError};
 
 use super::collector::Collector;
 use crate::client::Api;
@@ -11,7 +11,7 @@ use crate::client::Api;
 pub(super) const MAX_PAGES: usize = 2_000;
 
 /// A list, or why it could not be read.
-pub(super) type Pages<T> = Seen<Vec<T>>;
+pub(super) type Pages<T> = Read<Vec<T>>;
 
 /// A list that did not end after [`MAX_PAGES`].
 pub(super) fn endless(collector: &Collector<'_>, api: Api) -> Arc<ReadError> {

@@ -17,11 +17,11 @@ use super::secret_shape::shape;
 use crate::client::{Api, Family};
 use holdfast_core::config::Inspect;
 use holdfast_core::model::connection::SecretShape;
+use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::read_error::is_absent;
 use holdfast_core::model::resources::{Rotation, Secret};
-use holdfast_core::model::shared::Shared;
-use holdfast_core::model::snapshot::{Lookup, Seen, Snapshot, Value, ValueKey};
+use holdfast_core::model::snapshot::{Lookup, Read, Snapshot, Value, ValueKey};
 use holdfast_core::model::tags::Tags;
 use holdfast_core::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
@@ -51,7 +51,7 @@ const GET: Api = Api {
 const BATCH_SIZE: usize = 20;
 
 /// All tagged secrets by ARN, or those of one workload. None if `secrets.inspect` is `off`.
-pub(super) async fn list(c: &Collector<'_>, workload: Option<&str>) -> Seen<BTreeMap<String, Secret>> {
+pub(super) async fn list(c: &Collector<'_>, workload: Option<&str>) -> Read<BTreeMap<String, Secret>> {
     if c.config.secrets.inspect == Inspect::Off {
         return Ok(BTreeMap::new());
     }
@@ -182,7 +182,7 @@ fn recall(c: &Collector<'_>, snapshot: &Snapshot, key: &ValueKey, now: Timestamp
 }
 
 /// Keeps facts for the next sweep, unless another version was read than the list names: one of the two answers was old.
-fn remember(c: &Collector<'_>, snapshot: &Snapshot, read: &Read, now: Timestamp) {
+fn remember(c: &Collector<'_>, snapshot: &Snapshot, read: &FetchedValue, now: Timestamp) {
     let stamp = stamp(snapshot, &read.key).filter(|(_, version)| read.version.as_ref() == Some(version));
     match (&read.value, stamp) {
         (Ok(Value::Shape(shape)), Some(stamp)) => {
@@ -257,7 +257,7 @@ async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[Secre
 }
 
 /// The listed secret that a reference leads to: by its whole ARN, or by an ARN that lacks only the suffix.
-fn listed_as(all: &Shared<String, Secret>, reference: &SecretRef<'_>, scope: &Scope) -> Option<String> {
+fn listed_as(all: &CowMap<String, Secret>, reference: &SecretRef<'_>, scope: &Scope) -> Option<String> {
     if all.contains_key(reference.arn) {
         return Some(reference.arn.to_owned());
     }
@@ -273,7 +273,7 @@ pub(super) async fn by_id(c: &Collector<'_>, id: &str) -> Option<Secret> {
 }
 
 /// One secret by the ARN that a reference gives, in the region that the ARN names.
-async fn describe(c: &Collector<'_>, arn: &str) -> Seen<Option<Secret>> {
+async fn describe(c: &Collector<'_>, arn: &str) -> Read<Option<Secret>> {
     let ValueFrom::Secret(SecretRef { region, resource, .. }) = value_from::parse(arn) else {
         return Ok(None);
     };
@@ -282,7 +282,7 @@ async fn describe(c: &Collector<'_>, arn: &str) -> Seen<Option<Secret>> {
     Ok(found.filter(|s| s.arn == arn || s.name == resource))
 }
 
-async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Seen<Option<Secret>> {
+async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Read<Option<Secret>> {
     c.progress.more(1);
     let region = aws_sdk_secretsmanager::config::Region::new(region.to_owned());
     let there = aws_sdk_secretsmanager::config::Builder::new().region(region);
@@ -349,13 +349,13 @@ fn values_to_read(snapshot: &Snapshot, references: &[SecretRef<'_>]) -> (Vec<Str
 }
 
 /// What was read of one value, and of which version.
-struct Read {
+struct FetchedValue {
     key: ValueKey,
-    value: Seen<Value>,
+    value: Read<Value>,
     version: Option<String>,
 }
 
-type Values = Vec<Read>;
+type Values = Vec<FetchedValue>;
 
 /// Current values, twenty a call.
 async fn read_current(c: &Collector<'_>, arns: Vec<String>) -> Values {
@@ -391,7 +391,7 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
             return read_pinned(c, arns.into_iter().map(|arn| (arn, Selector::default())).collect()).await;
         }
         Err(e) => {
-            let failed = |arn| Read {
+            let failed = |arn| FetchedValue {
                 key: (arn, Selector::default()),
                 value: Err(Arc::clone(&e)),
                 version: None,
@@ -399,7 +399,7 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
             return arns.into_iter().map(failed).collect();
         }
     };
-    let mut found: BTreeMap<String, (Seen<Value>, Option<String>)> = BTreeMap::new();
+    let mut found: BTreeMap<String, (Read<Value>, Option<String>)> = BTreeMap::new();
     for entry in answer.secret_values.unwrap_or_default() {
         if let Some(arn) = entry.arn {
             let value = Ok(Value::Shape(shape(entry.secret_string)));
@@ -419,7 +419,7 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
             let (value, version) = found
                 .remove(&arn)
                 .unwrap_or_else(|| (Err(unreadable(c, &arn, "NoAnswer")), None));
-            Read {
+            FetchedValue {
                 key: (arn, Selector::default()),
                 value,
                 version,
@@ -454,7 +454,7 @@ async fn read_pinned(c: &Collector<'_>, keys: Vec<ValueKey>) -> Values {
         .await
 }
 
-async fn read_one(c: &Collector<'_>, key: ValueKey) -> Read {
+async fn read_one(c: &Collector<'_>, key: ValueKey) -> FetchedValue {
     let (arn, selector) = &key;
     c.progress.more(1);
     let region = arn.split(':').nth(3).unwrap_or(&c.aws.scope.region).to_owned();
@@ -477,5 +477,5 @@ async fn read_one(c: &Collector<'_>, key: ValueKey) -> Read {
         Err(e) => (Err(e), None),
         Ok(found) => (Ok(Value::Shape(shape(found.secret_string))), found.version_id),
     };
-    Read { key, value, version }
+    FetchedValue { key, value, version }
 }

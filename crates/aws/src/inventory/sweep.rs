@@ -1,8 +1,8 @@
 //! Reading a whole scope.
 
+use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::resources::Secret;
-use holdfast_core::model::shared::Shared;
-use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::rules::follow_up_reads::follow_up_reads;
 use jiff::Timestamp;
 
@@ -28,16 +28,16 @@ impl Collector<'_> {
             Box::pin(self.secrets_and_policies(now)),
             Box::pin(migrations::discover(self)),
         );
-        snapshot.instances = instances.map(Shared::from);
-        snapshot.clusters = clusters.map(Shared::from);
-        snapshot.security_groups = groups.map(Shared::from);
-        snapshot.subnets = subnets.map(Shared::from);
-        snapshot.services = services.found.map(Shared::from);
+        snapshot.instances = instances.map(CowMap::from);
+        snapshot.clusters = clusters.map(CowMap::from);
+        snapshot.security_groups = groups.map(CowMap::from);
+        snapshot.subnets = subnets.map(CowMap::from);
+        snapshot.services = services.found.map(CowMap::from);
         snapshot.unread_services = services.unread.into();
         snapshot.task_definitions = definitions.into();
         snapshot.secrets = secrets;
         snapshot.policies = policies.into();
-        snapshot.migrations = migrations.families.map(Shared::from);
+        snapshot.migrations = migrations.families.map(CowMap::from);
         snapshot.task_definitions.extend(migrations.definitions);
         Box::pin(migrations::runs(self, &mut snapshot)).await;
         Box::pin(self.finish(snapshot, now, Reuse::Allowed)).await
@@ -48,9 +48,9 @@ impl Collector<'_> {
     ///
     /// Each of them is among the policies that [`follow_up_reads`] names once everything else is read: it names the
     /// tagged secrets whatever else there is, and [`Self::finish`] reads only those that are not read yet.
-    async fn secrets_and_policies(&self, now: Timestamp) -> (Seen<Shared<String, Secret>>, Policies) {
+    async fn secrets_and_policies(&self, now: Timestamp) -> (Read<CowMap<String, Secret>>, Policies) {
         let mut listed = Snapshot::empty(self.aws.scope.clone(), now);
-        listed.secrets = secrets::list(self, None).await.map(Shared::from);
+        listed.secrets = secrets::list(self, None).await.map(CowMap::from);
         let asked = follow_up_reads(&listed, self.config, now).policies;
         let policies = Box::pin(policies::read(self, &listed, &asked, now, Reuse::Allowed)).await;
         (listed.secrets, policies)

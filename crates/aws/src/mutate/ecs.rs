@@ -10,7 +10,7 @@ use aws_sdk_ecs::types::{
 use aws_smithy_types::retry::RetryConfig;
 use holdfast_core::action::{SecretChange, ServiceSetting};
 use holdfast_core::model::read_error::is_throttled;
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 use holdfast_core::model::tags::Tags;
 
 use crate::client::{Api, Family};
@@ -44,7 +44,7 @@ const REVISIONS: i32 = 50;
 
 /// Changes one setting of a service. A field of the service that is not sent stays as it is; what stands beside the
 /// circuit breaker in the deployment's configuration is sent along as it was read, so that it stays too.
-pub(super) async fn set_up(c: &Collector<'_>, cluster: &str, service: &str, setting: ServiceSetting) -> Seen<()> {
+pub(super) async fn set_up(c: &Collector<'_>, cluster: &str, service: &str, setting: ServiceSetting) -> Read<()> {
     let place = format!("{cluster}/{service}");
     let request = c.aws.ecs.update_service().cluster(cluster).service(service);
     let request = match setting {
@@ -63,7 +63,7 @@ pub(super) async fn set_up(c: &Collector<'_>, cluster: &str, service: &str, sett
 }
 
 /// Gives a service a revision to run.
-pub(super) async fn update(c: &Collector<'_>, cluster: &str, service: &str, revision: &str) -> Seen<()> {
+pub(super) async fn update(c: &Collector<'_>, cluster: &str, service: &str, revision: &str) -> Read<()> {
     let request = c
         .aws
         .ecs
@@ -75,7 +75,7 @@ pub(super) async fn update(c: &Collector<'_>, cluster: &str, service: &str, revi
     c.aws.call(UPDATE, &place, request.send()).await.map(drop)
 }
 
-async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Seen<Service> {
+async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Read<Service> {
     let place = format!("{cluster}/{service}");
     let request = c.aws.ecs.describe_services().cluster(cluster).services(service);
     let answer = c.aws.call(DESCRIBE_SERVICES, &place, request.send()).await?;
@@ -92,13 +92,13 @@ async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Seen<Service> 
 
 /// Takes a revision out of use. It can still be described, and services that run it go on.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterTaskDefinition.html>
-pub(super) async fn deregister(c: &Collector<'_>, revision: &str) -> Seen<()> {
+pub(super) async fn deregister(c: &Collector<'_>, revision: &str) -> Read<()> {
     let request = c.aws.ecs.deregister_task_definition().task_definition(revision);
     c.aws.call(DEREGISTER, revision, request.send()).await.map(drop)
 }
 
 /// ARN of the revision of `base`'s family that was registered for `attempt`: it is newer than `base`.
-pub(crate) async fn registered(c: &Collector<'_>, base: &str, attempt: &str) -> Seen<Option<String>> {
+pub(crate) async fn registered(c: &Collector<'_>, base: &str, attempt: &str) -> Read<Option<String>> {
     let Some((family, from)) = base
         .rsplit_once(':')
         .and_then(|(f, r)| Some((f, r.parse::<i32>().ok()?)))
@@ -130,7 +130,7 @@ pub(super) async fn register(
     changes: &[SecretChange],
     workload: &str,
     attempt: &str,
-) -> Seen<String> {
+) -> Read<String> {
     let request = c
         .aws
         .ecs
@@ -173,7 +173,7 @@ async fn send(
     c: &Collector<'_>,
     base: &str,
     request: &RegisterTaskDefinitionFluentBuilder,
-) -> Seen<RegisterTaskDefinitionOutput> {
+) -> Read<RegisterTaskDefinitionOutput> {
     let mut pauses = PAUSES.into_iter();
     loop {
         let once = aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::disabled());

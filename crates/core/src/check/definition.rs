@@ -4,6 +4,7 @@
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::case::STAND_IN;
 use crate::connection::environment::plain_environment;
 use crate::model::key::Scope;
 use crate::model::resources::{
@@ -65,11 +66,11 @@ pub(super) fn read(file: &Value, inner: &Value, name: &str, arn: impl Fn(&str) -
     }
 }
 
-/// A service that does not exist, to judge a task definition by: as if one ran it.
+/// A service that does not exist, to evaluate a task definition by: as if one ran it.
 pub(super) fn stand_in(scope: &Scope, id: &str, revision: String, fargate: bool, tags: Tags) -> Service {
     Service {
         arn: scope.arn("ecs", &format!("service/{id}")),
-        name: format!("{}{id}", super::STAND_IN),
+        name: format!("{STAND_IN}{id}"),
         status: "ACTIVE".into(),
         task_definition: revision,
         fargate,

@@ -1,12 +1,13 @@
 //! The same rules, before the things exist: on task definitions and on what Terraform plans. No AWS, no credentials.
 //!
-//! A file becomes a [`Snapshot`] like any other, and `judge` does not know the difference. Two things are special:
+//! A file becomes a [`Snapshot`] like any other, and `evaluate` does not know the difference. Two things are special:
 //!
 //! - What a plan does not know before it is applied is neither good nor bad. So there are two snapshots, one of the best
 //!   and one of the worst [`World`] that the plan may lead to, and a verdict is what holds in both ([`offline`]).
 //! - Nothing has an ARN yet. In the snapshot a resource of a plan has its Terraform address for an id and a placeholder
 //!   for an ARN; in findings the ARN is `file:PATH#ADDRESS` ([`Subject`]).
 
+mod case;
 mod definition;
 mod error;
 mod offline;
@@ -22,75 +23,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::judge::Judged;
-use crate::model::finding::{Finding, Kind, ResourceRef, finding_id};
+use crate::evaluate::Evaluation;
+use crate::finding::{Finding, Kind, ResourceRef, finding_id};
 use crate::model::resources::Secret;
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::Tags;
-use crate::model::value_from::{SecretRef, without_suffix};
+use case::{Case, SERVICE, STAND_IN, Subject, UNREADABLE, World, partial_arn};
 pub use error::{CheckError, LARGEST, Lookalike, NotJson};
-
-/// Code of a read error about a file that could not be read in part: the only one that leaves a verdict unknown.
-const UNREADABLE: &str = "Unreadable";
-/// In front of the name of a service in the snapshot. Rules write `CLUSTER/NAME`: with an empty cluster, this and the
-/// slash are taken out of what they say.
-const SERVICE: char = '\u{1}';
-/// The same for a service that does not exist, by which a task definition is judged.
-const STAND_IN: char = '\u{2}';
-
-/// What is made of values that are not known before a plan is applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum World {
-    /// They turn out well.
-    Best,
-    /// They turn out badly.
-    Worst,
-}
-
-/// One snapshot to be judged.
-struct Case {
-    snapshot: Snapshot,
-    /// Whether its services do not exist, and only what rules say of task definitions counts.
-    definitions_only: bool,
-    /// By the ARN in the snapshot.
-    subjects: BTreeMap<String, Subject>,
-    /// What is not known before the plan is applied: address and attribute.
-    gaps: BTreeSet<(String, String)>,
-    /// What carries no workload's tag, and is not judged.
-    nameless: BTreeSet<String>,
-}
-
-/// How a finding names a resource.
-#[derive(Debug, Clone)]
-struct Subject {
-    id: String,
-    /// The kind, where the snapshot has a stand-in.
-    kind: Option<Kind>,
-}
-
-impl Subject {
-    fn of(address: &str) -> Self {
-        Self {
-            id: address.to_owned(),
-            kind: None,
-        }
-    }
-
-    fn of_definition(id: &str) -> Self {
-        Self {
-            id: id.to_owned(),
-            kind: Some(Kind::EcsTaskDefinition),
-        }
-    }
-}
 
 /// What came of one file.
 #[derive(Debug)]
 pub struct Checked {
-    /// The file as a snapshot, for [`crate::report::Report::add`].
+    /// The file as a snapshot, for a report.
     pub snapshot: Snapshot,
     /// The verdicts.
-    pub judged: Judged,
+    pub evaluation: Evaluation,
     /// What the file can't answer.
     pub unchecked: Unchecked,
 }
@@ -117,10 +64,10 @@ impl Unchecked {
     }
 }
 
-/// Judges one file. `path` is how it is called in findings; `workload` names what carries no tag.
+/// Evaluates one file. `path` is how it is called in findings; `workload` names what carries no tag.
 ///
 /// # Errors
-/// Why the file is none that can be judged, and what was expected.
+/// Why the file is none that can be evaluated, and what was expected.
 pub fn check(
     path: &str,
     bytes: &[u8],
@@ -146,8 +93,8 @@ pub fn check(
     };
     let mut checked: Option<Checked> = None;
     for (best, worst) in pairs {
-        let (judged, rules) = offline::verdicts(&best, &worst, config, now);
-        let found = present(path, worst, judged, rules);
+        let (evaluation, rules) = offline::verdicts(&best, &worst, config, now);
+        let found = present(path, worst, evaluation, rules);
         match &mut checked {
             None => checked = Some(found),
             Some(whole) => merge(whole, found),
@@ -216,25 +163,8 @@ fn definition_case(
     }
 }
 
-/// The secret that a reference means whose ARN lacks the suffix: that much can be told without asking for it.
-fn partial_arn(target: &SecretRef<'_>) -> Option<Secret> {
-    if without_suffix(target.resource).is_some() {
-        return None;
-    }
-    Some(secret(format!("{}-XXXXXX", target.arn), target.resource.to_owned()))
-}
-
-/// A secret of which no more is known.
-fn secret(arn: String, name: String) -> Secret {
-    Secret {
-        arn,
-        name,
-        ..Secret::default()
-    }
-}
-
 /// Names everything as the file does, and takes out of remedies what only a real account could do.
-fn present(path: &str, case: Case, mut judged: Judged, rules: BTreeMap<String, BTreeSet<String>>) -> Checked {
+fn present(path: &str, case: Case, mut evaluation: Evaluation, rules: BTreeMap<String, BTreeSet<String>>) -> Checked {
     let Case {
         mut snapshot,
         definitions_only,
@@ -243,7 +173,7 @@ fn present(path: &str, case: Case, mut judged: Judged, rules: BTreeMap<String, B
         nameless,
     } = case;
     let mut ids = BTreeMap::new();
-    for finding in &mut judged.findings {
+    for finding in &mut evaluation.findings {
         let before = std::mem::take(&mut finding.id);
         let called = finding.resource.id.clone();
         rename(path, &subjects, &mut finding.resource);
@@ -256,21 +186,21 @@ fn present(path: &str, case: Case, mut judged: Judged, rules: BTreeMap<String, B
         ids.insert(before, finding.id.clone());
         retell(finding);
     }
-    for passed in &mut judged.passed {
+    for passed in &mut evaluation.passed {
         rename(path, &subjects, &mut passed.resource);
     }
-    for finding in &mut judged.findings {
+    for finding in &mut evaluation.findings {
         finding.caused_by = finding.caused_by.take().and_then(|id| ids.get(&id).cloned());
     }
     if definitions_only {
-        let definitions = judged.resources.remove(&Kind::EcsService).unwrap_or_default();
-        judged.resources = BTreeMap::from([(Kind::EcsTaskDefinition, definitions)]);
+        let definitions = evaluation.resources.remove(&Kind::EcsService).unwrap_or_default();
+        evaluation.resources = BTreeMap::from([(Kind::EcsTaskDefinition, definitions)]);
     }
     let unreadable = snapshot.task_definitions.values().filter_map(|d| d.as_ref().err());
     snapshot.errors = unreadable.filter(|e| e.code == UNREADABLE).cloned().collect();
     let shown = |arn: String| subjects.get(&arn).map_or(arn, |s| s.id.clone());
     Checked {
-        judged,
+        evaluation,
         unchecked: Unchecked {
             rules: rules
                 .into_iter()
@@ -325,13 +255,13 @@ fn retell(finding: &mut Finding) {
 }
 
 fn merge(whole: &mut Checked, more: Checked) {
-    whole.judged.findings.extend(more.judged.findings);
-    crate::judge::sort(&mut whole.judged.findings);
-    whole.judged.passed.extend(more.judged.passed);
-    whole.judged.passes += more.judged.passes;
-    whole.judged.workloads.extend(more.judged.workloads);
-    for (kind, n) in more.judged.resources {
-        *whole.judged.resources.entry(kind).or_default() += n;
+    whole.evaluation.findings.extend(more.evaluation.findings);
+    crate::evaluate::sort(&mut whole.evaluation.findings);
+    whole.evaluation.passed.extend(more.evaluation.passed);
+    whole.evaluation.passes += more.evaluation.passes;
+    whole.evaluation.workloads.extend(more.evaluation.workloads);
+    for (kind, n) in more.evaluation.resources {
+        *whole.evaluation.resources.entry(kind).or_default() += n;
     }
     whole.snapshot.errors.extend(more.snapshot.errors);
     whole.unchecked.extend(more.unchecked);

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::inspect_plain;
+use super::plain::inspect_plain;
 use crate::model::resources::PlainDatabase;
 
 /// Variables that PostgreSQL clients and images commonly take a host from.

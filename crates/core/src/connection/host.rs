@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use zeroize::Zeroizing;
 
-use super::push;
+use super::faults::push;
 use super::text::{MAX_NAME, decode, is_plain};
 use crate::model::connection::{Fault, HostPort};
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::faults::nothing;
 use super::json_text::{Text, json_text, json_value};
 use super::parts::parts;
-use super::{inspect_plain, nothing};
+use super::plain::inspect_plain;
+use super::text::is_one_of;
 use crate::model::connection::{Connection, Fault, MAX_KEY, MAX_KEYS, SecretShape};
 
 /// Keys that say that they hold a password. They are believed: nothing else is then worth knowing.
@@ -86,8 +88,4 @@ fn is_another_service(key: &str, found: &Connection) -> bool {
         .any(|f| matches!(f, Fault::WrongScheme { found: Some(scheme) } if OTHER_SERVICES.contains(&scheme.as_str())));
     let key = key.to_ascii_lowercase();
     other && !DATABASE_KEYS.iter().any(|piece| key.contains(piece))
-}
-
-pub(super) fn is_one_of(key: &str, names: &[&str]) -> bool {
-    names.iter().any(|n| key.eq_ignore_ascii_case(n))
 }

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use zeroize::Zeroizing;
 
 use super::client::takes_parameter;
+use super::faults::{empty, push};
 use super::host::hosts_of;
 use super::parameters::{CHECKED_KEYWORDS, KEYWORDS, is_password_key, ssl_mode};
 use super::text::name;
-use super::{empty, push};
 use crate::model::connection::{Connection, ConnectionForm, Fault, UrlPart};
 
 const fn is_space(c: u8) -> bool {

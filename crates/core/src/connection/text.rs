@@ -57,3 +57,8 @@ pub(super) const fn is_plain(c: u8) -> bool {
         )
         || matches!(c, b',' | b';' | b'=')
 }
+
+/// Whether `key` is one of `names`, in upper or lower case.
+pub(super) fn is_one_of(key: &str, names: &[&str]) -> bool {
+    names.iter().any(|n| key.eq_ignore_ascii_case(n))
+}

@@ -4,7 +4,10 @@
 
 use serde_json::Value;
 
-use super::{Found, Ignored, ParseError, Target, Targets, arn::Arn, lookup, name, text};
+use super::arn::Arn;
+use super::fields::{lookup, name, text};
+use super::parsed::{Ignored, ParseError};
+use super::target::{Found, Target, Targets};
 use crate::model::key::Subject;
 
 /// Where a call's resource is written.

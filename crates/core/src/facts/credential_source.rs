@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::connection::SecretShape;
 use crate::model::resources::{Secret, SecretVariable, Service};
-use crate::model::snapshot::Seen;
+use crate::model::snapshot::Read;
 use crate::model::subject::Subject;
 use crate::model::tags::Tags;
 use crate::model::value_from::ValueFrom;
@@ -43,7 +43,7 @@ pub struct CredentialValue<'a> {
     /// The key that is used of a JSON value.
     pub key: Option<String>,
     /// Facts about it; absent: it is not there, of which `ecs-secret-reference-mismatch` speaks.
-    pub shape: Seen<Option<&'a SecretShape>>,
+    pub shape: Read<Option<&'a SecretShape>>,
 }
 
 impl CredentialSource<'_> {

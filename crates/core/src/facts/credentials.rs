@@ -8,12 +8,12 @@ use super::database::Database;
 use super::resolution::{Resolution, resolves_to};
 use super::secrets::{parameter, references, resolve, shape};
 use super::workload::Workload;
-use crate::judgement::Judgement;
 use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::ReadError;
 use crate::model::subject::Subject;
 use crate::model::value_from::{self, Selector, ValueFrom};
+use crate::rule_result::RuleResult;
 
 /// Where a workload's connections come from: tagged secrets, secrets that are referred to, and services with parameters. With the first
 /// error that hides one.
@@ -59,14 +59,14 @@ fn find_sources<'a>(w: &Workload<'a>) -> (Vec<CredentialSource<'a>>, Option<Arc<
     )
 }
 
-/// What `judge` says of each of them, and that something is unknown where one may be hidden.
+/// What `evaluate` says of each of them, and that something is unknown where one may be hidden.
 #[must_use]
 pub fn each_credential_source<'a>(
     w: &Workload<'a>,
-    judge: impl FnMut(&CredentialSource<'a>) -> Option<Judgement<'a>>,
-) -> Vec<Judgement<'a>> {
+    evaluate: impl FnMut(&CredentialSource<'a>) -> Option<RuleResult<'a>>,
+) -> Vec<RuleResult<'a>> {
     let (sources, error) = credential_sources(w);
-    let mut out: Vec<Judgement> = sources.iter().filter_map(judge).collect();
+    let mut out: Vec<RuleResult> = sources.iter().filter_map(evaluate).collect();
     out.extend(error.iter().flat_map(|e| w.unknown(e)));
     out
 }
@@ -168,7 +168,7 @@ fn is_meant(connection: &Connection) -> bool {
     connection.looks_intended() && !of_another_kind
 }
 
-/// The well-formed connections of one value whose details are worth judging: those that a container uses, and of a
+/// The well-formed connections of one value whose details are worth evaluating: those that a container uses, and of a
 /// secret that none refers to those that lead to one of `databases`, which a container could use tomorrow.
 #[must_use]
 pub fn connections_in_use<'s>(

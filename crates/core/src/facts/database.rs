@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::judgement::{Failure, Judgement};
 use crate::model::hold::HoldReason;
 use crate::model::resources::{DatabaseId, DbCluster, DbInstance};
 use crate::model::snapshot::ReadError;
 use crate::model::subject::Subject;
 use crate::model::tags::{PhaseReading, Tags};
+use crate::rule_result::{Failure, RuleResult};
 
 /// The port of a PostgreSQL server that has not said otherwise.
 pub const DEFAULT_PORT: u16 = 5432;
 
-/// The IAM actions that judging a database by itself needs.
+/// The IAM actions that evaluating a database by itself needs.
 pub const DATABASE_READS: &[&str] = &["rds:DescribeDBInstances", "rds:DescribeDBClusters"];
 
 /// What RDS describes and changes by one call: an instance, which may be a read replica or the member of a cluster, or a cluster.
@@ -117,7 +117,7 @@ impl<'a> RdsResource<'a> {
         }
     }
 
-    /// Itself, for a judgement.
+    /// Itself, for a result.
     #[must_use]
     pub fn subject(&self) -> Subject<'a> {
         match self {
@@ -128,20 +128,20 @@ impl<'a> RdsResource<'a> {
 
     /// The invariant holds.
     #[must_use]
-    pub fn pass(&self) -> Judgement<'a> {
-        Judgement::pass(self.subject())
+    pub fn pass(&self) -> RuleResult<'a> {
+        RuleResult::pass(self.subject())
     }
 
     /// It does not.
     #[must_use]
-    pub fn fail(&self, phase: PhaseReading, failure: Failure) -> Judgement<'a> {
-        Judgement::fail(self.subject(), self.tags(), failure).in_phase(phase)
+    pub fn fail(&self, phase: PhaseReading, failure: Failure) -> RuleResult<'a> {
+        RuleResult::fail(self.subject(), self.tags(), failure).in_phase(phase)
     }
 
     /// Evidence is missing.
     #[must_use]
-    pub fn unknown(&self, phase: PhaseReading, error: &Arc<ReadError>) -> Judgement<'a> {
-        Judgement::unknown(self.subject(), self.tags(), error).in_phase(phase)
+    pub fn unknown(&self, phase: PhaseReading, error: &Arc<ReadError>) -> RuleResult<'a> {
+        RuleResult::unknown(self.subject(), self.tags(), error).in_phase(phase)
     }
 
     /// How the command line names it: `modify-db-instance --db-instance-identifier ID`, or the cluster's.
@@ -183,7 +183,7 @@ pub struct Database<'a> {
 }
 
 impl<'a> Database<'a> {
-    /// Itself, for a judgement.
+    /// Itself, for a result.
     #[must_use]
     pub fn subject(&self) -> Subject<'a> {
         self.resource.subject()
@@ -203,19 +203,19 @@ impl<'a> Database<'a> {
 
     /// The invariant holds.
     #[must_use]
-    pub fn pass(&self) -> Judgement<'a> {
+    pub fn pass(&self) -> RuleResult<'a> {
         self.resource.pass()
     }
 
     /// It does not.
     #[must_use]
-    pub fn fail(&self, failure: Failure) -> Judgement<'a> {
+    pub fn fail(&self, failure: Failure) -> RuleResult<'a> {
         self.resource.fail(self.phase, failure)
     }
 
     /// Evidence is missing.
     #[must_use]
-    pub fn unknown(&self, error: &Arc<ReadError>) -> Judgement<'a> {
+    pub fn unknown(&self, error: &Arc<ReadError>) -> RuleResult<'a> {
         self.resource.unknown(self.phase, error)
     }
 }

@@ -3,21 +3,21 @@
 use super::database::{Database, RdsResource, not_available};
 use super::workload::{Workload, untagged};
 use crate::action::{Action, ConfigureDatabase, DatabaseSetting};
-use crate::judgement::{Judgement, Remedy};
+use crate::rule_result::{Remedy, RuleResult};
 
-/// What `judge` says of each database that owns its storage, backups and settings. An orphaned member does not: they are
-/// those of its cluster, of which nothing is known.
+/// What `evaluate` says of each database that owns its storage, backups and settings. An orphaned member does not: they
+/// are those of its cluster, of which nothing is known.
 #[must_use]
 pub fn each_storage_owner<'a>(
     w: &Workload<'a>,
-    judge: impl FnMut(&Database<'a>) -> Option<Judgement<'a>>,
-) -> Vec<Judgement<'a>> {
+    evaluate: impl FnMut(&Database<'a>) -> Option<RuleResult<'a>>,
+) -> Vec<RuleResult<'a>> {
     match w.databases() {
         Err(e) => w.unknown(&e),
         Ok(databases) => databases
             .iter()
             .filter(|d| !d.is_orphaned_member())
-            .filter_map(judge)
+            .filter_map(evaluate)
             .collect(),
     }
 }

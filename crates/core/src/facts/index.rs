@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::model::finding::Kind;
+use crate::finding::Kind;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service};
 use crate::model::snapshot::{ReadError, Snapshot};
 use crate::model::tags::Tags;
 
-/// The parts of every workload of a snapshot: made once, so that judging is linear in the snapshot's size. What is being
-/// deleted or drained away is counted, and otherwise left out.
+/// The parts of every workload of a snapshot: made once, so that evaluating is linear in the snapshot's size. What is
+/// being deleted or drained away is counted, and otherwise left out.
 ///
 /// Workloads go by their places in the list of names, and resources of a kind stand in one list in that order: with a
 /// hundred thousand workloads, what is spent is time to fetch memory.

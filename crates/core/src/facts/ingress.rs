@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::database::{DEFAULT_PORT, Database, not_available};
 use super::workload::{Workload, untagged};
 use crate::action::{Action, ClosePublicAccess, RevokeIngress};
-use crate::judgement::Remedy;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{DbInstance, IngressRule, SecurityGroup, Service, Source, Subnet};
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::{Read, ReadError};
+use crate::rule_result::Remedy;
 
 /// Whether a rule lets in only what the workload allows: its own services, its own groups, `allowed_ingress`.
 /// `None` where that can't be told because the services could not be read.
@@ -46,7 +46,7 @@ pub fn is_allowed(w: &Workload<'_>, group: &SecurityGroup, rule: &IngressRule) -
 ///
 /// # Errors
 /// What kept the services or the groups from being read.
-pub fn losing_access(w: &Workload<'_>, database: &Database<'_>) -> Seen<Vec<String>> {
+pub fn losing_access(w: &Workload<'_>, database: &Database<'_>) -> Read<Vec<String>> {
     if let Some(error) = w.services_error() {
         return Err(error);
     }
@@ -112,7 +112,7 @@ fn is_inside(subnet: &Subnet, net: &ipnet::IpNet) -> bool {
 ///
 /// # Errors
 /// What kept that from being read.
-fn also_guards(w: &Workload<'_>, group: &SecurityGroup) -> Seen<Vec<String>> {
+fn also_guards(w: &Workload<'_>, group: &SecurityGroup) -> Read<Vec<String>> {
     let mut others = vec![];
     let mine: BTreeSet<&str> = w.databases()?.iter().map(|d| d.id).collect();
     let members: BTreeSet<&str> = w.instances()?.iter().map(|i| i.id.as_str()).collect();

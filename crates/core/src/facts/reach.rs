@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::database::Database;
 use super::workload::Workload;
 use crate::model::resources::{IngressRule, SecurityGroup, Service, Source, Subnet};
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::{Read, ReadError};
 
 /// Whether a service reaches a database.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ struct Path<'w, 'a> {
 ///
 /// # Errors
 /// What kept the security groups from being read.
-pub fn reach<'a>(w: &Workload<'a>, service: &'a Service, database: &Database<'a>, port: u16) -> Seen<Reach> {
+pub fn reach<'a>(w: &Workload<'a>, service: &'a Service, database: &Database<'a>, port: u16) -> Read<Reach> {
     w.groups()?;
     let path = Path {
         w,

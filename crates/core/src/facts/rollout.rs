@@ -3,10 +3,10 @@
 use super::secrets::{ask_to_read, readable_as, references, right_reference};
 use super::workload::{Workload, untagged};
 use crate::action::{Action, RollOut, SecretChange};
-use crate::judgement::{Judgement, Remedy};
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
+use crate::rule_result::{Remedy, RuleResult};
 
 /// The IAM actions of a rollout.
 pub const ROLLOUT_WRITES: &[&str] = &[
@@ -152,9 +152,9 @@ fn variable(w: &Workload<'_>, definition: &TaskDefinition, container: &str) -> O
     }
 }
 
-/// Asks whether the execution roles may read what rollouts among `judgements` would have them read.
-pub fn ask_to_roll_out(w: &Workload<'_>, judgements: Vec<Judgement<'_>>, reads: &mut FollowUpReads) {
-    for action in judgements.into_iter().flat_map(Judgement::actions) {
+/// Asks whether the execution roles may read what rollouts among `results` would have them read.
+pub fn ask_to_roll_out(w: &Workload<'_>, results: Vec<RuleResult<'_>>, reads: &mut FollowUpReads) {
+    for action in results.into_iter().flat_map(RuleResult::actions) {
         let Action::RollOut(RollOut { base, changes, .. }) = action else {
             continue;
         };

@@ -11,7 +11,7 @@ use crate::model::connection::{Connection, SecretShape};
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{Secret, SecretVariable, TaskDefinition};
-use crate::model::snapshot::{Lookup, ReadError, Seen, Value};
+use crate::model::snapshot::{Lookup, Read, ReadError, Value};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
 /// The IAM actions that lead from a service to the value of its secret, and to the database that it should lead to.
@@ -74,7 +74,7 @@ fn find_references<'a>(w: &Workload<'a>) -> (Vec<Reference<'a>>, Option<Arc<Read
 ///
 /// # Errors
 /// What kept it from being looked up.
-pub fn resolve<'a>(w: &Workload<'a>, reference: &SecretRef<'_>) -> Seen<Option<&'a Secret>> {
+pub fn resolve<'a>(w: &Workload<'a>, reference: &SecretRef<'_>) -> Read<Option<&'a Secret>> {
     let not_read = || {
         Arc::new(ReadError {
             service: "secretsmanager".into(),
@@ -99,7 +99,7 @@ pub fn resolve<'a>(w: &Workload<'a>, reference: &SecretRef<'_>) -> Seen<Option<&
 ///
 /// # Errors
 /// What kept the value from being read: denied, or not allowed by `secrets.inspect`.
-pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Seen<Option<&'a SecretShape>> {
+pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Read<Option<&'a SecretShape>> {
     let version = Selector {
         json_key: None,
         ..selector.clone()
@@ -137,7 +137,7 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Seen
 ///
 /// # Errors
 /// What kept it from being read: denied, or not allowed by `secrets.inspect`.
-pub fn parameter<'a>(w: &Workload<'a>, reference: &str) -> Seen<Option<&'a SecretShape>> {
+pub fn parameter<'a>(w: &Workload<'a>, reference: &str) -> Read<Option<&'a SecretShape>> {
     match w.snapshot.parameters.get(reference) {
         Some(Ok(Some(Value::Shape(shape)))) => Ok(Some(shape)),
         Some(Ok(Some(Value::NoSuchVersion) | None)) => Ok(None),
@@ -157,7 +157,7 @@ pub fn parameter<'a>(w: &Workload<'a>, reference: &str) -> Seen<Option<&'a Secre
 ///
 /// # Errors
 /// What kept the secret or parameter from being looked up.
-pub fn readable_as<'r, 'a: 'r>(w: &Workload<'a>, reference: &'r str) -> Seen<Option<Cow<'r, str>>> {
+pub fn readable_as<'r, 'a: 'r>(w: &Workload<'a>, reference: &'r str) -> Read<Option<Cow<'r, str>>> {
     match value_from::parse(reference) {
         ValueFrom::Secret(target) => match resolve(w, &target) {
             // A correction may name a secret that no container refers to yet.

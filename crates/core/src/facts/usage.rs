@@ -7,7 +7,7 @@ use super::secrets::{database_variables, resolve, shape};
 use super::workload::Workload;
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Secret, Service};
-use crate::model::snapshot::{ReadError, Seen, Value};
+use crate::model::snapshot::{Read, ReadError, Value};
 use crate::model::value_from::{self, ValueFrom};
 
 /// Where the running revision of a service says that its databases are.
@@ -74,7 +74,7 @@ fn not_known(resource: &str, message: &str) -> Arc<ReadError> {
 ///
 /// # Errors
 /// What kept the revision from being read.
-pub fn database_usage<'a>(w: &Workload<'a>, service: &Service) -> Seen<DatabaseUsage<'a>> {
+pub fn database_usage<'a>(w: &Workload<'a>, service: &Service) -> Read<DatabaseUsage<'a>> {
     let definition = w.running(service)?;
     let mut found = DatabaseUsage::default();
     for (_, variable) in database_variables(w, definition) {
@@ -119,7 +119,7 @@ pub fn database_usage<'a>(w: &Workload<'a>, service: &Service) -> Seen<DatabaseU
     Ok(found)
 }
 
-fn parameter<'a>(w: &Workload<'a>, name: &str) -> Seen<Option<&'a SecretShape>> {
+fn parameter<'a>(w: &Workload<'a>, name: &str) -> Read<Option<&'a SecretShape>> {
     match w.snapshot.parameters.get(name) {
         Some(Ok(Some(Value::Shape(shape)))) => Ok(Some(shape)),
         Some(Ok(None)) => Ok(None),

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::evaluate::Evaluation;
 use crate::facts::{Workload, one_workload, why_failed};
-use crate::judge::Judged;
-use crate::model::finding::{Finding, Verdict};
+use crate::finding::{Finding, Verdict};
 use crate::model::policy::Severity;
 use crate::model::resources::{MigrationFamily, TaskRun, revision_name};
 use crate::model::snapshot::Snapshot;
@@ -55,12 +55,18 @@ const FAILED: &str = "migration-failed";
 
 /// Decides about one account and region.
 #[must_use]
-pub fn decide(snapshot: &Snapshot, judged: &Judged, asked: &Asked<'_>, config: &Config, now: Timestamp) -> GateVerdict {
+pub fn decide(
+    snapshot: &Snapshot,
+    evaluation: &Evaluation,
+    asked: &Asked<'_>,
+    config: &Config,
+    now: Timestamp,
+) -> GateVerdict {
     let mut view = View {
         workload: one_workload(asked.workload, snapshot, config, now),
-        judged,
+        evaluation,
         asked,
-        present: judged.workloads.contains_key(asked.workload),
+        present: evaluation.workloads.contains_key(asked.workload),
         shut: vec![],
         wait: vec![],
         unknown: vec![],
@@ -70,7 +76,7 @@ pub fn decide(snapshot: &Snapshot, judged: &Judged, asked: &Asked<'_>, config: &
     let told_of_runs = view.shut.iter().any(|r| r.log.is_some());
     let told_of_families = !view.shut.is_empty();
     let mut shut = vec![];
-    for finding in judged.findings.iter().filter(|f| f.workload == asked.workload) {
+    for finding in evaluation.findings.iter().filter(|f| f.workload == asked.workload) {
         match finding.verdict {
             Verdict::Waived => {}
             Verdict::Unknown => view.unknown.push(finding.message.clone()),
@@ -101,7 +107,7 @@ fn reason(finding: &Finding) -> Reason {
 
 struct View<'a> {
     workload: Workload<'a>,
-    judged: &'a Judged,
+    evaluation: &'a Evaluation,
     asked: &'a Asked<'a>,
     /// Whether the workload has anything here.
     present: bool,
@@ -203,7 +209,7 @@ impl View<'_> {
     /// Why the failure of a family's last run was accepted, if it was.
     fn waived(&self, family: &MigrationFamily) -> Option<&str> {
         let of = |f: &&Finding| f.rule == FAILED && f.verdict == Verdict::Waived && f.resource.arn == family.revision;
-        let finding = self.judged.findings.iter().find(of)?;
+        let finding = self.evaluation.findings.iter().find(of)?;
         finding.waiver.as_ref().map(|w| w.reason.as_str())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ACCOUNT_DIGITS, OneOrMany, account_of, text};
+use super::value::{ACCOUNT_DIGITS, OneOrMany, account_of, text};
 
 /// Operator → key → values. Several operators, and several keys, must all hold; of several values one.
 #[derive(Debug, Default, Deserialize)]

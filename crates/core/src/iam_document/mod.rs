@@ -12,14 +12,12 @@
 //! - not whom a `Deny` fences out that holds for everyone outside of such a binding.
 
 mod condition;
+mod value;
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use condition::Binding;
-
-/// Digits of an account's id.
-const ACCOUNT_DIGITS: usize = 12;
+use value::{ACCOUNT_DIGITS, OneOrMany, account_of};
 /// What allows reading the value, at once or in two steps.
 const READING: [&str; 2] = ["secretsmanager:GetSecretValue", "secretsmanager:PutResourcePolicy"];
 
@@ -27,23 +25,6 @@ const READING: [&str; 2] = ["secretsmanager:GetSecretValue", "secretsmanager:Put
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the resource policy is not one that Holdfast understands")]
 pub struct Malformed;
-
-/// One value or several. The list is tried first: a condition's value may be anything, a list too.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-enum OneOrMany<T> {
-    Many(Vec<T>),
-    One(T),
-}
-
-impl<T> OneOrMany<T> {
-    fn items(&self) -> &[T] {
-        match self {
-            Self::One(item) => std::slice::from_ref(item),
-            Self::Many(items) => items,
-        }
-    }
-}
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -251,12 +232,6 @@ fn is_stranger(principal: &str, own: &str) -> bool {
     !deleted && principal != own && account_of(principal) != Some(own)
 }
 
-/// The account in an ARN.
-fn account_of(arn: &str) -> Option<&str> {
-    let mut fields = arn.split(':');
-    (fields.next() == Some("arn")).then(|| fields.nth(3)).flatten()
-}
-
 /// Whether `text` matches a pattern with `*` (any text) and `?` (one character). It goes back to the last `*` only, so its
 /// time is at most the product of both lengths.
 fn matches(pattern: &str, text: &str) -> bool {
@@ -282,15 +257,6 @@ fn matches(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[p..].iter().all(|c| *c == '*')
-}
-
-/// A condition's value: AWS takes numbers and booleans for their text.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

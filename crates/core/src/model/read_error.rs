@@ -30,7 +30,7 @@ impl std::fmt::Display for ReadError {
 }
 
 /// What was read, or why it could not be.
-pub type Seen<T> = Result<T, Arc<ReadError>>;
+pub type Read<T> = Result<T, Arc<ReadError>>;
 
 /// Error codes that mean "not allowed".
 pub const DENIED: &[&str] = &[

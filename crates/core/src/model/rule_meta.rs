@@ -19,7 +19,7 @@ pub struct Meta {
     pub controls: &'static [&'static str],
     /// Configuration keys that it heeds, under `defaults` or `workloads.<name>`.
     pub parameters: &'static [&'static str],
-    /// IAM actions that judging needs.
+    /// IAM actions that evaluating needs.
     pub reads: &'static [&'static str],
     /// IAM actions that correcting needs; empty for a rule that only reports.
     pub writes: &'static [&'static str],
@@ -27,7 +27,7 @@ pub struct Meta {
     pub risk: Risk,
     /// Whether its corrections may be carried out unless `rules.<id>.correct` says otherwise.
     pub corrects: bool,
-    /// Rules whose failure, on the same resource or on one that the judgement names as related, explains a failure of
+    /// Rules whose failure, on the same resource or on one that the result names as related, explains a failure of
     /// this one: then this is their consequence and no second problem. The nearest cause first.
     pub caused_by: &'static [&'static str],
     /// When its follow-up reads are made.

@@ -1,4 +1,4 @@
-//! What a judgement is about.
+//! What a result is about.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use super::key::Scope;
 use super::resource_ref::{Kind, ResourceRef};
 use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, revision_name};
 
-/// A resource as the snapshot holds it. Most judgements are passes that nobody asks the name of, so that it is written
+/// A resource as the snapshot holds it. Most results are passes that nobody asks the name of, so that it is written
 /// out ([`Subject::named`]) only where it is told.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject<'a> {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Action, Call, MergeKey};
 use crate::config::Config;
 use crate::config::change_windows::{self, WindowState};
-use crate::judge::Judged;
-use crate::model::finding::{Finding, ResourceRef, Verdict, stable_id};
+use crate::evaluate::Evaluation;
+use crate::finding::{Finding, ResourceRef, Verdict, stable_id};
 use crate::model::hold::{HoldCode, HoldReason};
 use crate::model::key::Scope;
 use crate::model::policy::{Mode, Risk, Severity};
@@ -83,14 +83,14 @@ pub struct Plan {
     pub held: Vec<Held>,
 }
 
-/// Plans the correction of what was judged in `scope`.
+/// Plans the correction of what was evaluated in `scope`.
 #[must_use]
-pub fn plan(scope: &Scope, judged: &Judged, config: &Config, now: Timestamp) -> Plan {
+pub fn plan(scope: &Scope, evaluation: &Evaluation, config: &Config, now: Timestamp) -> Plan {
     let mut actions: BTreeMap<MergeKey, PlannedAction> = BTreeMap::new();
     let mut held = vec![];
     let shut = outside_of_windows(config, now);
-    for finding in &judged.findings {
-        if let Some(reason) = reason_to_hold(finding, judged, config).or_else(|| shut.clone()) {
+    for finding in &evaluation.findings {
+        if let Some(reason) = reason_to_hold(finding, evaluation, config).or_else(|| shut.clone()) {
             held.push(hold(finding, &reason));
             continue;
         }
@@ -149,7 +149,7 @@ pub fn hold(finding: &Finding, reason: &HoldReason) -> Held {
     }
 }
 
-fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option<HoldReason> {
+fn reason_to_hold(finding: &Finding, evaluation: &Evaluation, config: &Config) -> Option<HoldReason> {
     match (finding.verdict, &finding.waiver) {
         (Verdict::Unknown, _) => {
             return Some(HoldReason::UnknownFinding(finding.message.clone()));
@@ -166,8 +166,8 @@ fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option
     if remediation.actions.is_empty() {
         return Some(HoldReason::NoCalls);
     }
-    if judged
-        .restrained
+    if evaluation
+        .audit_only
         .contains(&(finding.id.clone(), finding.workload.clone()))
     {
         return Some(HoldReason::AuditByTag(config.tag_prefix.clone()));
@@ -178,7 +178,7 @@ fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option
     if !config.safety.allow_risk.contains(&remediation.risk) {
         return Some(HoldReason::RiskNotAllowed(remediation.risk));
     }
-    too_many_failing(&finding.rule, judged, config)
+    too_many_failing(&finding.rule, evaluation, config)
 }
 
 /// Why nothing may be corrected now, if it may not.
@@ -190,8 +190,8 @@ fn outside_of_windows(config: &Config, now: Timestamp) -> Option<HoldReason> {
     }
 }
 
-fn too_many_failing(rule: &str, judged: &Judged, config: &Config) -> Option<HoldReason> {
-    let (all, failing) = judged.failing.get(rule).copied().unwrap_or_default();
+fn too_many_failing(rule: &str, evaluation: &Evaluation, config: &Config) -> Option<HoldReason> {
+    let (all, failing) = evaluation.failing.get(rule).copied().unwrap_or_default();
     let limit = usize::try_from(config.safety.max_failing_percent).unwrap_or(100);
     (all >= SMALLEST_FLEET && failing * 100 > limit * all).then(|| HoldReason::TooManyFailing {
         rule: rule.to_owned(),
@@ -243,15 +243,15 @@ pub fn action_id(scope: &Scope, action: &Action) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::judge;
+    use crate::evaluate::evaluate;
     use crate::rules::testing::{clean, db, now};
 
     /// The plan of a public database that `config` treats as it likes.
     fn held(config: &Config) -> Held {
         let mut s = clean();
         db(&mut s).publicly_accessible = true;
-        let judged = judge(&s, config, now(), None);
-        let plan = plan(&s.scope, &judged, config, now());
+        let evaluation = evaluate(&s, config, now(), None);
+        let plan = plan(&s.scope, &evaluation, config, now());
         let of_rule = |h: &&Held| h.rule == "rds-public-access";
         plan.held.iter().find(of_rule).expect("held").clone()
     }
@@ -285,8 +285,8 @@ mod tests {
         db(&mut s).publicly_accessible = true;
         db(&mut s).status = "modifying".into();
         let remediation = |s: &crate::model::snapshot::Snapshot| {
-            let judged = judge(s, &Config::default(), now(), None);
-            let mut findings = judged.findings.iter();
+            let evaluation = evaluate(s, &Config::default(), now(), None);
+            let mut findings = evaluation.findings.iter();
             let found = findings.find(|f| f.rule == "rds-public-access").expect("it fails");
             serde_json::to_value(&found.remediation).expect("JSON")
         };

@@ -201,7 +201,7 @@ fn took_effect(attempt: &Attempt) -> bool {
 mod tests {
     use super::*;
     use holdfast_core::action::{Action, ClosePublicAccess, RevokeIngress};
-    use holdfast_core::model::finding::{Kind, ResourceRef};
+    use holdfast_core::finding::{Kind, ResourceRef};
     use holdfast_core::model::key::Scope;
     use holdfast_core::model::policy::{Risk, Severity};
     use holdfast_core::model::resources::{IngressRule, Source};

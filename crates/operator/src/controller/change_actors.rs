@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::controllers::Queues;
 use crate::consume::KeySink;
 use crate::queue::{AddError, Completion, Priority};
-use holdfast_core::model::finding::{Kind, ResourceRef};
+use holdfast_core::finding::{Kind, ResourceRef};
 use holdfast_core::model::key::{Key, Scope, Subject};
 
 /// Principals remembered for one resource.

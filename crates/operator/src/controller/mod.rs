@@ -289,7 +289,7 @@ impl Operator {
             workloads.extend(view.workloads);
             plan.extend(view.plan);
         }
-        holdfast_core::judge::sort(&mut findings);
+        holdfast_core::evaluate::sort(&mut findings);
         let actions = self.context.telemetry.actions();
         let state = &self.state;
         state.publish(View::Findings, &json!({"schema_version": 1, "findings": findings}));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_core::config::change_windows::{self, WindowState};
-use holdfast_core::judge::next_changes;
+use holdfast_core::evaluate::next_deadlines;
 use holdfast_core::model::key::{Key, Subject};
 use holdfast_core::model::policy::Mode;
 use holdfast_core::model::read_error::{ReadError, is_absent, is_denied};
@@ -135,7 +135,7 @@ async fn reconcile_workload(
     take_in(ctx, state, &mut observation).await;
     let failed = passing_failure(&observation.snapshot);
     let now = ctx.clock.now();
-    if let Some(at) = next_changes(&observation.snapshot, &ctx.config, now).remove(workload) {
+    if let Some(at) = next_deadlines(&observation.snapshot, &ctx.config, now).remove(workload) {
         requeue.after(&key, at_least_a_tick(passed(now, at)), Priority::Event);
     }
     if enforces {
@@ -155,10 +155,10 @@ async fn reconcile_workload(
 
 /// Takes over what was seen of one workload, and plans it as one of its scope's.
 pub(super) async fn take_in(ctx: &Context, state: &ScopeState, observation: &mut Observation) {
-    observation.judged.failing = state.rule_stats(&observation.judged);
-    observation.plan = plan(state.scope(), &observation.judged, &ctx.config, ctx.clock.now());
-    let changes = state.take_observation(&observation.snapshot, &observation.set, &observation.judged);
-    state.set_plan(&observation.judged, &observation.plan);
+    observation.evaluation.failing = state.rule_stats(&observation.evaluation);
+    observation.plan = plan(state.scope(), &observation.evaluation, &ctx.config, ctx.clock.now());
+    let changes = state.take_observation(&observation.snapshot, &observation.set, &observation.evaluation);
+    state.set_plan(&observation.evaluation, &observation.plan);
     records::announce(ctx, state, changes, false).await;
 }
 

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::admission::AttemptHistory;
 use crate::attempt::{Attempt, FindingRecord};
 use crate::ports::Cloud;
-use holdfast_core::judge::{Fleet, Judged};
-use holdfast_core::model::finding::{Finding, Kind};
+use holdfast_core::evaluate::{Evaluation, RuleStats};
+use holdfast_core::finding::{Finding, Kind};
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_core::model::resources::Fight;
@@ -40,14 +40,14 @@ pub(super) struct ScopeState {
 struct Cache {
     snapshot: Option<Arc<Snapshot>>,
     findings: BTreeMap<String, Vec<Finding>>,
-    judged: BTreeSet<String>,
+    evaluated: BTreeSet<String>,
     resources: BTreeMap<Kind, usize>,
     first_seen: BTreeMap<(String, String), Timestamp>,
-    /// Findings that were open when the ledger was read and have not been judged again since.
+    /// Findings that were open when the ledger was read and have not been evaluated again since.
     remembered: BTreeMap<(String, String), FindingRecord>,
     /// What is planned, for each workload for which anything is.
     plans: BTreeMap<String, Plan>,
-    rule_stats: Fleet,
+    rule_stats: RuleStats,
 }
 
 /// What of a shard is published.
@@ -57,7 +57,7 @@ pub(super) struct ScopeView {
     pub plan: Plan,
 }
 
-/// What changed by a new judgement.
+/// What changed by a new result.
 #[derive(Default)]
 pub(super) struct Changes {
     pub opened: Vec<Finding>,
@@ -189,7 +189,7 @@ impl ScopeState {
         lock(&self.unrecorded_findings)
     }
 
-    /// Shows in the next judgements what was given up. True if that is news.
+    /// Shows in the next results what was given up. True if that is news.
     pub fn set_fights(&self, fights: Vec<Fight>) -> bool {
         let mut cache = self.cache();
         let Some(snapshot) = &mut cache.snapshot else {
@@ -202,10 +202,10 @@ impl ScopeState {
         true
     }
 
-    /// How much of the scope fails each rule, with `judged` counted in.
-    pub fn rule_stats(&self, judged: &Judged) -> BTreeMap<&'static str, (usize, usize)> {
+    /// How much of the scope fails each rule, with `evaluation` counted in.
+    pub fn rule_stats(&self, evaluation: &Evaluation) -> BTreeMap<&'static str, (usize, usize)> {
         let mut cache = self.cache();
-        cache.rule_stats.update(judged, false);
+        cache.rule_stats.update(evaluation, false);
         cache.rule_stats.failing()
     }
 
@@ -244,35 +244,35 @@ impl ScopeState {
     }
 
     /// Takes over a whole sweep.
-    pub fn take_sweep(&self, snapshot: Snapshot, judged: &Judged) -> Changes {
+    pub fn take_sweep(&self, snapshot: Snapshot, evaluation: &Evaluation) -> Changes {
         let mut cache = self.cache();
         cache.snapshot = Some(Arc::new(snapshot));
-        cache.rule_stats.update(judged, true);
-        cache.resources.clone_from(&judged.resources);
-        let now: BTreeSet<String> = judged.workloads.keys().cloned().collect();
-        let all = cache.judged.union(&now).cloned().collect();
-        let changes = cache.replace(&all, judged);
-        cache.judged = now;
+        cache.rule_stats.update(evaluation, true);
+        cache.resources.clone_from(&evaluation.resources);
+        let now: BTreeSet<String> = evaluation.workloads.keys().cloned().collect();
+        let all = cache.evaluated.union(&now).cloned().collect();
+        let changes = cache.replace(&all, evaluation);
+        cache.evaluated = now;
         changes
     }
 
     /// Takes over a second look at one workload.
-    pub fn take_observation(&self, snapshot: &Snapshot, focus: &RefreshSet, judged: &Judged) -> Changes {
+    pub fn take_observation(&self, snapshot: &Snapshot, focus: &RefreshSet, evaluation: &Evaluation) -> Changes {
         let mut cache = self.cache();
         if let Some(base) = &cache.snapshot {
             let mut merged = Snapshot::clone(base);
             focus.merge_into(&mut merged, snapshot);
             cache.snapshot = Some(Arc::new(merged));
         }
-        let take_observation: BTreeSet<String> = judged.workloads.keys().cloned().collect();
-        cache.judged.extend(take_observation.iter().cloned());
-        cache.replace(&take_observation, judged)
+        let take_observation: BTreeSet<String> = evaluation.workloads.keys().cloned().collect();
+        cache.evaluated.extend(take_observation.iter().cloned());
+        cache.replace(&take_observation, evaluation)
     }
 
-    /// Takes over what is planned for the workloads of `judged`.
-    pub fn set_plan(&self, judged: &Judged, plan: &Plan) {
+    /// Takes over what is planned for the workloads of `evaluation`.
+    pub fn set_plan(&self, evaluation: &Evaluation, plan: &Plan) {
         let mut cache = self.cache();
-        for workload in judged.workloads.keys() {
+        for workload in evaluation.workloads.keys() {
             cache.plans.remove(workload);
         }
         let new = || Plan::empty(plan.made_at);
@@ -321,7 +321,7 @@ impl ScopeState {
     pub fn inventory(&self) -> (usize, BTreeMap<&'static str, usize>) {
         let cache = self.cache();
         (
-            cache.judged.len(),
+            cache.evaluated.len(),
             cache.resources.iter().map(|(k, n)| (k.name(), *n)).collect(),
         )
     }
@@ -333,7 +333,7 @@ impl ScopeState {
         for own in cache.plans.values() {
             plan.extend(own.clone());
         }
-        let workloads = cache.judged.iter().map(|name| {
+        let workloads = cache.evaluated.iter().map(|name| {
             let open = cache.findings.get(name).map(Vec::len).unwrap_or_default();
             json!({"name": name, "account": scope.account, "region": scope.region, "findings": open})
         });
@@ -347,10 +347,10 @@ impl ScopeState {
 
 impl Cache {
     /// Replaces the findings of `workloads`, keeping when each was first seen.
-    fn replace(&mut self, workloads: &BTreeSet<String>, judged: &Judged) -> Changes {
+    fn replace(&mut self, workloads: &BTreeSet<String>, evaluation: &Evaluation) -> Changes {
         let mut changes = Changes::default();
         let mut fresh: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
-        for finding in &judged.findings {
+        for finding in &evaluation.findings {
             let mut finding = finding.clone();
             let id = (finding.workload.clone(), finding.id.clone());
             self.remembered.remove(&id);

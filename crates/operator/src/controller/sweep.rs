@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_core::judge::{judge, next_changes};
+use holdfast_core::evaluate::{evaluate, next_deadlines};
 use holdfast_core::model::key::{Key, Subject};
 use holdfast_core::model::policy::Mode;
 use holdfast_core::plan::plan;
@@ -44,26 +44,26 @@ pub(super) async fn sweep(ctx: &Context, state: &ScopeState) -> Requeue {
     let calls = state.cloud.sweep_calls().saturating_sub(before);
     snapshot.fights = records::fights(ctx, state);
     state.carry_over_runs(&mut snapshot);
-    let judged = judge(&snapshot, &ctx.config, ctx.clock.now(), None);
-    let plan = plan(scope, &judged, &ctx.config, ctx.clock.now());
+    let evaluation = evaluate(&snapshot, &ctx.config, ctx.clock.now(), None);
+    let plan = plan(scope, &evaluation, &ctx.config, ctx.clock.now());
     for error in &snapshot.errors {
         ReadFailed { scope, error }.emit();
     }
     let complete = snapshot.errors.is_empty();
-    let deadlines = next_changes(&snapshot, &ctx.config, ctx.clock.now());
+    let deadlines = next_deadlines(&snapshot, &ctx.config, ctx.clock.now());
     if !ctx.holds(scope) {
         // Lost meanwhile: another process reports it.
         return Requeue::nothing();
     }
-    let changes = state.take_sweep(snapshot, &judged);
-    state.set_plan(&judged, &plan);
+    let changes = state.take_sweep(snapshot, &evaluation);
+    state.set_plan(&evaluation, &plan);
     if let Some(history) = state.history().as_mut() {
         history.prune(&ctx.config.safety, ctx.config.sweep.interval, now);
     }
     SweepCompleted {
         scope,
-        workloads: judged.workloads.len(),
-        findings: judged.findings.len(),
+        workloads: evaluation.workloads.len(),
+        findings: evaluation.findings.len(),
         planned: plan.actions.len(),
         calls,
         took: started.elapsed(),

@@ -97,7 +97,7 @@ impl Executor<'_> {
                 let why = "whether the revision was registered is not known yet";
                 return Err(Progress::Waits(left, why.into()));
             }
-            // Nobody registered it, and whether it is still wanted was judged long ago: a new attempt decides.
+            // Nobody registered it, and whether it is still wanted was evaluated long ago: a new attempt decides.
             let why = "the revision was never registered: the process that began it stopped before";
             return Err(Progress::Ended(Outcome::Failed, why.into()));
         }
@@ -140,7 +140,8 @@ impl Executor<'_> {
             );
         }
         if !fresh && is_existing(attempt) {
-            // Nothing was done yet, and whether it is still wanted, and allowed, was judged long ago: a new attempt decides.
+            // Nothing was done yet, and whether it is still wanted, and allowed, was evaluated long ago: a new attempt
+            // decides.
             let why = "the service was never given the revision: the call had no effect, or was never made";
             return Progress::Ended(Outcome::Failed, why.into());
         }

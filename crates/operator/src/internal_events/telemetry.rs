@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_core::model::finding::Finding;
+use holdfast_core::finding::Finding;
 use holdfast_core::plan::PlannedAction;
 use serde_json::Value;
 use tokio::sync::mpsc;

@@ -9,7 +9,7 @@
 )]
 
 use holdfast_core::action::{Action, ClosePublicAccess};
-use holdfast_core::model::finding::{Kind, ResourceRef};
+use holdfast_core::finding::{Kind, ResourceRef};
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::policy::{Risk, Severity};
 use holdfast_core::plan::PlannedAction;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::attributes::{Attribute, number};
-use super::{Class, Reading, Resource, list, text, unknown};
-use crate::check::{Subject, World};
+use super::resource::{Resource, list, text};
+use super::{Class, Reading, unknown};
+use crate::check::case::{Subject, World};
 use crate::model::resources::{DbCluster, DbInstance, Endpoint, ParameterGroup};
 
 /// What stands for "as many as anyone could want" where a number is not known.

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::{Resource, list, text};
+use super::resource::{Resource, list, text};
 
 /// Hops from one module's variable or output to the next. Real configurations have a handful; a reference that leads
 /// in a circle ends here.

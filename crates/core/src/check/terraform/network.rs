@@ -6,8 +6,9 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::attributes::{flag, number, somewhere};
-use super::{Class, Reading, Resource, list, text};
-use crate::check::{Subject, World};
+use super::resource::{Resource, list, text};
+use super::{Class, Reading};
+use crate::check::case::{Subject, World};
 use crate::model::resources::{IngressRule, SecurityGroup, Source, Subnet};
 
 /// A rule without its source: id, protocol and ports.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::{Class, Reading, Resource};
-use crate::check::{Subject, partial_arn, secret};
+use super::resource::Resource;
+use super::{Class, Reading};
+use crate::check::case::{Subject, partial_arn, secret};
 use crate::connection::inspect;
 use crate::model::resources::Secret;
 use crate::model::snapshot::{Lookup, Value};

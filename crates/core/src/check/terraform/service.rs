@@ -6,10 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::attributes::{Attribute, first, flag};
-use super::{Class, Reading, Resource, list, text, unknown, unreadable};
-use crate::check::{Subject, definition};
+use super::resource::{Resource, list, text};
+use super::{Class, Reading, unknown, unreadable};
+use crate::check::case::{SERVICE, Subject};
+use crate::check::definition;
 use crate::model::resources::{Deployment, Service, TaskDefinition, Volume, VolumeKind};
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::{Read, ReadError};
 
 impl<'a> Reading<'a, '_> {
     /// Reads the services and what they run. Returns the addresses of the task definitions that they run.
@@ -66,7 +68,7 @@ impl<'a> Reading<'a, '_> {
         arn
     }
 
-    fn revision(&mut self, r: &Resource<'a>, arn: &str) -> Seen<Arc<TaskDefinition>> {
+    fn revision(&mut self, r: &Resource<'a>, arn: &str) -> Read<Arc<TaskDefinition>> {
         let Attribute::Known(Value::String(written)) = r.attribute("container_definitions") else {
             self.gap(r, "container_definitions");
             return Err(Arc::new(unknown(r, "container_definitions")));
@@ -112,7 +114,7 @@ impl<'a> Reading<'a, '_> {
         Service {
             // What a finding's text calls "cluster/service" is the address alone: see `SERVICE`.
             cluster: String::new(),
-            name: format!("{}{}", crate::check::SERVICE, r.address),
+            name: format!("{}{}", SERVICE, r.address),
             status: "ACTIVE".into(),
             fargate: self.fargate(r),
             deployments: vec![Deployment {

@@ -2,8 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use super::super::faults::push;
 use super::super::host::{DEFAULT_PORT, Host, MAX_HOSTS, hosts_of};
-use super::super::push;
 use super::super::text::{decode, is_plain};
 use super::query::Query;
 use crate::model::connection::{Fault, HostPort};

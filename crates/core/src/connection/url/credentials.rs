@@ -2,8 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use super::super::faults::push;
 use super::super::parameters::KEYWORDS;
-use super::super::push;
 use super::super::text::{decode, is_plain, percents_are_good};
 use super::query::{gives_password, pairs};
 use crate::model::connection::{Fault, UrlPart};

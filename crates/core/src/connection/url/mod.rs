@@ -10,8 +10,8 @@ use self::credentials::{Credentials, End};
 pub(super) use self::password::password;
 use self::query::Query;
 use super::client::{is_text, takes_address, takes_parameter};
+use super::faults::{empty, push};
 use super::text::{decode, name};
-use super::{empty, push};
 use crate::model::connection::{Connection, ConnectionForm, Fault, UrlPart};
 
 /// Schemes that may be named: none of them can be a piece of a password by more than chance.

@@ -2,8 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use super::super::faults::push;
 use super::super::parameters::{CHECKED_KEYWORDS, is_password_key, ssl_mode};
-use super::super::push;
 use super::super::text::{decode, is_plain, percents_are_good};
 use crate::model::connection::{Fault, UrlPart};
 

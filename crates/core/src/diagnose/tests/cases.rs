@@ -5,7 +5,7 @@ use super::*;
 /// A name, what is done to a workload that nobody would complain about, the first broken hop, and words of what is said
 /// and of the fix.
 pub(super) const BROKEN: &[(&str, Change, &str, &str, &str)] = &[
-    // ---- the seven ways of the three teams ----
+    // ---- the seven paths of the three teams ----
     (
         "1: no variable",
         |s| web(s).secrets.clear(),

@@ -3,10 +3,10 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, Subject, Workload};
 use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::facts::{each_service, rollout_refusal};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
@@ -39,7 +39,7 @@ impl Rule for EcsExecDisabled {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_service(w, |service| {
             let subject = Subject::Service(service);
             let role = match w.running(service) {
@@ -47,11 +47,11 @@ impl Rule for EcsExecDisabled {
                 Err(e) => Err(e),
             };
             Some(match role {
-                Ok(None) if service.exec_enabled => Judgement::pass(subject),
-                Err(e) if service.exec_enabled => Judgement::unknown(subject, &service.tags, &e),
+                Ok(None) if service.exec_enabled => RuleResult::pass(subject),
+                Err(e) if service.exec_enabled => RuleResult::unknown(subject, &service.tags, &e),
                 role => {
                     let lack = role.as_ref().ok().and_then(Option::as_ref);
-                    Judgement::fail(subject, &service.tags, failure(w, service, lack))
+                    RuleResult::fail(subject, &service.tags, failure(w, service, lack))
                 }
             })
         })

@@ -9,7 +9,7 @@ use crate::rules::testing::secrets::{
     OTHER, PARAMETER, PARAMETER_ARN, good, holds_at, lacks, may, other, parameter, secret,
 };
 use crate::rules::testing::workload::{
-    REVISION, ROLE, SECRET, SERVICE, clean, denied, judged_by, refer, running, service, web,
+    REVISION, ROLE, SECRET, SERVICE, clean, denied, evaluated_by, refer, running, service, web,
 };
 use crate::rules::testing::{Case, Cases, Unread};
 
@@ -82,8 +82,8 @@ fn the_missing_statement_is_printed() {
     };
     let mut s = clean();
     may(&mut s, Access::Denied { missing: missing() });
-    let judged = judged_by(&s, &["ecs-secret-unreadable"]);
-    let remedy = judged.findings[0].remediation.clone().expect("a remedy");
+    let evaluation = evaluated_by(&s, &["ecs-secret-unreadable"]);
+    let remedy = evaluation.findings[0].remediation.clone().expect("a remedy");
     for statement in [
         format!(r#"{{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":["{SECRET}"]}}"#),
         r#"{"Effect":"Allow","Action":"kms:Decrypt","Resource":["arn:aws:kms:us-east-1:123456789012:key/1"]}"#
@@ -92,6 +92,6 @@ fn the_missing_statement_is_printed() {
         assert!(remedy.summary.contains(&statement), "{}", remedy.summary);
     }
     for lacking in missing() {
-        assert!(judged.findings[0].evidence[0].observed.to_string().contains(&lacking));
+        assert!(evaluation.findings[0].evidence[0].observed.to_string().contains(&lacking));
     }
 }

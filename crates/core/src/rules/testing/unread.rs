@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Change;
 use super::workload::{REVISION, SECRET, SERVICE, denied};
-use crate::model::shared::Shared;
+use crate::model::cow_map::CowMap;
 use crate::model::snapshot::{Snapshot, Value};
 use crate::model::value_from::Selector;
 use crate::rules::{CASES, REGISTRY};
@@ -86,7 +86,7 @@ impl Unread {
                 s.lookups.insert(SECRET.into(), Err(denied("DescribeSecret")));
             },
             Self::SecretsOff => |s| {
-                s.secrets = Ok(Shared::new());
+                s.secrets = Ok(CowMap::new());
                 s.lookups.clear();
                 s.values.clear();
                 s.policies.clear();
@@ -98,6 +98,6 @@ impl Unread {
     }
 }
 
-fn value(s: &mut Snapshot, value: crate::model::snapshot::Seen<Value>) {
+fn value(s: &mut Snapshot, value: crate::model::snapshot::Read<Value>) {
     s.values.insert((SECRET.into(), Selector::default()), value);
 }

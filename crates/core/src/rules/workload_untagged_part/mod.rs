@@ -3,9 +3,9 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
 use crate::facts::{Resolution, connections, credential_sources, references, resolve, resolves_to};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::snapshot::ReadError;
 use crate::model::tags::Tags;
@@ -58,15 +58,15 @@ impl Rule for WorkloadUntaggedPart {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let mut parts = Parts::default();
         databases(w, &mut parts);
         secrets(w, &mut parts);
         led_to(w, &mut parts);
-        let mut out: Vec<Judgement> = parts
+        let mut out: Vec<RuleResult> = parts
             .found
             .into_iter()
-            .map(|(subject, tags)| judgement(w, subject, tags))
+            .map(|(subject, tags)| result(w, subject, tags))
             .collect();
         if let Some(error) = parts.error {
             out.extend(w.unknown(&error));
@@ -152,10 +152,10 @@ fn strays<'a>(w: &Workload<'a>, host: &str, parts: &mut Parts<'a>) {
     }
 }
 
-fn judgement<'a>(w: &Workload<'a>, subject: Subject<'a>, tags: &'a Tags) -> Judgement<'a> {
+fn result<'a>(w: &Workload<'a>, subject: Subject<'a>, tags: &'a Tags) -> RuleResult<'a> {
     let own = tags.workload(w.prefix);
     if own == Some(w.name) {
-        return Judgement::pass(subject);
+        return RuleResult::pass(subject);
     }
     let key = format!("{}workload", w.prefix);
     let belongs = own.map_or("is not tagged".to_owned(), |other| {
@@ -175,5 +175,5 @@ fn judgement<'a>(w: &Workload<'a>, subject: Subject<'a>, tags: &'a Tags) -> Judg
             w.name
         )),
     };
-    Judgement::fail(subject, tags, failure)
+    RuleResult::fail(subject, tags, failure)
 }

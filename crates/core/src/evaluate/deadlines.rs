@@ -12,7 +12,7 @@ use crate::rules::REGISTRY;
 
 /// For each workload, the next instant after `now` at which its verdicts may change by themselves.
 #[must_use]
-pub fn next_changes(snapshot: &Snapshot, config: &Config, now: Timestamp) -> BTreeMap<String, Timestamp> {
+pub fn next_deadlines(snapshot: &Snapshot, config: &Config, now: Timestamp) -> BTreeMap<String, Timestamp> {
     let mut next: BTreeMap<String, Timestamp> = BTreeMap::new();
     let prefix = &config.tag_prefix;
     let mut at = |tags: &Tags, instant: Option<Timestamp>| {
@@ -52,7 +52,7 @@ mod tests {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().expect("an instant");
         let config = Config::default();
         let mut snapshot = clean();
-        assert!(next_changes(&snapshot, &config, now).is_empty());
+        assert!(next_deadlines(&snapshot, &config, now).is_empty());
         let tags = &mut db(&mut snapshot).tags.0;
         let mut tag = |key: &str, value: &str| tags.insert(format!("holdfast:{key}"), value.to_owned());
         tag("phase", "migrating");
@@ -64,7 +64,7 @@ mod tests {
         );
         let at = |now: &str| {
             let now = now.parse().expect("an instant");
-            next_changes(&snapshot, &config, now)
+            next_deadlines(&snapshot, &config, now)
                 .into_values()
                 .next()
                 .map(|t| t.to_string())

@@ -1,6 +1,6 @@
 //! How long the pure core takes: all rules over so many workloads, on one core.
 //!
-//!     cargo bench --bench judge
+//!     cargo bench --bench evaluate
 
 #![allow(clippy::expect_used, reason = "the worlds made here are whole")]
 
@@ -9,7 +9,7 @@ mod fleet;
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use fleet::snapshot;
 use holdfast_core::config::Config;
-use holdfast_core::judge::judge;
+use holdfast_core::evaluate::evaluate;
 use holdfast_core::plan::plan;
 use jiff::Timestamp;
 
@@ -24,8 +24,8 @@ fn core(c: &mut Criterion) {
             b.iter_batched(
                 || (),
                 |()| {
-                    let judged = judge(s, &config, now, None);
-                    plan(&s.scope, &judged, &config, now)
+                    let evaluation = evaluate(s, &config, now, None);
+                    plan(&s.scope, &evaluation, &config, now)
                 },
                 BatchSize::LargeInput,
             );

@@ -6,21 +6,21 @@ use std::sync::Arc;
 
 /// An ordered map. To clone it costs nothing; to change a clone copies its keys, and of the values only what is changed.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Shared<K, T>(Arc<BTreeMap<K, Arc<T>>>);
+pub struct CowMap<K, T>(Arc<BTreeMap<K, Arc<T>>>);
 
-impl<K, T> Clone for Shared<K, T> {
+impl<K, T> Clone for CowMap<K, T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<K, T> Default for Shared<K, T> {
+impl<K, T> Default for CowMap<K, T> {
     fn default() -> Self {
         Self(Arc::new(BTreeMap::new()))
     }
 }
 
-impl<K: Ord, T> Shared<K, T> {
+impl<K: Ord, T> CowMap<K, T> {
     /// Nothing.
     #[must_use]
     pub fn new() -> Self {
@@ -74,7 +74,7 @@ impl<K: Ord, T> Shared<K, T> {
     }
 }
 
-impl<K: Ord + Clone, T> Shared<K, T> {
+impl<K: Ord + Clone, T> CowMap<K, T> {
     /// Puts one in, in place of what may have been there.
     pub fn insert(&mut self, key: K, value: T) {
         Arc::make_mut(&mut self.0).insert(key, Arc::new(value));
@@ -122,7 +122,7 @@ impl<K: Ord + Clone, T> Shared<K, T> {
     }
 }
 
-impl<K: Ord + Clone, T: Clone> Shared<K, T> {
+impl<K: Ord + Clone, T: Clone> CowMap<K, T> {
     /// One of them, to be changed: clones of the map keep theirs.
     pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut T>
     where
@@ -143,25 +143,25 @@ impl<K: Ord + Clone, T: Clone> Shared<K, T> {
     }
 }
 
-impl<K: Ord, T> FromIterator<(K, T)> for Shared<K, T> {
+impl<K: Ord, T> FromIterator<(K, T)> for CowMap<K, T> {
     fn from_iter<I: IntoIterator<Item = (K, T)>>(pairs: I) -> Self {
         Self(Arc::new(pairs.into_iter().map(|(k, v)| (k, Arc::new(v))).collect()))
     }
 }
 
-impl<K: Ord, T> From<BTreeMap<K, T>> for Shared<K, T> {
+impl<K: Ord, T> From<BTreeMap<K, T>> for CowMap<K, T> {
     fn from(map: BTreeMap<K, T>) -> Self {
         map.into_iter().collect()
     }
 }
 
-impl<K: Ord, T, const N: usize> From<[(K, T); N]> for Shared<K, T> {
+impl<K: Ord, T, const N: usize> From<[(K, T); N]> for CowMap<K, T> {
     fn from(pairs: [(K, T); N]) -> Self {
         pairs.into_iter().collect()
     }
 }
 
-impl<K: Ord + Clone, T> Extend<(K, T)> for Shared<K, T> {
+impl<K: Ord + Clone, T> Extend<(K, T)> for CowMap<K, T> {
     fn extend<I: IntoIterator<Item = (K, T)>>(&mut self, pairs: I) {
         for (key, value) in pairs {
             self.insert(key, value);
@@ -169,7 +169,7 @@ impl<K: Ord + Clone, T> Extend<(K, T)> for Shared<K, T> {
     }
 }
 
-/// See [`Shared::iter`].
+/// See [`CowMap::iter`].
 #[derive(Debug)]
 pub struct Iter<'a, K, T>(btree_map::Iter<'a, K, Arc<T>>);
 
@@ -181,7 +181,7 @@ impl<'a, K, T> Iterator for Iter<'a, K, T> {
     }
 }
 
-impl<'a, K: Ord, T> IntoIterator for &'a Shared<K, T> {
+impl<'a, K: Ord, T> IntoIterator for &'a CowMap<K, T> {
     type Item = (&'a K, &'a T);
     type IntoIter = Iter<'a, K, T>;
 
@@ -190,7 +190,7 @@ impl<'a, K: Ord, T> IntoIterator for &'a Shared<K, T> {
     }
 }
 
-impl<K: Ord + Borrow<Q>, Q: Ord + ?Sized, T> std::ops::Index<&Q> for Shared<K, T> {
+impl<K: Ord + Borrow<Q>, Q: Ord + ?Sized, T> std::ops::Index<&Q> for CowMap<K, T> {
     type Output = T;
 
     /// # Panics
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_clone_shares_what_is_not_changed() {
-        let a: Shared<u8, String> = [(1, "one".to_owned()), (2, "two".to_owned())].into();
+        let a: CowMap<u8, String> = [(1, "one".to_owned()), (2, "two".to_owned())].into();
         let mut b = a.clone();
         assert!(Arc::ptr_eq(&a.0, &b.0));
         b.remove(&9);
@@ -223,8 +223,8 @@ mod tests {
 
     #[test]
     fn takes_over_what_another_holds_and_lacks() {
-        let mut a: Shared<u8, u8> = [(1, 10), (2, 20), (3, 30)].into();
-        let b: Shared<u8, u8> = [(2, 21), (4, 40)].into();
+        let mut a: CowMap<u8, u8> = [(1, 10), (2, 20), (3, 30)].into();
+        let b: CowMap<u8, u8> = [(2, 21), (4, 40)].into();
         a.take(&2, &b);
         a.take(&3, &b);
         assert_eq!(a, [(1, 10), (2, 21)].into());

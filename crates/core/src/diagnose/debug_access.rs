@@ -1,14 +1,14 @@
-//! What helps to look further once the way is known: a shell in the container, its log, its log level.
+//! What helps to look further once the path is known: a shell in the container, its log, its log level.
 
 use serde::Serialize;
 
-use super::id;
+use super::path::id;
 use crate::facts::Workload;
 use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition};
 
 /// One aid. It decides nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Aid {
+pub struct DebugAccess {
     /// `cluster/service`.
     pub service: String,
     /// `exec`, `log` or `verbosity`.
@@ -22,7 +22,7 @@ pub struct Aid {
 }
 
 /// The aids of one service.
-pub(super) fn of(w: &Workload<'_>, service: &Service) -> Vec<Aid> {
+pub(super) fn of(w: &Workload<'_>, service: &Service) -> Vec<DebugAccess> {
     let Ok(definition) = w.running(service) else {
         return vec![];
     };
@@ -33,8 +33,8 @@ pub(super) fn of(w: &Workload<'_>, service: &Service) -> Vec<Aid> {
     ]
 }
 
-fn exec(w: &Workload<'_>, s: &Service, definition: &TaskDefinition) -> Aid {
-    let aid = |available, summary: String, command: Option<String>| Aid {
+fn exec(w: &Workload<'_>, s: &Service, definition: &TaskDefinition) -> DebugAccess {
+    let access = |available, summary: String, command: Option<String>| DebugAccess {
         service: id(s),
         name: "exec",
         available,
@@ -47,7 +47,7 @@ fn exec(w: &Workload<'_>, s: &Service, definition: &TaskDefinition) -> Aid {
             "aws ecs update-service --cluster {cluster} --service {service} --enable-execute-command \
              --force-new-deployment"
         );
-        return aid(
+        return access(
             Some(false),
             "ECS Exec is off; to switch it on replaces the tasks".to_owned(),
             Some(command),
@@ -59,7 +59,7 @@ fn exec(w: &Workload<'_>, s: &Service, definition: &TaskDefinition) -> Aid {
         container.map_or("CONTAINER", |c| c.name.as_str())
     );
     let Some(role) = &definition.task_role else {
-        return aid(
+        return access(
             Some(false),
             "ECS Exec is on, but the tasks have no role to open its channel with".to_owned(),
             None,
@@ -67,23 +67,23 @@ fn exec(w: &Workload<'_>, s: &Service, definition: &TaskDefinition) -> Aid {
     };
     let name = role.rsplit('/').next().unwrap_or(role);
     match w.snapshot.access.get(&(role.clone(), AccessTarget::EcsExec)) {
-        Some(Ok(Access::Allowed)) => aid(Some(true), format!("ECS Exec is on, and {name} allows it"), Some(open)),
-        Some(Ok(Access::Denied { missing })) => aid(
+        Some(Ok(Access::Allowed)) => access(Some(true), format!("ECS Exec is on, and {name} allows it"), Some(open)),
+        Some(Ok(Access::Denied { missing })) => access(
             Some(false),
             format!("ECS Exec is on, but {name} lacks {}", missing.join(", ")),
             None,
         ),
-        Some(Ok(Access::NoRole)) => aid(
+        Some(Ok(Access::NoRole)) => access(
             Some(false),
             format!("ECS Exec is on, but the task role {name} does not exist"),
             None,
         ),
-        Some(Err(e)) => aid(
+        Some(Err(e)) => access(
             None,
             format!("ECS Exec is on; whether {name} allows it is unknown: {e}"),
             Some(open),
         ),
-        None => aid(
+        None => access(
             None,
             format!("ECS Exec is on; whether {name} allows ssmmessages was not asked"),
             Some(open),
@@ -91,7 +91,7 @@ fn exec(w: &Workload<'_>, s: &Service, definition: &TaskDefinition) -> Aid {
     }
 }
 
-fn log(s: &Service, definition: &TaskDefinition) -> Aid {
+fn log(s: &Service, definition: &TaskDefinition) -> DebugAccess {
     let target = definition.containers.iter().find_map(|c| Some((c, c.log.as_ref()?)));
     let (available, summary, command) = match target {
         Some((container, log)) => {
@@ -120,7 +120,7 @@ fn log(s: &Service, definition: &TaskDefinition) -> Aid {
             None,
         ),
     };
-    Aid {
+    DebugAccess {
         service: id(s),
         name: "log",
         available: Some(available),
@@ -141,7 +141,7 @@ const LEVELS: &[&str] = &[
     "RUST_LOG",
 ];
 
-fn verbosity(s: &Service, definition: &TaskDefinition) -> Aid {
+fn verbosity(s: &Service, definition: &TaskDefinition) -> DebugAccess {
     let names: Vec<&str> = definition
         .containers
         .iter()
@@ -154,7 +154,7 @@ fn verbosity(s: &Service, definition: &TaskDefinition) -> Aid {
     } else {
         format!("{} may set the log level; values are not read", names.join(", "))
     };
-    Aid {
+    DebugAccess {
         service: id(s),
         name: "verbosity",
         available: Some(!names.is_empty()),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::finding::{Finding, Kind, Verdict};
+use crate::finding::{Finding, Kind, Verdict};
 use crate::rules::find;
 
 /// Notes on each failure of one workload the failure that explains it. `related` holds, for each finding, the ARNs of the
@@ -38,7 +38,7 @@ fn cause<'a>(effect: &Finding, related: &[Cow<'_, str>], all: &'a [Finding]) -> 
 mod tests {
     use std::collections::BTreeSet;
 
-    use crate::rules::testing::{clean, judged, web};
+    use crate::rules::testing::{clean, evaluation, web};
     use crate::rules::{REGISTRY, find};
 
     /// A cause of a cause of a cause may not be the effect itself.
@@ -62,8 +62,8 @@ mod tests {
     fn a_missing_secret_is_why_data_is_lost() {
         let mut s = clean();
         web(&mut s).secrets.clear();
-        let judged = judged(&s);
-        let of = |rule: &str| judged.findings.iter().find(|f| f.rule == rule).expect("found");
+        let evaluation = evaluation(&s);
+        let of = |rule: &str| evaluation.findings.iter().find(|f| f.rule == rule).expect("found");
         let root = of("ecs-missing-database-secret");
         assert_eq!(root.caused_by, None);
         assert_eq!(of("ecs-ephemeral-storage").caused_by.as_ref(), Some(&root.id));
@@ -77,8 +77,8 @@ mod tests {
             ("waive", "ecs-missing-database-secret@2027-01-01T00:00:00Z"),
             ("waive-reason", "being moved"),
         ]);
-        let judged = judged(&s);
-        let lost = judged
+        let evaluation = evaluation(&s);
+        let lost = evaluation
             .findings
             .iter()
             .find(|f| f.rule == "ecs-ephemeral-storage")
@@ -98,8 +98,8 @@ mod tests {
                 .ingress
                 .push(crate::rules::testing::ingress("sgr-old", "203.0.113.7/32"));
             group.ingress.push(crate::rules::testing::ingress("sgr-new", source));
-            let judged = judged(&s);
-            let open = judged
+            let evaluation = evaluation(&s);
+            let open = evaluation
                 .findings
                 .iter()
                 .find(|f| f.rule == "rds-open-ingress")

@@ -1,100 +1,90 @@
 //! Snapshot, policy and waivers in; findings out. Pure.
 
 mod causes;
-mod fleet;
-mod horizon;
+mod deadlines;
+mod evaluation;
+mod rule_stats;
+mod workload_verdicts;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::facts::{Workload, Workloads};
-use crate::judgement::{Judgement, Outcome, Remedy};
-use crate::model::finding::{Finding, Kind, Passed, Remediation, Verdict, finding_id};
+use crate::finding::{Finding, Passed, Remediation, Verdict, finding_id};
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Mode, Risk, Severity};
 use crate::model::rule_meta::Meta;
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
+use crate::rule_result::{Outcome, Remedy, RuleResult};
 use crate::rules::REGISTRY;
 use crate::rules::rule::Rule;
 use crate::rules::settings::{is_enabled, may_correct};
-pub use fleet::{Fleet, Tally};
-pub use horizon::next_changes;
+pub use deadlines::next_deadlines;
+pub use evaluation::Evaluation;
+pub use rule_stats::RuleStats;
+pub use workload_verdicts::{RuleSet, WorkloadVerdicts};
 
 /// Stands for the workloads of a scope that can't be known because nothing that would name them could be read.
 pub const UNKNOWN_WORKLOADS: &str = "*";
 
-/// The verdicts on one scope, or on some workloads of it.
-#[derive(Debug, Clone, Default)]
-pub struct Judged {
-    /// Verdicts other than pass, sorted: severity, workload, rule, resource.
-    pub findings: Vec<Finding>,
-    /// How many verdicts are a pass.
-    pub passes: usize,
-    /// Those passes, in the order in which they were given, if they were asked for ([`judge_naming_passes`]).
-    pub passed: Vec<Passed>,
-    /// Workloads judged, with the rules that judged them.
-    pub workloads: BTreeMap<String, Tally>,
-    /// Tagged resources by kind.
-    pub resources: BTreeMap<Kind, usize>,
-    /// For each rule, in how many workloads it judged something, and in how many it failed.
-    pub failing: BTreeMap<&'static str, (usize, usize)>,
-    /// Findings, by id and workload, on whose resources a tag lowers the mode to `audit`.
-    pub restrained: BTreeSet<(String, String)>,
-}
-
-/// Judges `snapshot` at `now`: all of its workloads, or those of `only`. Passes are counted.
+/// Evaluates `snapshot` at `now`: all of its workloads, or those of `only`. Passes are counted.
 #[must_use]
-pub fn judge(snapshot: &Snapshot, config: &Config, now: Timestamp, only: Option<&BTreeSet<String>>) -> Judged {
-    judge_as(snapshot, config, now, only, false)
+pub fn evaluate(snapshot: &Snapshot, config: &Config, now: Timestamp, only: Option<&BTreeSet<String>>) -> Evaluation {
+    run_rules(snapshot, config, now, only, false)
 }
 
 /// The same, with every pass named: there are dozens for each workload, and only a report that lists them needs them.
 #[must_use]
-pub fn judge_naming_passes(
+pub fn evaluate_naming_passes(
     snapshot: &Snapshot,
     config: &Config,
     now: Timestamp,
     only: Option<&BTreeSet<String>>,
-) -> Judged {
-    judge_as(snapshot, config, now, only, true)
+) -> Evaluation {
+    run_rules(snapshot, config, now, only, true)
 }
 
-fn judge_as(
+fn run_rules(
     snapshot: &Snapshot,
     config: &Config,
     now: Timestamp,
     only: Option<&BTreeSet<String>>,
     name_passes: bool,
-) -> Judged {
+) -> Evaluation {
     let workloads = Workloads::new(snapshot, config, now, only);
-    let blind = snapshot.instances.is_err()
+    let may_be_hidden = snapshot.instances.is_err()
         || snapshot.clusters.is_err()
         || snapshot.services.is_err()
         || snapshot.secrets.is_err();
-    let mut bench = Bench {
-        active: active(config),
-        fleet: Fleet::default(),
+    let mut evaluator = Evaluator {
+        rules: enabled_rules(config),
+        stats: RuleStats::default(),
         name_passes,
-        judged: Judged {
+        evaluation: Evaluation {
             resources: workloads.index().counts.clone(),
-            ..Judged::default()
+            ..Evaluation::default()
         },
     };
-    let judged_workloads = match only {
+    let workloads_evaluated = match only {
         // What is asked for and can't be seen is unknown, not absent, while something that might name it is unread.
-        Some(only) if blind => only.iter().map(|name| bench.judge(&workloads.get(name))).collect(),
-        None if blind && workloads.index().names.is_empty() => vec![bench.judge(&workloads.get(UNKNOWN_WORKLOADS))],
-        _ => workloads.all().map(|workload| bench.judge(&workload)).collect(),
+        Some(only) if may_be_hidden => only
+            .iter()
+            .map(|name| evaluator.evaluate(&workloads.get(name)))
+            .collect(),
+        None if may_be_hidden && workloads.index().names.is_empty() => {
+            vec![evaluator.evaluate(&workloads.get(UNKNOWN_WORKLOADS))]
+        }
+        _ => workloads.all().map(|workload| evaluator.evaluate(&workload)).collect(),
     };
-    let mut judged = bench.judged;
-    judged.workloads = judged_workloads.into_iter().collect();
-    judged.failing = bench.fleet.failing();
-    sort(&mut judged.findings);
-    judged
+    let mut evaluation = evaluator.evaluation;
+    evaluation.workloads = workloads_evaluated.into_iter().collect();
+    evaluation.failing = evaluator.stats.failing();
+    sort(&mut evaluation.findings);
+    evaluation
 }
 
 /// Sorts findings: severity, workload, rule, resource.
@@ -104,22 +94,22 @@ pub fn sort(findings: &mut [Finding]) {
     });
 }
 
-/// A rule that is judged, and what the configuration says of it.
-struct Active {
+/// A rule that is evaluated, and what the configuration says of it.
+struct EnabledRule {
     /// Its place in the registry.
-    rank: usize,
+    index: usize,
     rule: &'static dyn Rule,
     meta: &'static Meta,
     severity: Option<Severity>,
     corrects: bool,
 }
 
-fn active(config: &Config) -> Vec<Active> {
+fn enabled_rules(config: &Config) -> Vec<EnabledRule> {
     let all = REGISTRY.iter().enumerate();
-    all.map(|(rank, rule)| (rank, *rule, rule.meta()))
+    all.map(|(index, rule)| (index, *rule, rule.meta()))
         .filter(|(_, _, meta)| is_enabled(meta, config))
-        .map(|(rank, rule, meta)| Active {
-            rank,
+        .map(|(index, rule, meta)| EnabledRule {
+            index,
             rule,
             meta,
             severity: config.rule(meta.id).severity,
@@ -128,57 +118,57 @@ fn active(config: &Config) -> Vec<Active> {
         .collect()
 }
 
-/// Where one workload after the other is judged.
-struct Bench {
-    active: Vec<Active>,
-    fleet: Fleet,
+/// Where one workload after the other is evaluated.
+struct Evaluator {
+    rules: Vec<EnabledRule>,
+    stats: RuleStats,
     name_passes: bool,
-    judged: Judged,
+    evaluation: Evaluation,
 }
 
-impl Bench {
-    fn judge(&mut self, workload: &Workload<'_>) -> (String, Tally) {
-        let judged = &mut self.judged;
-        let first = judged.findings.len();
+impl Evaluator {
+    fn evaluate(&mut self, workload: &Workload<'_>) -> (String, WorkloadVerdicts) {
+        let evaluation = &mut self.evaluation;
+        let first = evaluation.findings.len();
         let name: Option<Arc<str>> = self.name_passes.then(|| workload.name.into());
         let mut related = vec![];
-        let mut tally = Tally::default();
-        for active in &self.active {
-            let judgements = active.rule.judge(workload);
-            if judgements.is_empty() {
+        let mut verdicts = WorkloadVerdicts::default();
+        for enabled in &self.rules {
+            let results = enabled.rule.evaluate(workload);
+            if results.is_empty() {
                 continue;
             }
-            tally.judged.insert(active.rank);
-            for mut judgement in judgements {
-                match judgement.outcome {
+            verdicts.evaluated.insert(enabled.index);
+            for mut result in results {
+                match result.outcome {
                     Outcome::Pass => {
-                        judged.passes += 1;
-                        judged.passed.extend(name.as_ref().map(|name| Passed {
-                            rule: active.meta.id,
+                        evaluation.passes += 1;
+                        evaluation.passed.extend(name.as_ref().map(|name| Passed {
+                            rule: enabled.meta.id,
                             workload: Arc::clone(name),
-                            resource: judgement.subject.named(&workload.snapshot.scope),
+                            resource: result.subject.named(&workload.snapshot.scope),
                         }));
                         continue;
                     }
-                    Outcome::Fail(_) => tally.failed.insert(active.rank),
+                    Outcome::Fail(_) => verdicts.failed.insert(enabled.index),
                     Outcome::Unknown(_) => {}
                 }
-                related.push(std::mem::take(&mut judgement.related));
-                judged
+                related.push(std::mem::take(&mut result.related));
+                evaluation
                     .findings
-                    .push(active.tell(workload, judgement, &mut judged.restrained));
+                    .push(enabled.to_finding(workload, result, &mut evaluation.audit_only));
             }
         }
-        self.fleet.add(&tally);
-        causes::link(&mut judged.findings[first..], &related);
-        (workload.name.to_owned(), tally)
+        self.stats.add(&verdicts);
+        causes::link(&mut evaluation.findings[first..], &related);
+        (workload.name.to_owned(), verdicts)
     }
 }
 
-impl Active {
-    /// The finding that a judgement other than a pass makes.
-    fn tell(&self, w: &Workload<'_>, j: Judgement<'_>, restrained: &mut BTreeSet<(String, String)>) -> Finding {
-        let by_tag = j.tags.iter().any(|t| t.mode(w.prefix) == Some(Mode::Audit));
+impl EnabledRule {
+    /// The finding that a result other than a pass makes.
+    fn to_finding(&self, w: &Workload<'_>, j: RuleResult<'_>, audit_only: &mut BTreeSet<(String, String)>) -> Finding {
+        let audit_by_tag = j.tags.iter().any(|t| t.mode(w.prefix) == Some(Mode::Audit));
         let mut finding = finding(w, self.meta, self.severity, j);
         if !self.corrects
             && let Some(r) = finding.remediation.as_mut().filter(|r| !r.actions.is_empty())
@@ -186,14 +176,14 @@ impl Active {
             let only = || HoldReason::NotOptedIn(self.meta.id.to_owned());
             r.blocked_by.get_or_insert_with(only);
         }
-        if by_tag {
-            restrained.insert((finding.id.clone(), finding.workload.clone()));
+        if audit_by_tag {
+            audit_only.insert((finding.id.clone(), finding.workload.clone()));
         }
         finding
     }
 }
 
-fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: Judgement<'_>) -> Finding {
+fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: RuleResult<'_>) -> Finding {
     let resource = j.subject.named(&w.snapshot.scope);
     let id = finding_id(meta.id, &resource);
     let mut found = Finding {
@@ -217,7 +207,7 @@ fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: Judgeme
         Outcome::Pass => {}
         Outcome::Unknown(error) => {
             found.message = format!("{} can't be judged: {error}", found.resource.id);
-            found.evidence = vec![crate::model::finding::Evidence::new(
+            found.evidence = vec![crate::finding::Evidence::new(
                 format!("{}:{}", error.service, error.operation),
                 error.code.clone(),
                 "an answer",
@@ -239,7 +229,7 @@ fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: Judgeme
     found
 }
 
-/// The waiver that covers a judgement: on the resource itself, or on everything else that it concerns.
+/// The waiver that covers a result: on the resource itself, or on everything else that it concerns.
 fn waiver(tags: &[&Tags], w: &Workload<'_>, rule: &str) -> Option<Waiver> {
     let of = |t: &Tags| t.waiver(w.prefix, rule, w.now);
     let (first, rest) = tags.split_first()?;
@@ -276,8 +266,8 @@ mod tests {
         let mut s = clean();
         db(&mut s).publicly_accessible = true;
         let config = Config::default();
-        let counted = judge(&s, &config, now(), None);
-        let named = judge_naming_passes(&s, &config, now(), None);
+        let counted = evaluate(&s, &config, now(), None);
+        let named = evaluate_naming_passes(&s, &config, now(), None);
         assert!(counted.passed.is_empty() && counted.passes > 20);
         assert_eq!(named.passed.len(), counted.passes);
         assert_eq!(named.findings, counted.findings);
@@ -287,14 +277,14 @@ mod tests {
     }
 
     #[test]
-    fn who_is_asked_for_alone_is_judged_as_among_all() {
+    fn a_workload_alone_is_evaluated_as_among_all() {
         let s = clean();
         let config = Config::default();
-        let all = judge_naming_passes(&s, &config, now(), None);
+        let all = evaluate_naming_passes(&s, &config, now(), None);
         let only = all.workloads.keys().take(1).cloned().collect();
-        let one = judge_naming_passes(&s, &config, now(), Some(&only));
+        let one = evaluate_naming_passes(&s, &config, now(), Some(&only));
         assert_eq!(one.workloads.len(), 1);
-        let own = |j: &Judged| {
+        let own = |j: &Evaluation| {
             j.passed
                 .iter()
                 .filter(|p| only.contains(&*p.workload))

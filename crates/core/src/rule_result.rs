@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::action::Action;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::Severity;
 use crate::model::read_error::ReadError;
@@ -13,7 +13,7 @@ use crate::model::tags::{PhaseReading, Tags};
 
 /// What a rule says about one resource.
 #[derive(Debug, Clone)]
-pub struct Judgement<'a> {
+pub struct RuleResult<'a> {
     /// The resource.
     pub subject: Subject<'a>,
     /// What the rule found.
@@ -92,7 +92,7 @@ impl Remedy {
     }
 }
 
-impl<'a> Judgement<'a> {
+impl<'a> RuleResult<'a> {
     fn new(subject: Subject<'a>, outcome: Outcome) -> Self {
         Self {
             subject,

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::hold::HoldReason;
-use super::policy::{Risk, Severity};
-pub use super::resource_ref::{Kind, ResourceRef};
-use super::tags::Waiver;
 use crate::action::{Action, Call};
+use crate::model::hold::HoldReason;
+use crate::model::policy::{Risk, Severity};
+pub use crate::model::resource_ref::{Kind, ResourceRef};
+use crate::model::tags::Waiver;
 
 /// One observed fact and what it should be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

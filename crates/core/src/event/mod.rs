@@ -1,30 +1,32 @@
 //! From the body of a queue message to the keys it points at.
 //!
-//! An event supplies keys and nothing else: what is judged is read afresh, so nothing here trusts an event beyond
+//! An event supplies keys and nothing else: what is evaluated is read afresh, so nothing here trusts an event beyond
 //! *which* resource to look at. A scope that comes from an event must still be one that the operator is configured for.
 //!
 //! Understood are the `EventBridge` envelope (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>)
 //! as such, wrapped by SNS (`Type: Notification`, `Message`), by Pipes or Lambda (arrays, `Records`, SQS records with a
 //! `body`), with a `detail` that is a string, and a bare `CloudTrail` record (a rule with `InputPath: $.detail`).
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::model::key::{Key, Scope, Subject};
+use crate::model::key::{Key, Scope};
 
 mod arn;
 mod calls;
+mod direct;
+mod fields;
+mod parsed;
+mod target;
 #[cfg(test)]
 mod tests;
 
-/// The largest body that is looked at: `EventBridge` passes on no larger event.
-/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>
-pub const MAX_BODY: usize = 256 * 1024;
+use fields::{resources, text};
+pub use parsed::{Ignored, MAX_BODY, Outcome, ParseError, Parsed};
+use parsed::{MAX_KEYS, ignored};
+use target::{Found, Target};
 
 /// Envelopes within envelopes: SNS around Pipes around SQS is three; more is not ours.
 const MAX_WRAPS: usize = 4;
-/// Keys of one message. A tag event names one resource, a `CreateTags` call up to 1,000.
-const MAX_KEYS: usize = 2_000;
 
 const CALL: &str = "AWS API Call via CloudTrail";
 const SERVICE_CALL: &str = "AWS Service Event via CloudTrail";
@@ -39,74 +41,6 @@ pub const DIRECT: &[(&str, &str)] = &[
     ("aws.ecs", "ECS Service Action"),
     ("aws.tag", "Tag Change on Resource"),
 ];
-
-/// Whether an event concerns us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It names at least one key.
-    Relevant,
-    /// It is well formed and none of our business.
-    Ignored(Ignored),
-}
-
-/// Why an event is none of our business.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ignored {
-    /// A source or detail type that no rule depends on.
-    UnknownType,
-    /// A call that AWS refused: `errorCode` is set, nothing changed.
-    FailedCall,
-    /// A call that only reads.
-    ReadOnly,
-    /// A call that changes nothing a rule looks at.
-    UnknownCall,
-    /// About a resource of a kind that we don't watch, for instance an EC2 instance.
-    OtherResource,
-    /// Nothing inside: an empty batch, an SNS subscription notice.
-    Empty,
-}
-
-/// What an event told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parsed {
-    /// For instance `aws.rds`; of a batch, that of its first relevant event.
-    pub source: String,
-    /// For instance `RDS DB Instance Event`.
-    pub detail_type: String,
-    /// The event's own time; of a batch, the earliest.
-    pub time: Option<Timestamp>,
-    /// Where to look, without duplicates. Empty exactly when ignored.
-    pub keys: Vec<Key>,
-    /// Who did it: the ARN of the principal, from `CloudTrail` alone.
-    pub actor: Option<String>,
-    /// Whether it concerns us.
-    pub outcome: Outcome,
-}
-
-/// Why a body could not be understood. Never holds anything of the body but names of fields that we looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ParseError {
-    /// Larger than [`MAX_BODY`].
-    #[error("the body has {0} bytes, more than {MAX_BODY}")]
-    TooLarge(usize),
-    /// Not JSON, or nested too deeply for it.
-    #[error("not JSON (line {line}, column {column})")]
-    NotJson {
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
-    },
-    /// More envelopes within envelopes than anything sends.
-    #[error("too many envelopes within each other")]
-    TooDeep,
-    /// More resources than one event can name.
-    #[error("more than {MAX_KEYS} resources")]
-    TooMany,
-    /// A field is absent, empty or not of its kind.
-    #[error("no usable `{0}`")]
-    Missing(&'static str),
-}
 
 /// Turns a message body into keys.
 ///
@@ -258,21 +192,6 @@ struct Envelope<'a> {
     detail: &'a Value,
 }
 
-/// What an event points at, before it is known where.
-enum Target {
-    Subject(Subject),
-    /// As named by an ARN, which may also tell account and region.
-    Arn(arn::Arn, Subject),
-}
-
-type Targets = Result<Vec<Target>, ParseError>;
-
-/// Either targets, or why there are none.
-enum Found {
-    Targets(Vec<Target>),
-    Ignored(Ignored),
-}
-
 fn event(envelope: &Envelope<'_>) -> Result<Parsed, ParseError> {
     let Envelope {
         source,
@@ -289,10 +208,10 @@ fn event(envelope: &Envelope<'_>) -> Result<Parsed, ParseError> {
     }
     let found = match (source, detail_type) {
         (_, CALL | SERVICE_CALL) => calls::targets(detail)?,
-        ("aws.rds", _) => Found::Targets(database(outer, detail, detail_type)?),
-        ("aws.ecs", "ECS Task State Change") => task(detail)?,
-        ("aws.ecs", _) => Found::Targets(service(outer, detail)?),
-        _ => tagged(outer)?,
+        ("aws.rds", _) => Found::Targets(direct::database(outer, detail, detail_type)?),
+        ("aws.ecs", "ECS Task State Change") => direct::task(detail)?,
+        ("aws.ecs", _) => Found::Targets(direct::service(outer, detail)?),
+        _ => direct::tagged(outer)?,
     };
     let time = text(outer, "time")
         .or_else(|| text(detail, "eventTime"))
@@ -360,134 +279,7 @@ fn locate(outer: &Value, detail: &Value, target: Target) -> Result<Key, ParseErr
     })
 }
 
-/// `RDS DB Instance Event` and its sibling:
-/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-cloud-watch-events.html>
-fn database(outer: &Value, detail: &Value, detail_type: &str) -> Targets {
-    let arn = text(detail, "SourceArn")
-        .or_else(|| resources(outer).next())
-        .and_then(arn::Arn::parse);
-    let subject = match (text(detail, "SourceIdentifier").and_then(name), &arn) {
-        // `SourceType` says what it is (`CLUSTER`, `DB_INSTANCE`); the detail type is the next best.
-        (Some(id), _)
-            if text(detail, "SourceType")
-                .unwrap_or(detail_type)
-                .to_ascii_uppercase()
-                .contains("CLUSTER") =>
-        {
-            Some(Subject::DbCluster(id))
-        }
-        (Some(id), _) => Some(Subject::DbInstance(id)),
-        (None, Some(arn)) => arn.subject(),
-        (None, None) => None,
-    };
-    let subject = subject.ok_or(ParseError::Missing("detail.SourceIdentifier"))?;
-    Ok(vec![match arn {
-        Some(arn) => Target::Arn(arn, subject),
-        None => Target::Subject(subject),
-    }])
-}
-
-/// `ECS Task State Change`: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html>
-fn task(detail: &Value) -> Result<Found, ParseError> {
-    let group = text(detail, "group").unwrap_or_default();
-    let Some(service) = group.strip_prefix("service:").and_then(name) else {
-        return Ok(standalone(detail, group));
-    };
-    let arn = text(detail, "clusterArn")
-        .and_then(arn::Arn::parse)
-        .ok_or(ParseError::Missing("detail.clusterArn"))?;
-    let cluster = arn.cluster().ok_or(ParseError::Missing("detail.clusterArn"))?;
-    Ok(Found::Targets(vec![Target::Arn(
-        arn,
-        Subject::Service { cluster, service },
-    )]))
-}
-
-/// A task of no service is started by people, pipelines and schedules, and may be a migration. Its group is
-/// `family:NAME` unless whoever ran it said otherwise.
-fn standalone(detail: &Value, group: &str) -> Found {
-    let of_group = group.strip_prefix("family:").and_then(name);
-    let family = of_group.or_else(|| text(detail, "taskDefinitionArn").and_then(arn::Arn::parse)?.family());
-    match family {
-        Some(family) => Found::Targets(vec![Target::Subject(Subject::TaskFamily(family))]),
-        None => Found::Ignored(Ignored::OtherResource),
-    }
-}
-
-/// `ECS Service Action` and `ECS Deployment State Change`: the first resource is the service.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_events.html>
-fn service(outer: &Value, detail: &Value) -> Targets {
-    let arn = resources(outer)
-        .find_map(arn::Arn::parse)
-        .ok_or(ParseError::Missing("resources"))?;
-    let (cluster, service) = arn.service().ok_or(ParseError::Missing("resources"))?;
-    // ARNs from before 2018 name no cluster:
-    // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html#ecs-resource-ids
-    let cluster = match cluster {
-        Some(cluster) => cluster,
-        None => text(detail, "clusterArn")
-            .and_then(arn::Arn::parse)
-            .and_then(|a| a.cluster())
-            .ok_or(ParseError::Missing("detail.clusterArn"))?,
-    };
-    Ok(vec![Target::Arn(arn, Subject::Service { cluster, service })])
-}
-
-/// `Tag Change on Resource`: <https://docs.aws.amazon.com/tag-editor/latest/userguide/monitor-tag-changes.html>
-fn tagged(outer: &Value) -> Result<Found, ParseError> {
-    if resources(outer).next().is_none() {
-        return Err(ParseError::Missing("resources"));
-    }
-    let arns = resources(outer).filter_map(arn::Arn::parse);
-    Ok(Found::Targets(
-        arns.filter_map(|arn| arn.subject().map(|s| Target::Arn(arn, s)))
-            .collect(),
-    ))
-}
-
-fn ignored(source: &str, detail_type: &str, why: Ignored) -> Parsed {
-    Parsed {
-        source: name(source).unwrap_or_default(),
-        detail_type: name(detail_type).unwrap_or_default(),
-        time: None,
-        keys: Vec::new(),
-        actor: None,
-        outcome: Outcome::Ignored(why),
-    }
-}
-
 fn dedupe(keys: &mut Vec<Key>) {
     let mut seen = std::collections::HashSet::new();
     keys.retain(|key| seen.insert(key.clone()));
-}
-
-fn resources(outer: &Value) -> impl Iterator<Item = &str> {
-    outer
-        .get("resources")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-}
-
-/// A text field by its name, in whatever case: `CloudTrail` writes `arn`, `aRN` and `ARN` for the same thing
-/// (<https://repost.aws/knowledge-center/secrets-manager-arn>).
-fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
-    lookup(value, field).and_then(Value::as_str)
-}
-
-fn lookup<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
-    let object = value.as_object()?;
-    object.get(field).or_else(|| {
-        object
-            .iter()
-            .find(|(k, _)| k.eq_ignore_ascii_case(field))
-            .map(|(_, v)| v)
-    })
-}
-
-/// A name fit for a key: it will stand in logs, so nothing endless and no control characters.
-fn name(text: &str) -> Option<String> {
-    let is_fit = !text.is_empty() && text.len() <= 2_048 && !text.chars().any(char::is_control);
-    is_fit.then(|| text.to_owned())
 }
