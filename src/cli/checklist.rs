@@ -57,7 +57,7 @@ pub(super) async fn run(mut session: Session, args: &ChecklistArgs) -> Result<u8
         let collector = Collector {
             aws,
             config: &session.config,
-            memory: &session.memory,
+            cache: &session.memory,
             progress: &NoProgress,
         };
         let w = one_workload(&args.workload, snapshot, &session.config, now);

@@ -160,7 +160,7 @@ pub(super) async fn read(
         let collector = Collector {
             aws: &aws,
             config,
-            memory: &session.memory,
+            cache: &session.memory,
             progress: &NoProgress,
         };
         let whole = snapshot.instances.is_ok()

@@ -119,7 +119,7 @@ fn collector<'a>(session: &'a Session, aws: &'a Aws) -> Collector<'a> {
     Collector {
         aws,
         config: &session.config,
-        memory: &session.memory,
+        cache: &session.memory,
         progress: &NoProgress,
     }
 }

@@ -176,7 +176,7 @@ impl Session {
         AwsCloud {
             aws: aws.clone(),
             config: Arc::clone(&self.config),
-            memory: Arc::clone(&self.memory),
+            cache: Arc::clone(&self.memory),
         }
     }
 
@@ -191,7 +191,7 @@ impl Session {
             let credentials = Arc::new(TargetCredentials {
                 connector: Arc::clone(&self.connector),
                 config: Arc::clone(&self.config),
-                memory: Arc::clone(&self.memory),
+                cache: Arc::clone(&self.memory),
                 name: why.resource.clone(),
                 regions: self.regions.clone(),
             });
@@ -235,7 +235,7 @@ impl Session {
                 let collector = Collector {
                     aws: &alone,
                     config: &self.config,
-                    memory: &self.memory,
+                    cache: &self.memory,
                     progress,
                 };
                 let snapshot = collector.sweep(self.clock.now()).await;

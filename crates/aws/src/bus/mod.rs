@@ -23,13 +23,18 @@ use crate::client::Connector;
 
 /// The version of what events hold; as of reports, a field more does not raise it.
 const SCHEMA: u32 = 1;
-/// How often entries are offered at most that the bus did not take in a call that succeeded.
+/// Most attempts to send an entry that the bus refused in a call that succeeded.
 const TRIES: u32 = 3;
-/// The pause before they are offered again; it doubles.
+/// The pause before the next attempt; it doubles.
 const PAUSE: Duration = Duration::from_millis(100);
-/// What EventBridge may take a moment later; whatever else it says of an entry, it will say again.
+/// Codes of entries that EventBridge may accept a moment later. Any other code is final.
 /// <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html>
 const PASSING: [&str; 2] = ["ThrottlingException", "InternalFailure"];
+
+/// Why a call to the bus failed: EventBridge's error code, or `no answer`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+struct PutError(String);
 
 /// A bus.
 pub struct Bus {
@@ -87,7 +92,7 @@ impl Bus {
             .build()
     }
 
-    /// Sends entries in batches. Telling is best effort: what can't be told is logged, and nothing waits for it long.
+    /// Sends entries in batches. Notification is best effort: what can't be sent is logged, and nothing waits for it long.
     async fn put(&self, entries: Vec<PutEventsRequestEntry>) {
         for batch in size::batches(entries, size::of) {
             let (lost, why) = offer(batch, |left| self.send(left)).await;
@@ -104,11 +109,11 @@ impl Bus {
 
     /// One call, which the SDK repeats if need be: for each entry the code with which it was refused, or why the call
     /// failed.
-    async fn send(&self, entries: Vec<PutEventsRequestEntry>) -> Result<Vec<Option<String>>, String> {
+    async fn send(&self, entries: Vec<PutEventsRequestEntry>) -> Result<Vec<Option<String>>, PutError> {
         let answer = self.client.put_events().set_entries(Some(entries)).send().await;
         let answer = answer.map_err(|e| {
             let code = aws_smithy_types::error::metadata::ProvideErrorMetadata::code(&e);
-            code.unwrap_or("no answer").to_owned()
+            PutError(code.unwrap_or("no answer").to_owned())
         })?;
         let results = answer.entries.unwrap_or_default();
         Ok(results.into_iter().map(|r| r.error_code).collect())
@@ -120,7 +125,7 @@ impl Bus {
 async fn offer<T, F>(mut left: Vec<T>, send: impl Fn(Vec<T>) -> F) -> (usize, String)
 where
     T: Clone,
-    F: Future<Output = Result<Vec<Option<String>>, String>>,
+    F: Future<Output = Result<Vec<Option<String>>, PutError>>,
 {
     let (mut lost, mut why) = (0, String::new());
     for attempt in 0..TRIES {
@@ -129,19 +134,19 @@ where
         }
         let codes = match send(left.clone()).await {
             Ok(codes) => codes,
-            Err(code) => return (lost + left.len(), code),
+            Err(PutError(code)) => return (lost + left.len(), code),
         };
-        let mut again = vec![];
+        let mut retry = vec![];
         for (entry, code) in left.into_iter().zip(codes) {
             let Some(code) = code else { continue };
             if PASSING.contains(&code.as_str()) {
-                again.push(entry);
+                retry.push(entry);
             } else {
                 lost += 1;
             }
             why = code;
         }
-        left = again;
+        left = retry;
         if left.is_empty() {
             break;
         }
@@ -167,7 +172,7 @@ mod tests {
             sent.lock().unwrap().push((start.elapsed().as_millis(), entries));
             let reply = replies.lock().unwrap().next().expect("no more calls");
             async move {
-                let codes = reply.map_err(str::to_owned)?;
+                let codes = reply.map_err(|code| PutError(code.to_owned()))?;
                 Ok(codes.into_iter().map(|c| c.map(str::to_owned)).collect())
             }
         })

@@ -1,5 +1,4 @@
-//! What EventBridge takes at once. An entry that is too large would be lost without a word to whoever waits for it, so what
-//! is told at length is told in brief then.
+//! What EventBridge takes at once. An entry that is too large would be lost silently, so long text is shortened.
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::{Map, Value};

@@ -8,7 +8,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use holdfast_core::model::read_error::{DENIED, THROTTLED};
 
-use super::Api;
+use super::limits::Api;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::snapshot::ReadError;
 
@@ -97,9 +97,9 @@ fn chain(error: &(impl Error + ?Sized)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
-        let told = inner.to_string();
-        if !text.contains(&told) {
-            text = format!("{text}: {told}");
+        let cause = inner.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
         }
         source = inner.source();
     }

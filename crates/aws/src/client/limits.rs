@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::brake::AdaptiveThrottle;
+use super::adaptive_throttle::AdaptiveThrottle;
 use super::bucket::{Bucket, Rate};
 use holdfast_core::config::{ApiService, Config};
 
@@ -84,7 +84,7 @@ pub(super) const SWEEPS: f64 = 0.8;
 struct Gate {
     all: Bucket,
     sweeps: Bucket,
-    brake: AdaptiveThrottle,
+    throttle: AdaptiveThrottle,
 }
 
 /// The buckets of one account and region.
@@ -289,7 +289,7 @@ impl Limits {
                     burst: share(rate.burst),
                     per_second: rate.per_second * SWEEPS,
                 }),
-                brake: AdaptiveThrottle::default(),
+                throttle: AdaptiveThrottle::default(),
             };
             (family, gate)
         };
@@ -298,10 +298,10 @@ impl Limits {
 
     /// Waits until `family` may make one more call, and returns the tokens that it takes: one, or more while AWS
     /// throttles.
-    pub async fn wait(&self, family: Family, pace: CallPriority) -> u32 {
+    pub async fn wait(&self, family: Family, priority: CallPriority) -> u32 {
         let Some(gate) = self.0.get(&family) else { return 1 };
-        let tokens = gate.brake.tokens();
-        if pace == CallPriority::Sweep {
+        let tokens = gate.throttle.tokens();
+        if priority == CallPriority::Sweep {
             gate.sweeps.take(tokens).await;
         }
         gate.all.take(tokens).await;
@@ -311,14 +311,14 @@ impl Limits {
     /// AWS throttled an attempt of a call that took so many tokens.
     pub fn throttled(&self, family: Family, took: u32) {
         if let Some(gate) = self.0.get(&family) {
-            gate.brake.throttled(took);
+            gate.throttle.throttled(took);
         }
     }
 
     /// AWS took an attempt, whatever it answered.
     pub fn taken(&self, family: Family) {
         if let Some(gate) = self.0.get(&family) {
-            gate.brake.taken();
+            gate.throttle.taken();
         }
     }
 }
@@ -410,7 +410,7 @@ mod tests {
         assert_eq!(
             limits.wait(family, CallPriority::Interactive).await,
             2,
-            "one wave brakes once"
+            "one wave slows it down once"
         );
         assert_eq!(limits.wait(Family::EcsServices, CallPriority::Interactive).await, 1);
         limits.throttled(family, 2);
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_brake_never_asks_for_more_than_a_bucket_holds() {
+    async fn it_never_asks_for_more_than_a_bucket_holds() {
         let mut config = Config::default();
         let slow = holdfast_core::config::ApiLimits {
             describe_per_second: Some(1.0),

@@ -14,10 +14,11 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use tokio::time::Instant;
 
-use super::CallContext;
+use super::context::CallContext;
+use super::xml_complete::is_complete;
 use holdfast_core::model::read_error::THROTTLED;
 
-/// Learns of every attempt.
+/// Is notified of every attempt.
 pub trait CallObserver: Send + Sync {
     /// One attempt: IAM prefix, operation, `ok` or the error code, how long it took, whether it was throttled.
     fn attempt(&self, service: &str, operation: &str, code: &str, took: Duration, throttled: bool);
@@ -43,7 +44,7 @@ impl CallObserver for CallCounts {
     }
 }
 
-/// The interceptor that tells all observers.
+/// The interceptor that notifies all observers.
 #[derive(Clone)]
 pub struct Recorder(pub Arc<Vec<Arc<dyn CallObserver>>>);
 
@@ -86,7 +87,7 @@ impl Intercept for Recorder {
             .get("content-type")
             .is_some_and(|t| t.contains("xml"));
         match response.body().bytes() {
-            Some(body) if is_xml && !super::whole::is_whole(body) => Err("the answer was cut off".into()),
+            Some(body) if is_xml && !is_complete(body) => Err("the answer was cut off".into()),
             _ => Ok(()),
         }
     }

@@ -12,7 +12,10 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 
-use super::{Api, Aws, Family, Recorder, explain};
+use super::aws::Aws;
+use super::error::explain;
+use super::limits::{Api, Family};
+use super::recorder::Recorder;
 use holdfast_core::config::{Config, Target};
 use holdfast_core::model::key::Scope;
 
@@ -89,7 +92,7 @@ impl Connector {
         &self.base
     }
 
-    /// Tells the recorder of calls made outside of [`Aws`].
+    /// The recorder, for calls made outside of [`Aws`].
     #[must_use]
     pub fn recorder(&self) -> Recorder {
         self.recorder.clone()
@@ -130,7 +133,7 @@ impl Connector {
     /// back-off that grows to some minutes, since each try is two calls to STS after the SDK's own retries.
     ///
     /// # Errors
-    /// As before. [`TargetError::WrongAccount`] does not pass by itself, but someone may correct the role.
+    /// As before. [`TargetError::WrongAccount`] does not pass without someone correcting the role.
     pub async fn connect_one(&self, config: &Config, name: &str, regions: &[String]) -> Result<Vec<Aws>, TargetError> {
         match config.targets.iter().find(|t| t.account == name) {
             None if config.targets.is_empty() && name == CALLER => self.enter(config, None, regions).await,

@@ -15,7 +15,8 @@ use aws_smithy_types::body::SdkBody;
 use holdfast_core::config::Config;
 use holdfast_core::model::key::Scope;
 
-use super::{Aws, Recorder};
+use super::aws::Aws;
+use super::recorder::Recorder;
 
 /// A status and a body.
 pub(crate) type Reply = (u16, String);

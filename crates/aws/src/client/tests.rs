@@ -3,6 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use holdfast_core::config::Config;
 use tokio::time::Instant;
 
 use super::*;
@@ -36,14 +39,14 @@ async fn list(aws: &Aws) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_that_the_sdk_repeats_count_and_brake() {
+async fn attempts_that_the_sdk_repeats_count_and_throttle() {
     let aws = aws("111111111111", &[THROTTLED, THROTTLED, FINE], 4);
     assert!(list(&aws).await);
     assert_eq!((aws.calls(), aws.sweep_calls()), (3, 0));
     assert_eq!(
         aws.shared.limits.wait(LIST.family, CallPriority::Interactive).await,
         2,
-        "one call brakes once"
+        "one call slows down once"
     );
     assert!(list(&aws.for_sweeps()).await);
     assert_eq!((aws.calls(), aws.sweep_calls()), (4, 1), "clones count together");
@@ -53,7 +56,7 @@ async fn attempts_that_the_sdk_repeats_count_and_brake() {
     assert_eq!(
         aws.shared.limits.wait(LIST.family, CallPriority::Interactive).await,
         1,
-        "let go"
+        "recovered"
     );
     assert_eq!((aws.calls(), aws.sweep_calls()), (12, 9));
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use aws_sdk_cloudwatch::types::{AlarmType, Dimension, MetricAlarm};
 
-use super::{Collector, instant, pages};
+use super::collector::Collector;
+use super::convert::instant;
+use super::pages::pages;
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::Alarm;
 use holdfast_core::model::snapshot::Read;

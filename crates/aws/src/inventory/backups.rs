@@ -2,7 +2,9 @@
 
 use aws_sdk_rds::types::{DbClusterSnapshot, DbSnapshot};
 
-use super::{Collector, instant, pages};
+use super::collector::Collector;
+use super::convert::instant;
+use super::pages::pages;
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::Backup;
 use holdfast_core::model::resources::DatabaseId;

@@ -9,7 +9,8 @@ use aws_sdk_ecs::types::{ServiceDeploymentBrief, ServiceDeploymentStatus};
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
-use super::{Collector, Reuse, task_definition};
+use super::collector::{Collector, Reuse};
+use super::task_definition;
 use crate::client::{Api, Family};
 use holdfast_core::facts::{loses_data, one_workload};
 use holdfast_core::model::resources::{Service, TaskDefinition};
@@ -46,11 +47,11 @@ pub(super) struct Found {
 
 type Targets = Read<Vec<Arc<TaskDefinition>>>;
 
-/// The rollback targets of the services in `wanted`.
+/// The rollback targets of the services in `asked`.
 pub(super) async fn rollback_targets(
     c: &Collector<'_>,
     snapshot: &Snapshot,
-    wanted: &BTreeSet<String>,
+    asked: &BTreeSet<String>,
     now: Timestamp,
     reuse: Reuse,
 ) -> Found {
@@ -58,7 +59,7 @@ pub(super) async fn rollback_targets(
         .services
         .iter()
         .flat_map(|m| m.values())
-        .filter(|s| wanted.contains(&s.arn))
+        .filter(|s| asked.contains(&s.arn))
         .cloned()
         .collect();
     let read = stream::iter(services)
@@ -94,7 +95,7 @@ async fn of_service(
         _ => None,
     };
     if let (Some(key), Reuse::Allowed) = (&key, reuse)
-        && let Some((read_at, known)) = c.memory.rollback_targets.get(key, now)
+        && let Some((read_at, known)) = c.cache.rollback_targets.get(key, now)
         && let Some(targets) = remembered(c, snapshot, service, (read_at, &known), now).await
     {
         return Ok(targets);
@@ -102,7 +103,7 @@ async fn of_service(
     let targets = read(c, service).await?;
     if let Some(key) = key {
         let arns = targets.iter().map(|d| d.arn.clone()).collect();
-        c.memory.rollback_targets.put(key, (now, arns), now);
+        c.cache.rollback_targets.put(key, (now, arns), now);
     }
     Ok(targets)
 }
@@ -234,7 +235,7 @@ fn distinct(service: &Service, arns: impl Iterator<Item = String>) -> Vec<String
 
 /// The revision, if a service can still be given it.
 async fn active(c: &Collector<'_>, arn: &str) -> Read<Option<Arc<TaskDefinition>>> {
-    match task_definition::again(c, arn).await {
+    match task_definition::read_fresh(c, arn).await {
         Ok(definition) => Ok(definition.active.then_some(definition)),
         Err(e) if is_gone(&e) => Ok(None),
         Err(e) => Err(e),

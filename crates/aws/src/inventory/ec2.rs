@@ -7,7 +7,9 @@ use aws_sdk_ec2::types::{Filter, Route, RouteState, RouteTable, SecurityGroupRul
 use futures::stream::{self, StreamExt};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{Collector, pages, tags};
+use super::collector::Collector;
+use super::convert::tags;
+use super::pages::pages;
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::{IngressRule, SecurityGroup, Source, Subnet};
 use holdfast_core::model::snapshot::{Guarded, Read};

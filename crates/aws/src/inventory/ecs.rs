@@ -10,7 +10,10 @@ use aws_sdk_ecs::types::{
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use futures::stream::{self, StreamExt};
 
-use super::{Collector, collect_exact, instant, pages, tags, task_definition};
+use super::collector::Collector;
+use super::convert::{collect_exact, instant, tags};
+use super::pages::pages;
+use super::task_definition;
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::{Deployment, Service, TaskDefinition};
 use holdfast_core::model::snapshot::{Read, ReadError};
@@ -236,7 +239,7 @@ pub(super) async fn describe(c: &Collector<'_>, named: Vec<Named>) -> (Found, De
     c.progress.done(named.len());
     let mut found = BTreeMap::new();
     let (mut unread, mut definitions) = (BTreeMap::new(), Definitions::new());
-    let mut untold: Option<Arc<ReadError>> = None;
+    let mut unread_untagged: Option<Arc<ReadError>> = None;
     for (services, failed, described) in batches {
         found.extend(services.into_iter().map(|s| (s.arn.clone(), s)));
         for (service, error) in failed {
@@ -245,14 +248,14 @@ pub(super) async fn describe(c: &Collector<'_>, named: Vec<Named>) -> (Found, De
                     unread.insert(service.arn, (workload, error));
                 }
                 // Its tag is not known, so it may be of any workload.
-                None => untold = Some(error),
+                None => unread_untagged = Some(error),
             }
         }
         definitions.extend(described);
     }
     (
         Found {
-            found: untold.map_or(Ok(found), Err),
+            found: unread_untagged.map_or(Ok(found), Err),
             unread,
         },
         definitions,

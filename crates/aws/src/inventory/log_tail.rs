@@ -1,6 +1,7 @@
-//! The end of a task's log. What is returned is the application's own text: whoever prints it redacts it.
+//! The end of a task's log. What is returned is the application's own text: the caller that prints it redacts it.
 
-use super::{Collector, task_definition};
+use super::collector::Collector;
+use super::task_definition;
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::TaskRun;
 use holdfast_core::model::snapshot::Read;

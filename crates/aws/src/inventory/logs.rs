@@ -10,7 +10,7 @@ use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
-use super::{Collector, Reuse};
+use super::collector::{Collector, Reuse};
 use crate::client::{Api, Family};
 use holdfast_core::model::read_error::is_absent;
 use holdfast_core::model::resources::{LogEvidence, LogMatch, LogTarget, Service, TaskDefinition};
@@ -45,11 +45,11 @@ enum Searched {
     TooLong,
 }
 
-/// What the logs of the services in `wanted` say since their primary deployments began.
+/// What the logs of the services in `asked` say since their primary deployments began.
 pub(super) async fn evidence(
     c: &Collector<'_>,
     snapshot: &Snapshot,
-    wanted: &BTreeSet<String>,
+    asked: &BTreeSet<String>,
     now: Timestamp,
     reuse: Reuse,
 ) -> BTreeMap<String, Read<LogEvidence>> {
@@ -57,7 +57,7 @@ pub(super) async fn evidence(
         .services
         .iter()
         .flat_map(|m| m.values())
-        .filter(|s| wanted.contains(&s.arn))
+        .filter(|s| asked.contains(&s.arn))
         .cloned()
         .collect();
     let read = stream::iter(services)
@@ -84,7 +84,7 @@ async fn of_service(
 ) -> Option<Read<LogEvidence>> {
     let deployment = service.deployments.first()?;
     let since = deployment.created_at?;
-    if let (Reuse::Allowed, Some(known)) = (reuse, c.memory.logs.get(&deployment.id, now)) {
+    if let (Reuse::Allowed, Some(known)) = (reuse, c.cache.logs.get(&deployment.id, now)) {
         return Some(Ok(known));
     }
     let workload = service.tags.workload(&c.config.tag_prefix)?;
@@ -94,7 +94,7 @@ async fn of_service(
     if let Ok(evidence) = &read
         && is_conclusive(evidence, connected.is_some(), since, now)
     {
-        c.memory.logs.put(deployment.id.clone(), evidence.clone(), now);
+        c.cache.logs.put(deployment.id.clone(), evidence.clone(), now);
     }
     Some(read)
 }

@@ -7,15 +7,18 @@ use aws_sdk_ecs::types::{Container, DesiredStatus, Task};
 use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, TagFilter};
 use futures::stream::{self, StreamExt};
 
+use super::collector::Collector;
+use super::convert::{instant, tags};
 use super::ecs::{DESCRIBE_TASKS, GET_RESOURCES, LIST_TASKS, TASKS_A_CALL, is_of};
-use super::{Collector, ec2, instant, pages, tags, task_definition};
+use super::pages::pages;
+use super::{ec2, task_definition};
 use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::read_error::is_absent;
 use holdfast_core::model::resources::{MigrationFamily, TaskDefinition, TaskRun};
 use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
 use holdfast_core::model::tags::Tags;
 
-/// The rules that look at them.
+/// The rules that evaluate them.
 const RULES: &[&str] = &["migration-failed", "migration-drift", "migration-missing"];
 /// How many revisions back one that is not deregistered is looked for.
 const REVISIONS_BACK: usize = 3;
@@ -157,7 +160,7 @@ fn is_gone(error: &ReadError) -> bool {
 
 /// The families of these names, without their runs; what is none (any more) is left out. Of those in `known` the
 /// revision seen last counts where a newer one is not tagged.
-pub(super) async fn again(
+pub(super) async fn refresh(
     c: &Collector<'_>,
     names: &BTreeSet<String>,
     known: &Read<CowMap<String, MigrationFamily>>,
@@ -179,7 +182,7 @@ pub(super) async fn again(
                 }
                 Ok(_) => {}
                 Err(e) if is_gone(&e) => {}
-                // What it is can't be told: as far as is known, it still is what it was.
+                // What it is now is unknown: keep what was known of it.
                 Err(e) => {
                     if let Some(f) = before {
                         add(&mut found, name.clone(), f.revision.clone(), f.tags.clone(), Err(e));

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_rds::types::Parameter;
 use futures::stream::{self, StreamExt};
 
+use super::collector::Collector;
+use super::pages::pages;
 use super::rds::rds_tags;
-use super::{Collector, pages};
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::ParameterGroup;
 use holdfast_core::model::snapshot::Read;

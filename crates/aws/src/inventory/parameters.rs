@@ -6,7 +6,8 @@ use std::sync::Arc;
 use aws_sdk_ssm::types::Parameter;
 use futures::stream::{self, StreamExt};
 
-use super::{Collector, secrets};
+use super::collector::Collector;
+use super::secret_shape::shape;
 use crate::client::{Api, Family};
 use holdfast_core::config::Inspect;
 use holdfast_core::model::connection::SecretShape;
@@ -111,7 +112,7 @@ async fn read_chunk(c: &Collector<'_>, region: &str, names: Vec<String>) -> Read
         .unwrap_or_default()
         .into_iter()
         .map(|mut parameter| {
-            let shape = secrets::shape(parameter.value.take());
+            let shape = shape(parameter.value.take());
             (parameter, shape)
         })
         .collect();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
-use super::{Collector, Reuse};
+use super::collector::{Collector, Reuse};
 use crate::client::{Api, Family};
 use holdfast_core::iam_document::Policy;
 use holdfast_core::model::snapshot::{Read, Snapshot};
@@ -19,13 +19,13 @@ const GET: Api = Api {
 /// Whom the policies of secrets let in, by the secret's ARN.
 pub(super) type Policies = BTreeMap<String, Read<Vec<String>>>;
 
-/// Whom the policies of `wanted` (ARNs) let in besides the secret's own account.
+/// Whom the policies of the secrets in `asked` (ARNs) let in besides the secret's own account.
 ///
-/// Only a policy that lets nobody in is remembered: what someone mends is to be seen at the next sweep.
+/// Only a policy that lets nobody in is cached: what someone fixes must show in the next sweep.
 pub(super) async fn read(
     c: &Collector<'_>,
     snapshot: &Snapshot,
-    wanted: &BTreeSet<String>,
+    asked: &BTreeSet<String>,
     now: Timestamp,
     reuse: Reuse,
 ) -> Policies {
@@ -33,11 +33,11 @@ pub(super) async fn read(
     let known = |arn: &String| {
         let allowed = reuse == Reuse::Allowed && changed_at(arn).is_some();
         allowed
-            .then(|| c.memory.policies.get(&(arn.clone(), changed_at(arn)), now))
+            .then(|| c.cache.policies.get(&(arn.clone(), changed_at(arn)), now))
             .flatten()
     };
     let (mut found, mut unread) = (BTreeMap::new(), vec![]);
-    for arn in wanted {
+    for arn in asked {
         match known(arn) {
             Some(strangers) => {
                 found.insert(arn.clone(), Ok(strangers));
@@ -57,7 +57,7 @@ pub(super) async fn read(
         .await;
     for (arn, strangers) in &read {
         if matches!(strangers, Ok(s) if s.is_empty()) {
-            c.memory.policies.put((arn.clone(), changed_at(arn)), vec![], now);
+            c.cache.policies.put((arn.clone(), changed_at(arn)), vec![], now);
         }
     }
     found.extend(read);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::{DbCluster as SdkCluster, DbInstance as SdkInstance, Filter, StorageEncryptionType, Tag};
 
-use super::{Collector, by_key, instant, pages, tags};
+use super::collector::Collector;
+use super::convert::{by_key, instant, tags};
+use super::pages::pages;
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::{DbCluster, DbInstance, Endpoint};
 use holdfast_core::model::snapshot::Read;

@@ -1,4 +1,4 @@
-//! Reading one workload again: only what it is known to consist of.
+//! Refreshing one workload: reading only what it is known to consist of.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,12 +7,13 @@ use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::refresh::RefreshSet;
 use jiff::Timestamp;
 
-use super::{Collector, Reuse, ec2, ecs, migrations, rds, secrets};
+use super::collector::{Collector, Reuse};
+use super::{ec2, ecs, migrations, rds, secrets};
 
 impl Collector<'_> {
-    /// Reads the parts of `set` afresh. What belongs to others is taken over from `base`, so that a shared group is
-    /// still known to be shared; where the correction asks for all databases, even that is read afresh. A list that the sweep behind `base` could not
-    /// read is read now.
+    /// Reads the parts of `set` again. What belongs to other workloads is carried over from `base`, so that a shared group
+    /// is still known to be shared; where the correction asks for all databases, all of them are read again. A list that
+    /// the sweep behind `base` could not read is read now.
     pub async fn refresh(&self, base: &Snapshot, set: &RefreshSet, now: Timestamp) -> Snapshot {
         let mut snapshot = Snapshot::empty(self.aws.scope.clone(), now);
         // Not of AWS but of what was done here: known, not read.
@@ -58,7 +59,7 @@ impl Collector<'_> {
                     (workload, _) => secrets::list(self, workload.as_deref()).await,
                 }
             }),
-            Box::pin(migrations::again(self, &set.families, &base.migrations)),
+            Box::pin(migrations::refresh(self, &set.families, &base.migrations)),
         );
         snapshot.instances =
             instances.map(|fresh| carry_over(&base.instances, &set.instances, fresh.into(), all_databases));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Collector, Reuse, task_definition};
+use super::collector::{Collector, Reuse};
+use super::task_definition;
 use holdfast_core::facts::{is_durable, one_workload};
 use holdfast_core::model::resources::TaskDefinition;
 use holdfast_core::model::snapshot::Snapshot;
@@ -14,7 +15,7 @@ use holdfast_core::model::snapshot::Snapshot;
 const REVISIONS_BACK: i32 = 5;
 
 /// For each of `running`, the latest earlier revision of its family that is active and durable. A sweep takes what it
-/// found before: earlier revisions are never activated again, and before one is rolled out it is described anew.
+/// found before: earlier revisions are never activated again, and before one is rolled out it is described again.
 pub(super) async fn durable_revisions(
     c: &Collector<'_>,
     snapshot: &Snapshot,
@@ -35,7 +36,7 @@ pub(super) async fn durable_revisions(
             continue;
         };
         let key = (arn.clone(), service.fargate);
-        if let (Reuse::Allowed, Some(known)) = (reuse, c.memory.durable_revisions.get(&key, now)) {
+        if let (Reuse::Allowed, Some(known)) = (reuse, c.cache.durable_revisions.get(&key, now)) {
             if let Some(earlier) = known
                 && let Ok(definition) = task_definition::read(c, &earlier).await
             {
@@ -49,7 +50,7 @@ pub(super) async fn durable_revisions(
             .rev()
             .take(usize::try_from(REVISIONS_BACK).unwrap_or_default())
         {
-            match task_definition::again(c, &format!("{family}:{earlier}")).await {
+            match task_definition::read_fresh(c, &format!("{family}:{earlier}")).await {
                 Ok(definition) if definition.active && is_durable(&w, &definition, service.fargate) => {
                     durable = Some(definition);
                     break;
@@ -61,9 +62,9 @@ pub(super) async fn durable_revisions(
         }
         if all_read {
             let earlier = durable.as_ref().map(|d| d.arn.clone());
-            c.memory.durable_revisions.put(key, earlier, now);
+            c.cache.durable_revisions.put(key, earlier, now);
         } else {
-            c.memory.durable_revisions.forget(&key);
+            c.cache.durable_revisions.forget(&key);
         }
         found.extend(durable.map(|d| (arn.clone(), d)));
     }

@@ -7,9 +7,13 @@ use std::sync::Arc;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, Tag};
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
-use zeroize::Zeroizing;
 
-use super::{Collector, Reuse, by_key, instant, pages, parameters, tags};
+use super::collector::{Collector, Reuse};
+use super::convert::{by_key, instant, tags};
+use super::pages::pages;
+use super::parameters;
+use super::read_cache::Stamp;
+use super::secret_shape::shape;
 use crate::client::{Api, Family};
 use holdfast_core::config::Inspect;
 use holdfast_core::model::connection::SecretShape;
@@ -70,11 +74,11 @@ pub(super) async fn list(c: &Collector<'_>, workload: Option<&str>) -> Read<BTre
         next_token
     )?;
     // Filters match the beginning of a key or value, and an emulator may ignore them.
-    let wanted = |s: &Secret| {
+    let is_asked = |s: &Secret| {
         let own = s.tags.workload(&c.config.tag_prefix);
         own.is_some() && (workload.is_none() || own == workload)
     };
-    let found = found.into_iter().filter_map(listed).filter(wanted);
+    let found = found.into_iter().filter_map(listed).filter(is_asked);
     Ok(by_key(found.collect(), |s: &Secret| s.arn.clone()))
 }
 
@@ -110,7 +114,7 @@ fn listed(s: SecretListEntry) -> Option<Secret> {
     })
 }
 
-/// Looks up what containers refer to, then reads the values that count, or takes over what is known of them.
+/// Looks up what containers refer to, then reads the values that count, or takes them from the cache.
 pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot, now: Timestamp, reuse: Reuse) {
     if c.config.secrets.inspect == Inspect::Off {
         return;
@@ -128,7 +132,7 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot, now: Time
     }
     snapshot.parameters = Box::pin(parameters::read(c, parameters)).await.into();
     look_up(c, snapshot, &references).await;
-    let (current, pinned) = values_wanted(snapshot, &references);
+    let (current, pinned) = values_to_read(snapshot, &references);
     if c.config.secrets.inspect != Inspect::Value {
         let all = current.into_iter().map(|arn| (arn, Selector::default())).chain(pinned);
         snapshot.values = all.map(|key| (key, Ok(SecretValue::NotInspected))).collect();
@@ -154,11 +158,6 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot, now: Time
     snapshot.values = known.into();
 }
 
-/// What tells that a value is still the one that was read: when its secret was last changed in any way, and the id of
-/// the version. The value of a version never changes.
-/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>
-pub(super) type Stamp = (Timestamp, String);
-
 /// The stamp of a value now; `None` where the list does not tell.
 fn stamp(snapshot: &Snapshot, (arn, selector): &ValueKey) -> Option<Stamp> {
     let secret = snapshot.secrets.as_ref().ok()?.get(arn)?;
@@ -178,7 +177,7 @@ fn stamp(snapshot: &Snapshot, (arn, selector): &ValueKey) -> Option<Stamp> {
 }
 
 fn recall(c: &Collector<'_>, snapshot: &Snapshot, key: &ValueKey, now: Timestamp) -> Option<SecretShape> {
-    let (then, shape) = c.memory.values.get(key, now)?;
+    let (then, shape) = c.cache.values.get(key, now)?;
     (stamp(snapshot, key)? == then).then_some(shape)
 }
 
@@ -187,9 +186,9 @@ fn remember(c: &Collector<'_>, snapshot: &Snapshot, read: &FetchedValue, now: Ti
     let stamp = stamp(snapshot, &read.key).filter(|(_, version)| read.version.as_ref() == Some(version));
     match (&read.value, stamp) {
         (Ok(SecretValue::Shape(shape)), Some(stamp)) => {
-            c.memory.values.put(read.key.clone(), (stamp, shape.clone()), now);
+            c.cache.values.put(read.key.clone(), (stamp, shape.clone()), now);
         }
-        _ => c.memory.values.forget(&read.key),
+        _ => c.cache.values.forget(&read.key),
     }
 }
 
@@ -322,7 +321,7 @@ async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Read<Option<S
 
 /// The current values that count (tagged or referred to) and the versions that references pin. Of a secret that is
 /// scheduled for deletion AWS hands out no value.
-fn values_wanted(snapshot: &Snapshot, references: &[SecretRef<'_>]) -> (Vec<String>, Vec<ValueKey>) {
+fn values_to_read(snapshot: &Snapshot, references: &[SecretRef<'_>]) -> (Vec<String>, Vec<ValueKey>) {
     let all = || snapshot.secrets.iter().flat_map(|m| m.values());
     let mut current: BTreeSet<String> = all().map(|s| s.arn.clone()).collect();
     let mut pinned: BTreeSet<ValueKey> = BTreeSet::new();
@@ -479,12 +478,4 @@ async fn read_one(c: &Collector<'_>, key: ValueKey) -> FetchedValue {
         Ok(found) => (Ok(SecretValue::Shape(shape(found.secret_string))), found.version_id),
     };
     FetchedValue { key, value, version }
-}
-
-/// Facts about a value, which is overwritten on return.
-pub(super) fn shape(value: Option<String>) -> SecretShape {
-    match value.map(Zeroizing::new) {
-        Some(value) => holdfast_core::connection::inspect(&value),
-        None => SecretShape::Binary,
-    }
 }

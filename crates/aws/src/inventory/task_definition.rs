@@ -1,14 +1,14 @@
 //! Revisions of task definitions: each described once and kept, for a revision never changes.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aws_sdk_ecs::types::{
     ContainerDefinition, LogConfiguration, LogDriver, Scope, Tag, TaskDefinition as SdkDefinition, TaskDefinitionField,
     TaskDefinitionStatus, Volume as SdkVolume,
 };
 
-use super::{Collector, collect_exact, tags};
+use super::collector::Collector;
+use super::convert::{collect_exact, tags};
 use crate::client::{Api, Family};
 use holdfast_core::connection::environment::{is_password_variable, plain_database};
 use holdfast_core::model::resources::{
@@ -22,39 +22,18 @@ pub(crate) const DESCRIBE: Api = Api {
     family: Family::EcsDefinitions,
 };
 
-/// Most revisions kept. Past it the cache starts anew: rare, bounded, and merely a sweep's worth of calls.
-const CAPACITY: usize = 50_000;
-
-/// Revisions read before, by ARN.
-#[derive(Debug, Default)]
-pub struct DefinitionCache(Mutex<HashMap<String, Arc<TaskDefinition>>>);
-
-impl DefinitionCache {
-    fn get(&self, arn: &str) -> Option<Arc<TaskDefinition>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(arn).cloned()
-    }
-
-    fn put(&self, definition: &Arc<TaskDefinition>) {
-        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= CAPACITY {
-            cache.clear();
-        }
-        cache.insert(definition.arn.clone(), Arc::clone(definition));
-    }
-}
-
 /// One revision, from the cache or from AWS.
 pub(super) async fn read(c: &Collector<'_>, arn: &str) -> Read<Arc<TaskDefinition>> {
-    if let Some(known) = c.memory.definitions.get(arn) {
+    if let Some(known) = c.cache.definitions.get(arn) {
         return Ok(known);
     }
-    again(c, arn).await
+    read_fresh(c, arn).await
 }
 
-/// One revision from AWS, kept for those who rely on what is known.
-pub(super) async fn again(c: &Collector<'_>, arn: &str) -> Read<Arc<TaskDefinition>> {
+/// One revision from AWS, which then replaces the one in the cache.
+pub(super) async fn read_fresh(c: &Collector<'_>, arn: &str) -> Read<Arc<TaskDefinition>> {
     let definition = fetch(c, arn).await?;
-    c.memory.definitions.put(&definition);
+    c.cache.definitions.put(&definition);
     Ok(definition)
 }
 

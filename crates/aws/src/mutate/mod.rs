@@ -1,10 +1,9 @@
-//! The calls that change something, one file a service.
+//! The calls that change something: one file for each AWS service. Nothing here decides whether to call.
 
-mod database;
-mod ingress;
-mod register;
-mod secret;
-mod service;
+mod ec2;
+mod ecs;
+mod rds;
+mod secretsmanager;
 
 use holdfast_core::action::{
     Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, Deregister, ForceTls, RaiseRetention, RestoreSecret,
@@ -14,7 +13,7 @@ use holdfast_core::model::snapshot::Read;
 use holdfast_operator::ports::Write;
 
 use crate::inventory::Collector;
-pub(crate) use register::registered;
+pub(crate) use ecs::registered;
 
 /// Makes one call.
 pub async fn write(c: &Collector<'_>, write: Write<'_>) -> Read<Option<String>> {
@@ -24,34 +23,34 @@ pub async fn write(c: &Collector<'_>, write: Write<'_>) -> Read<Option<String>> 
             changes,
             workload,
             attempt,
-        } => return register::register(c, base, changes, workload, attempt).await.map(Some),
+        } => return ecs::register(c, base, changes, workload, attempt).await.map(Some),
         Write::Update {
             cluster,
             service,
             revision,
-        } => return service::update(c, cluster, service, revision).await.map(|()| None),
+        } => return ecs::update(c, cluster, service, revision).await.map(|()| None),
         Write::Correct(action) => action,
     };
     match action {
-        Action::ClosePublicAccess(ClosePublicAccess { instance }) => database::close(c, instance).await,
-        Action::RaiseRetention(RaiseRetention { database, to, .. }) => database::retain(c, database, *to).await,
+        Action::ClosePublicAccess(ClosePublicAccess { instance }) => rds::close(c, instance).await,
+        Action::RaiseRetention(RaiseRetention { database, to, .. }) => rds::retain(c, database, *to).await,
         Action::ConfigureDatabase(ConfigureDatabase { database, setting }) => {
-            database::configure(c, database, setting).await
+            rds::configure(c, database, setting).await
         }
-        Action::ForceTls(ForceTls { of_cluster, group }) => database::force_tls(c, *of_cluster, group).await,
-        Action::AllowIngress(AllowIngress { group, source, port }) => ingress::allow(c, group, source, *port).await,
-        Action::RestoreSecret(RestoreSecret { secret }) => secret::restore(c, secret).await,
+        Action::ForceTls(ForceTls { of_cluster, group }) => rds::force_tls(c, *of_cluster, group).await,
+        Action::AllowIngress(AllowIngress { group, source, port }) => ec2::allow(c, group, source, *port).await,
+        Action::RestoreSecret(RestoreSecret { secret }) => secretsmanager::restore(c, secret).await,
         Action::SetUpService(SetUpService {
             cluster,
             service,
             setting,
-        }) => service::set_up(c, cluster, service, *setting).await,
-        Action::Deregister(Deregister { revision }) => service::deregister(c, revision).await,
-        Action::RevokeIngress(RevokeIngress { group, rule }) => ingress::revoke(c, group, rule).await,
+        }) => ecs::set_up(c, cluster, service, *setting).await,
+        Action::Deregister(Deregister { revision }) => ecs::deregister(c, revision).await,
+        Action::RevokeIngress(RevokeIngress { group, rule }) => ec2::revoke(c, group, rule).await,
         Action::RollOut(RollOut { cluster, service, .. }) | Action::RollBack(RollBack { cluster, service, .. }) => {
             let place = format!("{cluster}/{service}");
             let message = format!("{place}: a rollout is more than one call; this is a bug");
-            Err(c.aws.error(service::UPDATE, &place, "NotSent", message))
+            Err(c.aws.error(ecs::UPDATE, &place, "NotSent", message))
         }
     }
     .map(|()| None)

@@ -16,7 +16,7 @@ impl DynamoStore {
         let said = service.and_then(ProvideErrorMetadata::message).unwrap_or_default();
         let (table, region) = (&self.table, &self.region);
         let place = format!("the DynamoDB table {table} in {region} (lease.table)");
-        let told = match code {
+        let message = match code {
             "" => format!(
                 "{action} on {place} failed: {}; check the network and the region",
                 DisplayErrorContext(error)
@@ -41,6 +41,6 @@ impl DynamoStore {
             ),
             code => format!("{code}: {action} on {place} failed (AWS says: {said})"),
         };
-        LeaseError(told)
+        LeaseError(message)
     }
 }

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use sha2::{Digest as _, Sha256};
 
-use super::LEASE;
 use holdfast_core::model::key::{Key, Scope};
 use holdfast_operator::ports::{Lease, LeaseError};
+
+/// The partition of leases.
+pub(super) const LEASE: &str = "lease";
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 

@@ -27,13 +27,12 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteRequest, ReturnValuesOnConditionCheckFailure, Select, WriteRequest,
 };
 
-use self::item::{Item, number, text};
+use self::item::{Item, LEASE, number, text};
 use crate::client::Recorder;
 use holdfast_core::model::key::{Key, Scope};
 use holdfast_operator::clock::Clock;
 use holdfast_operator::ports::{Lease, LeaseError, LeaseStore};
 
-const LEASE: &str = "lease";
 const REPLICA: &str = "replica";
 
 /// A replica that is gone is listed for so long; a live one renews this every few seconds.
@@ -199,7 +198,7 @@ impl LeaseStore for DynamoStore {
     }
 
     async fn leases(&self) -> Result<BTreeMap<Scope, Lease>, LeaseError> {
-        // One malformed item must not stop the others; whoever wants that scope is told by `swap` or `read`.
+        // One malformed item must not stop the others; `swap` and `read` report it for its own scope.
         let leases = self.query(LEASE).await?;
         let leases = leases.iter().filter_map(item::lease_of);
         Ok(leases.map(|lease| (lease.scope.clone(), lease)).collect())

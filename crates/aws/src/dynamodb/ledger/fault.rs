@@ -42,15 +42,15 @@ impl Table {
             account: "(Holdfast's own)".into(),
             region: self.region.clone(),
         };
-        let told = explain(&scope, api, &self.name, error);
+        let explained = explain(&scope, api, &self.name, error);
         let said = error.as_service_error().and_then(ProvideErrorMetadata::message);
         let said = said.map(|m| format!(" (AWS says: {m})")).unwrap_or_default();
-        if is_denied(&told) {
+        if is_denied(&explained) {
             return self.fault(&format!(
                 "refuses {operation}: grant {needs} on it to the role that Holdfast runs as, or correct ledger.table{said}"
             ));
         }
-        match told.code.as_str() {
+        match explained.code.as_str() {
             "ResourceNotFoundException" => self.fault(&format!(
                 "does not exist; correct ledger.table, or make the table: {}",
                 self.how_to_make()
@@ -62,7 +62,7 @@ impl Table {
             "ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded" => self.fault(
                 "is throttled; give it more capacity (PAY_PER_REQUEST has enough), or another one as ledger.table",
             ),
-            _ => self.fault(&format!("(ledger.table) can't be used: {}", told.message)),
+            _ => self.fault(&format!("(ledger.table) can't be used: {}", explained.message)),
         }
     }
 

@@ -138,32 +138,38 @@ pub(super) fn attempt(place: &Place, attempt: &Attempt) -> Result<Item, serde_js
     Ok(item)
 }
 
+/// What is wrong with an item; the sentence follows the item's name.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ItemError {
+    #[error("is of version {0}, and this Holdfast knows none above {SCHEMA}; run the Holdfast that wrote it")]
+    Newer(u64),
+    #[error("has no attribute `{0}`: another program wrote it")]
+    Foreign(&'static str),
+    #[error("can't be read: {0}")]
+    Record(#[from] serde_json::Error),
+    #[error("can't be read: resolved_at: {0}")]
+    ResolvedAt(#[from] jiff::Error),
+}
+
 /// The record of an item.
-///
-/// # Errors
-/// What is wrong with the item, to follow its name.
-pub(super) fn record<T: DeserializeOwned>(item: &Item) -> Result<T, String> {
+pub(super) fn record<T: DeserializeOwned>(item: &Item) -> Result<T, ItemError> {
     let schema = item.get("schema").and_then(|v| v.as_n().ok());
     let version = schema.and_then(|n| n.parse::<u64>().ok());
     match version {
         Some(known) if known <= SCHEMA => {}
-        Some(newer) => {
-            return Err(format!(
-                "is of version {newer}, and this Holdfast knows none above {SCHEMA}; run the Holdfast that wrote it"
-            ));
-        }
-        None => return Err("has no attribute `schema`: another program wrote it".into()),
+        Some(newer) => return Err(ItemError::Newer(newer)),
+        None => return Err(ItemError::Foreign("schema")),
     }
     let text = item.get("record").and_then(|v| v.as_s().ok());
-    let text = text.ok_or("has no attribute `record`: another program wrote it")?;
-    serde_json::from_str(text).map_err(|e| format!("can't be read: {e}"))
+    let text = text.ok_or(ItemError::Foreign("record"))?;
+    Ok(serde_json::from_str(text)?)
 }
 
 /// The sighting of an item: when it was resolved stands beside its record, so that it can be set once.
-pub(super) fn sighting(item: &Item) -> Result<FindingRecord, String> {
+pub(super) fn sighting(item: &Item) -> Result<FindingRecord, ItemError> {
     let mut seen: FindingRecord = record(item)?;
     if let Some(AttributeValue::S(end)) = item.get("resolved_at") {
-        seen.resolved_at = Some(end.parse().map_err(|e| format!("can't be read: resolved_at: {e}"))?);
+        seen.resolved_at = Some(end.parse()?);
     }
     Ok(seen)
 }

@@ -31,7 +31,7 @@ use holdfast_operator::ports::{Ledger, LedgerError};
 use crate::client::Connector;
 use fault::Table;
 use holdfast_core::model::key::Scope;
-use items::{ATTEMPTS, FINDINGS, Item, Place, Places, SCHEMA, SCOPES, in_scope_key, in_workload_key};
+use items::{ATTEMPTS, FINDINGS, Item, ItemError, Place, Places, SCHEMA, SCOPES, in_scope_key, in_workload_key};
 
 /// Sightings of one transaction: each is three writes, and a transaction has at most 100.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
@@ -160,7 +160,7 @@ impl DynamoLedger {
             .fault(&format!("has more than {MOST_PAGES} pages under the key {}", ask.pk)))
     }
 
-    fn read<T>(&self, items: &[Item], one: fn(&Item) -> Result<T, String>) -> Result<Vec<T>, LedgerError> {
+    fn read<T>(&self, items: &[Item], one: fn(&Item) -> Result<T, ItemError>) -> Result<Vec<T>, LedgerError> {
         let read = |item| {
             one(item).map_err(|e| {
                 self.table
@@ -330,7 +330,7 @@ impl DynamoLedger {
         of: &str,
         workload: Option<&str>,
         limit: usize,
-        one: fn(&Item) -> Result<T, String>,
+        one: fn(&Item) -> Result<T, ItemError>,
     ) -> Result<Vec<T>, LedgerError> {
         let partitions = if let Some(name) = workload {
             vec![in_workload_key(of, name)]

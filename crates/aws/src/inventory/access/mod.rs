@@ -8,7 +8,8 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
-use super::{Collector, Reuse, policies};
+use super::collector::{Collector, Reuse};
+use super::policies;
 use crate::client::{Api, Family};
 use holdfast_core::iam_document::Admits;
 use holdfast_core::model::read_error::is_absent;
@@ -36,23 +37,23 @@ const EXEC: [&str; 4] = [
 
 type Found = BTreeMap<(String, AccessTarget), Read<Access>>;
 
-/// What each role of `wanted` may do: by role, and by what it is asked about.
+/// What each role of `asked` may do: by role and target.
 ///
-/// Only that something is allowed is remembered: what someone mends is to be seen at the next sweep.
+/// Only permissions are cached, not denials: what someone fixes must show in the next sweep.
 pub(super) async fn read(
     c: &Collector<'_>,
     snapshot: &Snapshot,
-    wanted: &BTreeMap<String, BTreeSet<AccessTarget>>,
+    asked: &BTreeMap<String, BTreeSet<AccessTarget>>,
     now: Timestamp,
     reuse: Reuse,
 ) -> Found {
     let mut found = Found::new();
     let mut unread: Vec<(String, Vec<AccessTarget>)> = vec![];
-    for (role, resources) in wanted {
+    for (role, resources) in asked {
         let mut rest = vec![];
         for resource in resources {
             let key = (role.clone(), resource.clone());
-            match c.memory.access.get(&key, now).filter(|_| reuse == Reuse::Allowed) {
+            match c.cache.access.get(&key, now).filter(|_| reuse == Reuse::Allowed) {
                 Some(access) => {
                     found.insert(key, Ok(access));
                 }
@@ -70,17 +71,17 @@ pub(super) async fn read(
         .await;
     for (key, access) in read.into_iter().flatten() {
         if matches!(access, Ok(Access::Allowed)) {
-            c.memory.access.put(key.clone(), Access::Allowed, now);
+            c.cache.access.put(key.clone(), Access::Allowed, now);
         }
         found.insert(key, access);
     }
     found
 }
 
-/// One action on one resource, for the sake of something wanted.
+/// One action on one resource, which a target needs.
 #[derive(Debug)]
 struct Question<'a> {
-    wanted: &'a AccessTarget,
+    target: &'a AccessTarget,
     action: &'static str,
     resource: String,
     /// The secret that is read, or decrypted.
@@ -110,7 +111,7 @@ async fn of_role(c: &Collector<'_>, snapshot: &Snapshot, role: &str, resources: 
     };
     let mut found = Found::new();
     for resource in resources {
-        let asked: Vec<&Question<'_>> = questions.iter().filter(|q| q.wanted == resource).collect();
+        let asked: Vec<&Question<'_>> = questions.iter().filter(|q| q.target == resource).collect();
         found.insert(
             (role.to_owned(), resource.clone()),
             answer(c, role, &asked, &decisions).await,
@@ -124,14 +125,14 @@ async fn of_role(c: &Collector<'_>, snapshot: &Snapshot, role: &str, resources: 
     found
 }
 
-fn questions<'a>(wanted: &'a AccessTarget, secret: Option<&'a Secret>) -> Vec<Question<'a>> {
+fn questions<'a>(target: &'a AccessTarget, secret: Option<&'a Secret>) -> Vec<Question<'a>> {
     let ask = |action: &'static str, resource: String| Question {
-        wanted,
+        target,
         action,
         resource,
         secret,
     };
-    let arn = match wanted {
+    let arn = match target {
         AccessTarget::EcsExec => return EXEC.iter().map(|action| ask(action, "*".to_owned())).collect(),
         AccessTarget::Resource(arn) => arn,
     };
@@ -177,11 +178,11 @@ async fn decide(c: &Collector<'_>, role: &str, questions: &[Question<'_>]) -> Re
         let Some(Decision::DependsOn(missing)) = decisions.get(&key) else {
             continue;
         };
-        if let Some(context) = told(question, role, missing) {
+        if let Some(context) = known_context(question, role, missing) {
             let resource = std::slice::from_ref(&question.resource);
-            let again = simulate(c, role, &[question.action], resource, &context).await?;
+            let repeated = simulate(c, role, &[question.action], resource, &context).await?;
             // What is still missing then is not there: the secret lacks the tag.
-            decisions.extend(again.into_iter().map(|(key, decision)| match decision {
+            decisions.extend(repeated.into_iter().map(|(key, decision)| match decision {
                 Decision::DependsOn(_) => (key, Decision::NotAllowed),
                 certain => (key, certain),
             }));
@@ -191,7 +192,7 @@ async fn decide(c: &Collector<'_>, role: &str, questions: &[Question<'_>]) -> Re
 }
 
 /// What is known of the request that ECS will make, for each of `missing`; `None` if one of them can't be known.
-fn told(question: &Question<'_>, role: &str, missing: &[String]) -> Option<Vec<Context>> {
+fn known_context(question: &Question<'_>, role: &str, missing: &[String]) -> Option<Vec<Context>> {
     let secret = question.secret?;
     let region = secret.arn.split(':').nth(3)?;
     let mut context = vec![];

@@ -1,6 +1,6 @@
 //! `SimulatePrincipalPolicy`: what a role's policies, its boundary and its organization make of a call.
 //!
-//! The simulator does not look at the policies of resources, nor at anything of a request that it is not told.
+//! The simulator does not look at the policies of resources, nor at anything of a request that is not sent to it.
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
 
 use std::collections::BTreeMap;
@@ -9,7 +9,8 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType as Said};
 
 use crate::client::{Api, Family};
-use crate::inventory::{Collector, MAX_PAGES};
+use crate::inventory::collector::Collector;
+use crate::inventory::pages::{MAX_PAGES, endless};
 use holdfast_core::model::snapshot::Read;
 
 pub(super) const SIMULATE: Api = Api {
@@ -31,7 +32,7 @@ pub(super) enum Decision {
     Forbidden,
     /// Not allowed by any statement.
     NotAllowed,
-    /// It hangs on these condition keys, which the simulator was not told.
+    /// It hangs on these condition keys, which were not sent to the simulator.
     DependsOn(Vec<String>),
 }
 
@@ -106,7 +107,7 @@ async fn ask(
             _ => return Ok(found),
         }
     }
-    Err(crate::inventory::endless(c, SIMULATE))
+    Err(endless(c, SIMULATE))
 }
 
 /// One result speaks of one action: for each resource by itself, or, where there is no such list, of the one it names.

@@ -50,13 +50,13 @@ fn what_is_asked() {
     assert!(exec.iter().all(|q| q.starts_with("ssmmessages:") && q.ends_with(" *")));
 }
 
-/// What a condition asks of the request is told where it can be known, and where it can't nothing is.
+/// Condition keys get their values where these are known; where one is not, none is sent.
 #[test]
-fn what_is_told() {
+fn what_is_known_of_the_request() {
     let secret = secret(None);
-    let wanted = AccessTarget::from(SECRET);
+    let target = AccessTarget::from(SECRET);
     let question = |action: &'static str| Question {
-        wanted: &wanted,
+        target: &target,
         action,
         resource: SECRET.into(),
         secret: Some(&secret),
@@ -64,7 +64,7 @@ fn what_is_told() {
     let missing = |keys: &[&str]| keys.iter().map(|k| (*k).to_owned()).collect::<Vec<_>>();
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     assert_eq!(
-        told(
+        known_context(
             &question(READ_SECRET),
             ROLE,
             &missing(&["aws:ResourceTag/team", "secretsmanager:VersionStage"])
@@ -76,7 +76,7 @@ fn what_is_told() {
     );
     // A tag that the secret lacks is known to be lacking.
     assert_eq!(
-        told(
+        known_context(
             &question(READ_SECRET),
             ROLE,
             &missing(&["secretsmanager:ResourceTag/other"])
@@ -84,7 +84,7 @@ fn what_is_told() {
         Some(vec![])
     );
     assert_eq!(
-        told(
+        known_context(
             &question(DECRYPT),
             ROLE,
             &missing(&["kms:ViaService", "kms:EncryptionContext:SecretARN"])
@@ -96,8 +96,11 @@ fn what_is_told() {
     );
     // The tags of a key are not known, nor is where a task will run.
     assert_eq!(
-        told(&question(DECRYPT), ROLE, &missing(&["aws:ResourceTag/team"])),
+        known_context(&question(DECRYPT), ROLE, &missing(&["aws:ResourceTag/team"])),
         None
     );
-    assert_eq!(told(&question(READ_SECRET), ROLE, &missing(&["aws:SourceVpce"])), None);
+    assert_eq!(
+        known_context(&question(READ_SECRET), ROLE, &missing(&["aws:SourceVpce"])),
+        None
+    );
 }

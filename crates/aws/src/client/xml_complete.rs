@@ -1,8 +1,8 @@
-//! Whether an XML answer came whole. The SDK's decoder takes the end of the text for the end of every open element, so
+//! Whether an XML answer is complete. The SDK's decoder takes the end of the text for the end of every open element, so
 //! an answer that was cut off in a proper envelope would be a shorter list of databases.
 
 /// Whether `body` ends with the end of its first element.
-pub(super) fn is_whole(body: &[u8]) -> bool {
+pub(super) fn is_complete(body: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(body) else {
         return false;
     };
@@ -35,7 +35,7 @@ pub(super) fn is_whole(body: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_whole;
+    use super::is_complete;
 
     const ANSWER: &str = "<?xml version=\"1.0\"?>\n<DescribeDBInstancesResponse xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\">\
                           <DBInstances><DBInstance><Id>a</Id></DBInstance></DBInstances></DescribeDBInstancesResponse>\n";
@@ -43,17 +43,17 @@ mod tests {
     #[test]
     fn whole_answers() {
         for text in [ANSWER, "<a/>", "<a b=\"c\"/>", "<a></a>", "<!-- x --><a>y</a >", ""] {
-            assert!(is_whole(text.as_bytes()), "{text}");
+            assert!(is_complete(text.as_bytes()), "{text}");
         }
     }
 
     #[test]
-    fn no_part_of_an_answer_is_whole() {
+    fn no_part_of_an_answer_is_complete() {
         let end = ANSWER.trim_end().len();
         for at in 1..end {
-            assert!(!is_whole(&ANSWER.as_bytes()[..at]), "{}", &ANSWER[..at]);
+            assert!(!is_complete(&ANSWER.as_bytes()[..at]), "{}", &ANSWER[..at]);
         }
-        assert!(!is_whole(b"<a>\xff</a>"));
-        assert!(!is_whole(b"gateway: nobody there"));
+        assert!(!is_complete(b"<a>\xff</a>"));
+        assert!(!is_complete(b"gateway: nobody there"));
     }
 }

@@ -10,8 +10,9 @@ use holdfast_core::model::snapshot::Snapshot;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Collector, NoProgress, ReadCache};
 use crate::client::testing::{self, Reply};
+use crate::inventory::collector::{Collector, NoProgress};
+use crate::inventory::read_cache::ReadCache;
 
 const ACCOUNT: &str = "123456789012";
 /// Workloads, each with a service, a revision and a secret.
@@ -175,7 +176,7 @@ async fn sweep(config: &Config, cache: &ReadCache) -> (Snapshot, Duration, BTree
     let collector = Collector {
         aws: &aws,
         config,
-        memory: cache,
+        cache,
         progress: &NoProgress,
     };
     let started = Instant::now();

@@ -1,18 +1,31 @@
-//! New revisions of task definitions: registered once for an attempt, and found again by its tag.
+//! `UpdateService`, and the revisions of task definitions that Holdfast registers and deregisters.
 
 use std::time::Duration;
 
 use aws_sdk_ecs::operation::register_task_definition::RegisterTaskDefinitionOutput;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
-use aws_sdk_ecs::types::{Secret, Tag, TaskDefinition, TaskDefinitionField};
+use aws_sdk_ecs::types::{
+    DeploymentCircuitBreaker, DeploymentConfiguration, Secret, Service, Tag, TaskDefinition, TaskDefinitionField,
+};
 use aws_smithy_types::retry::RetryConfig;
-
-use crate::client::{Api, Family};
-use crate::inventory::{Collector, DESCRIBE_TASK_DEFINITION};
-use holdfast_core::action::SecretChange;
+use holdfast_core::action::{SecretChange, ServiceSetting};
 use holdfast_core::model::read_error::is_throttled;
 use holdfast_core::model::snapshot::Read;
+use holdfast_core::model::tags::Tags;
 
+use crate::client::{Api, Family};
+use crate::inventory::{Collector, DESCRIBE_SERVICES, DESCRIBE_TASK_DEFINITION};
+
+pub(super) const UPDATE: Api = Api {
+    service: "ecs",
+    operation: "UpdateService",
+    family: Family::EcsUpdate,
+};
+const DEREGISTER: Api = Api {
+    service: "ecs",
+    operation: "DeregisterTaskDefinition",
+    family: Family::EcsRegister,
+};
 const REGISTER: Api = Api {
     service: "ecs",
     operation: "RegisterTaskDefinition",
@@ -20,7 +33,7 @@ const REGISTER: Api = Api {
 };
 /// The tag that names the attempt which registered a revision, behind the configured prefix.
 const ATTEMPT: &str = "attempt";
-/// Between attempts that were throttled: as many as the SDK makes of other calls, within [`crate::cloud`]'s time for one.
+/// Between attempts that were throttled: as many as the SDK makes of other calls, within the time that one write may take.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
@@ -28,6 +41,61 @@ const PAUSES: [Duration; 3] = [
 ];
 /// Revisions looked through for one that an attempt registered: others register too, but not that fast.
 const REVISIONS: i32 = 50;
+
+/// Changes one setting of a service. A field of the service that is not sent stays as it is; what stands beside the
+/// circuit breaker in the deployment's configuration is sent along as it was read, so that it stays too.
+pub(super) async fn set_up(c: &Collector<'_>, cluster: &str, service: &str, setting: ServiceSetting) -> Read<()> {
+    let place = format!("{cluster}/{service}");
+    let request = c.aws.ecs.update_service().cluster(cluster).service(service);
+    let request = match setting {
+        ServiceSetting::ExecuteCommand => request.enable_execute_command(true),
+        ServiceSetting::CircuitBreaker => {
+            let known = read(c, cluster, service).await?.deployment_configuration;
+            let mut configuration = known.unwrap_or_else(|| DeploymentConfiguration::builder().build());
+            let breaker = configuration
+                .deployment_circuit_breaker
+                .get_or_insert_with(|| DeploymentCircuitBreaker::builder().build());
+            (breaker.enable, breaker.rollback) = (true, true);
+            request.deployment_configuration(configuration)
+        }
+    };
+    c.aws.call(UPDATE, &place, request.send()).await.map(drop)
+}
+
+/// Gives a service a revision to run.
+pub(super) async fn update(c: &Collector<'_>, cluster: &str, service: &str, revision: &str) -> Read<()> {
+    let request = c
+        .aws
+        .ecs
+        .update_service()
+        .cluster(cluster)
+        .service(service)
+        .task_definition(revision);
+    let place = format!("{cluster}/{service}");
+    c.aws.call(UPDATE, &place, request.send()).await.map(drop)
+}
+
+async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Read<Service> {
+    let place = format!("{cluster}/{service}");
+    let request = c.aws.ecs.describe_services().cluster(cluster).services(service);
+    let answer = c.aws.call(DESCRIBE_SERVICES, &place, request.send()).await?;
+    let first = answer.services.unwrap_or_default().into_iter().next();
+    first.ok_or_else(|| {
+        c.aws.error(
+            DESCRIBE_SERVICES,
+            &place,
+            "MISSING",
+            format!("{place} is gone; nothing was changed"),
+        )
+    })
+}
+
+/// Takes a revision out of use. It can still be described, and services that run it go on.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterTaskDefinition.html>
+pub(super) async fn deregister(c: &Collector<'_>, revision: &str) -> Read<()> {
+    let request = c.aws.ecs.deregister_task_definition().task_definition(revision);
+    c.aws.call(DEREGISTER, revision, request.send()).await.map(drop)
+}
 
 /// ARN of the revision of `base`'s family that was registered for `attempt`: it is newer than `base`.
 pub(crate) async fn registered(c: &Collector<'_>, base: &str, attempt: &str) -> Read<Option<String>> {
@@ -39,7 +107,7 @@ pub(crate) async fn registered(c: &Collector<'_>, base: &str, attempt: &str) -> 
     };
     let newest = c.definition(family.rsplit('/').next().unwrap_or(family)).await?;
     let key = format!("{}{ATTEMPT}", c.config.tag_prefix);
-    let is_ours = |tags: &holdfast_core::model::tags::Tags| tags.0.get(&key).is_some_and(|v| v == attempt);
+    let is_ours = |tags: &Tags| tags.0.get(&key).is_some_and(|v| v == attempt);
     if newest.revision > from && is_ours(&newest.tags) {
         return Ok(Some(newest.arn.clone()));
     }
@@ -82,7 +150,7 @@ pub(super) async fn register(
         .task_definition
         .ok_or_else(|| missing("AWS answered without it"))?;
     for change in changes {
-        change_reference(&mut definition, change).map_err(|why| missing(&why))?;
+        change_reference(&mut definition, change).map_err(|e| missing(&e.to_string()))?;
     }
     // IAM lets Holdfast register only what carries the workload's tag; AWS's own tags can't be set.
     let key = format!("{}workload", c.config.tag_prefix);
@@ -139,15 +207,28 @@ fn copy(request: RegisterTaskDefinitionFluentBuilder, d: TaskDefinition) -> Regi
         .set_enable_fault_injection(d.enable_fault_injection)
 }
 
-fn change_reference(definition: &mut TaskDefinition, change: &SecretChange) -> Result<(), String> {
+/// Why a revision can't be registered with a change.
+#[derive(Debug, thiserror::Error)]
+enum ChangeError {
+    #[error("it has no containers")]
+    NoContainers,
+    #[error("it has no container {0}")]
+    NoContainer(String),
+    #[error("{variable} of {container} is not what was planned on")]
+    NotAsPlanned { variable: String, container: String },
+    #[error(transparent)]
+    Secret(#[from] aws_sdk_ecs::error::BuildError),
+}
+
+fn change_reference(definition: &mut TaskDefinition, change: &SecretChange) -> Result<(), ChangeError> {
     let containers = definition
         .container_definitions
         .as_mut()
-        .ok_or("it has no containers")?;
+        .ok_or(ChangeError::NoContainers)?;
     let container = containers
         .iter_mut()
         .find(|c| c.name.as_deref() == Some(&change.container))
-        .ok_or_else(|| format!("it has no container {}", change.container))?;
+        .ok_or_else(|| ChangeError::NoContainer(change.container.clone()))?;
     let secrets = container.secrets.get_or_insert_with(Vec::new);
     let found = secrets.iter_mut().find(|s| s.name == change.variable);
     match (found, &change.before) {
@@ -157,17 +238,17 @@ fn change_reference(definition: &mut TaskDefinition, change: &SecretChange) -> R
                 .name(&change.variable)
                 .value_from(&change.after)
                 .build();
-            secrets.push(secret.map_err(|e| e.to_string())?);
+            secrets.push(secret?);
             // ECS refuses a variable that is both plain and secret; the plain one gives way.
             if let Some(environment) = &mut container.environment {
                 environment.retain(|e| e.name.as_deref() != Some(&change.variable));
             }
         }
         _ => {
-            return Err(format!(
-                "{} of {} is not what was planned on",
-                change.variable, change.container
-            ));
+            return Err(ChangeError::NotAsPlanned {
+                variable: change.variable.clone(),
+                container: change.container.clone(),
+            });
         }
     }
     Ok(())

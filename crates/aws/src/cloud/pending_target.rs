@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::ports::{Cloud, Write};
 
-use super::AwsCloud;
+use super::aws_cloud::AwsCloud;
 use crate::client::Connector;
 use crate::inventory::ReadCache;
 use holdfast_core::config::Config;
@@ -32,7 +32,7 @@ pub struct TargetCredentials {
     /// The configuration.
     pub config: Arc<Config>,
     /// What was read before.
-    pub memory: Arc<ReadCache>,
+    pub cache: Arc<ReadCache>,
     /// The target's name, see [`Connector::connect_one`].
     pub name: String,
     /// `--region`.
@@ -93,7 +93,7 @@ impl PendingTarget {
                     let cloud = AwsCloud {
                         aws,
                         config: Arc::clone(&credentials.config),
-                        memory: Arc::clone(&credentials.memory),
+                        cache: Arc::clone(&credentials.cache),
                     };
                     return Ok(self.entered.get_or_init(|| cloud));
                 }

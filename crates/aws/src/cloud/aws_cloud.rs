@@ -1,6 +1,4 @@
-//! One account and region as it is read and changed: [`Cloud`] by the SDK.
-
-mod pending;
+//! An account and region that could be entered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +15,12 @@ use jiff::Timestamp;
 use crate::client::Aws;
 use crate::inventory::{Collector, NoProgress, ReadCache};
 use crate::mutate;
-pub use pending::{PendingTarget, TargetCredentials};
 
 /// How long a call that changes something may take, repetitions by the SDK included. No longer than a lease holds on
 /// after it was checked, so that nothing is still on its way when another process has the scope.
 const WRITE_WITHIN: Duration = Duration::from_secs(8);
 
-/// The real one.
+/// [`Cloud`] by the AWS SDK.
 #[derive(Clone)]
 pub struct AwsCloud {
     /// The clients.
@@ -31,7 +28,7 @@ pub struct AwsCloud {
     /// What may be read.
     pub config: Arc<Config>,
     /// What was read before.
-    pub memory: Arc<ReadCache>,
+    pub cache: Arc<ReadCache>,
 }
 
 impl AwsCloud {
@@ -39,7 +36,7 @@ impl AwsCloud {
         Collector {
             aws: &self.aws,
             config: &self.config,
-            memory: &self.memory,
+            cache: &self.cache,
             progress: &NoProgress,
         }
     }

@@ -56,8 +56,8 @@ pub(super) async fn allow(c: &Collector<'_>, group: &str, source: &str, port: u1
     unless_so_already(answer, &["InvalidPermission.Duplicate"])
 }
 
-/// The SDK repeats a call whose answer was lost, and is then told that there is nothing left to do: whether that is so,
-/// the next look evaluates. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
+/// The SDK retries a call whose answer was lost, and AWS then answers that there is nothing left to do. The refresh after the
+/// call verifies it. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
 fn unless_so_already(answer: Read<()>, codes: &[&str]) -> Read<()> {
     match answer {
         Err(e) if codes.contains(&e.code.as_str()) => Ok(()),

@@ -1,20 +1,18 @@
-//! What is kept between two looks, so that a steady state costs few calls.
+//! What is kept between two sweeps, so that a steady state costs few calls.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::secrets::Stamp;
-use super::task_definition::DefinitionCache;
 use holdfast_core::model::connection::SecretShape;
-use holdfast_core::model::resources::{Access, AccessTarget, LogEvidence};
+use holdfast_core::model::resources::{Access, AccessTarget, LogEvidence, TaskDefinition};
 use holdfast_core::model::snapshot::ValueKey;
 
 /// Facts that cost a call for each resource, and that seldom change without an event. A sweep takes them from here; a
-/// second look (after an event, and around each action) reads them again.
+/// refresh (after an event, and around each action) reads them again.
 #[derive(Debug, Default)]
 pub struct ReadCache {
     /// Revisions read before: they never change.
@@ -34,13 +32,36 @@ pub struct ReadCache {
     pub(super) logs: TtlCache<String, LogEvidence>,
 }
 
-/// Values that are read again after a day, or sooner where a second look asks for it.
+/// What tells that a value is still the one that was read: when its secret was last changed in any way, and the id of
+/// the version. The value of a version never changes.
+/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>
+pub(super) type Stamp = (Timestamp, String);
+
+/// Revisions of task definitions, by ARN. A revision never changes, so none expires.
+#[derive(Debug, Default)]
+pub struct DefinitionCache(Mutex<HashMap<String, Arc<TaskDefinition>>>);
+
+impl DefinitionCache {
+    pub(super) fn get(&self, arn: &str) -> Option<Arc<TaskDefinition>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(arn).cloned()
+    }
+
+    pub(super) fn put(&self, definition: &Arc<TaskDefinition>) {
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= CAPACITY {
+            cache.clear();
+        }
+        cache.insert(definition.arn.clone(), Arc::clone(definition));
+    }
+}
+
+/// Values that a sweep may rely on for half a day to a day.
 #[derive(Debug)]
 pub(super) struct TtlCache<K, V>(Mutex<HashMap<K, (Timestamp, V)>>);
 
 /// How long a sweep may rely on what it read before. Staggered by half, so that not all of it is due at once.
 const KEEP: Duration = Duration::from_hours(24);
-/// Most values kept. Past it the cache starts anew: rare, bounded, and merely a sweep's worth of calls.
+/// Most entries of one cache. Past it the cache is emptied: rare, bounded, and merely a sweep's worth of calls.
 const CAPACITY: usize = 50_000;
 
 impl<K, V> Default for TtlCache<K, V> {
@@ -57,7 +78,7 @@ impl<K: Eq + Hash, V: Clone> TtlCache<K, V> {
         (now < *until).then(|| value.clone())
     }
 
-    /// Drops a value: what was read last is not known any more.
+    /// Drops a value.
     pub fn forget(&self, key: &K) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
