@@ -1,35 +1,35 @@
-//! The way from a service to its database, hop by hop.
+//! The path from a service to its database, hop by hop.
 
 use std::fmt::Write as _;
 
-use comfy_table::Color;
-
-use super::{Style, count};
 use holdfast_core::diagnose::{Aid, Diagnosis, Fix, Hop, Status, Way};
+
+use crate::report::phrases::count;
+use crate::report::style::{Colour, Style};
 
 /// Width of the longest name of a hop.
 const NAME: usize = 14;
-/// Where its sentence begins: after the indent, the status and the name.
+/// The column of its sentence: after the indent, the status and the name.
 const INDENT: usize = 4 + 8 + 1 + NAME + 1;
 
 fn paint(style: Style, status: Status) -> String {
     let (word, colour) = match status {
-        Status::Proved => ("proved", Some(Color::Grey)),
-        Status::Broken => ("BROKEN", Some(Color::Red)),
-        Status::Unknown => ("unknown", Some(Color::Magenta)),
+        Status::Proved => ("proved", Some(Colour::White)),
+        Status::Broken => ("BROKEN", Some(Colour::Red)),
+        Status::Unknown => ("unknown", Some(Colour::Magenta)),
         Status::NotReached => ("-", None),
     };
     style.paint(&format!("{word:<8}"), colour)
 }
 
-/// One workload, in every account and region in which it was found.
+/// The diagnoses of one workload, one for each account and region that it is in.
 #[must_use]
 pub fn diagnosis_table(diagnoses: &[Diagnosis], style: Style) -> String {
     let mut out = String::new();
     for d in diagnoses {
         let _ = writeln!(out, "{}  {} {}", style.bold(&d.workload), d.account, d.region);
         for way in &d.ways {
-            one_way(&mut out, d, way, style);
+            write_path(&mut out, d, way, style);
         }
         let mut service = "";
         for aid in &d.aids {
@@ -37,7 +37,7 @@ pub fn diagnosis_table(diagnoses: &[Diagnosis], style: Style) -> String {
                 service = &aid.service;
                 out.push_str(&style.indented(&format!("to look further into {service}"), "  ", "    "));
             }
-            one_aid(&mut out, aid, style);
+            write_debug_access(&mut out, aid, style);
         }
         out.push('\n');
     }
@@ -55,7 +55,7 @@ pub fn diagnosis_table(diagnoses: &[Diagnosis], style: Style) -> String {
     out
 }
 
-fn one_way(out: &mut String, d: &Diagnosis, way: &Way, style: Style) {
+fn write_path(out: &mut String, d: &Diagnosis, way: &Way, style: Style) {
     let parts = [&way.revision, &way.variable, &way.secret, &way.database];
     let mut line = way.service.clone();
     for part in parts.into_iter().flatten() {
@@ -64,7 +64,7 @@ fn one_way(out: &mut String, d: &Diagnosis, way: &Way, style: Style) {
     out.push_str(&style.indented(&line, "  ", "    "));
     let broken = way.broken().is_some();
     for hop in way.hops.iter().filter(|h| !broken || h.status != Status::NotReached) {
-        one_hop(out, d, hop, style);
+        write_hop(out, d, hop, style);
     }
     if broken {
         let left = way.hops.iter().filter(|h| h.status == Status::NotReached);
@@ -76,7 +76,7 @@ fn one_way(out: &mut String, d: &Diagnosis, way: &Way, style: Style) {
     }
 }
 
-fn one_hop(out: &mut String, d: &Diagnosis, hop: &Hop, style: Style) {
+fn write_hop(out: &mut String, d: &Diagnosis, hop: &Hop, style: Style) {
     let start = format!("    {} {:<NAME$} ", paint(style, hop.status), hop.name);
     let rest = " ".repeat(INDENT);
     if hop.status == Status::NotReached {
@@ -120,7 +120,7 @@ fn one_hop(out: &mut String, d: &Diagnosis, hop: &Hop, style: Style) {
     }
 }
 
-/// A string without its quotation marks.
+/// A JSON value; a string without its quotation marks.
 fn plain(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -140,7 +140,7 @@ fn advice(fix: &Fix, workload: &str) -> String {
     format!("{how}{rule}")
 }
 
-fn one_aid(out: &mut String, aid: &Aid, style: Style) {
+fn write_debug_access(out: &mut String, aid: &Aid, style: Style) {
     let word = match aid.available {
         Some(true) => "yes",
         Some(false) => "no",
