@@ -20,7 +20,7 @@ use holdfast_core::config::Config;
 use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_core::model::policy::Mode;
 use holdfast_core::model::resources::Service;
-use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::clock::{Clock, SystemClock};
 use holdfast_operator::controller::{ChangeActors, Dependencies, Operator, Queues};
@@ -73,13 +73,13 @@ impl Cloud for Memory {
     async fn refresh(&self, _: &Snapshot, _: &RefreshSet, now: Timestamp) -> Snapshot {
         self.read(now)
     }
-    async fn service(&self, _: &str, _: &str) -> Seen<Option<Service>> {
+    async fn service(&self, _: &str, _: &str) -> Read<Option<Service>> {
         Ok(None)
     }
-    async fn registered(&self, _: &str, _: &str) -> Seen<Option<String>> {
+    async fn registered(&self, _: &str, _: &str) -> Read<Option<String>> {
         Ok(None)
     }
-    async fn write(&self, write: Write<'_>) -> Seen<Option<String>> {
+    async fn write(&self, write: Write<'_>) -> Read<Option<String>> {
         *self.called.lock().expect("whole") = Some(Instant::now());
         if let Write::Correct(Action::ClosePublicAccess(ClosePublicAccess { instance })) = write {
             self.set_public(instance, false);
@@ -132,10 +132,10 @@ async fn measure(workloads: usize, events: usize) {
         queues: queues.clone(),
         pause: Arc::new(NoSwitch),
         ledger: Arc::new(ledger.expect("a ledger")),
-        tenure: LeaseCoordinator::alone(vec![scope.clone()]),
+        leases: LeaseCoordinator::alone(vec![scope.clone()]),
         replica: "bench".into(),
         notifier: None,
-        witnesses: Arc::new(ChangeActors::default()),
+        change_actors: Arc::new(ChangeActors::default()),
         timeouts: Timeouts::default(),
     }));
     let cancel = CancellationToken::new();

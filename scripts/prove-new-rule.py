@@ -97,7 +97,7 @@ def main() -> None:
                 fail(f"the {table} cases of {rule} did not run:\n{ran}")
         if f"rules::{rule}::cases::" not in ran:
             fail(f"no test in cases.rs of {rule} ran:\n{ran}")
-        run(*CORE_TESTS, "rules::", "config::", "judge::", cwd=scratch)
+        run(*CORE_TESTS, "rules::", "config::", "evaluate::", cwd=scratch)
         run("cargo", "clippy", "--quiet", "--package", "holdfast-core", "--all-targets", "--", "-D", "warnings", cwd=scratch)
 
         after = run("git", "status", "--porcelain", "--untracked-files=all", cwd=scratch).splitlines()

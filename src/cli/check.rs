@@ -55,7 +55,7 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>) -> Result<Exit, Failu
         };
         match checked {
             Ok(checked) => {
-                report.add(&checked.snapshot, checked.judged);
+                report.add(&checked.snapshot, checked.evaluation);
                 unchecked.extend(checked.unchecked);
             }
             Err(why) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use holdfast_aws::inventory::{alarms, backups};
-use holdfast_core::checklist::{Checklist, Extras, Verdict, checklist, thorough};
+use holdfast_core::checklist::{Checklist, Extras, ItemVerdict, checklist, thorough};
 use holdfast_core::facts::one_workload;
 use holdfast_core::model::resources::DatabaseId;
 use holdfast_core::model::snapshot::ReadError;
@@ -44,7 +44,7 @@ struct Report<'a> {
     schema_version: u32,
     tool: Tool,
     workload: &'a str,
-    verdict: Verdict,
+    verdict: ItemVerdict,
     checklists: &'a [Checklist],
     errors: Vec<Arc<ReadError>>,
 }
@@ -72,7 +72,7 @@ pub(super) async fn run(mut session: Session, args: &ChecklistArgs) -> Result<Ex
         lists.push(checklist(snapshot, &extras, &session.config, now, &args.workload));
     }
     errors.extend(session.unreachable.iter().cloned());
-    let verdict = Verdict::of(lists.iter().map(|l| l.verdict));
+    let verdict = ItemVerdict::of(lists.iter().map(|l| l.verdict));
     match args.format {
         Format::Table => print(&checklist_table(&lists, Style::of_stdout()))?,
         Format::Markdown => print(&checklist_markdown(&lists))?,
@@ -93,8 +93,8 @@ pub(super) async fn run(mut session: Session, args: &ChecklistArgs) -> Result<Ex
         }
     }
     Ok(match verdict {
-        Verdict::Disproved => Exit::Findings,
-        Verdict::Proved if session.unreachable.is_empty() => Exit::Clean,
+        ItemVerdict::Disproved => Exit::Findings,
+        ItemVerdict::Proved if session.unreachable.is_empty() => Exit::Clean,
         _ => Exit::Unknown,
     })
 }

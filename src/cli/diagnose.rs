@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use holdfast_aws::client::Aws;
 use holdfast_core::config::Config;
-use holdfast_core::diagnose::connection::{Target, hops, not_tried, why_not};
+use holdfast_core::diagnose::connection::{ConnectTarget, hops, not_tried, why_not};
 use holdfast_core::diagnose::{Diagnosis, Status, diagnose, thorough};
 use holdfast_core::model::snapshot::{ReadError, Snapshot};
 use serde::Serialize;
@@ -85,7 +85,7 @@ pub(super) async fn run(mut session: Session, args: &DiagnoseArgs) -> Result<Exi
     }
     // A workload may have resources but no service in a region. If others have one, that region is left out.
     let has_service = |d: &Diagnosis| {
-        d.ways
+        d.paths
             .iter()
             .any(|w| w.revision.is_some() || w.status != Status::Broken)
     };
@@ -160,12 +160,12 @@ fn check_services_exist(
 async fn connect_all(aws: &Aws, config: &Config, found: &mut Diagnosis, authorities: Option<&Authorities>) {
     let extensions = config.params(&found.workload).required_extensions;
     let mut done = vec![];
-    for way in &mut found.ways {
-        let source = match (why_not(way), way.source.clone()) {
+    for path in &mut found.paths {
+        let source = match (why_not(path), path.source.clone()) {
             (None, Some(source)) => source,
             (why, _) => {
                 let why = why.unwrap_or_else(|| "the connection string is not known".to_owned());
-                way.extend(not_tried(&why, !extensions.is_empty()));
+                path.extend(not_tried(&why, !extensions.is_empty()));
                 continue;
             }
         };
@@ -178,12 +178,12 @@ async fn connect_all(aws: &Aws, config: &Config, found: &mut Diagnosis, authorit
             done.len() - 1
         };
         if let Some((_, (facts, result))) = done.get(at) {
-            let target = Target {
+            let target = ConnectTarget {
                 connection: facts.as_ref(),
-                secret: way.secret.as_deref().unwrap_or("the secret"),
+                secret: path.secret.as_deref().unwrap_or("the secret"),
             };
             let more = hops(result, target, !extensions.is_empty());
-            way.extend(more);
+            path.extend(more);
         }
     }
     found.sum_up();

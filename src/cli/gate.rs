@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use holdfast_core::config::{format_duration, parse_duration};
-use holdfast_core::gate::{Asked, GateVerdict, Reason, decide, redact, told};
-use holdfast_core::judge::judge;
+use holdfast_core::evaluate::evaluate;
+use holdfast_core::gate::{GateRequest, GateVerdict, Reason, decide, describe_run, redact};
 use holdfast_core::model::policy::Severity;
 use holdfast_core::model::resources::TaskRun;
 use holdfast_core::refresh::RefreshSet;
@@ -58,7 +58,7 @@ pub(super) async fn run(session: &Session, args: &GateArgs) -> Result<Exit, Fail
     let deadline = Instant::now() + args.timeout;
     loop {
         let verdicts: Vec<GateVerdict> = scopes.iter().map(|s| verdict(session, args, s)).collect();
-        let running: Vec<String> = verdicts.iter().flat_map(running_migrations).map(told).collect();
+        let running: Vec<String> = verdicts.iter().flat_map(running_migrations).map(describe_run).collect();
         let shut = verdicts.iter().any(|v| matches!(v, GateVerdict::Shut(_)));
         let left = deadline.saturating_duration_since(Instant::now());
         if shut || running.is_empty() || args.no_wait || left.is_zero() {
@@ -79,15 +79,15 @@ fn running_migrations(verdict: &GateVerdict) -> &[TaskRun] {
 }
 
 fn verdict(session: &Session, args: &GateArgs, scope: &EvaluatedScope) -> GateVerdict {
-    let asked = Asked {
+    let request = GateRequest {
         workload: &args.workload,
         fail_on: args.fail_on,
         family: args.family.as_deref(),
     };
     decide(
         &scope.snapshot,
-        &scope.judged,
-        &asked,
+        &scope.evaluation,
+        &request,
         &session.config,
         session.clock.now(),
     )
@@ -98,13 +98,13 @@ async fn refresh(session: &Session, args: &GateArgs, scopes: &mut [EvaluatedScop
     let only = Some(BTreeSet::from([args.workload.clone()]));
     for scope in scopes
         .iter_mut()
-        .filter(|s| s.judged.workloads.contains_key(&args.workload))
+        .filter(|s| s.evaluation.workloads.contains_key(&args.workload))
     {
         let now = session.clock.now();
         let set = RefreshSet::of(&scope.snapshot, &session.config, &args.workload, now);
         let collector = session.collector(&scope.aws);
         let snapshot = collector.refresh(&scope.snapshot, &set, now).await;
-        scope.judged = judge(&snapshot, &session.config, session.clock.now(), only.as_ref());
+        scope.evaluation = evaluate(&snapshot, &session.config, session.clock.now(), only.as_ref());
         scope.snapshot = snapshot;
     }
 }
@@ -170,7 +170,7 @@ async fn conclude(
                 } else {
                     format!("after {}", format_duration(args.timeout))
                 };
-                let text = format!("the migration {} is still running, {how_long}", told(run));
+                let text = format!("the migration {} is still running, {how_long}", describe_run(run));
                 (scope, Reason { text, log: None })
             })),
         }

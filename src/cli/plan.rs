@@ -43,7 +43,7 @@ pub(super) fn plan_of(session: &Session, scopes: &[EvaluatedScope]) -> Plan {
     let now = session.clock.now();
     let mut whole = Plan::empty(now);
     for scope in scopes {
-        whole.extend(plan(&scope.snapshot.scope, &scope.judged, &session.config, now));
+        whole.extend(plan(&scope.snapshot.scope, &scope.evaluation, &session.config, now));
     }
     whole
 }

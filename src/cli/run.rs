@@ -9,11 +9,12 @@ use holdfast_aws::dynamodb::lease::DynamoStore;
 use holdfast_aws::sqs::SqsSource;
 use holdfast_aws::ssm::ParameterSwitch;
 use holdfast_core::config::LeaseKind;
-use holdfast_core::model::finding::Kind;
+use holdfast_core::finding::Kind;
 use holdfast_core::model::policy::Mode;
 use holdfast_operator::consume::{ConsumeOptions, Consumer};
 use holdfast_operator::controller::{ChangeActors, Dependencies, EventSink, Operator, Queues};
 use holdfast_operator::execute::Timeouts;
+use holdfast_operator::internal_events::Telemetry;
 use holdfast_operator::lease::{LeaseCoordinator, LeaseOptions};
 use holdfast_operator::metrics::RunMode;
 use holdfast_operator::ports::NoSwitch;
@@ -53,12 +54,12 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<Exit, Failur
         );
     }
     let metrics = Arc::clone(&session.metrics);
-    metrics.set_mode(if mode == Mode::Enforce {
+    metrics.process.set_mode(if mode == Mode::Enforce {
         RunMode::Enforce
     } else {
         RunMode::Audit
     });
-    metrics.set_paused(false);
+    metrics.process.set_paused(false);
     let state = Arc::new(State::new(Arc::clone(&metrics)));
     let server = Server::bind(&args.listen).await?;
     tracing::info!(address = %server.local_addr(), %mode, scopes = session.scopes.len(), "watching");
@@ -66,7 +67,7 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<Exit, Failur
     let queues = Queues::new(session.scopes.len(), &metrics);
     let change_actors = Arc::new(ChangeActors::default());
     let dependencies = dependencies(&session, mode, &state, &queues, &change_actors).await?;
-    let leases = dependencies.tenure.clone();
+    let leases = dependencies.leases.clone();
     let operator = Arc::new(Operator::new(dependencies));
     state.before_view({
         let operator = Arc::downgrade(&operator);
@@ -84,7 +85,7 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<Exit, Failur
             };
             if let Some(age) = operator.evidence_age() {
                 for kind in Kind::ALL {
-                    metrics.evidence_age(kind.name(), age);
+                    metrics.sweeps.evidence_age(kind.name(), age);
                 }
             }
         }
@@ -94,7 +95,7 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<Exit, Failur
         let (runtime, metrics) = (tokio::runtime::Handle::current(), Arc::downgrade(&metrics));
         move || {
             if let Some(metrics) = metrics.upgrade() {
-                metrics.set_tasks(runtime.metrics().num_alive_tasks());
+                metrics.process.set_tasks(runtime.metrics().num_alive_tasks());
             }
         }
     });
@@ -154,7 +155,7 @@ async fn dependencies(
     let scopes = clouds.iter().map(|cloud| cloud.scope().clone()).collect();
     let clock = Arc::clone(&session.clock);
     Ok(Dependencies {
-        tenure: match (config.lease.kind, &config.lease.table) {
+        leases: match (config.lease.kind, &config.lease.table) {
             (LeaseKind::Dynamodb, Some(table)) => {
                 let store = DynamoStore::new(connector.own(), connector.recorder(), table, Arc::clone(&clock));
                 LeaseCoordinator::shared(Arc::new(store), replica.clone(), scopes, LeaseOptions::default())
@@ -163,7 +164,7 @@ async fn dependencies(
             (LeaseKind::None | LeaseKind::Dynamodb, _) => LeaseCoordinator::alone(scopes),
         },
         ledger: session.ledger().await?,
-        witnesses: Arc::clone(change_actors),
+        change_actors: Arc::clone(change_actors),
         config: Arc::clone(config),
         mode,
         clock,
@@ -192,9 +193,9 @@ fn consumer(session: &Session, queues: &Queues, change_actors: Arc<ChangeActors>
         source: Arc::new(SqsSource::new(&session.connector, events, url)),
         sink: Arc::new(EventSink {
             queues: queues.clone(),
-            witnesses: change_actors,
+            change_actors,
         }),
-        metrics: Arc::clone(&session.metrics),
+        telemetry: Arc::new(Telemetry::new(Arc::clone(&session.metrics))),
         clock: Arc::clone(&session.clock),
         options: ConsumeOptions {
             grace: GRACE,

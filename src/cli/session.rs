@@ -11,7 +11,7 @@ use holdfast_aws::cloud::{AwsCloud, PendingTarget, TargetCredentials};
 use holdfast_aws::dynamodb::ledger::DynamoLedger;
 use holdfast_aws::inventory::{Collector, NoProgress, ReadCache};
 use holdfast_core::config::{Config, LedgerKind};
-use holdfast_core::judge::{Judged, judge_naming_passes};
+use holdfast_core::evaluate::{Evaluation, evaluate_naming_passes};
 use holdfast_core::model::snapshot::{ReadError, Snapshot};
 use holdfast_operator::clock::{Clock, SystemClock};
 use holdfast_operator::metrics::Metrics;
@@ -52,9 +52,9 @@ struct CallMetrics(Arc<Metrics>);
 
 impl CallObserver for CallMetrics {
     fn attempt(&self, service: &str, operation: &str, code: &str, took: Duration, throttled: bool) {
-        self.0.observe_aws_request(service, operation, code, took.as_secs_f64());
+        self.0.requests.observe(service, operation, code, took.as_secs_f64());
         if throttled {
-            self.0.throttled(service, operation);
+            self.0.requests.throttled(service, operation);
         }
     }
 }
@@ -66,7 +66,7 @@ pub(super) struct EvaluatedScope {
     /// What was read.
     pub(super) snapshot: Snapshot,
     /// The verdicts.
-    pub(super) judged: Judged,
+    pub(super) evaluation: Evaluation,
 }
 
 impl Session {
@@ -183,11 +183,11 @@ impl Session {
                     progress,
                 };
                 let snapshot = collector.sweep(self.clock.now()).await;
-                let judged = judge_naming_passes(&snapshot, &self.config, self.clock.now(), only.as_ref());
+                let evaluation = evaluate_naming_passes(&snapshot, &self.config, self.clock.now(), only.as_ref());
                 EvaluatedScope {
                     aws: aws.clone(),
                     snapshot,
-                    judged,
+                    evaluation,
                 }
             })
             .buffered(self.scopes.len().max(1))
@@ -202,7 +202,7 @@ impl Session {
         if let Some(missing) = only
             .iter()
             .flatten()
-            .find(|w| !scopes.iter().any(|s| s.judged.workloads.contains_key(*w)))
+            .find(|w| !scopes.iter().any(|s| s.evaluation.workloads.contains_key(*w)))
         {
             let prefix = &self.config.tag_prefix;
             return Err(Failure(format!(
@@ -216,7 +216,7 @@ impl Session {
     pub(super) fn report(&self, started_at: Timestamp, scopes: Vec<EvaluatedScope>) -> Report {
         let mut report = Report::new(self.config.mode, started_at);
         for scope in scopes {
-            report.add(&scope.snapshot, scope.judged);
+            report.add(&scope.snapshot, scope.evaluation);
         }
         report.errors.extend(self.unreachable.iter().cloned());
         report.finished_at = self.clock.now();

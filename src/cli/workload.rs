@@ -38,8 +38,13 @@ pub(super) async fn read_workload(
     let scopes = session.sweep(&Selection::one(workload)).await;
     session.config = Arc::new(config.clone());
     let mut read = vec![];
-    for EvaluatedScope { aws, snapshot, judged } in scopes? {
-        if !judged.workloads.contains_key(workload) {
+    for EvaluatedScope {
+        aws,
+        snapshot,
+        evaluation,
+    } in scopes?
+    {
+        if !evaluation.workloads.contains_key(workload) {
             continue;
         }
         let now = session.clock.now();

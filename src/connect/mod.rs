@@ -7,8 +7,8 @@ mod tls;
 mod value;
 
 use holdfast_aws::client::Aws;
-use holdfast_core::diagnose::Source;
-use holdfast_core::diagnose::connection::{Answer, Refusal};
+use holdfast_core::diagnose::ValueSource;
+use holdfast_core::diagnose::connection::{Refusal, ServerAnswer};
 use holdfast_core::model::connection::Connection;
 pub use tls::Authorities;
 
@@ -16,17 +16,17 @@ pub use tls::Authorities;
 /// of the connection string, if it could be read.
 pub async fn connect(
     aws: &Aws,
-    source: &Source,
+    source: &ValueSource,
     authorities: Option<&Authorities>,
     extensions: &[String],
-) -> (Option<Connection>, Result<Answer, Refusal>) {
+) -> (Option<Connection>, Result<ServerAnswer, Refusal>) {
     let value = match value::read(aws, source).await {
         Ok(value) => value,
         Err(e) => return (None, Err(Refusal::NotRead(e.to_string()))),
     };
     let key = match source {
-        Source::Secret { selector, .. } => selector.json_key.as_deref(),
-        Source::Parameter(_) => None,
+        ValueSource::Secret { selector, .. } => selector.json_key.as_deref(),
+        ValueSource::Parameter(_) => None,
     };
     let Some((facts, password)) = holdfast_core::connection::credentials(&value, key) else {
         let why = "it is no connection string any more; run `holdfast diagnose` again";

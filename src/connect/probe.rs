@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use holdfast_core::diagnose::connection::{Answer, Checked, Extension, RDS_AUTHORITIES, Refusal};
+use holdfast_core::diagnose::connection::{CertificateCheck, Extension, RDS_AUTHORITIES, Refusal, ServerAnswer};
 use holdfast_core::model::connection::{Connection, HostPort};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
@@ -29,7 +29,7 @@ pub(super) async fn probe(
     password: Option<Zeroizing<String>>,
     authorities: Option<&Authorities>,
     extensions: &[String],
-) -> Result<Answer, Refusal> {
+) -> Result<ServerAnswer, Refusal> {
     let mode = Mode::of(facts.sslmode.as_deref(), authorities.is_some());
     let tls = match client(mode, authorities) {
         Ok(Some(tls)) => tls,
@@ -212,7 +212,7 @@ const EXTENSION: &str =
     "SELECT installed_version, default_version FROM pg_catalog.pg_available_extensions WHERE name = $1";
 
 /// Asks the server about itself, our role and the extensions.
-async fn ask(client: &Client, mode: Mode, extensions: &[String]) -> Result<Answer, Refusal> {
+async fn ask(client: &Client, mode: Mode, extensions: &[String]) -> Result<ServerAnswer, Refusal> {
     let failed = |e: Error| refusal(&e, true);
     let who = client.query_one(WHO, &[]).await.map_err(failed)?;
     let tls = client.query_opt(TLS, &[]).await.map_err(failed)?;
@@ -237,13 +237,13 @@ async fn ask(client: &Client, mode: Mode, extensions: &[String]) -> Result<Answe
         .collect::<Vec<_>>()
         .await;
     let extensions: Result<Vec<Extension>, Error> = found.into_iter().collect();
-    Ok(Answer {
+    Ok(ServerAnswer {
         version: who.try_get(0).map_err(failed)?,
         user: who.try_get(1).map_err(failed)?,
         database: who.try_get(2).map_err(failed)?,
         superuser: who.try_get(3).map_err(failed)?,
         rds_superuser: who.try_get(4).map_err(failed)?,
-        checked: tls.as_ref().map_or(Checked::Nothing, |_| mode.checked()),
+        checked: tls.as_ref().map_or(CertificateCheck::Nothing, |_| mode.checked()),
         tls,
         extensions: extensions.map_err(failed)?,
     })

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use holdfast_core::diagnose::connection::{Checked, RDS_AUTHORITIES};
+use holdfast_core::diagnose::connection::{CertificateCheck, RDS_AUTHORITIES};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -94,11 +94,11 @@ impl Mode {
     }
 
     /// What is checked of the certificate.
-    pub(super) fn checked(self) -> Checked {
+    pub(super) fn checked(self) -> CertificateCheck {
         match self {
-            Self::Plain | Self::IfOffered | Self::Encrypted => Checked::Nothing,
-            Self::Authority => Checked::Authority,
-            Self::Host => Checked::Host,
+            Self::Plain | Self::IfOffered | Self::Encrypted => CertificateCheck::Nothing,
+            Self::Authority => CertificateCheck::Authority,
+            Self::Host => CertificateCheck::Host,
         }
     }
 }

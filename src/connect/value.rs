@@ -2,7 +2,7 @@
 
 use aws_sdk_secretsmanager::config::{Builder, Region};
 use holdfast_aws::client::{Api, Aws, Family};
-use holdfast_core::diagnose::Source;
+use holdfast_core::diagnose::ValueSource;
 use zeroize::Zeroizing;
 
 const GET_SECRET: Api = Api {
@@ -28,9 +28,9 @@ pub(super) enum ValueError {
 }
 
 /// Reads the value.
-pub(super) async fn read(aws: &Aws, source: &Source) -> Result<Zeroizing<String>, ValueError> {
+pub(super) async fn read(aws: &Aws, source: &ValueSource) -> Result<Zeroizing<String>, ValueError> {
     match source {
-        Source::Secret { arn, selector } => {
+        ValueSource::Secret { arn, selector } => {
             let region = arn.split(':').nth(3).unwrap_or(&aws.scope.region).to_owned();
             let request = aws
                 .secrets
@@ -46,7 +46,7 @@ pub(super) async fn read(aws: &Aws, source: &Source) -> Result<Zeroizing<String>
                 .map_err(|e| ValueError::Call(e.message.clone()))?;
             answer.secret_string.map(Zeroizing::new).ok_or(ValueError::Binary)
         }
-        Source::Parameter(name) => {
+        ValueSource::Parameter(name) => {
             let request = aws.ssm.get_parameters().names(name).with_decryption(true);
             let answer = aws
                 .call(GET_PARAMETERS, name, request.send())

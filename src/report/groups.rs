@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_core::model::finding::{Finding, Verdict};
+use holdfast_core::finding::{Finding, Verdict};
 use holdfast_core::model::policy::Severity;
 
 use super::model::Report;

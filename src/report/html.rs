@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_core::model::finding::{Finding, Verdict};
+use holdfast_core::finding::{Finding, Verdict};
 use holdfast_core::model::policy::Severity;
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 

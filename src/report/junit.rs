@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use holdfast_core::model::finding::{Finding, ResourceRef, Verdict};
+use holdfast_core::finding::{Finding, ResourceRef, Verdict};
 use quick_junit::{NonSuccessKind, Property, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::groups::cause_of;

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use holdfast_core::model::finding::{Finding, Verdict};
+use holdfast_core::finding::{Finding, Verdict};
 
 use super::groups::{Node, by_workload, cause_of, code_spans};
 use super::model::Report;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use holdfast_core::judge::{self, Judged};
-use holdfast_core::model::finding::{Finding, Passed, Verdict};
+use holdfast_core::evaluate::{self, Evaluation};
+use holdfast_core::finding::{Finding, Passed, Verdict};
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::policy::{Mode, Severity};
 use holdfast_core::model::snapshot::{ReadError, Snapshot};
@@ -123,19 +123,19 @@ impl Report {
     }
 
     /// Adds the snapshot and the findings of one scope.
-    pub fn add(&mut self, snapshot: &Snapshot, judged: Judged) {
+    pub fn add(&mut self, snapshot: &Snapshot, evaluation: Evaluation) {
         let Scope { account, region } = snapshot.scope.clone();
         self.scope.accounts.insert(account);
         self.scope.regions.insert(region);
-        self.scope.workloads += judged
+        self.scope.workloads += evaluation
             .workloads
             .keys()
-            .filter(|w| *w != judge::UNKNOWN_WORKLOADS)
+            .filter(|w| *w != evaluate::UNKNOWN_WORKLOADS)
             .count();
-        self.scope.resources += judged.resources.values().sum::<usize>();
-        self.summary.pass += judged.passes;
-        self.passed.extend(judged.passed);
-        for finding in &judged.findings {
+        self.scope.resources += evaluation.resources.values().sum::<usize>();
+        self.summary.pass += evaluation.passes;
+        self.passed.extend(evaluation.passed);
+        for finding in &evaluation.findings {
             match finding.verdict {
                 Verdict::Fail => {
                     self.summary.fail += 1;
@@ -146,9 +146,9 @@ impl Report {
                 Verdict::Unknown => self.summary.unknown += 1,
             }
         }
-        self.findings.extend(judged.findings);
+        self.findings.extend(evaluation.findings);
         self.errors.extend(snapshot.errors.iter().cloned());
-        judge::sort(&mut self.findings);
+        evaluate::sort(&mut self.findings);
     }
 
     /// Returns whether a failure at or above `severity` is open.

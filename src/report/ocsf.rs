@@ -13,7 +13,7 @@
 //!
 //! Only fields that 1.5.0 has are used: most readers are of that version.
 
-use holdfast_core::model::finding::{Finding, Kind, ResourceRef, Verdict};
+use holdfast_core::finding::{Finding, Kind, ResourceRef, Verdict};
 use holdfast_core::model::policy::Severity;
 use holdfast_core::rules;
 use serde_json::{Map, Value, json};

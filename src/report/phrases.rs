@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use holdfast_core::checklist::{self, Checklist};
-use holdfast_core::model::finding::Finding;
+use holdfast_core::finding::Finding;
 
 use super::model::Report;
 
@@ -58,7 +58,7 @@ pub(super) fn summary(report: &Report) -> String {
 
 /// `12 proved, 1 disproved, 2 unknown`.
 pub(super) fn checklist_summary(list: &Checklist) -> String {
-    use checklist::Verdict::{Disproved, Proved, Unknown};
+    use checklist::ItemVerdict::{Disproved, Proved, Unknown};
     let with = |verdict| list.items.iter().filter(|i| i.verdict == verdict).count();
     format!(
         "{} proved, {} disproved, {} unknown",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_core::action::{Action, Call, ClosePublicAccess};
-use holdfast_core::model::finding::{Evidence, Finding, Kind, Passed, Remediation, ResourceRef, Verdict, finding_id};
+use holdfast_core::finding::{Evidence, Finding, Kind, Passed, Remediation, ResourceRef, Verdict, finding_id};
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::policy::{Mode, Risk, Severity};
@@ -191,7 +191,7 @@ pub(crate) fn report() -> Report {
     report.scope.regions.insert(s.region);
     (report.scope.workloads, report.scope.resources) = (3, 9);
     report.findings = vec![malformed, shadow, open, unknown, waived, short];
-    holdfast_core::judge::sort(&mut report.findings);
+    holdfast_core::evaluate::sort(&mut report.findings);
     report.passed = ["shop", "calm"]
         .iter()
         .map(|workload| Passed {

@@ -15,7 +15,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use holdfast_core::model::finding::{Finding, ResourceRef, Verdict};
+use holdfast_core::finding::{Finding, ResourceRef, Verdict};
 use holdfast_core::model::policy::Severity;
 use holdfast_core::model::rule_meta::Meta;
 use holdfast_core::model::snapshot::ReadError;
@@ -358,7 +358,7 @@ mod tests {
     fn what_check_finds_is_in_a_file() {
         let at = |arn: &str| {
             let resource = ResourceRef {
-                kind: holdfast_core::model::finding::Kind::EcsService,
+                kind: holdfast_core::finding::Kind::EcsService,
                 id: "aws_ecs_service.x".into(),
                 arn: arn.into(),
                 account: "1".into(),

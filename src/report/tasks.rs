@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use holdfast_core::checklist::{Checklist, Verdict};
+use holdfast_core::checklist::{Checklist, ItemVerdict};
 
 use super::phrases::checklist_summary;
 
@@ -31,9 +31,9 @@ pub fn checklist_markdown(lists: &[Checklist]) -> String {
             }
             // A task has two states on GitHub. An unknown item is not done, and a word says that it is unknown.
             let (mark, word) = match item.verdict {
-                Verdict::Proved => ("x", ""),
-                Verdict::Disproved => (" ", "**disproved:** "),
-                Verdict::Unknown => (" ", "**unknown:** "),
+                ItemVerdict::Proved => ("x", ""),
+                ItemVerdict::Disproved => (" ", "**disproved:** "),
+                ItemVerdict::Unknown => (" ", "**unknown:** "),
             };
             let _ = write!(
                 out,

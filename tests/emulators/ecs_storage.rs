@@ -1,4 +1,4 @@
-//! `ecs-ephemeral-storage`, and which revisions and containers are judged at all.
+//! `ecs-ephemeral-storage`, and which revisions and containers are evaluated at all.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Parameters of Parameter Store, which are judged like secrets, and told of the service that refers to them.
+//! Parameters of Parameter Store, which are evaluated like secrets, and told of the service that refers to them.
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ const MISMATCH: &str = "ecs-secret-reference-mismatch";
 const UNREADABLE: &str = "ecs-secret-unreadable";
 const PLAINTEXT: &str = "ecs-plaintext-database-url";
 
-/// Parameters are judged like secrets, and told of the service that refers to them.
+/// Parameters are evaluated like secrets, and told of the service that refers to them.
 fn parameters(kind: Kind) {
     let value = |string: String| json!({"string": string});
     let mut world = World::new();

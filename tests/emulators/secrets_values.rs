@@ -118,7 +118,7 @@ fn wrong_database(kind: Kind) {
     assert_eq!(found["evidence"][0]["observed"], "old.cluster.example.com");
 }
 
-/// A secret without the tag is judged where a tagged service refers to it.
+/// A secret without the tag is evaluated where a tagged service refers to it.
 fn untagged_secret(kind: Kind) {
     let mut world = World::new();
     world.stack(

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use holdfast_core::config::Config;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::resources::Service;
-use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
 use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::ports::{Cloud, Write};
 use jiff::Timestamp;
@@ -67,15 +67,15 @@ impl Cloud for AwsCloud {
         Box::pin(self.collector().refresh(base, set, now)).await
     }
 
-    async fn service(&self, cluster: &str, service: &str) -> Seen<Option<Service>> {
+    async fn service(&self, cluster: &str, service: &str) -> Read<Option<Service>> {
         Box::pin(self.collector().service(cluster, service)).await
     }
 
-    async fn registered(&self, base: &str, attempt: &str) -> Seen<Option<String>> {
+    async fn registered(&self, base: &str, attempt: &str) -> Read<Option<String>> {
         Box::pin(mutate::registered(&self.collector(), base, attempt)).await
     }
 
-    async fn write(&self, write: Write<'_>) -> Seen<Option<String>> {
+    async fn write(&self, write: Write<'_>) -> Read<Option<String>> {
         let collector = self.collector();
         let sent = Box::pin(mutate::write(&collector, write));
         tokio::time::timeout(WRITE_WITHIN, sent).await.unwrap_or_else(|_| {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use holdfast_core::model::finding::ResourceRef;
+use holdfast_core::finding::ResourceRef;
 use holdfast_core::model::key::Scope;
 use holdfast_core::plan::PlannedAction;
 

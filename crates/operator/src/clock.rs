@@ -1,6 +1,6 @@
 //! The one place that reads the wall clock (`clippy.toml` bans it elsewhere).
 //!
-//! Everything that judges takes an instant as an argument; everything that runs takes a [`Clock`], so that tests
+//! Everything that evaluates takes an instant as an argument; everything that runs takes a [`Clock`], so that tests
 //! move time themselves.
 
 use std::sync::{Arc, Mutex};

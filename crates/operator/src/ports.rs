@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_core::action::{Action, SecretChange};
-use holdfast_core::model::finding::Finding;
+use holdfast_core::finding::Finding;
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Key, Scope};
 use holdfast_core::model::resources::Service;
-use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::plan::PlannedAction;
 use jiff::Timestamp;
 
@@ -62,16 +62,16 @@ pub trait Cloud: Send + Sync {
     async fn refresh(&self, base: &Snapshot, set: &RefreshSet, now: Timestamp) -> Snapshot;
 
     /// One service as it is now; `None` if there is none such.
-    async fn service(&self, cluster: &str, service: &str) -> Seen<Option<Service>>;
+    async fn service(&self, cluster: &str, service: &str) -> Read<Option<Service>>;
 
     /// ARN of the revision of `base`'s family that was registered for `attempt`, if one was.
-    async fn registered(&self, base: &str, attempt: &str) -> Seen<Option<String>>;
+    async fn registered(&self, base: &str, attempt: &str) -> Read<Option<String>>;
 
     /// Makes one call, once. `Some`: the ARN that AWS gave to what was registered.
     ///
     /// # Errors
     /// The call's failure; [`crate::client::is_uncertain`] tells whether it may have taken effect all the same.
-    async fn write(&self, write: Write<'_>) -> Seen<Option<String>>;
+    async fn write(&self, write: Write<'_>) -> Read<Option<String>>;
 
     /// Calls that sweeps made so far, repeated attempts included.
     fn sweep_calls(&self) -> u64 {
@@ -111,7 +111,7 @@ pub trait Ledger: Send + Sync {
     ///
     /// # Errors
     /// [`LedgerError::Unusable`]
-    async fn sighted(&self, records: &[FindingRecord]) -> Result<(), LedgerError>;
+    async fn record_findings(&self, records: &[FindingRecord]) -> Result<(), LedgerError>;
 
     /// Writes an attempt: a new one, or what became of it (of one id, the action and `begun_at` never change). Of its
     /// detail no more than [`crate::ledger::LONGEST_DETAIL`] characters are kept.

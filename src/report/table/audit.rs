@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use holdfast_core::model::finding::{Finding, Verdict};
+use holdfast_core::finding::{Finding, Verdict};
 
 use crate::report::groups::{Node, by_workload};
 use crate::report::model::Report;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use holdfast_core::checklist::{Checklist, Item, Verdict};
+use holdfast_core::checklist::{Checklist, Item, ItemVerdict};
 
 use crate::report::phrases::checklist_summary;
 use crate::report::style::{Colour, Style};
@@ -37,9 +37,9 @@ pub fn checklist_table(lists: &[Checklist], style: Style) -> String {
 
 fn write_item(out: &mut String, item: &Item, style: Style) {
     let (word, colour) = match item.verdict {
-        Verdict::Proved => ("proved", Colour::White),
-        Verdict::Disproved => ("DISPROVED", Colour::Red),
-        Verdict::Unknown => ("unknown", Colour::Magenta),
+        ItemVerdict::Proved => ("proved", Colour::White),
+        ItemVerdict::Disproved => ("DISPROVED", Colour::Red),
+        ItemVerdict::Unknown => ("unknown", Colour::Magenta),
     };
     let start = format!("    {} ", style.paint(&format!("{word:<9}"), Some(colour)));
     let rest = " ".repeat(14);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use holdfast_core::diagnose::{Aid, Diagnosis, Fix, Hop, Status, Way};
+use holdfast_core::diagnose::{DebugAccess, Diagnosis, Fix, Hop, Path, Status};
 
 use crate::report::phrases::count;
 use crate::report::style::{Colour, Style};
@@ -28,24 +28,24 @@ pub fn diagnosis_table(diagnoses: &[Diagnosis], style: Style) -> String {
     let mut out = String::new();
     for d in diagnoses {
         let _ = writeln!(out, "{}  {} {}", style.bold(&d.workload), d.account, d.region);
-        for way in &d.ways {
-            write_path(&mut out, d, way, style);
+        for path in &d.paths {
+            write_path(&mut out, d, path, style);
         }
         let mut service = "";
-        for aid in &d.aids {
-            if aid.service != service {
-                service = &aid.service;
+        for access in &d.debug_access {
+            if access.service != service {
+                service = &access.service;
                 out.push_str(&style.indented(&format!("to look further into {service}"), "  ", "    "));
             }
-            write_debug_access(&mut out, aid, style);
+            write_debug_access(&mut out, access, style);
         }
         out.push('\n');
     }
-    let ways = || diagnoses.iter().flat_map(|d| &d.ways);
-    let with = |status| ways().filter(|w| w.status == status).count();
+    let paths = || diagnoses.iter().flat_map(|d| &d.paths);
+    let with = |status| paths().filter(|w| w.status == status).count();
     let summary = format!(
         "{}: {} proved, {} broken, {} not known to the end",
-        count(ways().count(), "way"),
+        count(paths().count(), "way"),
         with(Status::Proved),
         with(Status::Broken),
         with(Status::Unknown)
@@ -55,19 +55,19 @@ pub fn diagnosis_table(diagnoses: &[Diagnosis], style: Style) -> String {
     out
 }
 
-fn write_path(out: &mut String, d: &Diagnosis, way: &Way, style: Style) {
-    let parts = [&way.revision, &way.variable, &way.secret, &way.database];
-    let mut line = way.service.clone();
+fn write_path(out: &mut String, d: &Diagnosis, path: &Path, style: Style) {
+    let parts = [&path.revision, &path.variable, &path.secret, &path.database];
+    let mut line = path.service.clone();
     for part in parts.into_iter().flatten() {
         let _ = write!(line, " → {part}");
     }
     out.push_str(&style.indented(&line, "  ", "    "));
-    let broken = way.broken().is_some();
-    for hop in way.hops.iter().filter(|h| !broken || h.status != Status::NotReached) {
+    let broken = path.broken().is_some();
+    for hop in path.hops.iter().filter(|h| !broken || h.status != Status::NotReached) {
         write_hop(out, d, hop, style);
     }
     if broken {
-        let left = way.hops.iter().filter(|h| h.status == Status::NotReached);
+        let left = path.hops.iter().filter(|h| h.status == Status::NotReached);
         let names: Vec<&str> = left.map(|h| h.name).collect();
         if !names.is_empty() {
             let start = format!("    {} ", paint(style, Status::NotReached));
@@ -140,16 +140,16 @@ fn advice(fix: &Fix, workload: &str) -> String {
     format!("{how}{rule}")
 }
 
-fn write_debug_access(out: &mut String, aid: &Aid, style: Style) {
-    let word = match aid.available {
+fn write_debug_access(out: &mut String, access: &DebugAccess, style: Style) {
+    let word = match access.available {
         Some(true) => "yes",
         Some(false) => "no",
         None => "unknown",
     };
     let rest = " ".repeat(INDENT);
-    let start = format!("    {word:<8} {:<NAME$} ", aid.name);
-    out.push_str(&style.indented(&aid.summary, &start, &rest));
-    if let Some(command) = &aid.command {
+    let start = format!("    {word:<8} {:<NAME$} ", access.name);
+    out.push_str(&style.indented(&access.summary, &start, &rest));
+    if let Some(command) = &access.command {
         out.push_str(&style.indented(command, &format!("{rest}  $ "), &format!("{rest}    ")));
     }
 }

@@ -93,7 +93,7 @@ fn of_record(record: &FindingRecord) -> Line<'_> {
 mod tests {
     use super::*;
     use holdfast_core::action::{Action, ClosePublicAccess};
-    use holdfast_core::model::finding::{Kind, ResourceRef};
+    use holdfast_core::finding::{Kind, ResourceRef};
     use holdfast_core::model::policy::{Risk, Severity};
     use holdfast_core::plan::PlannedAction;
     use holdfast_operator::attempt::Step;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use holdfast_core::model::finding::Verdict;
+use holdfast_core::finding::Verdict;
 use holdfast_core::plan::{Held, Plan, PlannedAction};
 
 use crate::report::phrases::count;

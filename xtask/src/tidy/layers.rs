@@ -22,62 +22,55 @@ pub const CRATES: &[Row] = &[
     ("xtask", &[]),
 ];
 
-/// Which modules of `holdfast-core` a module of it may use, from the bottom up.
+/// Which modules of `holdfast-core` a module of it may use. From the bottom up: a row names only rows above it.
+#[rustfmt::skip]
 pub const CORE: &[Row] = &[
-    // What was read and what was found: plain data.
+    // ---- Data ----
+    // What was read of an account and region, and the words for it: keys, resources, tags, read errors, hold reasons.
     ("model", &[]),
-    // Text in, facts out.
+
+    // ---- From text to facts ----
+    // The value of a database secret becomes facts about the connection, without the password.
     ("connection", &["model"]),
+    // A resource policy becomes the principals that it lets in.
     ("iam_document", &["model"]),
+    // The body of a queue message becomes the keys of what changed.
     ("event", &["model"]),
-    // Settings know no rule: a rule declares its parameters, and `rules` hands them over.
+    // The configuration file becomes settings. It knows no rule: `rules` hands over the parameters that rules declare.
     ("config", &["model"]),
-    // One file for each correction.
+
+    // ---- What Holdfast says, and can do ----
+    // One file for each correction: its calls, risk, preconditions, and what must be read again before it.
     ("action", &["model"]),
-    // What a rule says, with the corrections that it proposes.
-    ("judgement", &["model", "action"]),
-    // What several rules ask of a workload, and the corrections that several propose.
-    (
-        "facts",
-        &["model", "connection", "iam_document", "config", "action", "judgement"],
-    ),
-    (
-        "rules",
-        &[
-            "model",
-            "connection",
-            "iam_document",
-            "config",
-            "action",
-            "judgement",
-            "facts",
-        ],
-    ),
-    // From rules to findings, from findings to calls.
-    ("judge", &["model", "config", "action", "judgement", "facts", "rules"]),
-    ("plan", &["model", "config", "action", "facts", "rules", "judge"]),
-    // Questions that a command asks of the same findings.
-    (
-        "diagnose",
-        &["model", "connection", "config", "action", "facts", "rules", "judge"],
-    ),
-    (
-        "checklist",
-        &["model", "config", "action", "facts", "rules", "judge", "diagnose"],
-    ),
-    (
-        "check",
-        &[
-            "model",
-            "connection",
-            "iam_document",
-            "config",
-            "facts",
-            "rules",
-            "judge",
-        ],
-    ),
-    ("gate", &["model", "connection", "config", "facts", "rules", "judge"]),
+    // A failed or unknown result, as reports write it.
+    ("finding", &["model", "action"]),
+    // What a rule returns for one resource, with the corrections that it proposes.
+    ("rule_result", &["model", "action", "finding"]),
+
+    // ---- Rules ----
+    // What several rules ask of a workload, and the corrections that several of them propose.
+    ("facts", &["model", "connection", "iam_document", "config", "action", "finding", "rule_result"]),
+    // One folder for each rule. A rule uses no other rule.
+    ("rules", &["model", "connection", "iam_document", "config", "action", "finding", "rule_result", "facts"]),
+
+    // ---- The line: snapshot, findings, plan ----
+    // Runs the rules: a snapshot and the configuration become findings.
+    ("evaluate", &["model", "config", "action", "finding", "rule_result", "facts", "rules"]),
+    // Findings become exact calls, or reasons to hold them.
+    ("plan", &["model", "config", "action", "finding", "facts", "rules", "evaluate"]),
+    // What must be read again after an event or before a call, and how the snapshot takes it over.
+    ("refresh", &["model", "config", "action", "facts"]),
+
+    // ---- Questions that a command asks of the same rules ----
+    // Why a service does not reach its database.
+    ("diagnose", &["model", "connection", "config", "action", "finding", "facts", "rules", "evaluate"]),
+    // Whether a migration is finished.
+    ("checklist", &["model", "config", "action", "finding", "facts", "rules", "evaluate", "diagnose"]),
+    // What the rules say about a Terraform plan or a task definition, before the resources exist.
+    ("check", &["model", "connection", "iam_document", "config", "finding", "facts", "rules", "evaluate"]),
+    // Whether a deployment may go ahead.
+    ("gate", &["model", "connection", "config", "finding", "facts", "rules", "evaluate"]),
+    // The IAM policy that a configuration needs.
     ("iam_policy", &["model", "config", "action", "rules"]),
 ];
 

@@ -13,7 +13,7 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::{Value, json};
 
-use holdfast_core::model::finding::Finding;
+use holdfast_core::finding::Finding;
 use holdfast_core::plan::PlannedAction;
 use holdfast_operator::attempt::Outcome;
 

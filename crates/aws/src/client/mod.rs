@@ -8,6 +8,8 @@ mod limits;
 mod recorder;
 mod targets;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod whole;
 
@@ -24,7 +26,7 @@ use tokio::sync::Semaphore;
 pub use error::explain;
 use holdfast_core::config::Config;
 use holdfast_core::model::key::Scope;
-use holdfast_core::model::snapshot::{ReadError, Seen};
+use holdfast_core::model::snapshot::{Read, ReadError};
 pub use limits::{Api, CallPriority, Family, Limits};
 pub use recorder::{CallCounts, CallObserver, Recorder};
 pub use targets::{Connector, TargetError};
@@ -191,7 +193,7 @@ impl Aws {
         api: Api,
         resource: &str,
         send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Seen<T>
+    ) -> Read<T>
     where
         E: ProvideErrorMetadata,
     {

@@ -3,16 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
 use tokio::time::Instant;
 
 use super::*;
@@ -25,45 +15,20 @@ const LIST: Api = Api {
 const THROTTLED: (u16, &str) = (400, r#"{"__type": "ThrottlingException", "message": "Rate exceeded"}"#);
 const FINE: (u16, &str) = (200, r#"{"clusterArns": []}"#);
 
-/// Gives prepared answers, the last one for ever.
-#[derive(Debug, Clone)]
-struct Wire(Arc<Mutex<Vec<(u16, &'static str)>>>);
-
-impl HttpConnector for Wire {
-    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
-        let mut replies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+/// Clients that get prepared answers, the last one for ever.
+fn aws(account: &str, replies: &[(u16, &'static str)], concurrency: usize) -> Aws {
+    let mut config = Config::default();
+    config.limits.concurrency = concurrency;
+    let replies = Mutex::new(replies.to_vec());
+    testing::aws(account, &config, move |_| {
+        let mut replies = replies.lock().unwrap_or_else(PoisonError::into_inner);
         let (status, body) = if replies.len() > 1 {
             replies.remove(0)
         } else {
             replies[0]
         };
-        let status = status.try_into().unwrap();
-        HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body))))
-    }
-}
-
-impl HttpClient for Wire {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
-fn aws(account: &str, replies: &[(u16, &'static str)], concurrency: usize) -> Aws {
-    let key = Credentials::new("id", "key", None, None, "test");
-    let sdk = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(key))
-        .retry_config(RetryConfig::standard().with_max_attempts(4))
-        .http_client(Wire(Arc::new(Mutex::new(replies.to_vec()))))
-        .build();
-    let scope = Scope {
-        account: account.into(),
-        region: "us-east-1".into(),
-    };
-    let mut config = Config::default();
-    config.limits.concurrency = concurrency;
-    Aws::new(scope, None, &sdk, &Recorder(Arc::default()), &config)
+        (status, body.to_owned())
+    })
 }
 
 async fn list(aws: &Aws) -> bool {

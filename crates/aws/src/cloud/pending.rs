@@ -18,7 +18,7 @@ use crate::inventory::ReadCache;
 use holdfast_core::config::Config;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::resources::Service;
-use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
 
 /// First pause between two tries; it doubles.
 const FIRST: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ impl PendingTarget {
         }
     }
 
-    async fn enter(&self) -> Seen<&AwsCloud> {
+    async fn enter(&self) -> Read<&AwsCloud> {
         if let Some(cloud) = self.entered.get() {
             return Ok(cloud);
         }
@@ -135,15 +135,15 @@ impl Cloud for PendingTarget {
         }
     }
 
-    async fn service(&self, cluster: &str, service: &str) -> Seen<Option<Service>> {
+    async fn service(&self, cluster: &str, service: &str) -> Read<Option<Service>> {
         self.enter().await?.service(cluster, service).await
     }
 
-    async fn registered(&self, base: &str, attempt: &str) -> Seen<Option<String>> {
+    async fn registered(&self, base: &str, attempt: &str) -> Read<Option<String>> {
         self.enter().await?.registered(base, attempt).await
     }
 
-    async fn write(&self, write: Write<'_>) -> Seen<Option<String>> {
+    async fn write(&self, write: Write<'_>) -> Read<Option<String>> {
         self.enter().await?.write(write).await
     }
 

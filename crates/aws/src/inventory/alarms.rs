@@ -7,7 +7,7 @@ use aws_sdk_cloudwatch::types::{AlarmType, Dimension, MetricAlarm};
 use super::{Collector, instant, pages};
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::Alarm;
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 
 const ALARMS: Api = Api {
     service: "cloudwatch",
@@ -26,7 +26,7 @@ const DIMENSIONS: [&str; 2] = ["DBInstanceIdentifier", "DBClusterIdentifier"];
 ///
 /// # Errors
 /// What kept them from being read.
-pub async fn alarms(c: &Collector<'_>) -> Seen<Vec<Alarm>> {
+pub async fn alarms(c: &Collector<'_>) -> Read<Vec<Alarm>> {
     let found = pages!(
         c,
         ALARMS,

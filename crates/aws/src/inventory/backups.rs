@@ -6,7 +6,7 @@ use super::{Collector, instant, pages};
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::Backup;
 use holdfast_core::model::resources::DatabaseId;
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 
 const INSTANCES: Api = Api {
     service: "rds",
@@ -25,7 +25,7 @@ const PAGE: i32 = 100;
 ///
 /// # Errors
 /// The first that kept any of them from being read.
-pub async fn backups(c: &Collector<'_>, databases: &[DatabaseId]) -> Seen<Vec<Backup>> {
+pub async fn backups(c: &Collector<'_>, databases: &[DatabaseId]) -> Read<Vec<Backup>> {
     let mut all = vec![];
     for database in databases {
         all.extend(match database {

@@ -13,7 +13,7 @@ use super::{Collector, Reuse, task_definition};
 use crate::client::{Api, Family};
 use holdfast_core::facts::{loses_data, one_workload};
 use holdfast_core::model::resources::{Service, TaskDefinition};
-use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
 
 const fn api(operation: &'static str) -> Api {
     Api {
@@ -40,11 +40,11 @@ const ATTEMPTS: u32 = 2;
 /// What was found: targets by the service's ARN, the likeliest first, and the revisions themselves.
 #[derive(Default)]
 pub(super) struct Found {
-    pub targets: BTreeMap<String, Seen<Vec<String>>>,
+    pub targets: BTreeMap<String, Read<Vec<String>>>,
     pub definitions: Vec<Arc<TaskDefinition>>,
 }
 
-type Targets = Seen<Vec<Arc<TaskDefinition>>>;
+type Targets = Read<Vec<Arc<TaskDefinition>>>;
 
 /// The rollback targets of the services in `wanted`.
 pub(super) async fn rollback_targets(
@@ -156,7 +156,7 @@ async fn read(c: &Collector<'_>, service: &Service) -> Targets {
 /// Revisions that were deployed before, the latest first. ECS keeps service deployments for 90 days; where it knows of
 /// none, the preceding revisions of the family.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.html>
-async fn earlier(c: &Collector<'_>, service: &Service) -> Seen<Vec<String>> {
+async fn earlier(c: &Collector<'_>, service: &Service) -> Read<Vec<String>> {
     let mut deployments = list(c, service).await?;
     deployments.sort_by_key(|d| std::cmp::Reverse(d.created_at.map(|at| at.secs())));
     let mut revisions: Vec<String> = vec![];
@@ -191,7 +191,7 @@ async fn earlier(c: &Collector<'_>, service: &Service) -> Seen<Vec<String>> {
 }
 
 /// Successful deployments: what ECS's circuit breaker goes back to, and what a person does.
-async fn list(c: &Collector<'_>, service: &Service) -> Seen<Vec<ServiceDeploymentBrief>> {
+async fn list(c: &Collector<'_>, service: &Service) -> Read<Vec<ServiceDeploymentBrief>> {
     c.progress.more(1);
     let retries = aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
     let request = c
@@ -233,7 +233,7 @@ fn distinct(service: &Service, arns: impl Iterator<Item = String>) -> Vec<String
 }
 
 /// The revision, if a service can still be given it.
-async fn active(c: &Collector<'_>, arn: &str) -> Seen<Option<Arc<TaskDefinition>>> {
+async fn active(c: &Collector<'_>, arn: &str) -> Read<Option<Arc<TaskDefinition>>> {
     match task_definition::again(c, arn).await {
         Ok(definition) => Ok(definition.active.then_some(definition)),
         Err(e) if is_gone(&e) => Ok(None),

@@ -10,7 +10,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{Collector, pages, tags};
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::{IngressRule, SecurityGroup, Source, Subnet};
-use holdfast_core::model::snapshot::{Guarded, Seen};
+use holdfast_core::model::snapshot::{Guarded, Read};
 use holdfast_core::model::tags::Tags;
 
 const fn api(operation: &'static str) -> Api {
@@ -41,7 +41,7 @@ fn filter(name: &str, values: &[String]) -> Vec<Filter> {
 }
 
 /// All groups with their ingress rules, or those of `ids` (at most as many as a filter takes).
-pub(super) async fn groups(c: &Collector<'_>, ids: Option<&[String]>) -> Seen<BTreeMap<String, SecurityGroup>> {
+pub(super) async fn groups(c: &Collector<'_>, ids: Option<&[String]>) -> Read<BTreeMap<String, SecurityGroup>> {
     if ids.is_some_and(<[String]>::is_empty) {
         return Ok(BTreeMap::new());
     }
@@ -117,7 +117,7 @@ fn ingress(rule: SecurityGroupRule) -> Option<IngressRule> {
 }
 
 /// All subnets, each with the internet gateway that it routes to.
-pub(super) async fn subnets(c: &Collector<'_>) -> Seen<BTreeMap<String, Subnet>> {
+pub(super) async fn subnets(c: &Collector<'_>) -> Read<BTreeMap<String, Subnet>> {
     let subnets = async {
         pages!(
             c,
@@ -223,7 +223,7 @@ fn private_routes(table: &RouteTable) -> Vec<IpNet> {
 }
 
 /// What each of `groups` guards besides databases.
-pub(super) async fn guarded(c: &Collector<'_>, groups: &BTreeSet<String>) -> BTreeMap<String, Seen<Guarded>> {
+pub(super) async fn guarded(c: &Collector<'_>, groups: &BTreeSet<String>) -> BTreeMap<String, Read<Guarded>> {
     let ids: Vec<String> = groups.iter().cloned().collect();
     let chunks: Vec<Vec<String>> = ids.chunks(FILTER_VALUES).map(<[String]>::to_vec).collect();
     let read = stream::iter(chunks)
@@ -236,7 +236,7 @@ pub(super) async fn guarded(c: &Collector<'_>, groups: &BTreeSet<String>) -> BTr
 pub(super) async fn groups_of_interfaces(
     c: &Collector<'_>,
     ids: &BTreeSet<String>,
-) -> Seen<BTreeMap<String, Vec<String>>> {
+) -> Read<BTreeMap<String, Vec<String>>> {
     let ids: Vec<String> = ids.iter().cloned().collect();
     let mut found = BTreeMap::new();
     for chunk in ids.chunks(FILTER_VALUES) {
@@ -262,7 +262,7 @@ pub(super) async fn groups_of_interfaces(
     Ok(found)
 }
 
-async fn guarded_chunk(c: &Collector<'_>, ids: Vec<String>) -> Vec<(String, Seen<Guarded>)> {
+async fn guarded_chunk(c: &Collector<'_>, ids: Vec<String>) -> Vec<(String, Read<Guarded>)> {
     let filters = Some(filter("group-id", &ids));
     let interfaces = pages!(
         c,

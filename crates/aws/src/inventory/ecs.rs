@@ -13,7 +13,7 @@ use futures::stream::{self, StreamExt};
 use super::{Collector, collect_exact, instant, pages, tags, task_definition};
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::{Deployment, Service, TaskDefinition};
-use holdfast_core::model::snapshot::{ReadError, Seen};
+use holdfast_core::model::snapshot::{Read, ReadError};
 use holdfast_core::model::tags::Tags;
 
 pub(super) const GET_RESOURCES: Api = Api {
@@ -55,7 +55,7 @@ pub(super) const TASKS_A_CALL: usize = 100;
 
 /// What was found of the services.
 pub(super) struct Found {
-    pub found: Seen<BTreeMap<String, Service>>,
+    pub found: Read<BTreeMap<String, Service>>,
     pub unread: BTreeMap<String, (String, Arc<ReadError>)>,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Named {
     workload: Option<String>,
 }
 
-type Definitions = BTreeMap<String, Seen<Arc<TaskDefinition>>>;
+type Definitions = BTreeMap<String, Read<Arc<TaskDefinition>>>;
 
 /// All tagged services and the revisions that they run.
 pub(super) async fn services(c: &Collector<'_>) -> (Found, Definitions) {
@@ -99,7 +99,7 @@ fn not_found(error: Arc<ReadError>) -> (Found, Definitions) {
 
 /// Finds tagged services, or those of one workload, by the tagging API, 100 a page; where that does not answer, by listing
 /// every cluster.
-async fn discover(c: &Collector<'_>, workload: Option<&str>) -> Seen<Vec<Named>> {
+async fn discover(c: &Collector<'_>, workload: Option<&str>) -> Read<Vec<Named>> {
     let key = format!("{}workload", c.config.tag_prefix);
     let filter = TagFilter::builder()
         .key(&key)
@@ -119,7 +119,7 @@ async fn discover(c: &Collector<'_>, workload: Option<&str>) -> Seen<Vec<Named>>
         resource_tag_mapping_list,
         pagination_token
     );
-    let by_tag: Seen<Option<Vec<Named>>> = tagged.map(|list| {
+    let by_tag: Read<Option<Vec<Named>>> = tagged.map(|list| {
         list.into_iter()
             // An emulator may answer for every region at once.
             .filter(|r| r.resource_arn().is_some_and(|arn| is_of(arn, &c.aws.scope)))
@@ -158,7 +158,7 @@ pub(super) fn is_of(arn: &str, scope: &holdfast_core::model::key::Scope) -> bool
     parts.next() == Some(&scope.region) && parts.next() == Some(&scope.account)
 }
 
-async fn list(c: &Collector<'_>) -> Seen<Vec<Named>> {
+async fn list(c: &Collector<'_>) -> Read<Vec<Named>> {
     let clusters = pages!(
         c,
         LIST_CLUSTERS,
@@ -186,10 +186,10 @@ async fn list(c: &Collector<'_>) -> Seen<Vec<Named>> {
                 .collect::<Vec<_>>())
         })
         .buffer_unordered(c.limit())
-        .collect::<Vec<Seen<Vec<Named>>>>()
+        .collect::<Vec<Read<Vec<Named>>>>()
         .await;
     // One cluster that can't be listed may hold any workload's service: then the services are not known.
-    let lists: Seen<Vec<Vec<Named>>> = lists.into_iter().collect();
+    let lists: Read<Vec<Vec<Named>>> = lists.into_iter().collect();
     Ok(lists?.into_iter().flatten().collect())
 }
 
@@ -264,7 +264,7 @@ impl Collector<'_> {
     ///
     /// # Errors
     /// The failed read.
-    pub async fn service(&self, cluster: &str, service: &str) -> Seen<Option<Service>> {
+    pub async fn service(&self, cluster: &str, service: &str) -> Read<Option<Service>> {
         let arn = self.aws.scope.arn("ecs", &format!("service/{cluster}/{service}"));
         let one = Named {
             arn,
@@ -282,7 +282,7 @@ impl Collector<'_> {
     ///
     /// # Errors
     /// The failed read.
-    pub async fn definition(&self, name: &str) -> Seen<Arc<TaskDefinition>> {
+    pub async fn definition(&self, name: &str) -> Read<Arc<TaskDefinition>> {
         task_definition::fetch(self, name).await
     }
 }
@@ -335,7 +335,7 @@ async fn describe_batch(
 }
 
 /// Running tasks of revisions other than the primary's.
-async fn other_tasks(c: &Collector<'_>, service: &Service) -> Seen<BTreeMap<String, i32>> {
+async fn other_tasks(c: &Collector<'_>, service: &Service) -> Read<BTreeMap<String, i32>> {
     let arns = pages!(
         c,
         LIST_TASKS,

@@ -3,7 +3,7 @@
 use super::{Collector, task_definition};
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::TaskRun;
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 
 const GET_LOG_EVENTS: Api = Api {
     service: "logs",
@@ -30,7 +30,7 @@ impl Collector<'_> {
     ///
     /// # Errors
     /// What kept the revision or the log from being read.
-    pub async fn log_tail(&self, run: &TaskRun, container: &str) -> Seen<LogTail> {
+    pub async fn log_tail(&self, run: &TaskRun, container: &str) -> Read<LogTail> {
         let definition = task_definition::read(self, &run.task_definition).await?;
         let target = definition
             .containers

@@ -14,7 +14,7 @@ use super::{Collector, Reuse};
 use crate::client::{Api, Family};
 use holdfast_core::model::read_error::is_absent;
 use holdfast_core::model::resources::{LogEvidence, LogMatch, LogTarget, Service, TaskDefinition};
-use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
 
 const FILTER: Api = Api {
     service: "logs",
@@ -52,7 +52,7 @@ pub(super) async fn evidence(
     wanted: &BTreeSet<String>,
     now: Timestamp,
     reuse: Reuse,
-) -> BTreeMap<String, Seen<LogEvidence>> {
+) -> BTreeMap<String, Read<LogEvidence>> {
     let services: Vec<Service> = snapshot
         .services
         .iter()
@@ -81,7 +81,7 @@ async fn of_service(
     definition: &Arc<TaskDefinition>,
     now: Timestamp,
     reuse: Reuse,
-) -> Option<Seen<LogEvidence>> {
+) -> Option<Read<LogEvidence>> {
     let deployment = service.deployments.first()?;
     let since = deployment.created_at?;
     if let (Reuse::Allowed, Some(known)) = (reuse, c.memory.logs.get(&deployment.id, now)) {
@@ -111,7 +111,7 @@ async fn read(
     since: Timestamp,
     builtin: &[String],
     connected: Option<&str>,
-) -> Seen<LogEvidence> {
+) -> Read<LogEvidence> {
     let mut evidence = LogEvidence {
         since: Some(since),
         ..LogEvidence::default()
@@ -142,7 +142,7 @@ async fn search_container(
     builtin: &[String],
     connected: Option<&str>,
     evidence: &mut LogEvidence,
-) -> Seen<()> {
+) -> Read<()> {
     for pattern in builtin {
         evidence.builtin = match search(c, log, pattern, None).await? {
             Searched::Found(found) => Some(found),
@@ -179,7 +179,7 @@ fn too_long(c: &Collector<'_>, log: &Log<'_>, pattern: &str) -> Arc<ReadError> {
 }
 
 /// The first line that holds `pattern`, up to `until`.
-async fn search(c: &Collector<'_>, log: &Log<'_>, pattern: &str, until: Option<Timestamp>) -> Seen<Searched> {
+async fn search(c: &Collector<'_>, log: &Log<'_>, pattern: &str, until: Option<Timestamp>) -> Read<Searched> {
     let mut token: Option<String> = None;
     let pages = if until.is_some() { FIRST_PAGES } else { PAGES };
     for _ in 0..pages {

@@ -9,10 +9,10 @@ use futures::stream::{self, StreamExt};
 
 use super::ecs::{DESCRIBE_TASKS, GET_RESOURCES, LIST_TASKS, TASKS_A_CALL, is_of};
 use super::{Collector, ec2, instant, pages, tags, task_definition};
+use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::read_error::is_absent;
 use holdfast_core::model::resources::{MigrationFamily, TaskDefinition, TaskRun};
-use holdfast_core::model::shared::Shared;
-use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
 use holdfast_core::model::tags::Tags;
 
 /// The rules that look at them.
@@ -24,12 +24,12 @@ const DEFAULT_CLUSTER: &str = "default";
 
 /// Families by name, and their newest tagged revisions by ARN.
 pub(super) struct Found {
-    pub families: Seen<BTreeMap<String, MigrationFamily>>,
-    pub definitions: BTreeMap<String, Seen<Arc<TaskDefinition>>>,
+    pub families: Read<BTreeMap<String, MigrationFamily>>,
+    pub definitions: BTreeMap<String, Read<Arc<TaskDefinition>>>,
 }
 
 impl Found {
-    fn new(families: Seen<BTreeMap<String, MigrationFamily>>) -> Self {
+    fn new(families: Read<BTreeMap<String, MigrationFamily>>) -> Self {
         Self {
             families,
             definitions: BTreeMap::new(),
@@ -37,7 +37,7 @@ impl Found {
     }
 }
 
-fn is_judged(c: &Collector<'_>) -> bool {
+fn is_evaluated(c: &Collector<'_>) -> bool {
     RULES
         .iter()
         .any(|rule| holdfast_core::rules::settings::is_enabled_id(rule, &c.config))
@@ -46,7 +46,7 @@ fn is_judged(c: &Collector<'_>) -> bool {
 /// Every family with a revision tagged `holdfast:role=migration` and a workload, without its runs. Nothing else finds
 /// them: to describe each family of the account would take a call for each.
 pub(super) async fn discover(c: &Collector<'_>) -> Found {
-    if !is_judged(c) {
+    if !is_evaluated(c) {
         return Found::new(Ok(BTreeMap::new()));
     }
     let key = format!("{}role", c.config.tag_prefix);
@@ -137,7 +137,7 @@ async fn newest(c: &Collector<'_>, families: BTreeMap<String, Vec<Revision>>) ->
     found
 }
 
-fn add(found: &mut Found, family: String, revision: String, tags: Tags, definition: Seen<Arc<TaskDefinition>>) {
+fn add(found: &mut Found, family: String, revision: String, tags: Tags, definition: Read<Arc<TaskDefinition>>) {
     found.definitions.insert(revision.clone(), definition);
     let entry = MigrationFamily {
         family: family.clone(),
@@ -160,10 +160,10 @@ fn is_gone(error: &ReadError) -> bool {
 pub(super) async fn again(
     c: &Collector<'_>,
     names: &BTreeSet<String>,
-    known: &Seen<Shared<String, MigrationFamily>>,
+    known: &Read<CowMap<String, MigrationFamily>>,
 ) -> Found {
     let mut found = Found::new(Ok(BTreeMap::new()));
-    if !is_judged(c) {
+    if !is_evaluated(c) {
         return found;
     }
     let prefix = &c.config.tag_prefix;
@@ -197,7 +197,7 @@ pub(super) async fn again(
 /// Reads the last run of every family in `snapshot`, in the clusters of its workload's services.
 pub(super) async fn runs(c: &Collector<'_>, snapshot: &mut Snapshot) {
     let Ok(families) = &snapshot.migrations else { return };
-    let clusters: Vec<(String, Seen<BTreeSet<String>>)> = families
+    let clusters: Vec<(String, Read<BTreeSet<String>>)> = families
         .values()
         .map(|f| (f.family.clone(), clusters(c, snapshot, f)))
         .collect();
@@ -212,7 +212,7 @@ pub(super) async fn runs(c: &Collector<'_>, snapshot: &mut Snapshot) {
         .buffer_unordered(c.limit())
         .collect::<Vec<_>>()
         .await;
-    let mut runs: BTreeMap<String, Seen<Option<Run>>> = read.into_iter().collect();
+    let mut runs: BTreeMap<String, Read<Option<Run>>> = read.into_iter().collect();
     groups(c, &mut runs).await;
     let mut revisions = BTreeSet::new();
     if let Ok(families) = &mut snapshot.migrations {
@@ -235,7 +235,7 @@ pub(super) async fn runs(c: &Collector<'_>, snapshot: &mut Snapshot) {
 }
 
 /// The clusters that a family's tasks may have run in.
-fn clusters(c: &Collector<'_>, snapshot: &Snapshot, family: &MigrationFamily) -> Seen<BTreeSet<String>> {
+fn clusters(c: &Collector<'_>, snapshot: &Snapshot, family: &MigrationFamily) -> Read<BTreeSet<String>> {
     let prefix = &c.config.tag_prefix;
     let services = snapshot.services.as_ref().map_err(Arc::clone)?;
     let own = services
@@ -255,7 +255,7 @@ struct Run {
 }
 
 /// The newest task of a family that no service started.
-async fn last_run(c: &Collector<'_>, family: &str, clusters: &BTreeSet<String>) -> Seen<Option<Run>> {
+async fn last_run(c: &Collector<'_>, family: &str, clusters: &BTreeSet<String>) -> Read<Option<Run>> {
     let mut newest: Option<Run> = None;
     for cluster in clusters {
         for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
@@ -285,7 +285,7 @@ async fn last_run(c: &Collector<'_>, family: &str, clusters: &BTreeSet<String>) 
     Ok(newest)
 }
 
-async fn list(c: &Collector<'_>, family: &str, cluster: &str, status: &DesiredStatus) -> Seen<Vec<String>> {
+async fn list(c: &Collector<'_>, family: &str, cluster: &str, status: &DesiredStatus) -> Read<Vec<String>> {
     pages!(
         c,
         LIST_TASKS,
@@ -355,7 +355,7 @@ fn run(t: Task, family: &str, cluster: &str) -> Option<Run> {
 }
 
 /// Fills in the security groups of the interfaces that still exist.
-async fn groups(c: &Collector<'_>, runs: &mut BTreeMap<String, Seen<Option<Run>>>) {
+async fn groups(c: &Collector<'_>, runs: &mut BTreeMap<String, Read<Option<Run>>>) {
     let ids: BTreeSet<String> = runs
         .values()
         .filter_map(|r| r.as_ref().ok()?.as_ref())

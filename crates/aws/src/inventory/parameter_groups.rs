@@ -9,7 +9,7 @@ use super::rds::rds_tags;
 use super::{Collector, pages};
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::ParameterGroup;
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 
 const fn api(operation: &'static str) -> Api {
     Api {
@@ -31,7 +31,7 @@ const FORCE_SSL: &str = "rds.force_ssl";
 pub(super) async fn read(
     c: &Collector<'_>,
     groups: &BTreeSet<(bool, String)>,
-) -> BTreeMap<(bool, String), Seen<ParameterGroup>> {
+) -> BTreeMap<(bool, String), Read<ParameterGroup>> {
     let reads = stream::iter(groups.iter().cloned()).map(|(of_cluster, name)| async move {
         let group = Box::pin(group(c, of_cluster, &name)).await;
         ((of_cluster, name), group)
@@ -39,7 +39,7 @@ pub(super) async fn read(
     reads.buffer_unordered(c.limit()).collect().await
 }
 
-async fn group(c: &Collector<'_>, of_cluster: bool, name: &str) -> Seen<ParameterGroup> {
+async fn group(c: &Collector<'_>, of_cluster: bool, name: &str) -> Read<ParameterGroup> {
     let set = if of_cluster {
         set_in_cluster_group(c, name).await?
     } else {
@@ -70,7 +70,7 @@ async fn group(c: &Collector<'_>, of_cluster: bool, name: &str) -> Seen<Paramete
 }
 
 /// What a person has set: a group knows hundreds of parameters, most of them the engine's.
-async fn set_in_group(c: &Collector<'_>, name: &str) -> Seen<Vec<Parameter>> {
+async fn set_in_group(c: &Collector<'_>, name: &str) -> Read<Vec<Parameter>> {
     pages!(
         c,
         PARAMETERS,
@@ -87,7 +87,7 @@ async fn set_in_group(c: &Collector<'_>, name: &str) -> Seen<Vec<Parameter>> {
     )
 }
 
-async fn set_in_cluster_group(c: &Collector<'_>, name: &str) -> Seen<Vec<Parameter>> {
+async fn set_in_cluster_group(c: &Collector<'_>, name: &str) -> Read<Vec<Parameter>> {
     pages!(
         c,
         CLUSTER_PARAMETERS,

@@ -11,7 +11,7 @@ use crate::client::{Api, Family};
 use holdfast_core::config::Inspect;
 use holdfast_core::model::connection::SecretShape;
 use holdfast_core::model::key::Scope;
-use holdfast_core::model::snapshot::{ReadError, Seen, Value};
+use holdfast_core::model::snapshot::{Read, ReadError, SecretValue};
 use holdfast_core::model::value_from;
 
 const GET: Api = Api {
@@ -24,13 +24,13 @@ const GET: Api = Api {
 /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>
 const NAMES_A_CALL: usize = 10;
 
-type Parameters = BTreeMap<String, Seen<Option<Value>>>;
+type Parameters = BTreeMap<String, Read<Option<SecretValue>>>;
 
 /// What `references` (names or ARNs, as written) lead to. Below `secrets.inspect: value` nothing is read: there is no call
 /// that tells whether a parameter exists and not what it holds.
 pub(super) async fn read(c: &Collector<'_>, references: BTreeSet<String>) -> Parameters {
     if c.config.secrets.inspect != Inspect::Value {
-        let unread = references.into_iter().map(|r| (r, Ok(Some(Value::NotInspected))));
+        let unread = references.into_iter().map(|r| (r, Ok(Some(SecretValue::NotInspected))));
         return unread.collect();
     }
     // ECS takes a parameter of another region by its ARN:
@@ -82,11 +82,11 @@ fn is_refused(code: &str) -> bool {
 }
 
 /// A name that Parameter Store refuses is none that it could hold.
-fn unread(error: Arc<ReadError>) -> Seen<Option<Value>> {
+fn unread(error: Arc<ReadError>) -> Read<Option<SecretValue>> {
     if is_refused(&error.code) { Ok(None) } else { Err(error) }
 }
 
-async fn read_chunk(c: &Collector<'_>, region: &str, names: Vec<String>) -> Seen<Parameters> {
+async fn read_chunk(c: &Collector<'_>, region: &str, names: Vec<String>) -> Read<Parameters> {
     c.progress.more(1);
     let there = aws_sdk_ssm::config::Builder::new().region(aws_sdk_ssm::config::Region::new(region.to_owned()));
     let request = c
@@ -116,7 +116,7 @@ async fn read_chunk(c: &Collector<'_>, region: &str, names: Vec<String>) -> Seen
         })
         .collect();
     let seen = |name: &str| match found.iter().find(|(p, _)| answers(p, name, &c.aws.scope)) {
-        Some((_, shape)) => Ok(Some(Value::Shape(shape.clone()))),
+        Some((_, shape)) => Ok(Some(SecretValue::Shape(shape.clone()))),
         None if missing.iter().any(|m| m == name) => Ok(None),
         None => Err(c.aws.error(
             GET,

@@ -8,13 +8,16 @@ use jiff::Timestamp;
 use super::{Collector, Reuse};
 use crate::client::{Api, Family};
 use holdfast_core::iam_document::Policy;
-use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, Snapshot};
 
 const GET: Api = Api {
     service: "secretsmanager",
     operation: "GetResourcePolicy",
     family: Family::SecretsPolicy,
 };
+
+/// Whom the policies of secrets let in, by the secret's ARN.
+pub(super) type Policies = BTreeMap<String, Read<Vec<String>>>;
 
 /// Whom the policies of `wanted` (ARNs) let in besides the secret's own account.
 ///
@@ -25,7 +28,7 @@ pub(super) async fn read(
     wanted: &BTreeSet<String>,
     now: Timestamp,
     reuse: Reuse,
-) -> BTreeMap<String, Seen<Vec<String>>> {
+) -> Policies {
     let changed_at = |arn: &String| snapshot.secrets.as_ref().ok()?.get(arn)?.changed_at;
     let known = |arn: &String| {
         let allowed = reuse == Reuse::Allowed && changed_at(arn).is_some();
@@ -62,7 +65,7 @@ pub(super) async fn read(
 }
 
 /// The resource policy of one secret, in the region that its ARN names; `None` if it has none.
-pub(super) async fn of_secret(c: &Collector<'_>, arn: &str) -> Seen<Option<Policy>> {
+pub(super) async fn of_secret(c: &Collector<'_>, arn: &str) -> Read<Option<Policy>> {
     c.progress.more(1);
     let region = arn.split(':').nth(3).unwrap_or(&c.aws.scope.region).to_owned();
     let there =

@@ -7,7 +7,7 @@ use aws_sdk_rds::types::{DbCluster as SdkCluster, DbInstance as SdkInstance, Fil
 use super::{Collector, by_key, instant, pages, tags};
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::{DbCluster, DbInstance, Endpoint};
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 use holdfast_core::model::tags::Tags;
 
 const INSTANCES: Api = Api {
@@ -25,7 +25,7 @@ const CLUSTERS: Api = Api {
 const PAGE: i32 = 100;
 
 /// All instances, or those of `ids`.
-pub(super) async fn instances(c: &Collector<'_>, ids: Option<&[String]>) -> Seen<BTreeMap<String, DbInstance>> {
+pub(super) async fn instances(c: &Collector<'_>, ids: Option<&[String]>) -> Read<BTreeMap<String, DbInstance>> {
     if ids.is_some_and(<[String]>::is_empty) {
         return Ok(BTreeMap::new());
     }
@@ -44,7 +44,7 @@ pub(super) async fn instances(c: &Collector<'_>, ids: Option<&[String]>) -> Seen
 }
 
 /// All clusters, or those of `ids`.
-pub(super) async fn clusters(c: &Collector<'_>, ids: Option<&[String]>) -> Seen<BTreeMap<String, DbCluster>> {
+pub(super) async fn clusters(c: &Collector<'_>, ids: Option<&[String]>) -> Read<BTreeMap<String, DbCluster>> {
     if ids.is_some_and(<[String]>::is_empty) {
         return Ok(BTreeMap::new());
     }

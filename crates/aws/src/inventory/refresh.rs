@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_core::model::shared::Shared;
-use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_core::model::cow_map::CowMap;
+use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::refresh::RefreshSet;
 use jiff::Timestamp;
 
@@ -39,7 +39,7 @@ impl Collector<'_> {
                 // Subnets hardly ever move, and their events ask for a whole sweep.
                 match &base.subnets {
                     Ok(known) => Ok(known.clone()),
-                    Err(_) => ec2::subnets(self).await.map(Shared::from),
+                    Err(_) => ec2::subnets(self).await.map(CowMap::from),
                 }
             }),
             Box::pin(async {
@@ -73,8 +73,8 @@ impl Collector<'_> {
         snapshot.unread_services = services.unread.into();
         // Without their revisions, the references of others are not followed.
         snapshot.task_definitions = definitions.into();
-        snapshot.secrets = secrets.map(Shared::from);
-        snapshot.migrations = migrations.families.map(Shared::from);
+        snapshot.secrets = secrets.map(CowMap::from);
+        snapshot.migrations = migrations.families.map(CowMap::from);
         snapshot.task_definitions.extend(migrations.definitions);
         if set.workload.is_none() {
             // Only the owner is asked for.
@@ -94,11 +94,11 @@ impl Collector<'_> {
 
 /// What was read, and of what was not asked for, what was known before.
 fn carry_over<T>(
-    base: &Seen<Shared<String, T>>,
+    base: &Read<CowMap<String, T>>,
     asked: &BTreeSet<String>,
-    fresh: Shared<String, T>,
+    fresh: CowMap<String, T>,
     complete: bool,
-) -> Shared<String, T> {
+) -> CowMap<String, T> {
     let (false, Ok(known)) = (complete, base) else {
         return fresh;
     };

@@ -13,11 +13,11 @@ use super::{Collector, Reuse, by_key, instant, pages, parameters, tags};
 use crate::client::{Api, Family};
 use holdfast_core::config::Inspect;
 use holdfast_core::model::connection::SecretShape;
+use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::read_error::is_absent;
 use holdfast_core::model::resources::{Rotation, Secret};
-use holdfast_core::model::shared::Shared;
-use holdfast_core::model::snapshot::{Lookup, Seen, Snapshot, Value, ValueKey};
+use holdfast_core::model::snapshot::{Lookup, Read, SecretValue, Snapshot, ValueKey};
 use holdfast_core::model::tags::Tags;
 use holdfast_core::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
@@ -47,7 +47,7 @@ const GET: Api = Api {
 const BATCH_SIZE: usize = 20;
 
 /// All tagged secrets by ARN, or those of one workload. None if `secrets.inspect` is `off`.
-pub(super) async fn list(c: &Collector<'_>, workload: Option<&str>) -> Seen<BTreeMap<String, Secret>> {
+pub(super) async fn list(c: &Collector<'_>, workload: Option<&str>) -> Read<BTreeMap<String, Secret>> {
     if c.config.secrets.inspect == Inspect::Off {
         return Ok(BTreeMap::new());
     }
@@ -131,7 +131,7 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot, now: Time
     let (current, pinned) = values_wanted(snapshot, &references);
     if c.config.secrets.inspect != Inspect::Value {
         let all = current.into_iter().map(|arn| (arn, Selector::default())).chain(pinned);
-        snapshot.values = all.map(|key| (key, Ok(Value::NotInspected))).collect();
+        snapshot.values = all.map(|key| (key, Ok(SecretValue::NotInspected))).collect();
         return;
     }
     let mut known = BTreeMap::new();
@@ -140,7 +140,7 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot, now: Time
             .then(|| recall(c, snapshot, key, now))
             .flatten();
         let unread = shape.is_none();
-        known.extend(shape.map(|s| (key.clone(), Ok(Value::Shape(s)))));
+        known.extend(shape.map(|s| (key.clone(), Ok(SecretValue::Shape(s)))));
         unread
     };
     let current = current.into_iter().map(|arn| (arn, Selector::default()));
@@ -183,10 +183,10 @@ fn recall(c: &Collector<'_>, snapshot: &Snapshot, key: &ValueKey, now: Timestamp
 }
 
 /// Keeps facts for the next sweep, unless another version was read than the list names: one of the two answers was old.
-fn remember(c: &Collector<'_>, snapshot: &Snapshot, read: &Read, now: Timestamp) {
+fn remember(c: &Collector<'_>, snapshot: &Snapshot, read: &FetchedValue, now: Timestamp) {
     let stamp = stamp(snapshot, &read.key).filter(|(_, version)| read.version.as_ref() == Some(version));
     match (&read.value, stamp) {
-        (Ok(Value::Shape(shape)), Some(stamp)) => {
+        (Ok(SecretValue::Shape(shape)), Some(stamp)) => {
             c.memory.values.put(read.key.clone(), (stamp, shape.clone()), now);
         }
         _ => c.memory.values.forget(&read.key),
@@ -258,7 +258,7 @@ async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[Secre
 }
 
 /// The listed secret that a reference leads to: by its whole ARN, or by an ARN that lacks only the suffix.
-fn listed_as(all: &Shared<String, Secret>, reference: &SecretRef<'_>, scope: &Scope) -> Option<String> {
+fn listed_as(all: &CowMap<String, Secret>, reference: &SecretRef<'_>, scope: &Scope) -> Option<String> {
     if all.contains_key(reference.arn) {
         return Some(reference.arn.to_owned());
     }
@@ -274,7 +274,7 @@ pub(super) async fn by_id(c: &Collector<'_>, id: &str) -> Option<Secret> {
 }
 
 /// One secret by the ARN that a reference gives, in the region that the ARN names.
-async fn describe(c: &Collector<'_>, arn: &str) -> Seen<Option<Secret>> {
+async fn describe(c: &Collector<'_>, arn: &str) -> Read<Option<Secret>> {
     let ValueFrom::Secret(SecretRef { region, resource, .. }) = value_from::parse(arn) else {
         return Ok(None);
     };
@@ -283,7 +283,7 @@ async fn describe(c: &Collector<'_>, arn: &str) -> Seen<Option<Secret>> {
     Ok(found.filter(|s| s.arn == arn || s.name == resource))
 }
 
-async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Seen<Option<Secret>> {
+async fn describe_id(c: &Collector<'_>, id: &str, region: &str) -> Read<Option<Secret>> {
     c.progress.more(1);
     let region = aws_sdk_secretsmanager::config::Region::new(region.to_owned());
     let there = aws_sdk_secretsmanager::config::Builder::new().region(region);
@@ -350,13 +350,13 @@ fn values_wanted(snapshot: &Snapshot, references: &[SecretRef<'_>]) -> (Vec<Stri
 }
 
 /// What was read of one value, and of which version.
-struct Read {
+struct FetchedValue {
     key: ValueKey,
-    value: Seen<Value>,
+    value: Read<SecretValue>,
     version: Option<String>,
 }
 
-type Values = Vec<Read>;
+type Values = Vec<FetchedValue>;
 
 /// Current values, twenty a call.
 async fn read_current(c: &Collector<'_>, arns: Vec<String>) -> Values {
@@ -392,7 +392,7 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
             return read_pinned(c, arns.into_iter().map(|arn| (arn, Selector::default())).collect()).await;
         }
         Err(e) => {
-            let failed = |arn| Read {
+            let failed = |arn| FetchedValue {
                 key: (arn, Selector::default()),
                 value: Err(Arc::clone(&e)),
                 version: None,
@@ -400,10 +400,10 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
             return arns.into_iter().map(failed).collect();
         }
     };
-    let mut found: BTreeMap<String, (Seen<Value>, Option<String>)> = BTreeMap::new();
+    let mut found: BTreeMap<String, (Read<SecretValue>, Option<String>)> = BTreeMap::new();
     for entry in answer.secret_values.unwrap_or_default() {
         if let Some(arn) = entry.arn {
-            let value = Ok(Value::Shape(shape(entry.secret_string)));
+            let value = Ok(SecretValue::Shape(shape(entry.secret_string)));
             found.insert(arn, (value, entry.version_id));
         }
     }
@@ -420,7 +420,7 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
             let (value, version) = found
                 .remove(&arn)
                 .unwrap_or_else(|| (Err(unreadable(c, &arn, "NoAnswer")), None));
-            Read {
+            FetchedValue {
                 key: (arn, Selector::default()),
                 value,
                 version,
@@ -455,7 +455,7 @@ async fn read_pinned(c: &Collector<'_>, keys: Vec<ValueKey>) -> Values {
         .await
 }
 
-async fn read_one(c: &Collector<'_>, key: ValueKey) -> Read {
+async fn read_one(c: &Collector<'_>, key: ValueKey) -> FetchedValue {
     let (arn, selector) = &key;
     c.progress.more(1);
     let region = arn.split(':').nth(3).unwrap_or(&c.aws.scope.region).to_owned();
@@ -474,11 +474,11 @@ async fn read_one(c: &Collector<'_>, key: ValueKey) -> Read {
     c.progress.done(1);
     let (value, version) = match answer {
         // The secret is there, so what is absent is the version.
-        Err(e) if is_absent(&e) && selector.pins() => (Ok(Value::NoSuchVersion), None),
+        Err(e) if is_absent(&e) && selector.pins() => (Ok(SecretValue::NoSuchVersion), None),
         Err(e) => (Err(e), None),
-        Ok(found) => (Ok(Value::Shape(shape(found.secret_string))), found.version_id),
+        Ok(found) => (Ok(SecretValue::Shape(shape(found.secret_string))), found.version_id),
     };
-    Read { key, value, version }
+    FetchedValue { key, value, version }
 }
 
 /// Facts about a value, which is overwritten on return.

@@ -14,7 +14,7 @@ use holdfast_core::connection::environment::{is_password_variable, plain_databas
 use holdfast_core::model::resources::{
     Container, LogTarget, Mount, SecretVariable, TaskDefinition, Volume, VolumeKind,
 };
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 
 pub(crate) const DESCRIBE: Api = Api {
     service: "ecs",
@@ -44,7 +44,7 @@ impl DefinitionCache {
 }
 
 /// One revision, from the cache or from AWS.
-pub(super) async fn read(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinition>> {
+pub(super) async fn read(c: &Collector<'_>, arn: &str) -> Read<Arc<TaskDefinition>> {
     if let Some(known) = c.memory.definitions.get(arn) {
         return Ok(known);
     }
@@ -52,14 +52,14 @@ pub(super) async fn read(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinitio
 }
 
 /// One revision from AWS, kept for those who rely on what is known.
-pub(super) async fn again(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinition>> {
+pub(super) async fn again(c: &Collector<'_>, arn: &str) -> Read<Arc<TaskDefinition>> {
     let definition = fetch(c, arn).await?;
     c.memory.definitions.put(&definition);
     Ok(definition)
 }
 
 /// One revision from AWS, or the newest active one of a family: whether it is still active can change, and its tags.
-pub(super) async fn fetch(c: &Collector<'_>, arn: &str) -> Seen<Arc<TaskDefinition>> {
+pub(super) async fn fetch(c: &Collector<'_>, arn: &str) -> Read<Arc<TaskDefinition>> {
     c.progress.more(1);
     let request = c
         .aws

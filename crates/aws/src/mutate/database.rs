@@ -6,7 +6,7 @@ use crate::client::{Api, Family};
 use crate::inventory::Collector;
 use holdfast_core::action::DatabaseSetting;
 use holdfast_core::model::resources::DatabaseId;
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 
 const INSTANCE: Api = Api {
     service: "rds",
@@ -33,7 +33,7 @@ const CLUSTER_PARAMETERS: Api = Api {
 /// Clears the public flag. AWS applies it at once whatever `ApplyImmediately` says, so that is left false: true would
 /// carry out every other pending change too.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>
-pub(super) async fn close(c: &Collector<'_>, id: &str) -> Seen<()> {
+pub(super) async fn close(c: &Collector<'_>, id: &str) -> Read<()> {
     let request = c
         .aws
         .rds
@@ -45,7 +45,7 @@ pub(super) async fn close(c: &Collector<'_>, id: &str) -> Seen<()> {
 }
 
 /// Keeps backups for `days`. The plan saw that nothing else is pending that `ApplyImmediately` would carry out too.
-pub(super) async fn retain(c: &Collector<'_>, database: &DatabaseId, days: i32) -> Seen<()> {
+pub(super) async fn retain(c: &Collector<'_>, database: &DatabaseId, days: i32) -> Read<()> {
     match database {
         DatabaseId::Instance(id) => {
             let request = c
@@ -72,7 +72,7 @@ pub(super) async fn retain(c: &Collector<'_>, database: &DatabaseId, days: i32) 
 
 /// Changes one harmless field. `ApplyImmediately` stays false: these fields take effect at once without it, and true
 /// would carry out every other pending change too.
-pub(super) async fn configure(c: &Collector<'_>, database: &DatabaseId, setting: &DatabaseSetting) -> Seen<()> {
+pub(super) async fn configure(c: &Collector<'_>, database: &DatabaseId, setting: &DatabaseSetting) -> Read<()> {
     match database {
         DatabaseId::Instance(id) => {
             let request = c
@@ -110,7 +110,7 @@ pub(super) async fn configure(c: &Collector<'_>, database: &DatabaseId, setting:
 
 /// Makes connections without TLS fail. The parameter is dynamic: no restart.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html>
-pub(super) async fn force_tls(c: &Collector<'_>, of_cluster: bool, group: &str) -> Seen<()> {
+pub(super) async fn force_tls(c: &Collector<'_>, of_cluster: bool, group: &str) -> Read<()> {
     let parameter = Parameter::builder()
         .parameter_name("rds.force_ssl")
         .parameter_value("1")

@@ -5,7 +5,7 @@ use aws_sdk_ec2::types::{IpPermission, UserIdGroupPair};
 use crate::client::{Api, Family};
 use crate::inventory::Collector;
 use holdfast_core::model::resources::IngressRule;
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 
 const REVOKE: Api = Api {
     service: "ec2",
@@ -20,7 +20,7 @@ const AUTHORIZE: Api = Api {
 };
 
 /// Revokes exactly one rule, by its id: a rule of the same shape that someone else made stays.
-pub(super) async fn revoke(c: &Collector<'_>, group: &str, rule: &IngressRule) -> Seen<()> {
+pub(super) async fn revoke(c: &Collector<'_>, group: &str, rule: &IngressRule) -> Read<()> {
     let request = c
         .aws
         .ec2
@@ -35,7 +35,7 @@ pub(super) async fn revoke(c: &Collector<'_>, group: &str, rule: &IngressRule) -
 }
 
 /// Lets one group reach one port.
-pub(super) async fn allow(c: &Collector<'_>, group: &str, source: &str, port: u16) -> Seen<()> {
+pub(super) async fn allow(c: &Collector<'_>, group: &str, source: &str, port: u16) -> Read<()> {
     let pair = UserIdGroupPair::builder()
         .group_id(source)
         .description("Holdfast: the workload's service")
@@ -57,8 +57,8 @@ pub(super) async fn allow(c: &Collector<'_>, group: &str, source: &str, port: u1
 }
 
 /// The SDK repeats a call whose answer was lost, and is then told that there is nothing left to do: whether that is so,
-/// the next look judges. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
-fn unless_so_already(answer: Seen<()>, codes: &[&str]) -> Seen<()> {
+/// the next look evaluates. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
+fn unless_so_already(answer: Read<()>, codes: &[&str]) -> Read<()> {
     match answer {
         Err(e) if codes.contains(&e.code.as_str()) => Ok(()),
         other => other,

@@ -10,14 +10,14 @@ use holdfast_core::action::{
     Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, Deregister, ForceTls, RaiseRetention, RestoreSecret,
     RevokeIngress, RollBack, RollOut, SetUpService,
 };
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 use holdfast_operator::ports::Write;
 
 use crate::inventory::Collector;
 pub(crate) use register::registered;
 
 /// Makes one call.
-pub async fn write(c: &Collector<'_>, write: Write<'_>) -> Seen<Option<String>> {
+pub async fn write(c: &Collector<'_>, write: Write<'_>) -> Read<Option<String>> {
     let action = match write {
         Write::Register {
             base,

@@ -11,7 +11,7 @@ use crate::client::{Api, Family};
 use crate::inventory::{Collector, DESCRIBE_TASK_DEFINITION};
 use holdfast_core::action::SecretChange;
 use holdfast_core::model::read_error::is_throttled;
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 
 const REGISTER: Api = Api {
     service: "ecs",
@@ -30,7 +30,7 @@ const PAUSES: [Duration; 3] = [
 const REVISIONS: i32 = 50;
 
 /// ARN of the revision of `base`'s family that was registered for `attempt`: it is newer than `base`.
-pub(crate) async fn registered(c: &Collector<'_>, base: &str, attempt: &str) -> Seen<Option<String>> {
+pub(crate) async fn registered(c: &Collector<'_>, base: &str, attempt: &str) -> Read<Option<String>> {
     let Some((family, from)) = base
         .rsplit_once(':')
         .and_then(|(f, r)| Some((f, r.parse::<i32>().ok()?)))
@@ -62,7 +62,7 @@ pub(super) async fn register(
     changes: &[SecretChange],
     workload: &str,
     attempt: &str,
-) -> Seen<String> {
+) -> Read<String> {
     let request = c
         .aws
         .ecs
@@ -105,7 +105,7 @@ async fn send(
     c: &Collector<'_>,
     base: &str,
     request: &RegisterTaskDefinitionFluentBuilder,
-) -> Seen<RegisterTaskDefinitionOutput> {
+) -> Read<RegisterTaskDefinitionOutput> {
     let mut pauses = PAUSES.into_iter();
     loop {
         let once = aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::disabled());

@@ -2,7 +2,7 @@
 
 use crate::client::{Api, Family};
 use crate::inventory::Collector;
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 
 const RESTORE: Api = Api {
     service: "secretsmanager",
@@ -11,7 +11,7 @@ const RESTORE: Api = Api {
 };
 
 /// Cancels the deletion of a secret. Its value is neither read nor changed.
-pub(super) async fn restore(c: &Collector<'_>, secret: &str) -> Seen<()> {
+pub(super) async fn restore(c: &Collector<'_>, secret: &str) -> Read<()> {
     let request = c.aws.secrets.restore_secret().secret_id(secret);
     c.aws.call(RESTORE, secret, request.send()).await.map(drop)
 }

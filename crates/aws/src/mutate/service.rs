@@ -5,7 +5,7 @@ use aws_sdk_ecs::types::{DeploymentCircuitBreaker, DeploymentConfiguration, Serv
 use crate::client::{Api, Family};
 use crate::inventory::{Collector, DESCRIBE_SERVICES};
 use holdfast_core::action::ServiceSetting;
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 
 pub(super) const UPDATE: Api = Api {
     service: "ecs",
@@ -20,7 +20,7 @@ const DEREGISTER: Api = Api {
 
 /// Changes one setting of a service. A field of the service that is not sent stays as it is; what stands beside the
 /// circuit breaker in the deployment's configuration is sent along as it was read, so that it stays too.
-pub(super) async fn set_up(c: &Collector<'_>, cluster: &str, service: &str, setting: ServiceSetting) -> Seen<()> {
+pub(super) async fn set_up(c: &Collector<'_>, cluster: &str, service: &str, setting: ServiceSetting) -> Read<()> {
     let place = format!("{cluster}/{service}");
     let request = c.aws.ecs.update_service().cluster(cluster).service(service);
     let request = match setting {
@@ -39,7 +39,7 @@ pub(super) async fn set_up(c: &Collector<'_>, cluster: &str, service: &str, sett
 }
 
 /// Gives a service a revision to run.
-pub(super) async fn update(c: &Collector<'_>, cluster: &str, service: &str, revision: &str) -> Seen<()> {
+pub(super) async fn update(c: &Collector<'_>, cluster: &str, service: &str, revision: &str) -> Read<()> {
     let request = c
         .aws
         .ecs
@@ -51,7 +51,7 @@ pub(super) async fn update(c: &Collector<'_>, cluster: &str, service: &str, revi
     c.aws.call(UPDATE, &place, request.send()).await.map(drop)
 }
 
-async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Seen<Service> {
+async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Read<Service> {
     let place = format!("{cluster}/{service}");
     let request = c.aws.ecs.describe_services().cluster(cluster).services(service);
     let answer = c.aws.call(DESCRIBE_SERVICES, &place, request.send()).await?;
@@ -68,7 +68,7 @@ async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Seen<Service> 
 
 /// Takes a revision out of use. It can still be described, and services that run it go on.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterTaskDefinition.html>
-pub(super) async fn deregister(c: &Collector<'_>, revision: &str) -> Seen<()> {
+pub(super) async fn deregister(c: &Collector<'_>, revision: &str) -> Read<()> {
     let request = c.aws.ecs.deregister_task_definition().task_definition(revision);
     c.aws.call(DEREGISTER, revision, request.send()).await.map(drop)
 }

@@ -1,12 +1,14 @@
-//! The same rules, before the things exist: on task definitions and on what Terraform plans. No AWS, no credentials.
+//! Evaluates the same rules before the resources exist: on task definitions and Terraform plans, without AWS or
+//! credentials.
 //!
-//! A file becomes a [`Snapshot`] like any other, and `judge` does not know the difference. Two things are special:
+//! A file becomes a [`Snapshot`], which `evaluate` treats like any other. Two things differ:
 //!
 //! - What a plan does not know before it is applied is neither good nor bad. So there are two snapshots, one of the best
-//!   and one of the worst [`World`] that the plan may lead to, and a verdict is what holds in both ([`offline`]).
+//!   and one of the worst `World` that the plan may lead to, and a verdict is what holds in both (`offline`).
 //! - Nothing has an ARN yet. In the snapshot a resource of a plan has its Terraform address for an id and a placeholder
-//!   for an ARN; in findings the ARN is `file:PATH#ADDRESS` ([`Subject`]).
+//!   for an ARN; in findings the ARN is `file:PATH#ADDRESS` (`DisplayName`).
 
+mod case;
 mod definition;
 mod error;
 mod offline;
@@ -22,75 +24,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::judge::Judged;
-use crate::model::finding::{Finding, Kind, ResourceRef, finding_id};
+use crate::evaluate::Evaluation;
+use crate::finding::{Finding, Kind, ResourceRef, finding_id};
 use crate::model::resources::Secret;
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::Tags;
-use crate::model::value_from::{SecretRef, without_suffix};
+use case::{Case, DisplayName, SERVICE, STAND_IN, UNREADABLE, World, partial_arn};
 pub use error::{CheckError, LARGEST, Lookalike, NotJson};
 
-/// Code of a read error about a file that could not be read in part: the only one that leaves a verdict unknown.
-const UNREADABLE: &str = "Unreadable";
-/// In front of the name of a service in the snapshot. Rules write `CLUSTER/NAME`: with an empty cluster, this and the
-/// slash are taken out of what they say.
-const SERVICE: char = '\u{1}';
-/// The same for a service that does not exist, by which a task definition is judged.
-const STAND_IN: char = '\u{2}';
-
-/// What is made of values that are not known before a plan is applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum World {
-    /// They turn out well.
-    Best,
-    /// They turn out badly.
-    Worst,
-}
-
-/// One snapshot to be judged.
-struct Case {
-    snapshot: Snapshot,
-    /// Whether its services do not exist, and only what rules say of task definitions counts.
-    definitions_only: bool,
-    /// By the ARN in the snapshot.
-    subjects: BTreeMap<String, Subject>,
-    /// What is not known before the plan is applied: address and attribute.
-    gaps: BTreeSet<(String, String)>,
-    /// What carries no workload's tag, and is not judged.
-    nameless: BTreeSet<String>,
-}
-
-/// How a finding names a resource.
-#[derive(Debug, Clone)]
-struct Subject {
-    id: String,
-    /// The kind, where the snapshot has a stand-in.
-    kind: Option<Kind>,
-}
-
-impl Subject {
-    fn of(address: &str) -> Self {
-        Self {
-            id: address.to_owned(),
-            kind: None,
-        }
-    }
-
-    fn of_definition(id: &str) -> Self {
-        Self {
-            id: id.to_owned(),
-            kind: Some(Kind::EcsTaskDefinition),
-        }
-    }
-}
-
-/// What came of one file.
+/// The results for one file.
 #[derive(Debug)]
-pub struct Checked {
-    /// The file as a snapshot, for [`crate::report::Report::add`].
+pub struct CheckedFile {
+    /// The file as a snapshot, for a report.
     pub snapshot: Snapshot,
     /// The verdicts.
-    pub judged: Judged,
+    pub evaluation: Evaluation,
     /// What the file can't answer.
     pub unchecked: Unchecked,
 }
@@ -117,21 +65,21 @@ impl Unchecked {
     }
 }
 
-/// Judges one file. `path` is how it is called in findings; `workload` names what carries no tag.
+/// Evaluates one file. `path` is how it is called in findings; `workload` names what carries no tag.
 ///
 /// # Errors
-/// Why the file is none that can be judged, and what was expected.
+/// Why the file is none that can be evaluated, and what was expected.
 pub fn check(
     path: &str,
     bytes: &[u8],
     workload: Option<&str>,
     config: &Config,
     now: Timestamp,
-) -> Result<Checked, CheckError> {
+) -> Result<CheckedFile, CheckError> {
     let text = source::decode(bytes)?;
     let file = source::parse(&text).map_err(|e| source::not_json(&text, e))?;
     let pairs = match source::recognise(&file)? {
-        source::Kind::Terraform => {
+        source::FileKind::Terraform => {
             let terraform = terraform::Terraform::new(&file);
             let tagged = terraform.has_tags(&config.tag_prefix);
             let untagged = workload.or_else(|| (!tagged).then(|| stem(path)));
@@ -139,15 +87,15 @@ pub fn check(
             let worst = terraform.cases(config, World::Worst, untagged, now);
             best.into_iter().zip(worst).collect()
         }
-        source::Kind::Definition => {
+        source::FileKind::Definition => {
             let make = || definition_case(path, &file, workload, config, now);
             vec![(make(), make())]
         }
     };
-    let mut checked: Option<Checked> = None;
+    let mut checked: Option<CheckedFile> = None;
     for (best, worst) in pairs {
-        let (judged, rules) = offline::verdicts(&best, &worst, config, now);
-        let found = present(path, worst, judged, rules);
+        let (evaluation, rules) = offline::verdicts(&best, &worst, config, now);
+        let found = present(path, worst, evaluation, rules);
         match &mut checked {
             None => checked = Some(found),
             Some(whole) => merge(whole, found),
@@ -187,7 +135,7 @@ fn definition_case(
     let revision = found.revision.arn.clone();
     let id = crate::model::resources::revision_name(&revision).to_owned();
     let service = definition::stand_in(&scope, &id, revision.clone(), found.fargate, tags);
-    let subjects = BTreeMap::from([(service.arn.clone(), Subject::of_definition(&id))]);
+    let subjects = BTreeMap::from([(service.arn.clone(), DisplayName::of_definition(&id))]);
     // No secret is in such a file: of a reference only its form can be told.
     let references = found.revision.containers.iter().flat_map(|c| &c.secrets);
     let partial: Vec<(String, Secret)> = references
@@ -216,25 +164,13 @@ fn definition_case(
     }
 }
 
-/// The secret that a reference means whose ARN lacks the suffix: that much can be told without asking for it.
-fn partial_arn(target: &SecretRef<'_>) -> Option<Secret> {
-    if without_suffix(target.resource).is_some() {
-        return None;
-    }
-    Some(secret(format!("{}-XXXXXX", target.arn), target.resource.to_owned()))
-}
-
-/// A secret of which no more is known.
-fn secret(arn: String, name: String) -> Secret {
-    Secret {
-        arn,
-        name,
-        ..Secret::default()
-    }
-}
-
 /// Names everything as the file does, and takes out of remedies what only a real account could do.
-fn present(path: &str, case: Case, mut judged: Judged, rules: BTreeMap<String, BTreeSet<String>>) -> Checked {
+fn present(
+    path: &str,
+    case: Case,
+    mut evaluation: Evaluation,
+    rules: BTreeMap<String, BTreeSet<String>>,
+) -> CheckedFile {
     let Case {
         mut snapshot,
         definitions_only,
@@ -243,7 +179,7 @@ fn present(path: &str, case: Case, mut judged: Judged, rules: BTreeMap<String, B
         nameless,
     } = case;
     let mut ids = BTreeMap::new();
-    for finding in &mut judged.findings {
+    for finding in &mut evaluation.findings {
         let before = std::mem::take(&mut finding.id);
         let called = finding.resource.id.clone();
         rename(path, &subjects, &mut finding.resource);
@@ -256,21 +192,21 @@ fn present(path: &str, case: Case, mut judged: Judged, rules: BTreeMap<String, B
         ids.insert(before, finding.id.clone());
         retell(finding);
     }
-    for passed in &mut judged.passed {
+    for passed in &mut evaluation.passed {
         rename(path, &subjects, &mut passed.resource);
     }
-    for finding in &mut judged.findings {
+    for finding in &mut evaluation.findings {
         finding.caused_by = finding.caused_by.take().and_then(|id| ids.get(&id).cloned());
     }
     if definitions_only {
-        let definitions = judged.resources.remove(&Kind::EcsService).unwrap_or_default();
-        judged.resources = BTreeMap::from([(Kind::EcsTaskDefinition, definitions)]);
+        let definitions = evaluation.resources.remove(&Kind::EcsService).unwrap_or_default();
+        evaluation.resources = BTreeMap::from([(Kind::EcsTaskDefinition, definitions)]);
     }
     let unreadable = snapshot.task_definitions.values().filter_map(|d| d.as_ref().err());
     snapshot.errors = unreadable.filter(|e| e.code == UNREADABLE).cloned().collect();
     let shown = |arn: String| subjects.get(&arn).map_or(arn, |s| s.id.clone());
-    Checked {
-        judged,
+    CheckedFile {
+        evaluation,
         unchecked: Unchecked {
             rules: rules
                 .into_iter()
@@ -287,7 +223,7 @@ fn present(path: &str, case: Case, mut judged: Judged, rules: BTreeMap<String, B
 }
 
 /// Gives a resource the name that the file has for it.
-fn rename(path: &str, subjects: &BTreeMap<String, Subject>, resource: &mut ResourceRef) {
+fn rename(path: &str, subjects: &BTreeMap<String, DisplayName>, resource: &mut ResourceRef) {
     if let Some(subject) = subjects.get(&resource.arn) {
         resource.id.clone_from(&subject.id);
         resource.kind = subject.kind.unwrap_or(resource.kind);
@@ -297,7 +233,7 @@ fn rename(path: &str, subjects: &BTreeMap<String, Subject>, resource: &mut Resou
     }
 }
 
-/// What is said about a file: nothing of stand-ins, no calls, and nothing of what keeps Holdfast from making them.
+/// Rewrites a finding for a file: removes the markers of stand-ins, the calls, and the reasons to hold them.
 fn retell(finding: &mut Finding) {
     let plain = |text: &mut String| {
         *text = text
@@ -324,14 +260,14 @@ fn retell(finding: &mut Finding) {
     }
 }
 
-fn merge(whole: &mut Checked, more: Checked) {
-    whole.judged.findings.extend(more.judged.findings);
-    crate::judge::sort(&mut whole.judged.findings);
-    whole.judged.passed.extend(more.judged.passed);
-    whole.judged.passes += more.judged.passes;
-    whole.judged.workloads.extend(more.judged.workloads);
-    for (kind, n) in more.judged.resources {
-        *whole.judged.resources.entry(kind).or_default() += n;
+fn merge(whole: &mut CheckedFile, more: CheckedFile) {
+    whole.evaluation.findings.extend(more.evaluation.findings);
+    crate::evaluate::sort(&mut whole.evaluation.findings);
+    whole.evaluation.passed.extend(more.evaluation.passed);
+    whole.evaluation.passes += more.evaluation.passes;
+    whole.evaluation.workloads.extend(more.evaluation.workloads);
+    for (kind, n) in more.evaluation.resources {
+        *whole.evaluation.resources.entry(kind).or_default() += n;
     }
     whole.snapshot.errors.extend(more.snapshot.errors);
     whole.unchecked.extend(more.unchecked);

@@ -1,15 +1,15 @@
-//! Which rules a file can answer, and what becomes of verdicts that it can't give.
+//! Selects the rules that a file can answer, and removes the results that it can't support.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Case, UNREADABLE};
+use super::case::{Case, UNREADABLE};
 use crate::config::Config;
-use crate::judge::{Judged, judge, judge_naming_passes};
-use crate::model::finding::{Finding, Verdict};
+use crate::evaluate::{Evaluation, evaluate, evaluate_naming_passes};
+use crate::finding::{Finding, Verdict};
 use crate::rules::REGISTRY;
 
-/// Rules about what happens, or about what is elsewhere: no file can answer them. All others are judged; where one of
-/// those lacks evidence, that is said in one line and is no verdict.
+/// Rules about events, or about resources outside of a file: no file can answer them. All others are evaluated; where
+/// one of them lacks evidence, one line says so instead of a result.
 pub(super) const NEVER: &[&str] = &[
     // Of a database that runs.
     "rds-stale-restore-point",
@@ -34,7 +34,7 @@ pub(super) const NEVER: &[&str] = &[
     "workload-without-database",
 ];
 
-/// Rules about a task definition alone, which need no service: judged where none is in the file.
+/// Rules about a task definition alone, which need no service: evaluated where none is in the file.
 pub(super) const OF_DEFINITIONS: &[&str] = &[
     "ecs-missing-database-secret",
     "ecs-plaintext-database-url",
@@ -43,36 +43,41 @@ pub(super) const OF_DEFINITIONS: &[&str] = &[
     "ecs-secret-unreadable",
 ];
 
-/// Why a rule was not judged, or gave no verdict: by rule, the resources.
-pub(super) type Unchecked = BTreeMap<String, BTreeSet<String>>;
+/// Why a rule was not evaluated, or gave no verdict: by rule, the resources.
+pub(super) type UncheckedRules = BTreeMap<String, BTreeSet<String>>;
 
-/// The configuration with the rules off that can't be judged.
+/// The configuration with the rules off that can't be evaluated.
 fn answerable(config: &Config, definitions_only: bool) -> Config {
     let mut config = config.clone();
     for meta in REGISTRY.iter().map(|r| r.meta()) {
-        let judged = if definitions_only {
+        let evaluation = if definitions_only {
             OF_DEFINITIONS.contains(&meta.id)
         } else {
             !NEVER.contains(&meta.id)
         };
-        if !judged {
+        if !evaluation {
             config.rules.entry(meta.id.to_owned()).or_default().enabled = Some(false);
         }
     }
     config
 }
 
-/// Judges one case in both worlds. What holds in both is a verdict; what hangs on something that is not known yet, or
-/// on evidence that no file has, is not.
-pub(super) fn verdicts(best: &Case, worst: &Case, config: &Config, now: jiff::Timestamp) -> (Judged, Unchecked) {
+/// Evaluates one case in both worlds. Only a result that both worlds give is kept: one that depends on a value that is
+/// not known yet, or on evidence that no file has, is dropped.
+pub(super) fn verdicts(
+    best: &Case,
+    worst: &Case,
+    config: &Config,
+    now: jiff::Timestamp,
+) -> (Evaluation, UncheckedRules) {
     let config = answerable(config, best.definitions_only);
-    let at_best = judge(&best.snapshot, &config, now, None);
-    let mut judged = judge_naming_passes(&worst.snapshot, &config, now, None);
-    let mut unchecked = Unchecked::new();
+    let at_best = evaluate(&best.snapshot, &config, now, None);
+    let mut evaluation = evaluate_naming_passes(&worst.snapshot, &config, now, None);
+    let mut unchecked = UncheckedRules::new();
     let key = |f: &Finding| (f.id.clone(), f.workload.clone());
     let certain: BTreeMap<_, Finding> = at_best.findings.into_iter().map(|f| (key(&f), f)).collect();
     let mut findings = vec![];
-    for finding in std::mem::take(&mut judged.findings) {
+    for finding in std::mem::take(&mut evaluation.findings) {
         // What is said is what is certain: in the best world a finding names nothing that is not known.
         match certain.get(&key(&finding)) {
             Some(sure)
@@ -92,9 +97,9 @@ pub(super) fn verdicts(best: &Case, worst: &Case, config: &Config, now: jiff::Ti
             unchecked.entry(finding.rule).or_default().insert(finding.resource.arn);
         }
     }
-    judged.findings = findings;
-    crate::judge::sort(&mut judged.findings);
-    (judged, unchecked)
+    evaluation.findings = findings;
+    crate::evaluate::sort(&mut evaluation.findings);
+    (evaluation, unchecked)
 }
 
 /// Whether something in the file itself could not be read.

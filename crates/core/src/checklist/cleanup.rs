@@ -1,6 +1,8 @@
-//! Items about what comes after: whether someone is told, and whether the old is backed up and gone.
+//! Items about what follows a migration: alarms, and whether the old database is backed up and deleted.
 
-use super::{Answer, Item, List};
+use super::answer::Answer;
+use super::item::Item;
+use super::list::List;
 use crate::diagnose::{Status, arns};
 use crate::facts::{Database, is_durable};
 use crate::model::resources::{Alarm, DatabaseId, DbInstance, revision_name};
@@ -37,7 +39,7 @@ pub(super) fn monitoring(list: &List<'_>, database: &Database<'_>) -> Vec<Item> 
 }
 
 fn alarmed(database: &Database<'_>, mine: &[&Alarm]) -> Answer {
-    let told: Vec<String> = mine
+    let names: Vec<String> = mine
         .iter()
         .map(|a| match &a.metric {
             Some(metric) => format!("{} ({metric}, {})", a.name, a.state),
@@ -52,7 +54,7 @@ fn alarmed(database: &Database<'_>, mine: &[&Alarm]) -> Answer {
     let answer = match (mine, loud.as_slice()) {
         ([], _) => Answer::disproved("no CloudWatch alarm names it", todo),
         (_, []) => Answer::disproved(
-            format!("{} tell nobody: they have no action, or it is off", told.join(", ")),
+            format!("{} tell nobody: they have no action, or it is off", names.join(", ")),
             todo,
         ),
         (_, loud) => {
@@ -61,7 +63,7 @@ fn alarmed(database: &Database<'_>, mine: &[&Alarm]) -> Answer {
                 .at(loud.iter().filter_map(|a| a.state_since).max())
         }
     };
-    answer.fact("alarms", told)
+    answer.fact("alarms", names)
 }
 
 /// What is left behind.
@@ -121,14 +123,14 @@ fn final_backup(list: &List<'_>, database: &Database<'_>) -> Item {
 
 /// A service leads to the database: none was left behind.
 fn in_use(list: &List<'_>, database: &Database<'_>) -> Item {
-    let ways = &list.diagnosis.ways;
-    let answer = list.told("rds-abandoned", &arns(database)).unwrap_or_else(|| {
-        let user = ways.iter().find(|w| {
+    let paths = &list.diagnosis.paths;
+    let answer = list.finding_about("rds-abandoned", &arns(database)).unwrap_or_else(|| {
+        let user = paths.iter().find(|w| {
             w.database.as_deref() == Some(database.id) && w.hop("database").is_some_and(|h| h.status == Status::Proved)
         });
         match user {
-            Some(way) => Answer::proved(format!("{} leads to it", way.service)),
-            None if ways
+            Some(path) => Answer::proved(format!("{} leads to it", path.service)),
+            None if paths
                 .iter()
                 .any(|w| w.hop("database").is_none_or(|h| h.status != Status::Proved)) =>
             {
@@ -174,7 +176,7 @@ fn leftovers(list: &List<'_>, databases: &[Database<'_>]) -> Item {
             "no untagged database shares its name or a security group with this workload",
         ));
     }
-    let told: Vec<String> = found
+    let databases: Vec<String> = found
         .iter()
         .map(|(id, public)| {
             if *public {
@@ -188,11 +190,11 @@ fn leftovers(list: &List<'_>, databases: &[Database<'_>]) -> Item {
         Answer::disproved(
             format!(
                 "{}: untagged, by name or security group of this workload",
-                told.join(", ")
+                databases.join(", ")
             ),
             "tag what is still needed; of the rest take a final snapshot, then delete it",
         )
-        .fact("databases", told),
+        .fact("databases", databases),
     )
 }
 
@@ -207,8 +209,8 @@ fn rollback(list: &List<'_>) -> Vec<Item> {
             let targets = list.w.snapshot.rollback_targets.get(&s.arn);
             let mut about = vec![s.arn.clone()];
             about.extend(targets.and_then(|t| t.as_ref().ok()).into_iter().flatten().cloned());
-            let told = list.told("ecs-unsafe-rollback", &about);
-            let answer = told.unwrap_or_else(|| match targets {
+            let found = list.finding_about("ecs-unsafe-rollback", &about);
+            let answer = found.unwrap_or_else(|| match targets {
                 None => Answer::unknown(
                     "which revisions a rollback would choose was not read",
                     "grant Holdfast ecs:ListServiceDeployments, which `ecs-unsafe-rollback` needs",

@@ -1,8 +1,10 @@
-//! Items about a database: its backup, how it was set up, and whether the window of the migration is closed.
+//! Items about a database: its backup, its settings, and whether the migration window is closed.
 
 use jiff::Timestamp;
 
-use super::{Answer, Item, List, Verdict};
+use super::answer::Answer;
+use super::item::{Item, ItemVerdict};
+use super::list::List;
 use crate::diagnose::{arns, condition};
 use crate::facts::{Database, RdsResource};
 use crate::model::resources::{DbCluster, DbInstance};
@@ -104,7 +106,7 @@ pub(super) fn backup(list: &List<'_>, database: &Database<'_>) -> Vec<Item> {
     });
     let answer = match (facts.restorable_until(), newest) {
         (Some(until), newest) => {
-            let stale = list.told("rds-stale-restore-point", &facts.arns);
+            let stale = list.finding_about("rds-stale-restore-point", &facts.arns);
             stale.unwrap_or_else(|| {
                 let answer = Answer::proved(format!("it can be restored to any instant up to {until}"))
                     .fact("LatestRestorableTime", until.to_string())
@@ -135,7 +137,7 @@ pub(super) fn backup(list: &List<'_>, database: &Database<'_>) -> Vec<Item> {
 pub(super) fn specified(list: &List<'_>, database: &Database<'_>) -> Vec<Item> {
     let facts = Facts::of(database);
     let id = database.id;
-    let told = |rule: &str| list.told(rule, &facts.arns);
+    let finding_about = |rule: &str| list.finding_about(rule, &facts.arns);
     let item = |name, title: String, answer| list.item("database", name, id, title, answer);
     let (engine, version) = facts.engine();
     let ours = engine.contains("postgres");
@@ -145,7 +147,7 @@ pub(super) fn specified(list: &List<'_>, database: &Database<'_>) -> Vec<Item> {
         item(
             "database-available",
             format!("{id} is available"),
-            told("rds-unavailable").unwrap_or_else(|| Answer::of_hop(&condition(database))),
+            finding_about("rds-unavailable").unwrap_or_else(|| Answer::of_hop(&condition(database))),
         ),
         item(
             "database-engine",
@@ -161,7 +163,7 @@ pub(super) fn specified(list: &List<'_>, database: &Database<'_>) -> Vec<Item> {
         item(
             "database-encrypted",
             format!("The storage of {id} is encrypted"),
-            told("rds-unencrypted-storage").unwrap_or_else(|| {
+            finding_about("rds-unencrypted-storage").unwrap_or_else(|| {
                 if facts.encrypted() {
                     Answer::proved("StorageEncrypted is set")
                 } else {
@@ -175,7 +177,7 @@ pub(super) fn specified(list: &List<'_>, database: &Database<'_>) -> Vec<Item> {
         item(
             "database-retention",
             format!("{id} keeps backups for {wanted} days"),
-            told("rds-short-backup-retention").unwrap_or_else(|| {
+            finding_about("rds-short-backup-retention").unwrap_or_else(|| {
                 if i64::from(retention) >= i64::from(wanted) {
                     Answer::proved(format!("it keeps them for {retention} days"))
                 } else {
@@ -190,7 +192,7 @@ pub(super) fn specified(list: &List<'_>, database: &Database<'_>) -> Vec<Item> {
         item(
             "database-protected",
             format!("{id} refuses to be deleted"),
-            told("rds-deletion-unprotected").unwrap_or_else(|| {
+            finding_about("rds-deletion-unprotected").unwrap_or_else(|| {
                 if facts.protected() {
                     Answer::proved("DeletionProtection is set")
                 } else {
@@ -241,12 +243,12 @@ pub(super) fn window(list: &List<'_>, database: &Database<'_>) -> Vec<Item> {
     let phase = match open {
         Some(until) => Answer::disproved(format!("a migration window is open until {until}"), todo).at(Some(until)),
         None => list
-            .told("rds-migration-overdue", &facts.arns)
+            .finding_about("rds-migration-overdue", &facts.arns)
             .unwrap_or_else(|| Answer::proved("its phase is migrated")),
     }
     .fact("phase", database.phase.phase.name());
     let public = facts.public();
-    let flag = list.told("rds-public-access", &facts.arns).unwrap_or_else(|| {
+    let flag = list.finding_about("rds-public-access", &facts.arns).unwrap_or_else(|| {
         if public.is_empty() {
             Answer::proved("PubliclyAccessible is not set")
         } else {
@@ -254,19 +256,19 @@ pub(super) fn window(list: &List<'_>, database: &Database<'_>) -> Vec<Item> {
         }
         .fact("PubliclyAccessible", !public.is_empty())
     });
-    let subnet = list
-        .told("rds-public-subnet", &facts.arns)
-        .unwrap_or_else(|| match facts.public_subnets(list) {
-            None => Answer::unknown(
-                "the routes of its subnets are not known",
-                "grant Holdfast ec2:DescribeRouteTables and ec2:DescribeSubnets",
-            ),
-            Some(open) if open.is_empty() => Answer::proved("no subnet of its group leads to an internet gateway"),
-            Some(open) => Answer::disproved(
-                format!("{} lead to an internet gateway", open.join(", ")),
-                "move it to a subnet group of private subnets",
-            ),
-        });
+    let subnet =
+        list.finding_about("rds-public-subnet", &facts.arns)
+            .unwrap_or_else(|| match facts.public_subnets(list) {
+                None => Answer::unknown(
+                    "the routes of its subnets are not known",
+                    "grant Holdfast ec2:DescribeRouteTables and ec2:DescribeSubnets",
+                ),
+                Some(open) if open.is_empty() => Answer::proved("no subnet of its group leads to an internet gateway"),
+                Some(open) => Answer::disproved(
+                    format!("{} lead to an internet gateway", open.join(", ")),
+                    "move it to a subnet group of private subnets",
+                ),
+            });
     let item = |name, title: String, answer| list.item("window", name, id, title, answer);
     vec![
         item(
@@ -296,8 +298,8 @@ fn ingress(list: &List<'_>, database: &Database<'_>) -> Answer {
             return Answer::unknown(format!("the security group {id} was not found"), "look at it by hand");
         };
         let arn = scope.arn("ec2", &format!("security-group/{id}"));
-        if let Some(told) = list.told("rds-open-ingress", &[arn]) {
-            return told;
+        if let Some(found) = list.finding_about("rds-open-ingress", &[arn]) {
+            return found;
         }
         rules.extend(group.ingress.iter().map(|r| (r, format!("{id}: {}", r.describe()))));
     }
@@ -308,9 +310,9 @@ fn ingress(list: &List<'_>, database: &Database<'_>) -> Answer {
             r.is_single_address()
                 && !matches!(&r.source, crate::model::resources::Source::Cidr(c) if list.w.params.allowed_ingress.contains(c))
         })
-        .map(|(_, told)| told.as_str())
+        .map(|(_, text)| text.as_str())
         .collect();
-    let told: Vec<String> = rules.iter().map(|(_, told)| told.clone()).collect();
+    let texts: Vec<String> = rules.iter().map(|(_, text)| text.clone()).collect();
     let answer = if single.is_empty() {
         Answer::proved(
             "its security groups let in nothing but the workload's services and what `allowed_ingress` names",
@@ -321,6 +323,6 @@ fn ingress(list: &List<'_>, database: &Database<'_>) -> Answer {
             "close the window, and revoke them",
         )
     };
-    debug_assert!(answer.verdict != Verdict::Unknown);
-    answer.fact("SecurityGroupRules", told)
+    debug_assert!(answer.verdict != ItemVerdict::Unknown);
+    answer.fact("SecurityGroupRules", texts)
 }

@@ -1,80 +1,82 @@
-//! Items about a service: its roles, its task definition, what its log tells, and whether data outlives a deployment.
+//! Items about a service: its roles, its task definition, its log, and whether data survives a deployment.
 
 use std::sync::Arc;
 
-use super::{Answer, Item, List};
-use crate::diagnose::Way;
+use super::answer::Answer;
+use super::item::Item;
+use super::list::List;
+use crate::diagnose::Path;
 use crate::facts::{Database, Resolution, database_variables, resolve, resolves_to, shape};
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
 use crate::model::value_from::{self, ValueFrom};
 
-/// Every item about the services, way by way.
+/// Every item about the services, path by path.
 pub(super) fn items(list: &List<'_>) -> Vec<Item> {
     // Where the service itself is not known, there is nothing more to ask.
-    let (ways, unseen): (Vec<&Way>, Vec<&Way>) = list.diagnosis.ways.iter().partition(|w| w.hops.len() > 1);
+    let (paths, unseen): (Vec<&Path>, Vec<&Path>) = list.diagnosis.paths.iter().partition(|w| w.hops.len() > 1);
     let mut items: Vec<Item> = unseen
         .into_iter()
-        .map(|way| {
-            let title = format!("The service of {} is known", way.service);
-            hop(list, way, "service", "service-known", title, "service")
+        .map(|path| {
+            let title = format!("The service of {} is known", path.service);
+            hop(list, path, "service", "service-known", title, "service")
         })
         .collect();
-    for way in &ways {
-        items.extend(roles(list, way));
+    for path in &paths {
+        items.extend(roles(list, path));
     }
-    for way in &ways {
-        items.extend(task_definition(list, way));
+    for path in &paths {
+        items.extend(task_definition(list, path));
     }
     let mut seen: Vec<&str> = vec![];
-    let each: Vec<&Way> = ways
+    let each: Vec<&Path> = paths
         .into_iter()
-        .filter(|way| {
-            let fresh = !seen.contains(&way.service.as_str());
-            seen.push(&way.service);
+        .filter(|path| {
+            let fresh = !seen.contains(&path.service.as_str());
+            seen.push(&path.service);
             fresh
         })
         .collect();
-    items.extend(each.iter().map(|way| logs(list, way)));
-    items.extend(each.iter().map(|way| persistence(list, way)));
+    items.extend(each.iter().map(|path| logs(list, path)));
+    items.extend(each.iter().map(|path| persistence(list, path)));
     items
 }
 
 /// For a title: the service, and the variable where it has one.
-fn whose(way: &Way) -> String {
-    match &way.variable {
-        Some(variable) => format!("{} ({variable})", way.service),
-        None => way.service.clone(),
+fn whose(path: &Path) -> String {
+    match &path.variable {
+        Some(variable) => format!("{} ({variable})", path.service),
+        None => path.service.clone(),
     }
 }
 
-fn hop(list: &List<'_>, way: &Way, section: &'static str, id: &'static str, title: String, name: &str) -> Item {
-    let answer = match way.hop(name) {
+fn hop(list: &List<'_>, path: &Path, section: &'static str, id: &'static str, title: String, name: &str) -> Item {
+    let answer = match path.hop(name) {
         Some(hop) => Answer::of_hop(hop),
         None => Answer::unknown("it was not looked at", "see `holdfast diagnose`"),
     };
-    list.item(section, id, &way.service, title, answer)
+    list.item(section, id, &path.service, title, answer)
 }
 
-fn service<'a>(list: &List<'a>, way: &Way) -> Option<&'a Service> {
+fn service<'a>(list: &List<'a>, path: &Path) -> Option<&'a Service> {
     let services = list.w.services().ok()?;
     services
         .iter()
         .copied()
-        .find(|s| format!("{}/{}", s.cluster, s.name) == way.service)
+        .find(|s| format!("{}/{}", s.cluster, s.name) == path.service)
 }
 
-fn roles(list: &List<'_>, way: &Way) -> Vec<Item> {
-    let title = format!("The execution role of {} may read its secret", whose(way));
+fn roles(list: &List<'_>, path: &Path) -> Vec<Item> {
+    let title = format!("The execution role of {} may read its secret", whose(path));
     vec![
-        hop(list, way, "roles", "execution-role", title, "execution-role"),
-        task_role(list, way),
+        hop(list, path, "roles", "execution-role", title, "execution-role"),
+        task_role(list, path),
     ]
 }
 
-fn task_role(list: &List<'_>, way: &Way) -> Item {
-    let definition = service(list, way).map(|s| list.w.running(s));
+fn task_role(list: &List<'_>, path: &Path) -> Item {
+    let definition = service(list, path).map(|s| list.w.running(s));
     let answer = match definition {
         None => Answer::unknown("the service is not known", "see `holdfast diagnose`"),
         Some(Err(e)) => Answer::unread(&e),
@@ -98,14 +100,14 @@ fn task_role(list: &List<'_>, way: &Way) -> Item {
             }
         },
     };
-    let title = format!("The task role of {} exists", way.service);
-    list.item("roles", "task-role", &way.service, title, answer)
+    let title = format!("The task role of {} exists", path.service);
+    list.item("roles", "task-role", &path.service, title, answer)
 }
 
-fn task_definition(list: &List<'_>, way: &Way) -> Vec<Item> {
-    let what = whose(way);
+fn task_definition(list: &List<'_>, path: &Path) -> Vec<Item> {
+    let what = whose(path);
     let section = "task definition";
-    let referenced = match (way.hop("variable"), way.hop("secret")) {
+    let referenced = match (path.hop("variable"), path.hop("secret")) {
         // Where there is a variable, the question is what it refers to.
         (Some(variable), Some(secret)) if variable.status == crate::diagnose::Status::Proved => Answer::of_hop(secret),
         (Some(variable), _) => Answer::of_hop(variable),
@@ -115,13 +117,13 @@ fn task_definition(list: &List<'_>, way: &Way) -> Vec<Item> {
         list.item(
             section,
             "secret-referenced",
-            &way.service,
+            &path.service,
             format!("The running revision of {what} refers to the database secret"),
             referenced,
         ),
         hop(
             list,
-            way,
+            path,
             section,
             "secret-well-formed",
             format!("The secret of {what} is well formed"),
@@ -129,7 +131,7 @@ fn task_definition(list: &List<'_>, way: &Way) -> Vec<Item> {
         ),
         hop(
             list,
-            way,
+            path,
             section,
             "secret-leads-home",
             format!("The secret of {what} leads to the workload's database"),
@@ -138,11 +140,11 @@ fn task_definition(list: &List<'_>, way: &Way) -> Vec<Item> {
     ]
 }
 
-fn logs(list: &List<'_>, way: &Way) -> Item {
-    let title = format!("The log of {} tells of a connection to the database", way.service);
-    let item = |answer| list.item("connection", "connection-logged", &way.service, title.clone(), answer);
-    let log = service(list, way).and_then(|s| list.w.snapshot.logs.get(&s.arn));
-    match (log, way.hop("logs")) {
+fn logs(list: &List<'_>, path: &Path) -> Item {
+    let title = format!("The log of {} tells of a connection to the database", path.service);
+    let item = |answer| list.item("connection", "connection-logged", &path.service, title.clone(), answer);
+    let log = service(list, path).and_then(|s| list.w.snapshot.logs.get(&s.arn));
+    match (log, path.hop("logs")) {
         (Some(Ok(log)), hop) => match (&log.builtin, &log.connected, hop) {
             (None, Some(line), _) => item(
                 Answer::proved(format!(
@@ -169,18 +171,18 @@ fn logs(list: &List<'_>, way: &Way) -> Item {
 }
 
 /// Two completed deployments whose revisions lead to the same database: what the first wrote, the second found.
-fn persistence(list: &List<'_>, way: &Way) -> Item {
-    let title = format!("The data of {} outlives a deployment", way.service);
-    let answer = outlives(list, way);
-    list.item("persistence", "data-persists", &way.service, title, answer)
+fn persistence(list: &List<'_>, path: &Path) -> Item {
+    let title = format!("The data of {} outlives a deployment", path.service);
+    let answer = outlives(list, path);
+    list.item("persistence", "data-persists", &path.service, title, answer)
 }
 
-fn outlives(list: &List<'_>, way: &Way) -> Answer {
-    let Some(service) = service(list, way) else {
+fn outlives(list: &List<'_>, path: &Path) -> Answer {
+    let Some(service) = service(list, path) else {
         return Answer::unknown("the service is not known", "see `holdfast diagnose`");
     };
-    if let Some(told) = list.told("ecs-ephemeral-storage", std::slice::from_ref(&service.arn)) {
-        return told;
+    if let Some(found) = list.finding_about("ecs-ephemeral-storage", std::slice::from_ref(&service.arn)) {
+        return found;
     }
     let primary = service.deployments.first();
     let completed = primary.is_some_and(|d| d.rollout_state.as_deref() == Some("COMPLETED"));
@@ -188,7 +190,7 @@ fn outlives(list: &List<'_>, way: &Way) -> Answer {
     let (Some(primary), true) = (primary, completed) else {
         return Answer::unknown("its last deployment is not known to be completed", again);
     };
-    let Some(database) = &way.database else {
+    let Some(database) = &path.database else {
         return Answer::unknown("which database it leads to is not known", "see `holdfast diagnose`");
     };
     let earlier = match list.w.snapshot.rollback_targets.get(&service.arn) {

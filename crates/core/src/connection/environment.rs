@@ -1,8 +1,8 @@
-//! What plain environment variables of a container say about its database.
+//! Reads facts about the database from the plain environment variables of a container.
 
 use zeroize::Zeroizing;
 
-use super::inspect_plain;
+use super::plain::inspect_plain;
 use crate::model::resources::PlainDatabase;
 
 /// Variables that PostgreSQL clients and images commonly take a host from.

@@ -1,37 +1,38 @@
-//! Reads the value of a secret and keeps facts about it, never a password nor a piece of one.
+//! Reads the value of a secret and keeps facts about it, but never a password or a part of one.
 //!
-//! The difficulty is a password that holds an unescaped `/`, `@`, `?`, `#` or `:`. A parser that goes from left to
-//! right then takes the password's tail for host, port, database or query, and would publish it as a fact. So here
-//! the end of the credentials is looked for from the right; whatever comes of it is judged by where it stands; and
-//! as soon as there is a fault, a host or database is a fact only if it looks like one (see `host::Host::credible`).
+//! The difficulty is a password that holds an unescaped `/`, `@`, `?`, `#` or `:`. A parser that reads from left to
+//! right takes the end of such a password for the host, port, database or query, and would publish it as a fact. This
+//! parser therefore looks for the end of the credentials from the right. Once it finds a fault, it keeps a host or
+//! database only if it looks like one (see `host::Host::credible`).
 //!
-//! A password is never copied: it is looked at where the caller keeps it (and will zero it). The last word on
-//! whether a client takes the rest has `client`.
+//! A password is never copied: the parser reads it where the caller keeps it, and the caller zeroes it. `client`
+//! decides whether a PostgreSQL client accepts the rest.
 //!
-//! A connection is written in one of three forms, each with a module of its own: a URL (`url`), a keyword string
-//! (`keywords`), or the entries of a JSON object (`json`, `parts`). They share `text`, `host` and what is known of a
-//! client's parameters (`parameters`).
+//! A connection has one of three forms, each in its own module: a URL (`url`), a keyword string (`keywords`), or the
+//! entries of a JSON object (`json`, `parts`). They share `text`, `host` and the parameters of clients (`parameters`).
 
 mod client;
 pub mod environment;
+mod faults;
 mod host;
 mod json;
 mod json_text;
 mod keywords;
 mod parameters;
 mod parts;
+mod plain;
 mod text;
 mod url;
 
 #[cfg(test)]
 mod tests;
 
-use crate::model::connection::{Connection, ConnectionForm, Fault, SecretShape};
-use text::trim;
 use zeroize::Zeroizing;
 
-/// What Secrets Manager holds at most, in bytes.
-const MAX_VALUE: usize = 64 * 1024;
+use crate::model::connection::{Connection, ConnectionForm, SecretShape};
+use plain::MAX_VALUE;
+pub use plain::inspect_plain;
+use text::trim;
 
 /// Reads the value of a secret: a plain string, or a JSON object of them. The caller owns `value` and zeroes it.
 #[must_use]
@@ -44,45 +45,8 @@ pub fn inspect(value: &str) -> SecretShape {
     SecretShape::Plain(inspect_plain(value))
 }
 
-/// Reads a string as a connection: a URL or a keyword string. The caller owns `value` and zeroes it.
-#[must_use]
-pub fn inspect_plain(value: &str) -> Connection {
-    if value.len() > MAX_VALUE {
-        return nothing(Fault::NotAConnectionString);
-    }
-    let mut around = vec![];
-    let mut inner = value;
-    // Not `while`: of a value that is all quotation marks this takes three pairs, and no more time than that.
-    for _ in 0..4 {
-        let trimmed = trim(inner);
-        if trimmed.len() != inner.len() {
-            push(&mut around, Fault::SurroundingWhitespace);
-        }
-        inner = trimmed;
-        let Some(bare) = ['"', '\'', '`']
-            .iter()
-            .find_map(|q| inner.strip_prefix(*q)?.strip_suffix(*q))
-        else {
-            break;
-        };
-        push(&mut around, Fault::Quoted);
-        inner = bare;
-    }
-    if inner.is_empty() {
-        return nothing(Fault::Empty);
-    }
-    // About text that is no connection nothing else is said, not even that it has a space at the end: it may be a
-    // password.
-    let Some(mut found) = url::url(inner).or_else(|| keywords::keyword_string(inner)) else {
-        return nothing(Fault::NotAConnectionString);
-    };
-    around.append(&mut found.faults);
-    found.faults = around;
-    found
-}
-
-/// The well-formed connection that stands in `value`, or in the JSON object `value` under `key`, with its password:
-/// for whoever connects with it. `None` if there is none. The caller owns `value` and zeroes it.
+/// Returns the well-formed connection in `value`, or under `key` if `value` is a JSON object, with its password, so
+/// that the caller can connect. Returns `None` if there is none. The caller owns `value` and zeroes it.
 #[must_use]
 pub fn credentials(value: &str, key: Option<&str>) -> Option<(Connection, Option<Zeroizing<String>>)> {
     if value.len() > MAX_VALUE {
@@ -102,29 +66,4 @@ pub fn credentials(value: &str, key: Option<&str>) -> Option<(Connection, Option
         ConnectionForm::Parts => return None,
     };
     Some((facts, password))
-}
-
-fn nothing(fault: Fault) -> Connection {
-    Connection {
-        faults: vec![fault],
-        ..empty(ConnectionForm::Url)
-    }
-}
-
-const fn empty(form: ConnectionForm) -> Connection {
-    Connection {
-        form,
-        hosts: vec![],
-        database: None,
-        user: None,
-        has_password: false,
-        sslmode: None,
-        faults: vec![],
-    }
-}
-
-fn push(faults: &mut Vec<Fault>, fault: Fault) {
-    if !faults.contains(&fault) {
-        faults.push(fault);
-    }
 }

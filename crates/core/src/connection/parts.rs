@@ -1,11 +1,10 @@
 //! A JSON object that is a connection itself: `host`, `port`, `username`, `password` and `dbname` as entries of it.
 
+use super::faults::{empty, push};
 use super::host::hosts_of;
-use super::json::is_one_of;
 use super::json_text::{Text, json_text};
 use super::parameters::ssl_mode;
-use super::text::{name, trim};
-use super::{empty, push};
+use super::text::{is_one_of, name, trim};
 use crate::model::connection::{Connection, ConnectionForm, Fault, HostPort};
 
 /// Engines, as RDS and others name them, that are not PostgreSQL.

@@ -1,19 +1,20 @@
-//! The last hop, where one asked for it: a real connection with the secret's value. What it came to is data here; the
-//! connection itself is made in `crate::connect`.
+//! The last hop, on request: a real connection with the secret's value. This module turns its result into hops;
+//! `src/connect` makes the connection.
 
-use super::trail::{Found, past};
-use super::{Fix, Hop, Status};
+use super::hop::{Fix, Hop, Status};
+use super::hop_result::{HopResult, past};
+use super::path::Path;
 use crate::model::connection::Connection;
 
 /// What a PostgreSQL server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct ServerAnswer {
     /// `version()`.
     pub version: String,
     /// TLS version and cipher, as `pg_stat_ssl` has them; absent where the connection is not encrypted.
     pub tls: Option<(String, String)>,
     /// How far the server's certificate was checked.
-    pub checked: Checked,
+    pub checked: CertificateCheck,
     /// `current_user`.
     pub user: String,
     /// Whether that is a superuser.
@@ -28,7 +29,7 @@ pub struct Answer {
 
 /// How far a server's certificate was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Checked {
+pub enum CertificateCheck {
     /// Not at all.
     Nothing,
     /// That a given authority signed it.
@@ -61,7 +62,7 @@ pub enum Refusal {
     Refused,
     /// No answer in time.
     TimedOut,
-    /// No way there: what the system says.
+    /// No path there: what the system says.
     Unreachable(String),
     /// The server does not speak TLS, and `sslmode` wants it.
     NoTls,
@@ -87,7 +88,7 @@ pub enum Refusal {
 
 /// Where a connection was tried to.
 #[derive(Debug, Clone, Copy)]
-pub struct Target<'a> {
+pub struct ConnectTarget<'a> {
     /// Facts about the connection string; absent where it could not be read.
     pub connection: Option<&'a Connection>,
     /// The name of the secret or parameter.
@@ -100,7 +101,7 @@ pub const RDS_AUTHORITIES: &str = "https://truststore.pki.rds.amazonaws.com/glob
 
 /// The hops that a connection, or the attempt at one, adds: `connection`, and `extensions` where some are required.
 #[must_use]
-pub fn hops(result: &Result<Answer, Refusal>, target: Target<'_>, required: bool) -> Vec<Hop> {
+pub fn hops(result: &Result<ServerAnswer, Refusal>, target: ConnectTarget<'_>, required: bool) -> Vec<Hop> {
     let first = connection(result, target);
     let second = required.then(|| match first.status {
         Status::Broken => past("connection"),
@@ -110,21 +111,21 @@ pub fn hops(result: &Result<Answer, Refusal>, target: Target<'_>, required: bool
     std::iter::once(first.named("connection")).chain(second).collect()
 }
 
-/// The hops that stand for a connection that was not tried, since the way ends before it.
+/// The hops of a connection that was not tried, because the path ends before it.
 #[must_use]
 pub fn not_tried(why: &str, required: bool) -> Vec<Hop> {
     let names = ["connection", "extensions"].into_iter().take(1 + usize::from(required));
-    names.map(|name| Found::not_reached(why).named(name)).collect()
+    names.map(|name| HopResult::not_reached(why).named(name)).collect()
 }
 
-fn connection(result: &Result<Answer, Refusal>, target: Target<'_>) -> Found {
+fn connection(result: &Result<ServerAnswer, Refusal>, target: ConnectTarget<'_>) -> HopResult {
     match result {
         Ok(answer) => connected(answer, target),
         Err(refusal) => refused(refusal, target),
     }
 }
 
-fn connected(a: &Answer, target: Target<'_>) -> Found {
+fn connected(a: &ServerAnswer, target: ConnectTarget<'_>) -> HopResult {
     let encrypted = match &a.tls {
         Some((version, _)) => format!("encrypted ({version})"),
         None => "not encrypted".to_owned(),
@@ -138,7 +139,7 @@ fn connected(a: &Answer, target: Target<'_>) -> Found {
     };
     let sslmode = target.connection.and_then(|c| c.sslmode.as_deref());
     let server = a.version.split(" on ").next().unwrap_or(&a.version);
-    let found = Found::proved(format!(
+    let found = HopResult::proved(format!(
         "{server} answers from here: database {}, {encrypted}, as {}, {may}",
         a.database, a.user
     ))
@@ -155,9 +156,9 @@ fn connected(a: &Answer, target: Target<'_>) -> Found {
             .fact(
                 "certificate",
                 match a.checked {
-                    Checked::Nothing => "not checked",
-                    Checked::Authority => "signed by a given authority; host not checked",
-                    Checked::Host => "signed by a given authority, for this host",
+                    CertificateCheck::Nothing => "not checked",
+                    CertificateCheck::Authority => "signed by a given authority; host not checked",
+                    CertificateCheck::Host => "signed by a given authority, for this host",
                 },
             ),
         None => found.fact("pg_stat_ssl.ssl", false),
@@ -165,7 +166,7 @@ fn connected(a: &Answer, target: Target<'_>) -> Found {
 }
 
 #[allow(clippy::too_many_lines, reason = "one arm for each kind of refusal")]
-fn refused(refusal: &Refusal, target: Target<'_>) -> Found {
+fn refused(refusal: &Refusal, target: ConnectTarget<'_>) -> HopResult {
     let first = target.connection.and_then(|c| c.hosts.first());
     let (host, port) = first.map_or(("the host", 0), |h| (h.host.as_str(), h.port));
     let user = target.connection.and_then(|c| c.user.as_deref()).unwrap_or("(none)");
@@ -176,8 +177,8 @@ fn refused(refusal: &Refusal, target: Target<'_>) -> Found {
     let secret = target.secret;
     let anew = |what: &str| format!("write the value of {secret} anew {what}, then restart the service");
     let (summary, fix) = match refusal {
-        Refusal::NotRead(why) => return Found::unknown(format!("the value of {secret} could not be read: {why}")),
-        Refusal::NotTried(why) => return Found::unknown(why.as_str()),
+        Refusal::NotRead(why) => return HopResult::unknown(format!("the value of {secret} could not be read: {why}")),
+        Refusal::NotTried(why) => return HopResult::unknown(why.as_str()),
         Refusal::NoAddress => (
             format!("{host} has no address here: DNS does not know it"),
             Fix::by_hand(
@@ -270,14 +271,14 @@ fn refused(refusal: &Refusal, target: Target<'_>) -> Found {
             Fix::by_hand("look at the database's log at that instant", vec![]),
         ),
     };
-    Found::broken(summary, fix)
+    HopResult::broken(summary, fix)
         .fact("host", format!("{host}:{port}"))
         .fact("tried from", "the machine that runs holdfast")
 }
 
-fn extensions(result: &Result<Answer, Refusal>) -> Found {
+fn extensions(result: &Result<ServerAnswer, Refusal>) -> HopResult {
     let Ok(answer) = result else {
-        return Found::not_reached("there was no connection");
+        return HopResult::not_reached("there was no connection");
     };
     let list = |these: Vec<&Extension>| these.iter().map(|e| e.name.as_str()).collect::<Vec<_>>().join(", ");
     let missing: Vec<&Extension> = answer.extensions.iter().filter(|e| e.available.is_none()).collect();
@@ -287,7 +288,7 @@ fn extensions(result: &Result<Answer, Refusal>) -> Found {
         .filter(|e| e.installed.is_none() && e.available.is_some())
         .collect();
     let mut found = if !missing.is_empty() {
-        Found::broken(
+        HopResult::broken(
             format!("the server does not have {}", list(missing)),
             Fix::by_hand(
                 "move to an engine version that has it: \
@@ -300,7 +301,7 @@ fn extensions(result: &Result<Answer, Refusal>) -> Found {
             .iter()
             .map(|e| format!("psql -d {} -c 'CREATE EXTENSION \"{}\"'", answer.database, e.name))
             .collect();
-        Found::broken(
+        HopResult::broken(
             format!(
                 "the server has {}, but the database {} has not installed it",
                 list(waiting),
@@ -312,7 +313,7 @@ fn extensions(result: &Result<Answer, Refusal>) -> Found {
             ),
         )
     } else {
-        Found::proved(format!("{} installed", list(answer.extensions.iter().collect())))
+        HopResult::proved(format!("{} installed", list(answer.extensions.iter().collect())))
     };
     for e in &answer.extensions {
         let state = match (&e.installed, &e.available) {
@@ -325,14 +326,14 @@ fn extensions(result: &Result<Answer, Refusal>) -> Found {
     found
 }
 
-/// Whether a connection should be tried on this way: it was not stopped before.
+/// Whether a connection should be tried on this path: it was not stopped before.
 #[must_use]
-pub fn why_not(way: &super::Way) -> Option<String> {
-    if let Some(broken) = way.broken() {
+pub fn why_not(path: &Path) -> Option<String> {
+    if let Some(broken) = path.broken() {
         return Some(format!("the way ends at {}", broken.name));
     }
     let open = ["variable", "secret", "url"]
         .into_iter()
-        .find(|name| way.hop(name).is_none_or(|h| h.status != Status::Proved));
+        .find(|name| path.hop(name).is_none_or(|h| h.status != Status::Proved));
     open.map(|name| format!("{name} is not proved"))
 }

@@ -1,7 +1,8 @@
 //! The hop from the connection string to the workload's database.
 
-use super::Status;
-use super::trail::{Found, Trail, unread};
+use super::hop::Status;
+use super::hop_result::{HopResult, unread};
+use super::walk::Walk;
 use crate::facts::{Database, Resolution, resolves_to};
 
 /// Statuses in which a database takes connections, for all that AWS does to it meanwhile.
@@ -20,32 +21,32 @@ const SERVING: &[&str] = &[
     "storage-optimization",
 ];
 /// It leads to a database of the workload, which is up.
-pub(super) fn database(t: &mut Trail<'_>) -> Found {
+pub(super) fn database(t: &mut Walk<'_>) -> HopResult {
     let all = match t.w.databases() {
         Ok(all) => all,
         Err(e) => return unread(&e),
     };
-    if let Some(told) = t.told(&["workload-without-database"], &[]) {
-        return with_tag_command(t, told);
+    if let Some(found) = t.finding_about(&["workload-without-database"], &[]) {
+        return with_tag_command(t, found);
     }
     if all.is_empty() {
-        return Found::unknown(format!("no database carries {}workload={}", t.w.prefix, t.w.name));
+        return HopResult::unknown(format!("no database carries {}workload={}", t.w.prefix, t.w.name));
     }
     let Some(connection) = t.connection else {
-        // What the secret holds is unknown; where there is one database, the rest of the way can still be walked.
+        // What the secret holds is unknown; where there is one database, the rest of the path can still be walked.
         if let [only] = all {
             t.database = Some(only.clone());
         }
-        return Found::not_reached("where the secret leads is unknown, since its value is");
+        return HopResult::not_reached("where the secret leads is unknown, since its value is");
     };
-    if let Some(told) = t.told(&["secret-wrong-database"], &[t.holder()]) {
-        return told;
+    if let Some(found) = t.finding_about(&["secret-wrong-database"], &[t.holder()]) {
+        return found;
     }
     match resolves_to(connection, all) {
-        Resolution::Unclear(why) => Found::unknown(why),
+        Resolution::Unclear(why) => HopResult::unknown(why),
         // The rule above speaks of it.
         Resolution::Elsewhere(field, observed, expected) => {
-            Found::unknown(format!("its {field} is {observed}, not {expected}"))
+            HopResult::unknown(format!("its {field} is {observed}, not {expected}"))
         }
         Resolution::OwnDatabase => {
             let first = connection.hosts.first().map(|h| h.host.as_str()).unwrap_or_default();
@@ -53,7 +54,7 @@ pub(super) fn database(t: &mut Trail<'_>) -> Found {
             let named = |d: &&Database<'_>| d.name.is_none() || d.name == connection.database.as_deref();
             let here = all.iter().filter(|d| d.hosts.contains(&first));
             let Some(found) = here.clone().find(named).or_else(|| here.clone().next()) else {
-                return Found::unknown(format!("which database {first} is of could not be told"));
+                return HopResult::unknown(format!("which database {first} is of could not be told"));
             };
             t.database = Some(found.clone());
             up(t, found, connection.database.as_deref())
@@ -68,11 +69,11 @@ pub fn arns(database: &Database<'_>) -> Vec<String> {
     std::iter::once(database.arn.to_owned()).chain(members).collect()
 }
 
-fn up(t: &Trail<'_>, database: &Database<'_>, name: Option<&str>) -> Found {
+fn up(t: &Walk<'_>, database: &Database<'_>, name: Option<&str>) -> HopResult {
     let arns = arns(database);
     let about: Vec<&str> = arns.iter().map(String::as_str).collect();
-    if let Some(told) = t.told(&["rds-unavailable"], &about) {
-        return told;
+    if let Some(found) = t.finding_about(&["rds-unavailable"], &about) {
+        return found;
     }
     let found = state(database);
     match (found.status, database.name, name) {
@@ -84,21 +85,21 @@ fn up(t: &Trail<'_>, database: &Database<'_>, name: Option<&str>) -> Found {
     }
 }
 
-/// Whether it takes connections, as far as its status tells. Of one that is down, `rds-unavailable` speaks.
-pub(super) fn state(database: &Database<'_>) -> Found {
+/// Whether the status allows connections. `rds-unavailable` reports a database that is down.
+pub(super) fn state(database: &Database<'_>) -> HopResult {
     let members = &database.members;
     let statuses: Vec<String> = members.iter().map(|i| format!("{} is {}", i.id, i.status)).collect();
-    let told = statuses.join(", ");
+    let statuses = statuses.join(", ");
     let found = if members.is_empty() {
-        Found::unknown(format!("no instance of {} could be read", database.id))
+        HopResult::unknown(format!("no instance of {} could be read", database.id))
     } else if members.iter().all(|i| SERVING.contains(&i.status.as_str())) {
-        Found::proved(&told)
+        HopResult::proved(&statuses)
     } else {
-        Found::unknown(&told).unchecked("wait until it is available, then run `holdfast diagnose` again")
+        HopResult::unknown(&statuses).unchecked("wait until it is available, then run `holdfast diagnose` again")
     };
     let found = found
         .fact("endpoint", database.hosts.join(", "))
-        .fact("DBInstanceStatus", told);
+        .fact("DBInstanceStatus", statuses);
     match database.name {
         Some(name) => found.fact("DBName", name),
         None => found,
@@ -106,17 +107,17 @@ pub(super) fn state(database: &Database<'_>) -> Found {
 }
 
 /// No database carries the tag: one that has the host of the secret is meant.
-fn with_tag_command(t: &Trail<'_>, mut told: Found) -> Found {
+fn with_tag_command(t: &Walk<'_>, mut found: HopResult) -> HopResult {
     let host = t.connection.and_then(|c| c.hosts.first()).map(|h| h.host.as_str());
     let meant = t.w.snapshot.instances.iter().flat_map(|m| m.values()).find(|i| {
         let own = i.endpoint.as_ref().map(|e| e.host.as_str());
         own.is_some() && own == host
     });
-    if let (Some(instance), Some(fix)) = (meant, &mut told.fix) {
+    if let (Some(instance), Some(fix)) = (meant, &mut found.fix) {
         fix.commands.push(format!(
             "aws rds add-tags-to-resource --resource-name {} --tags Key={}workload,Value={}",
             instance.arn, t.w.prefix, t.w.name
         ));
     }
-    told
+    found
 }

@@ -1,17 +1,19 @@
-//! Why a service does not reach its database: the way from one to the other, hop by hop, up to the first that is
-//! broken. Pure.
+//! Says why a service does not reach its database: walks the path between them, hop by hop, to the first broken one.
 //!
-//! What a rule judges, its finding tells here too, with its own words and its own remedy, so that `diagnose` can't say
-//! anything else than `audit`. A hop speaks for itself only about what no rule says: which facts prove it, and what
-//! was not read.
+//! If a rule evaluates a hop, its finding is the hop's result, with the same message and remedy, so that `diagnose` and
+//! `audit` always agree. Hops add only what no rule says: the facts that prove a hop, and what was not read.
 
-mod aids;
 pub mod connection;
 mod database;
+mod debug_access;
+mod hop;
+mod hop_result;
 mod network;
+mod path;
 mod secret;
 mod service;
-mod trail;
+mod steps;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -20,22 +22,23 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::action::Call;
 use crate::config::Config;
+use crate::evaluate::evaluate;
 use crate::facts::{Database, Workload, database_variables, one_workload};
-use crate::judge::judge;
-use crate::model::finding::Finding;
-use crate::model::policy::Risk;
+use crate::finding::Finding;
 use crate::model::resources::{SecretVariable, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::Snapshot;
-use crate::model::value_from::Selector;
-pub use aids::Aid;
 pub use database::arns;
-use trail::{Found, Trail, Until};
+pub use debug_access::DebugAccess;
+pub use hop::{Fact, Fix, Hop, Status};
+use hop_result::{HopResult, unread};
+use path::id;
+pub use path::{Path, ValueSource};
+use steps::Until;
+use walk::Walk;
 
-/// Rules that judge a hop of the way. They are asked whether or not the configuration enables them.
+/// Rules that evaluate a hop of the path. They run whether or not the configuration enables them.
 pub const RULES: &[&str] = &[
     "ecs-missing-database-secret",
     "ecs-secret-reference-mismatch",
@@ -51,7 +54,7 @@ pub const RULES: &[&str] = &[
     "ecs-exec-disabled",
 ];
 
-/// `config` with every rule of the way enabled: `diagnose` is asked for all of it.
+/// Returns `config` with every rule of the path enabled.
 #[must_use]
 pub fn thorough(config: &Config) -> Config {
     let mut config = config.clone();
@@ -61,167 +64,7 @@ pub fn thorough(config: &Config) -> Config {
     config
 }
 
-/// What is known of one hop, or of the whole way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// It holds, by evidence.
-    Proved,
-    /// It does not.
-    Broken,
-    /// Evidence is missing.
-    Unknown,
-    /// An earlier hop is broken, or what this one rests on is unknown.
-    NotReached,
-}
-
-impl Status {
-    /// The word used in output.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Proved => "proved",
-            Self::Broken => "broken",
-            Self::Unknown => "unknown",
-            Self::NotReached => "not reached",
-        }
-    }
-
-    /// Of several: broken if one is, else unknown unless all are proved.
-    #[must_use]
-    pub fn of(all: impl IntoIterator<Item = Self>) -> Self {
-        let mut whole = None;
-        for status in all {
-            match status {
-                Self::Broken => return Self::Broken,
-                Self::Unknown | Self::NotReached => whole = Some(Self::Unknown),
-                Self::Proved => whole = whole.or(Some(Self::Proved)),
-            }
-        }
-        whole.unwrap_or(Self::Unknown)
-    }
-}
-
-/// One fact that a hop rests on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Fact {
-    /// The field, named as AWS names it where AWS has it.
-    pub field: String,
-    /// What was observed.
-    pub observed: Value,
-    /// What was expected, where it differs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expected: Option<Value>,
-}
-
-/// What mends a broken hop.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Fix {
-    /// One line: what to do.
-    pub summary: String,
-    /// Commands to do it with, where there are some that fit as they are.
-    pub commands: Vec<String>,
-    /// The rule that says so, if one does.
-    pub rule: Option<String>,
-    /// What the calls cost the workload; absent where there are none.
-    pub risk: Option<Risk>,
-    /// The AWS calls that `holdfast apply` would make.
-    pub calls: Vec<Call>,
-    /// Why it would not, if there are calls and it would not.
-    pub blocked_by: Option<String>,
-}
-
-impl Fix {
-    /// Something that a person does.
-    pub(crate) fn by_hand(summary: impl Into<String>, commands: Vec<String>) -> Self {
-        Self {
-            summary: summary.into(),
-            commands,
-            rule: None,
-            risk: None,
-            calls: vec![],
-            blocked_by: None,
-        }
-    }
-}
-
-/// One hop of the way.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Hop {
-    /// `service`, `revision`, `variable`, `secret`, `url`, `database`, `security-group`, `route`, `execution-role`,
-    /// `deployment`, `logs`; with `--connect` also `connection` and `extensions`.
-    pub name: &'static str,
-    /// What is known of it.
-    pub status: Status,
-    /// One sentence.
-    pub summary: String,
-    /// What that rests on.
-    pub evidence: Vec<Fact>,
-    /// What mends it, if it is broken.
-    pub fix: Option<Fix>,
-    /// What was not checked there, and how to check it.
-    pub not_checked: Vec<String>,
-}
-
-/// Where the value is that a container gets, for whoever goes to read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// A version of a secret, with the key to take from it.
-    Secret {
-        /// Full ARN.
-        arn: String,
-        /// Key, stage and version.
-        selector: Selector,
-    },
-    /// A parameter of Parameter Store, by the reference as written.
-    Parameter(String),
-}
-
-/// The way from one database variable of one service to the database.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Way {
-    /// `cluster/service`.
-    pub service: String,
-    /// `family:revision` of the revision that it runs.
-    pub revision: Option<String>,
-    /// The container.
-    pub container: Option<String>,
-    /// The variable.
-    pub variable: Option<String>,
-    /// Name of the secret, or of the parameter, that it is filled from.
-    pub secret: Option<String>,
-    /// The database that it leads to.
-    pub database: Option<String>,
-    /// What is known of the whole way.
-    pub status: Status,
-    /// The hops, in order.
-    pub hops: Vec<Hop>,
-    /// Where the connection string is, if all hops up to `url` are proved and none is broken.
-    #[serde(skip)]
-    pub source: Option<Source>,
-}
-
-impl Way {
-    /// The hop of this name.
-    #[must_use]
-    pub fn hop(&self, name: &str) -> Option<&Hop> {
-        self.hops.iter().find(|h| h.name == name)
-    }
-
-    /// The first hop that is broken.
-    #[must_use]
-    pub fn broken(&self) -> Option<&Hop> {
-        self.hops.iter().find(|h| h.status == Status::Broken)
-    }
-
-    /// Goes on with more hops.
-    pub fn extend(&mut self, hops: Vec<Hop>) {
-        self.hops.extend(hops);
-        self.status = Status::of(self.hops.iter().map(|h| h.status));
-    }
-}
-
-/// All ways of one workload in one account and region.
+/// All paths of one workload in one account and region.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Diagnosis {
     /// The workload.
@@ -232,22 +75,24 @@ pub struct Diagnosis {
     pub region: String,
     /// When reading began: no fact is older.
     pub observed_at: Timestamp,
-    /// Broken if one way is, else unknown unless all are proved.
+    /// Broken if one path is, else unknown unless all are proved.
     pub status: Status,
     /// One for each service and database variable.
-    pub ways: Vec<Way>,
-    /// What helps to look further: a shell in the container, its log, its log level. They decide nothing.
-    pub aids: Vec<Aid>,
+    #[serde(rename = "ways")]
+    pub paths: Vec<Path>,
+    /// Ways to look further: a shell in the container, its log, its log level. They do not affect the status.
+    #[serde(rename = "aids")]
+    pub debug_access: Vec<DebugAccess>,
 }
 
 impl Diagnosis {
-    /// Sums up anew, after hops were added.
+    /// Recomputes the status after hops were added.
     pub fn sum_up(&mut self) {
-        self.status = Status::of(self.ways.iter().map(|w| w.status));
+        self.status = Status::of(self.paths.iter().map(|w| w.status));
     }
 }
 
-/// Walks every way of `workload`, or those of the services that `wanted` picks by `cluster/service`.
+/// Walks every path of `workload`, or those of the services that `wanted` picks by `cluster/service`.
 #[must_use]
 pub fn diagnose(
     snapshot: &Snapshot,
@@ -259,13 +104,14 @@ pub fn diagnose(
     walk_all(snapshot, config, now, workload, wanted, Until::Broken)
 }
 
-/// The same for every service, but looks at each hop, broken ones before it or not: what rests on nothing broken is told.
+/// Walks every path of every service to its end, past broken hops: hops that do not depend on a broken one still have a
+/// result.
 #[must_use]
-pub fn through(snapshot: &Snapshot, config: &Config, now: Timestamp, workload: &str) -> Diagnosis {
+pub fn diagnose_every_hop(snapshot: &Snapshot, config: &Config, now: Timestamp, workload: &str) -> Diagnosis {
     walk_all(snapshot, config, now, workload, &|_| true, Until::TheEnd)
 }
 
-/// The hop `database` of one database by itself: whether it takes connections.
+/// The hop `database` alone: whether one database accepts connections.
 #[must_use]
 pub fn condition(database: &Database<'_>) -> Hop {
     database::state(database).named("database")
@@ -281,24 +127,24 @@ fn walk_all(
 ) -> Diagnosis {
     let config = thorough(config);
     let w = one_workload(workload, snapshot, &config, now);
-    let mut ways = vec![];
-    let mut aids = vec![];
+    let mut paths = vec![];
+    let mut debug_access = vec![];
     match w.services() {
-        Err(e) => ways.push(without_service(workload, &trail::unread(&e))),
+        Err(e) => paths.push(without_service(workload, &unread(&e))),
         Ok(services) => {
             for service in services.iter().copied().filter(|s| wanted(&id(s))) {
-                ways.extend(ways_of(snapshot, &config, &w, service, until));
-                aids.extend(aids::of(&w, service));
+                paths.extend(paths_of(snapshot, &config, &w, service, until));
+                debug_access.extend(debug_access::of(&w, service));
             }
             for (arn, error) in w.unread_services() {
                 let name = arn.rsplit(":service/").next().unwrap_or(arn);
                 if wanted(name) {
-                    ways.push(without_service(name, &trail::unread(error)));
+                    paths.push(without_service(name, &unread(error)));
                 }
             }
         }
     }
-    if ways.is_empty() {
+    if paths.is_empty() {
         let tag = format!("{}workload={workload}", config.tag_prefix);
         let fix = Fix::by_hand(
             format!("tag the service with {tag}"),
@@ -307,9 +153,9 @@ fn walk_all(
                 config.tag_prefix
             )],
         );
-        ways.push(without_service(
+        paths.push(without_service(
             workload,
-            &Found::broken(format!("no ECS service carries {tag}"), fix),
+            &HopResult::broken(format!("no ECS service carries {tag}"), fix),
         ));
     }
     let mut diagnosis = Diagnosis {
@@ -318,21 +164,16 @@ fn walk_all(
         region: snapshot.scope.region.clone(),
         observed_at: snapshot.started_at,
         status: Status::Unknown,
-        ways,
-        aids,
+        paths,
+        debug_access,
     };
     diagnosis.sum_up();
     diagnosis
 }
 
-/// `cluster/service`.
-fn id(service: &Service) -> String {
-    format!("{}/{}", service.cluster, service.name)
-}
-
-fn without_service(name: &str, found: &Found) -> Way {
+fn without_service(name: &str, found: &HopResult) -> Path {
     let hops = vec![found.clone().named("service")];
-    Way {
+    Path {
         service: name.to_owned(),
         revision: None,
         container: None,
@@ -345,8 +186,8 @@ fn without_service(name: &str, found: &Found) -> Way {
     }
 }
 
-/// One way for each database variable of a service, or the one that ends where there is none.
-fn ways_of(snapshot: &Snapshot, config: &Config, w: &Workload<'_>, service: &Service, until: Until) -> Vec<Way> {
+/// One path for each database variable of a service, or the one that ends where there is none.
+fn paths_of(snapshot: &Snapshot, config: &Config, w: &Workload<'_>, service: &Service, until: Until) -> Vec<Path> {
     let definition = w.running(service);
     let variables: Vec<(String, SecretVariable)> = definition
         .as_ref()
@@ -357,19 +198,19 @@ fn ways_of(snapshot: &Snapshot, config: &Config, w: &Workload<'_>, service: &Ser
         })
         .unwrap_or_default();
     if variables.is_empty() {
-        return vec![way(snapshot, config, w, service, None, until)];
+        return vec![path(snapshot, config, w, service, None, until)];
     }
     variables
         .iter()
         .map(|variable| {
             let alone = alone(snapshot, w, service, definition.as_deref().ok(), variable);
-            way(&alone, config, w, service, Some(variable), until)
+            path(&alone, config, w, service, Some(variable), until)
         })
         .collect()
 }
 
 /// The snapshot as it would be if the workload had this service alone, with this database variable alone: so that
-/// what the rules say is about this way and no other.
+/// what the rules say is about this path and no other.
 fn alone(
     snapshot: &Snapshot,
     w: &Workload<'_>,
@@ -396,34 +237,34 @@ fn alone(
     alone
 }
 
-/// `snapshot` is the one of this way alone; `whole` the workload as it is.
-fn way(
+/// `snapshot` is the one of this path alone; `whole` the workload as it is.
+fn path(
     snapshot: &Snapshot,
     config: &Config,
     whole: &Workload<'_>,
     service: &Service,
     variable: Option<&(String, SecretVariable)>,
     until: Until,
-) -> Way {
+) -> Path {
     let only = std::iter::once(whole.name.to_owned()).collect();
-    let findings: Vec<Finding> = judge(snapshot, config, whole.now, Some(&only)).findings;
+    let findings: Vec<Finding> = evaluate(snapshot, config, whole.now, Some(&only)).findings;
     let w = one_workload(whole.name, snapshot, config, whole.now);
-    let mut trail = Trail::new(&w, config, &findings, service, variable);
-    let hops = trail.hops(until);
+    let mut walk = Walk::new(&w, config, &findings, service, variable);
+    let hops = steps::hops(&mut walk, until);
     let status = Status::of(hops.iter().map(|h| h.status));
     let ready = status != Status::Broken
         && ["variable", "secret", "url"]
             .iter()
             .all(|name| hops.iter().any(|h| h.name == *name && h.status == Status::Proved));
-    Way {
+    Path {
         service: id(service),
-        revision: trail.definition.map(|d| revision_name(&d.arn).to_owned()),
+        revision: walk.definition.map(|d| revision_name(&d.arn).to_owned()),
         container: variable.map(|(container, _)| container.clone()),
         variable: variable.map(|(_, v)| v.name.clone()),
-        secret: trail.secret_name(),
-        database: trail.database.as_ref().map(|d| d.id.to_owned()),
+        secret: walk.secret_name(),
+        database: walk.database.as_ref().map(|d| d.id.to_owned()),
         status,
         hops,
-        source: trail.source().filter(|_| ready),
+        source: walk.source().filter(|_| ready),
     }
 }

@@ -4,24 +4,25 @@ use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 
-use super::trail::{Found, Trail, unread};
+use super::hop_result::{HopResult, unread};
+use super::walk::Walk;
 use crate::facts::{DEFAULT_PORT, Database, Reach, reach};
 use crate::model::resources::{IngressRule, SecurityGroup, Source, Subnet};
 
 const RULE: &str = "rds-unreachable-from-service";
-/// What the model does not hold. `--connect` from inside the VPC tries the whole way.
+/// What the model does not hold. `--connect` from inside the VPC tries the whole path.
 const NOT_READ: &str = "egress rules of the service's groups and network ACLs are not read; `--connect`, run inside of \
                         the VPC, tries the whole way";
 
 /// A security group of the database lets the service in.
-pub(super) fn security_group(t: &mut Trail<'_>) -> Found {
+pub(super) fn security_group(t: &mut Walk<'_>) -> HopResult {
     let Some(database) = t.database.clone() else {
-        return Found::not_reached("which database it is about is unknown");
+        return HopResult::not_reached("which database it is about is unknown");
     };
     let service = t.service;
     let guards = database.security_groups.join(", ");
     if service.security_groups.is_empty() {
-        return Found::unknown(format!(
+        return HopResult::unknown(format!(
             "{} has no awsvpc network: its traffic leaves by the security groups of its container instances",
             t.name()
         ))
@@ -34,32 +35,32 @@ pub(super) fn security_group(t: &mut Trail<'_>) -> Found {
         Err(e) => return unread(&e),
     };
     let admitting = admitting(t, &database, port);
-    let proved = |found: Found| {
+    let proved = |found: HopResult| {
         let facts = admitting.iter().fold(found, |found, (group, rule)| {
             found.fact(format!("{}[{}]", group.id, rule.id), rule.describe())
         });
         facts.unchecked(NOT_READ)
     };
     match reached {
-        Reach::Open => proved(Found::proved(format!("{guards} lets {wanted} reach port {port}"))),
+        Reach::Open => proved(HopResult::proved(format!("{guards} lets {wanted} reach port {port}"))),
         // The route is the next hop's.
         Reach::NoRoute(_) if !admitting.is_empty() => {
-            proved(Found::proved(format!("{guards} lets {wanted} reach port {port}")))
+            proved(HopResult::proved(format!("{guards} lets {wanted} reach port {port}")))
         }
-        Reach::NoRoute(_) => Found::not_reached("there is no route, so what the groups would let in is moot"),
-        Reach::Unclear(e) => told(t, &database).unwrap_or_else(|| unread(&e)),
+        Reach::NoRoute(_) => HopResult::not_reached("there is no route, so what the groups would let in is moot"),
+        Reach::Unclear(e) => finding_about(t, &database).unwrap_or_else(|| unread(&e)),
         // The rule speaks of it, unless someone waived that, or another database is enough for it.
-        Reach::NoRule(why) => told(t, &database).unwrap_or_else(|| Found::unknown(why)),
+        Reach::NoRule(why) => finding_about(t, &database).unwrap_or_else(|| HopResult::unknown(why)),
     }
 }
 
 /// What the rule about both hops says.
-fn told(t: &Trail<'_>, database: &Database<'_>) -> Option<Found> {
-    t.told(&[RULE], &[database.arn])
+fn finding_about(t: &Walk<'_>, database: &Database<'_>) -> Option<HopResult> {
+    t.finding_about(&[RULE], &[database.arn])
 }
 
 /// The rules of the database's groups that let the service in: the facts behind what `reach` says.
-fn admitting<'a>(t: &Trail<'a>, database: &Database<'a>, port: u16) -> Vec<(&'a SecurityGroup, &'a IngressRule)> {
+fn admitting<'a>(t: &Walk<'a>, database: &Database<'a>, port: u16) -> Vec<(&'a SecurityGroup, &'a IngressRule)> {
     let groups = t.w.snapshot.security_groups.as_ref().ok();
     let guards = database.security_groups.iter().filter_map(|id| groups?.get(id));
     guards
@@ -74,20 +75,20 @@ fn admitting<'a>(t: &Trail<'a>, database: &Database<'a>, port: u16) -> Vec<(&'a 
 }
 
 /// Whether the service's subnets are known, and all inside of `net`.
-fn within(t: &Trail<'_>, net: &IpNet) -> bool {
+fn within(t: &Walk<'_>, net: &IpNet) -> bool {
     subnets(t).is_some_and(|all| !all.is_empty() && all.iter().all(|s| s.cidrs.iter().any(|cidr| net.contains(cidr))))
 }
 
 /// The subnets of the service; `None` if one of them is not known.
-fn subnets<'a>(t: &Trail<'a>) -> Option<Vec<&'a Subnet>> {
+fn subnets<'a>(t: &Walk<'a>) -> Option<Vec<&'a Subnet>> {
     let all = t.w.snapshot.subnets.as_ref().ok()?;
     t.service.subnets.iter().map(|id| all.get(id)).collect()
 }
 
-/// Packets find the way from the service's subnets to the database's, and back.
-pub(super) fn route(t: &mut Trail<'_>) -> Found {
+/// Packets find the path from the service's subnets to the database's, and back.
+pub(super) fn route(t: &mut Walk<'_>) -> HopResult {
     let Some(database) = t.database.clone() else {
-        return Found::not_reached("which database it is about is unknown");
+        return HopResult::not_reached("which database it is about is unknown");
     };
     let all = match &t.w.snapshot.subnets {
         Ok(all) => all,
@@ -96,7 +97,7 @@ pub(super) fn route(t: &mut Trail<'_>) -> Found {
     let ours = match subnets(t) {
         Some(ours) if !ours.is_empty() => ours,
         _ => {
-            return Found::unknown(format!("the subnets of {} are not known", t.name()))
+            return HopResult::unknown(format!("the subnets of {} are not known", t.name()))
                 .unchecked("which subnets its container instances are in");
         }
     };
@@ -105,10 +106,10 @@ pub(super) fn route(t: &mut Trail<'_>) -> Found {
     let from: BTreeSet<&str> = ours.iter().map(|s| s.vpc.as_str()).collect();
     let from: Vec<&str> = from.into_iter().collect();
     let Some(to) = database.vpc else {
-        return Found::unknown(format!("the VPC of {} is not known", database.id));
+        return HopResult::unknown(format!("the VPC of {} is not known", database.id));
     };
     let names = |list: &[&Subnet]| list.iter().map(|s| s.id.as_str()).collect::<Vec<_>>().join(", ");
-    let facts = |found: Found| {
+    let facts = |found: HopResult| {
         found
             .fact("service.subnets", names(&ours))
             .fact("database.subnets", names(&theirs))
@@ -117,20 +118,20 @@ pub(super) fn route(t: &mut Trail<'_>) -> Found {
     };
     if from.iter().all(|vpc| *vpc == to) {
         let summary = format!("both are in {to}, inside of which every subnet has a route to every other");
-        return facts(Found::proved(summary));
+        return facts(HopResult::proved(summary));
     }
     match reach(t.w, t.service, &database, database.port.unwrap_or(DEFAULT_PORT)) {
         Err(e) => unread(&e),
         Ok(Reach::Unclear(e)) => facts(unread(&e)),
-        Ok(Reach::NoRoute(why)) => told(t, &database).unwrap_or_else(|| facts(Found::unknown(why))),
+        Ok(Reach::NoRoute(why)) => finding_about(t, &database).unwrap_or_else(|| facts(HopResult::unknown(why))),
         Ok(Reach::Open | Reach::NoRule(_)) if database.members.iter().any(|i| i.publicly_accessible) => {
-            facts(Found::unknown(format!(
+            facts(HopResult::unknown(format!(
                 "{} is in another VPC, and has a public address: whether packets go by a private route or by the \
                  internet can't be seen",
                 database.id
             )))
         }
-        Ok(Reach::Open | Reach::NoRule(_)) => facts(Found::proved(format!(
+        Ok(Reach::Open | Reach::NoRule(_)) => facts(HopResult::proved(format!(
             "the route tables lead from {} to {to} and back",
             from.join(", ")
         )))

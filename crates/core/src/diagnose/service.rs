@@ -1,12 +1,14 @@
 //! The hops at the service: what runs, whether it may fetch its secret, and what its log says.
 
-use super::trail::{Found, Trail, unread};
-use super::{Fix, id};
+use super::hop::Fix;
+use super::hop_result::{HopResult, unread};
+use super::path::id;
+use super::walk::Walk;
 use crate::facts::readable_as;
 use crate::model::resources::{Access, Deployment, Service, revision_name};
 
 /// The service is there and meant to run.
-pub(super) fn service(t: &mut Trail<'_>) -> Found {
+pub(super) fn service(t: &mut Walk<'_>) -> HopResult {
     let s = t.service;
     if s.desired_count == 0 {
         let command = format!(
@@ -14,9 +16,9 @@ pub(super) fn service(t: &mut Trail<'_>) -> Found {
             s.cluster, s.name
         );
         let fix = Fix::by_hand("ask for at least one task", vec![command]);
-        return Found::broken(format!("{} is scaled to no task at all", id(s)), fix).differs("desiredCount", 0, 1);
+        return HopResult::broken(format!("{} is scaled to no task at all", id(s)), fix).differs("desiredCount", 0, 1);
     }
-    Found::proved(format!(
+    HopResult::proved(format!(
         "{} is {}: {} of {} tasks run",
         id(s),
         s.status,
@@ -30,7 +32,7 @@ pub(super) fn service(t: &mut Trail<'_>) -> Found {
 }
 
 /// What runs is what was deployed last.
-pub(super) fn revision(t: &mut Trail<'_>) -> Found {
+pub(super) fn revision(t: &mut Walk<'_>) -> HopResult {
     let s = t.service;
     let definition = match t.w.running(s) {
         Ok(definition) => definition,
@@ -51,7 +53,7 @@ pub(super) fn revision(t: &mut Trail<'_>) -> Found {
             s,
             &format!("find out why the tasks of {what} fail, mend that, and deploy again"),
         );
-        return Found::broken(
+        return HopResult::broken(
             format!(
                 "the deployment of {what} failed{}, and {} runs {name} instead",
                 reason(failed),
@@ -66,7 +68,7 @@ pub(super) fn revision(t: &mut Trail<'_>) -> Found {
         )
         .fact("deployments.rolloutState", "FAILED");
     }
-    let mut found = Found::proved(format!("its primary deployment is of {name}"))
+    let mut found = HopResult::proved(format!("its primary deployment is of {name}"))
         .fact("taskDefinition", definition.arn.as_str())
         .fact("status", if definition.active { "ACTIVE" } else { "INACTIVE" });
     for container in &definition.containers {
@@ -108,35 +110,35 @@ fn look_at_tasks(s: &Service, summary: &str) -> Fix {
 }
 
 /// The execution role may read the secret.
-pub(super) fn execution_role(t: &mut Trail<'_>) -> Found {
+pub(super) fn execution_role(t: &mut Walk<'_>) -> HopResult {
     let Some(definition) = t.definition else {
-        return Found::not_reached("the running revision is unknown");
+        return HopResult::not_reached("the running revision is unknown");
     };
-    if let Some(told) = t.told(&["ecs-secret-unreadable"], &[&t.service.arn]) {
-        return told;
+    if let Some(found) = t.finding_about(&["ecs-secret-unreadable"], &[&t.service.arn]) {
+        return found;
     }
     let reference = t.variable.map(|(_, v)| v.value_from.as_str()).unwrap_or_default();
     let (Some(role), Ok(Some(resource))) = (&definition.execution_role, readable_as(t.w, reference)) else {
-        return Found::not_reached("what it would have to read is not known");
+        return HopResult::not_reached("what it would have to read is not known");
     };
     let name = role.rsplit('/').next().unwrap_or(role);
     let what = t.secret_name().unwrap_or_else(|| resource.to_string());
     match t.w.snapshot.access.get(&(role.clone(), resource.into_owned().into())) {
-        Some(Ok(Access::Allowed)) => Found::proved(format!("{name} may read {what}, by IAM's own simulator"))
+        Some(Ok(Access::Allowed)) => HopResult::proved(format!("{name} may read {what}, by IAM's own simulator"))
             .fact("executionRoleArn", role.as_str()),
         // The rule above speaks of everything else.
-        _ => Found::unknown(format!("whether {name} may read {what} is not known")),
+        _ => HopResult::unknown(format!("whether {name} may read {what} is not known")),
     }
 }
 
 /// Tasks of that revision run.
-pub(super) fn deployment(t: &mut Trail<'_>) -> Found {
+pub(super) fn deployment(t: &mut Walk<'_>) -> HopResult {
     let s = t.service;
-    if let Some(told) = t.told(&["ecs-failed-deployment"], &[&s.arn]) {
-        return told;
+    if let Some(found) = t.finding_about(&["ecs-failed-deployment"], &[&s.arn]) {
+        return found;
     }
     let Some(primary) = s.deployments.first() else {
-        return Found::unknown(format!(
+        return HopResult::unknown(format!(
             "{} is deployed by {}, whose deployments ECS does not list",
             id(s),
             s.deployment_controller
@@ -144,7 +146,7 @@ pub(super) fn deployment(t: &mut Trail<'_>) -> Found {
     };
     let what = revision_name(&primary.task_definition);
     let counts = format!("{} of {} tasks run", primary.running_count, primary.desired_count);
-    let facts = |found: Found| {
+    let facts = |found: HopResult| {
         let found = match &primary.rollout_state {
             Some(state) => found.fact("deployments[0].rolloutState", state.as_str()),
             None => found,
@@ -167,7 +169,7 @@ pub(super) fn deployment(t: &mut Trail<'_>) -> Found {
     };
     // The rule above speaks of one that failed, or takes too long.
     facts(match primary.rollout_state.as_deref() {
-        Some("IN_PROGRESS") if primary.failed_tasks > 0 && primary.running_count == 0 => Found::broken(
+        Some("IN_PROGRESS") if primary.failed_tasks > 0 && primary.running_count == 0 => HopResult::broken(
             format!(
                 "the deployment of {what} does not get on: {} tasks failed, {counts}{still}",
                 primary.failed_tasks
@@ -177,44 +179,44 @@ pub(super) fn deployment(t: &mut Trail<'_>) -> Found {
                 &format!("find out why the tasks of {what} fail, mend that, and deploy again"),
             ),
         ),
-        Some("IN_PROGRESS") => Found::unknown(format!("the deployment of {what} is under way: {counts}{still}"))
+        Some("IN_PROGRESS") => HopResult::unknown(format!("the deployment of {what} is under way: {counts}{still}"))
             .unchecked("wait for the deployment to end, then run `holdfast diagnose` again"),
-        _ if primary.running_count == 0 => Found::broken(
+        _ if primary.running_count == 0 => HopResult::broken(
             format!("no task of {what} runs"),
             look_at_tasks(s, &format!("find out why the tasks of {what} stop")),
         ),
         _ if primary.running_count < primary.desired_count => {
-            Found::unknown(format!("only {counts} of {what}")).unchecked("look why some tasks of it do not run")
+            HopResult::unknown(format!("only {counts} of {what}")).unchecked("look why some tasks of it do not run")
         }
-        _ => Found::proved(format!("{counts} {what}")),
+        _ => HopResult::proved(format!("{counts} {what}")),
     })
 }
 
-/// The log tells of the database, or at least of no other one.
-pub(super) fn logs(t: &mut Trail<'_>) -> Found {
+/// The log confirms the database, or at least names no other one.
+pub(super) fn logs(t: &mut Walk<'_>) -> HopResult {
     let s = t.service;
-    if let Some(told) = t.told(&["ecs-builtin-database"], &[&s.arn]) {
-        return told;
+    if let Some(found) = t.finding_about(&["ecs-builtin-database"], &[&s.arn]) {
+        return found;
     }
     if t.definition
         .is_some_and(|d| d.containers.iter().all(|c| c.log.is_none()))
     {
-        return Found::unknown(format!("no container of {} logs to CloudWatch Logs", id(s)))
+        return HopResult::unknown(format!("no container of {} logs to CloudWatch Logs", id(s)))
             .unchecked("give the container a `logConfiguration` with the awslogs driver, and deploy");
     }
     // Of a log that could not be read, and of what it should not hold, the rule above speaks.
     let Some(Ok(log)) = t.w.snapshot.logs.get(&s.arn) else {
-        return Found::unknown(format!("the log of {} was not read", id(s)));
+        return HopResult::unknown(format!("the log of {} was not read", id(s)));
     };
     let groups = log.groups.join(", ");
     let since = log.since.map(|at| format!(" since {at}")).unwrap_or_default();
     match (&log.connected, t.w.params.database_log_pattern.as_deref()) {
-        (Some(line), _) => Found::proved(format!("a task logged `{}` at {}", line.pattern, line.at))
+        (Some(line), _) => HopResult::proved(format!("a task logged `{}` at {}", line.pattern, line.at))
             .fact("logStream", line.stream.as_str()),
-        (None, Some(pattern)) => Found::unknown(format!("`{pattern}` is not in the log{since} yet"))
+        (None, Some(pattern)) => HopResult::unknown(format!("`{pattern}` is not in the log{since} yet"))
             .fact("logGroup", groups)
             .unchecked("give the application some minutes, then run `holdfast diagnose` again"),
-        (None, None) => Found::proved(format!("the log{since} tells of no database inside of the container"))
+        (None, None) => HopResult::proved(format!("the log{since} tells of no database inside of the container"))
             .fact("logGroup", groups)
             .unchecked(
                 "whether it tells of a connection: set `database_log_pattern` to a text that your image logs then",

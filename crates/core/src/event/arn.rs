@@ -1,7 +1,8 @@
-//! Just enough of ARNs to find the resources that we watch.
+//! Parses ARNs, as far as is needed to find the resources that rules evaluate.
 //!
 //! Formats: <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
 
+use super::fields::name;
 use crate::model::key::Subject;
 
 /// The parts of `arn:partition:service:region:account:resource`.
@@ -16,7 +17,7 @@ pub(super) struct Arn {
 
 impl Arn {
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let full = super::name(text)?;
+        let full = name(text)?;
         let mut parts = text.splitn(6, ':');
         if parts.next() != Some("arn") {
             return None;

@@ -8,12 +8,12 @@ use super::database::Database;
 use super::resolution::{Resolution, resolves_to};
 use super::secrets::{parameter, references, resolve, shape};
 use super::workload::Workload;
-use crate::judgement::Judgement;
 use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::ReadError;
-use crate::model::subject::Subject;
+use crate::model::subject::ResultSubject;
 use crate::model::value_from::{self, Selector, ValueFrom};
+use crate::rule_result::RuleResult;
 
 /// Where a workload's connections come from: tagged secrets, secrets that are referred to, and services with parameters. With the first
 /// error that hides one.
@@ -59,19 +59,19 @@ fn find_sources<'a>(w: &Workload<'a>) -> (Vec<CredentialSource<'a>>, Option<Arc<
     )
 }
 
-/// What `judge` says of each of them, and that something is unknown where one may be hidden.
+/// Applies `evaluate` to each of them, and adds an unknown result if a failed read may hide one.
 #[must_use]
 pub fn each_credential_source<'a>(
     w: &Workload<'a>,
-    judge: impl FnMut(&CredentialSource<'a>) -> Option<Judgement<'a>>,
-) -> Vec<Judgement<'a>> {
+    evaluate: impl FnMut(&CredentialSource<'a>) -> Option<RuleResult<'a>>,
+) -> Vec<RuleResult<'a>> {
     let (sources, error) = credential_sources(w);
-    let mut out: Vec<Judgement> = sources.iter().filter_map(judge).collect();
+    let mut out: Vec<RuleResult> = sources.iter().filter_map(evaluate).collect();
     out.extend(error.iter().flat_map(|e| w.unknown(e)));
     out
 }
 
-/// A secret with its uses; without any it is held for what it is by itself.
+/// A secret with its uses. One without uses is evaluated on its own.
 fn of_secret<'a>(w: &Workload<'a>, used: &[(&'a Secret, Option<&Selector>)]) -> Option<CredentialSource<'a>> {
     let (secret, _) = *used.first()?;
     let whole = Selector::default();
@@ -86,7 +86,7 @@ fn of_secret<'a>(w: &Workload<'a>, used: &[(&'a Secret, Option<&Selector>)]) -> 
         key: selector.json_key.clone(),
     };
     Some(CredentialSource {
-        subject: Subject::Secret(secret),
+        subject: ResultSubject::Secret(secret),
         tags: &secret.tags,
         secret: Some(secret),
         referenced,
@@ -103,7 +103,7 @@ fn of_service<'a>(w: &Workload<'a>, used: &[(&'a Service, &'a str)]) -> Option<C
         key: None,
     };
     Some(CredentialSource {
-        subject: Subject::Service(service),
+        subject: ResultSubject::Service(service),
         tags: &service.tags,
         secret: None,
         referenced: true,
@@ -111,8 +111,8 @@ fn of_service<'a>(w: &Workload<'a>, used: &[(&'a Service, &'a str)]) -> Option<C
     })
 }
 
-/// The connections of one shape that count: those referred to, or else those meant as one. The key is absent where
-/// the connection is the whole value.
+/// The connections of one shape that count: those that a container uses, or else those meant as one. The key is absent
+/// if the connection is the whole value.
 #[must_use]
 pub fn connections<'s>(
     shape: &'s SecretShape,
@@ -141,7 +141,7 @@ pub fn connections<'s>(
     }
 }
 
-/// Schemes of relational databases, which a person may have taken for PostgreSQL's.
+/// Schemes of other relational databases, which a person may have written by mistake.
 const DATABASE_SCHEMES: &[&str] = &[
     "cockroachdb",
     "db2",
@@ -168,7 +168,7 @@ fn is_meant(connection: &Connection) -> bool {
     connection.looks_intended() && !of_another_kind
 }
 
-/// The well-formed connections of one value whose details are worth judging: those that a container uses, and of a
+/// The well-formed connections of one value whose details are worth evaluating: those that a container uses, and of a
 /// secret that none refers to those that lead to one of `databases`, which a container could use tomorrow.
 #[must_use]
 pub fn connections_in_use<'s>(

@@ -1,23 +1,24 @@
-//! What a database is.
+//! The databases of a workload: instances, clusters and members of clusters.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::judgement::{Failure, Judgement};
 use crate::model::hold::HoldReason;
 use crate::model::resources::{DatabaseId, DbCluster, DbInstance};
 use crate::model::snapshot::ReadError;
-use crate::model::subject::Subject;
+use crate::model::subject::ResultSubject;
 use crate::model::tags::{PhaseReading, Tags};
+use crate::rule_result::{Failure, RuleResult};
 
-/// The port of a PostgreSQL server that has not said otherwise.
+/// The default port of PostgreSQL.
 pub const DEFAULT_PORT: u16 = 5432;
 
-/// The IAM actions that judging a database by itself needs.
+/// The IAM actions that a rule about a database alone needs.
 pub const DATABASE_READS: &[&str] = &["rds:DescribeDBInstances", "rds:DescribeDBClusters"];
 
-/// What RDS describes and changes by one call: an instance, which may be a read replica or the member of a cluster, or a cluster.
+/// An instance or a cluster, as RDS describes and modifies it. An instance may be a read replica or a member of a
+/// cluster.
 #[derive(Debug, Clone, Copy)]
 pub enum RdsResource<'a> {
     /// An instance.
@@ -117,31 +118,31 @@ impl<'a> RdsResource<'a> {
         }
     }
 
-    /// Itself, for a judgement.
+    /// Itself, for a result.
     #[must_use]
-    pub fn subject(&self) -> Subject<'a> {
+    pub fn subject(&self) -> ResultSubject<'a> {
         match self {
-            Self::Instance(i) => Subject::Instance(i),
-            Self::Cluster(c) => Subject::Cluster(c),
+            Self::Instance(i) => ResultSubject::Instance(i),
+            Self::Cluster(c) => ResultSubject::Cluster(c),
         }
     }
 
     /// The invariant holds.
     #[must_use]
-    pub fn pass(&self) -> Judgement<'a> {
-        Judgement::pass(self.subject())
+    pub fn pass(&self) -> RuleResult<'a> {
+        RuleResult::pass(self.subject())
     }
 
     /// It does not.
     #[must_use]
-    pub fn fail(&self, phase: PhaseReading, failure: Failure) -> Judgement<'a> {
-        Judgement::fail(self.subject(), self.tags(), failure).in_phase(phase)
+    pub fn fail(&self, phase: PhaseReading, failure: Failure) -> RuleResult<'a> {
+        RuleResult::fail(self.subject(), self.tags(), failure).in_phase(phase)
     }
 
     /// Evidence is missing.
     #[must_use]
-    pub fn unknown(&self, phase: PhaseReading, error: &Arc<ReadError>) -> Judgement<'a> {
-        Judgement::unknown(self.subject(), self.tags(), error).in_phase(phase)
+    pub fn unknown(&self, phase: PhaseReading, error: &Arc<ReadError>) -> RuleResult<'a> {
+        RuleResult::unknown(self.subject(), self.tags(), error).in_phase(phase)
     }
 
     /// How the command line names it: `modify-db-instance --db-instance-identifier ID`, or the cluster's.
@@ -154,8 +155,8 @@ impl<'a> RdsResource<'a> {
     }
 }
 
-/// One database of a workload: an instance that stands alone, a cluster with its members, or a member whose cluster is not in
-/// the list, because it was listed before the cluster was there or because the cluster is being deleted.
+/// One database of a workload: an instance outside of a cluster, a cluster with its members, or a member whose cluster
+/// is not in the list, because it was listed before the cluster was there or because the cluster is being deleted.
 #[derive(Debug, Clone)]
 pub struct Database<'a> {
     /// The instance or cluster itself.
@@ -183,9 +184,9 @@ pub struct Database<'a> {
 }
 
 impl<'a> Database<'a> {
-    /// Itself, for a judgement.
+    /// Itself, for a result.
     #[must_use]
-    pub fn subject(&self) -> Subject<'a> {
+    pub fn subject(&self) -> ResultSubject<'a> {
         self.resource.subject()
     }
 
@@ -203,19 +204,19 @@ impl<'a> Database<'a> {
 
     /// The invariant holds.
     #[must_use]
-    pub fn pass(&self) -> Judgement<'a> {
+    pub fn pass(&self) -> RuleResult<'a> {
         self.resource.pass()
     }
 
     /// It does not.
     #[must_use]
-    pub fn fail(&self, failure: Failure) -> Judgement<'a> {
+    pub fn fail(&self, failure: Failure) -> RuleResult<'a> {
         self.resource.fail(self.phase, failure)
     }
 
     /// Evidence is missing.
     #[must_use]
-    pub fn unknown(&self, error: &Arc<ReadError>) -> Judgement<'a> {
+    pub fn unknown(&self, error: &Arc<ReadError>) -> RuleResult<'a> {
         self.resource.unknown(self.phase, error)
     }
 }
@@ -278,7 +279,7 @@ pub(super) fn databases<'a>(
     databases
 }
 
-/// Why AWS would refuse to change a database of this status, if it would.
+/// The reason to hold a change, if AWS refuses to modify a database of this status.
 #[must_use]
 pub fn not_available(id: &str, status: &str) -> Option<HoldReason> {
     (status != "available").then(|| HoldReason::DatabaseNotAvailable {

@@ -1,28 +1,28 @@
-//! One database after the other, and the corrections of its settings.
+//! Evaluates each database of a workload, and builds the corrections of its settings.
 
 use super::database::{Database, RdsResource, not_available};
 use super::workload::{Workload, untagged};
 use crate::action::{Action, ConfigureDatabase, DatabaseSetting};
-use crate::judgement::{Judgement, Remedy};
+use crate::rule_result::{Remedy, RuleResult};
 
-/// What `judge` says of each database that owns its storage, backups and settings. An orphaned member does not: they are
-/// those of its cluster, of which nothing is known.
+/// Applies `evaluate` to each database that owns its storage, backups and settings. An orphaned member does not own
+/// them: its cluster does, and nothing is known of that.
 #[must_use]
 pub fn each_storage_owner<'a>(
     w: &Workload<'a>,
-    judge: impl FnMut(&Database<'a>) -> Option<Judgement<'a>>,
-) -> Vec<Judgement<'a>> {
+    evaluate: impl FnMut(&Database<'a>) -> Option<RuleResult<'a>>,
+) -> Vec<RuleResult<'a>> {
     match w.databases() {
         Err(e) => w.unknown(&e),
         Ok(databases) => databases
             .iter()
             .filter(|d| !d.is_orphaned_member())
-            .filter_map(judge)
+            .filter_map(evaluate)
             .collect(),
     }
 }
 
-/// The correction that changes one field which nobody notices.
+/// The correction that changes one field without an effect on clients.
 #[must_use]
 pub fn configure(w: &Workload<'_>, resource: &RdsResource<'_>, setting: DatabaseSetting, summary: String) -> Remedy {
     let action = Action::ConfigureDatabase(ConfigureDatabase {

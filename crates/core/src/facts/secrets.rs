@@ -11,7 +11,7 @@ use crate::model::connection::{Connection, SecretShape};
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{Secret, SecretVariable, TaskDefinition};
-use crate::model::snapshot::{Lookup, ReadError, Seen, Value};
+use crate::model::snapshot::{Lookup, Read, ReadError, SecretValue};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
 /// The IAM actions that lead from a service to the value of its secret, and to the database that it should lead to.
@@ -74,7 +74,7 @@ fn find_references<'a>(w: &Workload<'a>) -> (Vec<Reference<'a>>, Option<Arc<Read
 ///
 /// # Errors
 /// What kept it from being looked up.
-pub fn resolve<'a>(w: &Workload<'a>, reference: &SecretRef<'_>) -> Seen<Option<&'a Secret>> {
+pub fn resolve<'a>(w: &Workload<'a>, reference: &SecretRef<'_>) -> Read<Option<&'a Secret>> {
     let not_read = || {
         Arc::new(ReadError {
             service: "secretsmanager".into(),
@@ -99,15 +99,15 @@ pub fn resolve<'a>(w: &Workload<'a>, reference: &SecretRef<'_>) -> Seen<Option<&
 ///
 /// # Errors
 /// What kept the value from being read: denied, or not allowed by `secrets.inspect`.
-pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Seen<Option<&'a SecretShape>> {
+pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Read<Option<&'a SecretShape>> {
     let version = Selector {
         json_key: None,
         ..selector.clone()
     };
     let version = if version.pins() { version } else { Selector::default() };
     match w.snapshot.values.get(&(secret.arn.clone(), version)) {
-        Some(Ok(Value::Shape(shape))) => Ok(Some(shape)),
-        Some(Ok(Value::NoSuchVersion)) => Ok(None),
+        Some(Ok(SecretValue::Shape(shape))) => Ok(Some(shape)),
+        Some(Ok(SecretValue::NoSuchVersion)) => Ok(None),
         Some(Err(e)) => Err(Arc::clone(e)),
         None if secret.deleted_at.is_some() => Err(Arc::new(ReadError {
             service: "secretsmanager".into(),
@@ -120,7 +120,7 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Seen
                 secret.name, secret.arn
             ),
         })),
-        Some(Ok(Value::NotInspected)) | None => Err(Arc::new(ReadError {
+        Some(Ok(SecretValue::NotInspected)) | None => Err(Arc::new(ReadError {
             service: "secretsmanager".into(),
             operation: "GetSecretValue".into(),
             resource: secret.name.clone(),
@@ -133,16 +133,16 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Seen
     }
 }
 
-/// The facts about a parameter, by the reference as written; `None` if there is none such.
+/// The facts about a parameter, by the reference as written; `None` if there is no such parameter.
 ///
 /// # Errors
 /// What kept it from being read: denied, or not allowed by `secrets.inspect`.
-pub fn parameter<'a>(w: &Workload<'a>, reference: &str) -> Seen<Option<&'a SecretShape>> {
+pub fn parameter<'a>(w: &Workload<'a>, reference: &str) -> Read<Option<&'a SecretShape>> {
     match w.snapshot.parameters.get(reference) {
-        Some(Ok(Some(Value::Shape(shape)))) => Ok(Some(shape)),
-        Some(Ok(Some(Value::NoSuchVersion) | None)) => Ok(None),
+        Some(Ok(Some(SecretValue::Shape(shape)))) => Ok(Some(shape)),
+        Some(Ok(Some(SecretValue::NoSuchVersion) | None)) => Ok(None),
         Some(Err(e)) => Err(Arc::clone(e)),
-        Some(Ok(Some(Value::NotInspected))) | None => Err(Arc::new(ReadError {
+        Some(Ok(Some(SecretValue::NotInspected))) | None => Err(Arc::new(ReadError {
             service: "ssm".into(),
             operation: "GetParameters".into(),
             resource: reference.to_owned(),
@@ -152,12 +152,12 @@ pub fn parameter<'a>(w: &Workload<'a>, reference: &str) -> Seen<Option<&'a Secre
     }
 }
 
-/// What a role must be able to read to fetch a reference: the full ARN of a secret, or the ARN of a parameter. `None` if
-/// it leads to nothing, of which `ecs-secret-reference-mismatch` speaks.
+/// The ARN that a role must be able to read to fetch a reference: of a secret or of a parameter. `None` if the
+/// reference leads nowhere, which `ecs-secret-reference-mismatch` reports.
 ///
 /// # Errors
 /// What kept the secret or parameter from being looked up.
-pub fn readable_as<'r, 'a: 'r>(w: &Workload<'a>, reference: &'r str) -> Seen<Option<Cow<'r, str>>> {
+pub fn readable_as<'r, 'a: 'r>(w: &Workload<'a>, reference: &'r str) -> Read<Option<Cow<'r, str>>> {
     match value_from::parse(reference) {
         ValueFrom::Secret(target) => match resolve(w, &target) {
             // A correction may name a secret that no container refers to yet.
@@ -195,7 +195,7 @@ pub fn right_reference(w: &Workload<'_>) -> Result<String, HoldReason> {
     right_connection(w).map(|(reference, _)| reference)
 }
 
-/// The same, with the connection that it leads to.
+/// The same as [`right_reference`], with the connection that it leads to.
 ///
 /// # Errors
 /// Why there is not exactly one.

@@ -10,11 +10,11 @@ use super::credential_source::{CredentialSource, Reference};
 use super::database::{Database, RdsResource, databases};
 use super::index::Index;
 use crate::config::Parameters;
-use crate::judgement::Judgement;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
-use crate::model::snapshot::{ReadError, Seen, Snapshot};
+use crate::model::snapshot::{Read, ReadError, Snapshot};
 use crate::model::tags::{PhaseReading, Tags};
+use crate::rule_result::RuleResult;
 
 /// One workload of one scope.
 pub struct Workload<'a> {
@@ -24,7 +24,7 @@ pub struct Workload<'a> {
     pub snapshot: &'a Snapshot,
     /// `tag_prefix` of the configuration.
     pub prefix: &'a str,
-    /// The instant to judge at.
+    /// The time of the evaluation.
     pub now: Timestamp,
     /// `migration.max_window` of the configuration.
     pub max_window: Duration,
@@ -32,19 +32,19 @@ pub struct Workload<'a> {
     pub migration_timeout: Duration,
     /// The workload's parameters.
     pub params: Arc<Parameters>,
-    /// What is tagged for it, and for others.
+    /// The index of tagged resources.
     pub(super) index: Arc<Index<'a>>,
     /// Its place in the index.
     pub(super) place: usize,
-    /// What several rules ask.
+    /// Cached answers.
     pub(super) memo: Memo<'a>,
 }
 
-/// Answers that cost something and that several rules ask for: each is found once.
+/// Answers that are costly and that several rules ask for. Each is computed once.
 #[derive(Default)]
 pub(super) struct Memo<'a> {
-    /// For each service, what it runs.
-    pub running: OnceCell<Vec<Seen<&'a TaskDefinition>>>,
+    /// For each service, the revision that it runs.
+    pub running: OnceCell<Vec<Read<&'a TaskDefinition>>>,
     pub databases: OnceCell<Vec<Database<'a>>>,
     pub references: OnceCell<(Vec<Reference<'a>>, Option<Arc<ReadError>>)>,
     pub credential_sources: OnceCell<(Vec<CredentialSource<'a>>, Option<Arc<ReadError>>)>,
@@ -55,7 +55,7 @@ impl<'a> Workload<'a> {
     ///
     /// # Errors
     /// What kept the instances or the clusters from being read.
-    pub fn instances(&self) -> Seen<&[&'a DbInstance]> {
+    pub fn instances(&self) -> Read<&[&'a DbInstance]> {
         self.snapshot.clusters.as_ref().map_err(Arc::clone)?;
         self.snapshot.instances.as_ref().map_err(Arc::clone)?;
         Ok(self.index.instances.of(self.place))
@@ -65,7 +65,7 @@ impl<'a> Workload<'a> {
     ///
     /// # Errors
     /// What kept the instances or the clusters from being read.
-    pub fn clusters(&self) -> Seen<&[&'a DbCluster]> {
+    pub fn clusters(&self) -> Read<&[&'a DbCluster]> {
         self.instances()?;
         Ok(self.index.clusters.of(self.place))
     }
@@ -74,7 +74,7 @@ impl<'a> Workload<'a> {
     ///
     /// # Errors
     /// What kept the services from being read.
-    pub fn services(&self) -> Seen<&[&'a Service]> {
+    pub fn services(&self) -> Read<&[&'a Service]> {
         self.snapshot.services.as_ref().map_err(Arc::clone)?;
         Ok(self.index.services.of(self.place))
     }
@@ -98,7 +98,7 @@ impl<'a> Workload<'a> {
     ///
     /// # Errors
     /// What kept the secrets from being listed.
-    pub fn secrets(&self) -> Seen<&[&'a Secret]> {
+    pub fn secrets(&self) -> Read<&[&'a Secret]> {
         self.snapshot.secrets.as_ref().map_err(Arc::clone)?;
         Ok(self.index.secrets.of(self.place))
     }
@@ -107,7 +107,7 @@ impl<'a> Workload<'a> {
     ///
     /// # Errors
     /// What kept the groups from being read.
-    pub fn groups(&self) -> Seen<&[&'a SecurityGroup]> {
+    pub fn groups(&self) -> Read<&[&'a SecurityGroup]> {
         self.snapshot.security_groups.as_ref().map_err(Arc::clone)?;
         Ok(self.index.groups.of(self.place))
     }
@@ -116,7 +116,7 @@ impl<'a> Workload<'a> {
     ///
     /// # Errors
     /// What kept the families from being found.
-    pub fn migrations(&self) -> Seen<&[&'a MigrationFamily]> {
+    pub fn migrations(&self) -> Read<&[&'a MigrationFamily]> {
         self.snapshot.migrations.as_ref().map_err(Arc::clone)?;
         Ok(self.index.migrations.of(self.place))
     }
@@ -125,7 +125,7 @@ impl<'a> Workload<'a> {
     ///
     /// # Errors
     /// What kept it from being read.
-    pub fn running(&self, service: &Service) -> Seen<&'a TaskDefinition> {
+    pub fn running(&self, service: &Service) -> Read<&'a TaskDefinition> {
         let services = self.index.services.of(self.place);
         let running = || services.iter().map(|s| self.revision(s)).collect();
         let own = self.memo.running.get_or_init(running);
@@ -133,7 +133,7 @@ impl<'a> Workload<'a> {
         known.map_or_else(|| self.revision(service), |(_, found)| found.clone())
     }
 
-    fn revision(&self, service: &Service) -> Seen<&'a TaskDefinition> {
+    fn revision(&self, service: &Service) -> Read<&'a TaskDefinition> {
         match self.snapshot.task_definitions.get(&service.task_definition) {
             Some(Ok(found)) => Ok(found),
             Some(Err(e)) => Err(Arc::clone(e)),
@@ -159,7 +159,7 @@ impl<'a> Workload<'a> {
     ///
     /// # Errors
     /// What kept the groups from being read.
-    pub fn group(&self, id: &str) -> Seen<Option<&'a SecurityGroup>> {
+    pub fn group(&self, id: &str) -> Read<Option<&'a SecurityGroup>> {
         let all = self.snapshot.security_groups.as_ref().map_err(Arc::clone)?;
         // Mostly it is one of the workload's own: of those there are few.
         let own = self.index.groups.of(self.place).iter().find(|g| g.id == id);
@@ -185,8 +185,8 @@ impl<'a> Workload<'a> {
 
     /// The workload as a whole, where evidence is missing for all of it.
     #[must_use]
-    pub fn unknown(&self, error: &Arc<ReadError>) -> Vec<Judgement<'a>> {
-        vec![Judgement::unknown_workload(self.name, error)]
+    pub fn unknown(&self, error: &Arc<ReadError>) -> Vec<RuleResult<'a>> {
+        vec![RuleResult::unknown_workload(self.name, error)]
     }
 }
 
@@ -195,7 +195,7 @@ impl<'a> Workload<'a> {
     ///
     /// # Errors
     /// What kept the instances or the clusters from being read.
-    pub fn databases(&self) -> Seen<&[Database<'a>]> {
+    pub fn databases(&self) -> Read<&[Database<'a>]> {
         let (instances, clusters) = (self.instances()?, self.clusters()?);
         let find = || databases(instances, clusters, |resource| self.phase_of(resource));
         Ok(self.memo.databases.get_or_init(find))
@@ -211,7 +211,7 @@ impl<'a> Workload<'a> {
     }
 }
 
-/// Why a resource that lacks the workload's tag may not be changed, if it lacks it.
+/// The reason to hold a change of a resource without the workload's tag; `None` if it has the tag.
 #[must_use]
 pub fn untagged(w: &Workload<'_>, what: &str, tags: &Tags) -> Option<HoldReason> {
     (tags.workload(w.prefix) != Some(w.name)).then(|| HoldReason::Untagged {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::config::Config;
-use crate::judge::Tally;
+use crate::evaluate::WorkloadVerdicts;
 use crate::model::resources::{Container, TaskDefinition};
 use crate::model::tags::Tags;
 use crate::rules::testing::{clean, denied, now};
@@ -86,7 +86,7 @@ impl Case {
             verdict,
             workload: "shop".into(),
             phase: "migrated".into(),
-            resource: crate::model::finding::ResourceRef::workload("shop", &scope),
+            resource: crate::finding::ResourceRef::workload("shop", &scope),
             message: format!("{rule} speaks"),
             evidence: vec![],
             observed_at: now(),
@@ -100,17 +100,17 @@ impl Case {
     }
 
     fn decide(&self) -> GateVerdict {
-        let judged = Judged {
+        let evaluation = Evaluation {
             findings: self.findings.clone(),
-            workloads: BTreeMap::from([("shop".to_owned(), Tally::default())]),
-            ..Judged::default()
+            workloads: BTreeMap::from([("shop".to_owned(), WorkloadVerdicts::default())]),
+            ..Evaluation::default()
         };
-        let asked = Asked {
+        let asked = GateRequest {
             workload: "shop",
             fail_on: self.fail_on,
             family: self.family,
         };
-        decide(&self.snapshot, &judged, &asked, &self.config, now())
+        decide(&self.snapshot, &evaluation, &asked, &self.config, now())
     }
 
     #[track_caller]

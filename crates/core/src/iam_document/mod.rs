@@ -1,25 +1,23 @@
-//! Reads the resource policy of a secret: who is let in to read its value.
+//! Reads the resource policy of a secret: which principals may read its value.
 //!
-//! Pure: text in, principals out. What can't be understood is an error, never a guess. Format:
+//! Text that can't be understood is an error, never a guess. Format:
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html>
 //!
-//! A statement lets someone in if it allows `GetSecretValue`, or `PutResourcePolicy`, by which whoever holds it can give
-//! himself the other. Who counts as a stranger:
+//! A statement lets a principal in if it allows `GetSecretValue`, or `PutResourcePolicy`, which is enough to grant the
+//! other. These principals are strangers:
 //!
 //! - everyone (`*`), everyone but some (`NotPrincipal`), and each principal of another account;
 //! - not a principal of the secret's own account, nor an AWS service, which acts for the account that set it up;
 //! - not what a condition binds (`condition`): to the account, to an organization, to a network;
-//! - not whom a `Deny` fences out that holds for everyone outside of such a binding.
+//! - not a principal that a `Deny` keeps out because it is outside of such a binding.
 
 mod condition;
+mod value;
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use condition::Binding;
-
-/// Digits of an account's id.
-const ACCOUNT_DIGITS: usize = 12;
+use value::{ACCOUNT_DIGITS, OneOrMany, account_of};
 /// What allows reading the value, at once or in two steps.
 const READING: [&str; 2] = ["secretsmanager:GetSecretValue", "secretsmanager:PutResourcePolicy"];
 
@@ -27,23 +25,6 @@ const READING: [&str; 2] = ["secretsmanager:GetSecretValue", "secretsmanager:Put
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the resource policy is not one that Holdfast understands")]
 pub struct Malformed;
-
-/// One value or several. The list is tried first: a condition's value may be anything, a list too.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-enum OneOrMany<T> {
-    Many(Vec<T>),
-    One(T),
-}
-
-impl<T> OneOrMany<T> {
-    fn items(&self) -> &[T] {
-        match self {
-            Self::One(item) => std::slice::from_ref(item),
-            Self::Many(items) => items,
-        }
-    }
-}
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -241,7 +222,7 @@ impl Statement {
     }
 }
 
-/// Whether a principal, as written, is not of the account `own`. A unique id (`AIDA...`, `AROA...`) stands in a policy
+/// Whether a principal, as written, is not of the account `own`. A unique id (`AIDA...`, `AROA...`) appears in a policy
 /// where the principal was deleted: nobody has it any more.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
 fn is_stranger(principal: &str, own: &str) -> bool {
@@ -249,12 +230,6 @@ fn is_stranger(principal: &str, own: &str) -> bool {
         && principal.starts_with('A')
         && principal.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     !deleted && principal != own && account_of(principal) != Some(own)
-}
-
-/// The account in an ARN.
-fn account_of(arn: &str) -> Option<&str> {
-    let mut fields = arn.split(':');
-    (fields.next() == Some("arn")).then(|| fields.nth(3)).flatten()
 }
 
 /// Whether `text` matches a pattern with `*` (any text) and `?` (one character). It goes back to the last `*` only, so its
@@ -282,15 +257,6 @@ fn matches(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[p..].iter().all(|c| *c == '*')
-}
-
-/// A condition's value: AWS takes numbers and booleans for their text.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Pure data: what was seen, what is wrong, what would correct it. No SDK type, no clock, no I/O.
+//! The data that everything else works on: what was read, and the words for it. No SDK type appears here.
 
 pub mod connection;
-pub mod finding;
+pub mod cow_map;
 pub mod follow_up_reads;
 pub mod hold;
 pub mod key;
@@ -10,7 +10,6 @@ pub mod read_error;
 pub mod resource_ref;
 pub mod resources;
 pub mod rule_meta;
-pub mod shared;
 pub mod snapshot;
 pub mod subject;
 pub mod tags;

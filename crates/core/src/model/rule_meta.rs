@@ -1,8 +1,8 @@
-//! What is known about a rule without running it.
+//! The metadata of a rule.
 
 use super::policy::{Risk, Severity};
 
-/// What is known about a rule without running it.
+/// The metadata of a rule.
 #[derive(Debug)]
 pub struct Meta {
     /// Names the defect.
@@ -17,9 +17,9 @@ pub struct Meta {
     pub docs: &'static str,
     /// Controls of other catalogues that say the same.
     pub controls: &'static [&'static str],
-    /// Configuration keys that it heeds, under `defaults` or `workloads.<name>`.
+    /// Configuration keys that it uses, under `defaults` or `workloads.<name>`.
     pub parameters: &'static [&'static str],
-    /// IAM actions that judging needs.
+    /// IAM actions that evaluating needs.
     pub reads: &'static [&'static str],
     /// IAM actions that correcting needs; empty for a rule that only reports.
     pub writes: &'static [&'static str],
@@ -27,7 +27,7 @@ pub struct Meta {
     pub risk: Risk,
     /// Whether its corrections may be carried out unless `rules.<id>.correct` says otherwise.
     pub corrects: bool,
-    /// Rules whose failure, on the same resource or on one that the judgement names as related, explains a failure of
+    /// Rules whose failure, on the same resource or on one that the result names as related, explains a failure of
     /// this one: then this is their consequence and no second problem. The nearest cause first.
     pub caused_by: &'static [&'static str],
     /// When its follow-up reads are made.

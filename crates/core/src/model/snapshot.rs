@@ -1,4 +1,4 @@
-//! All that was read of one scope. A part that could not be read holds the error in its place.
+//! Everything that was read of one scope. A part that could not be read holds the error in its place.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::connection::SecretShape;
+use super::cow_map::CowMap;
 use super::key::Scope;
-pub use super::read_error::{ReadError, Seen};
+pub use super::read_error::{Read, ReadError};
 use super::resources::{
     Access, AccessTarget, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, Secret,
     SecurityGroup, Service, Subnet, TaskDefinition,
 };
-use super::shared::Shared;
 use super::tags::Tags;
 use super::value_from::Selector;
 
-/// What became of a reference to a secret.
+/// Where a reference to a secret leads.
 #[derive(Debug, Clone)]
 pub enum Lookup {
     /// It leads to the secret with this ARN.
@@ -28,9 +28,9 @@ pub enum Lookup {
 /// Identifies one value: the secret's full ARN and the version asked for (its JSON key is not part of it).
 pub type ValueKey = (String, Selector);
 
-/// Why a value is not there.
+/// What was read of a secret's value.
 #[derive(Debug, Clone)]
-pub enum Value {
+pub enum SecretValue {
     /// Facts about the value.
     Shape(SecretShape),
     /// The version asked for does not exist.
@@ -39,14 +39,14 @@ pub enum Value {
     NotInspected,
 }
 
-/// What a security group guards, as far as network interfaces tell.
+/// What a security group guards, according to the network interfaces in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guarded {
     /// Interfaces that are neither RDS's nor of an ECS task of a known service: their ids and descriptions.
     pub others: Vec<String>,
 }
 
-/// All that was read of one scope.
+/// Everything that was read of one scope.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Where.
@@ -54,45 +54,45 @@ pub struct Snapshot {
     /// When reading began: no fact is older.
     pub started_at: Timestamp,
     /// RDS instances by identifier, tagged or not: an untagged one may share a group with a tagged one.
-    pub instances: Seen<Shared<String, DbInstance>>,
+    pub instances: Read<CowMap<String, DbInstance>>,
     /// RDS clusters by identifier.
-    pub clusters: Seen<Shared<String, DbCluster>>,
+    pub clusters: Read<CowMap<String, DbCluster>>,
     /// Tagged services by ARN.
-    pub services: Seen<Shared<String, Service>>,
+    pub services: Read<CowMap<String, Service>>,
     /// Tagged services that could not be described, by ARN, with the workload that their tag names.
-    pub unread_services: Shared<String, (String, Arc<ReadError>)>,
+    pub unread_services: CowMap<String, (String, Arc<ReadError>)>,
     /// Revisions that services run, by ARN.
-    pub task_definitions: Shared<String, Seen<Arc<TaskDefinition>>>,
+    pub task_definitions: CowMap<String, Read<Arc<TaskDefinition>>>,
     /// Earlier revisions that would keep data, by ARN of the running one that does not.
-    pub durable_revisions: Shared<String, Arc<TaskDefinition>>,
+    pub durable_revisions: CowMap<String, Arc<TaskDefinition>>,
     /// Security groups by id.
-    pub security_groups: Seen<Shared<String, SecurityGroup>>,
+    pub security_groups: Read<CowMap<String, SecurityGroup>>,
     /// What groups with an offending rule guard.
-    pub guarded: Shared<String, Seen<Guarded>>,
+    pub guarded: CowMap<String, Read<Guarded>>,
     /// Subnets by id.
-    pub subnets: Seen<Shared<String, Subnet>>,
+    pub subnets: Read<CowMap<String, Subnet>>,
     /// Tagged and referenced secrets by full ARN.
-    pub secrets: Seen<Shared<String, Secret>>,
+    pub secrets: Read<CowMap<String, Secret>>,
     /// References as written (without selector) and where they lead.
-    pub lookups: Shared<String, Seen<Lookup>>,
+    pub lookups: CowMap<String, Read<Lookup>>,
     /// Values by secret and version.
-    pub values: Shared<ValueKey, Seen<Value>>,
+    pub values: CowMap<ValueKey, Read<SecretValue>>,
     /// Parameters of Parameter Store that containers refer to, by the reference as written; `None`: there is none such.
-    pub parameters: Shared<String, Seen<Option<Value>>>,
+    pub parameters: CowMap<String, Read<Option<SecretValue>>>,
     /// Who, besides the secret's own account, the resource policy of a secret lets in: principals as written, by the
     /// secret's full ARN. Empty for one without a policy, or with one that names nobody else.
-    pub policies: Shared<String, Seen<Vec<String>>>,
+    pub policies: CowMap<String, Read<Vec<String>>>,
     /// Whether a role may do what a task needs, by the role's ARN.
-    pub access: Shared<(String, AccessTarget), Seen<Access>>,
+    pub access: CowMap<(String, AccessTarget), Read<Access>>,
     /// Parameter groups by whether they are clusters' and by name. AWS's own (`default.*`) are not read.
-    pub parameter_groups: Shared<(bool, String), Seen<ParameterGroup>>,
+    pub parameter_groups: CowMap<(bool, String), Read<ParameterGroup>>,
     /// For services by ARN: revisions that a rollback would choose, the likeliest first, the running one left out.
-    pub rollback_targets: Shared<String, Seen<Vec<String>>>,
+    pub rollback_targets: CowMap<String, Read<Vec<String>>>,
     /// What the logs of services say, by the service's ARN.
-    pub logs: Shared<String, Seen<LogEvidence>>,
+    pub logs: CowMap<String, Read<LogEvidence>>,
     /// Families that run schema migrations, by name.
-    pub migrations: Seen<Shared<String, MigrationFamily>>,
-    /// Corrections that something keeps undoing; known to `run` alone.
+    pub migrations: Read<CowMap<String, MigrationFamily>>,
+    /// Corrections that something keeps undoing. Only `run` knows them.
     pub fights: Vec<Fight>,
     /// Every failed read, for the report.
     pub errors: BTreeSet<Arc<ReadError>>,
@@ -105,25 +105,25 @@ impl Snapshot {
         Self {
             scope,
             started_at,
-            instances: Ok(Shared::new()),
-            clusters: Ok(Shared::new()),
-            services: Ok(Shared::new()),
-            unread_services: Shared::new(),
-            task_definitions: Shared::new(),
-            durable_revisions: Shared::new(),
-            security_groups: Ok(Shared::new()),
-            guarded: Shared::new(),
-            subnets: Ok(Shared::new()),
-            secrets: Ok(Shared::new()),
-            lookups: Shared::new(),
-            values: Shared::new(),
-            parameters: Shared::new(),
-            policies: Shared::new(),
-            access: Shared::new(),
-            parameter_groups: Shared::new(),
-            rollback_targets: Shared::new(),
-            logs: Shared::new(),
-            migrations: Ok(Shared::new()),
+            instances: Ok(CowMap::new()),
+            clusters: Ok(CowMap::new()),
+            services: Ok(CowMap::new()),
+            unread_services: CowMap::new(),
+            task_definitions: CowMap::new(),
+            durable_revisions: CowMap::new(),
+            security_groups: Ok(CowMap::new()),
+            guarded: CowMap::new(),
+            subnets: Ok(CowMap::new()),
+            secrets: Ok(CowMap::new()),
+            lookups: CowMap::new(),
+            values: CowMap::new(),
+            parameters: CowMap::new(),
+            policies: CowMap::new(),
+            access: CowMap::new(),
+            parameter_groups: CowMap::new(),
+            rollback_targets: CowMap::new(),
+            logs: CowMap::new(),
+            migrations: Ok(CowMap::new()),
             fights: vec![],
             errors: BTreeSet::new(),
         }
@@ -139,21 +139,21 @@ impl Snapshot {
             instances: Err(Arc::clone(error)),
             clusters: Err(Arc::clone(error)),
             services: Err(Arc::clone(error)),
-            unread_services: Shared::new(),
-            task_definitions: Shared::new(),
-            durable_revisions: Shared::new(),
+            unread_services: CowMap::new(),
+            task_definitions: CowMap::new(),
+            durable_revisions: CowMap::new(),
             security_groups: Err(Arc::clone(error)),
-            guarded: Shared::new(),
+            guarded: CowMap::new(),
             subnets: Err(Arc::clone(error)),
             secrets: Err(Arc::clone(error)),
-            lookups: Shared::new(),
-            values: Shared::new(),
-            parameters: Shared::new(),
-            policies: Shared::new(),
-            access: Shared::new(),
-            parameter_groups: Shared::new(),
-            rollback_targets: Shared::new(),
-            logs: Shared::new(),
+            lookups: CowMap::new(),
+            values: CowMap::new(),
+            parameters: CowMap::new(),
+            policies: CowMap::new(),
+            access: CowMap::new(),
+            parameter_groups: CowMap::new(),
+            rollback_targets: CowMap::new(),
+            logs: CowMap::new(),
             migrations: Err(Arc::clone(error)),
             fights: vec![],
             errors: BTreeSet::from([Arc::clone(error)]),
@@ -297,7 +297,7 @@ mod tests {
             last_run: run,
             ..MigrationFamily::default()
         };
-        s.migrations = Ok(Shared::from([("shop-migrate".to_owned(), family)]));
+        s.migrations = Ok(CowMap::from([("shop-migrate".to_owned(), family)]));
         s
     }
 
@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn a_family_that_is_gone_stays_gone() {
         let mut s = snapshot(None);
-        s.migrations = Ok(Shared::new());
+        s.migrations = Ok(CowMap::new());
         s.keep_runs_of(&snapshot(Some(run("task/1", 1, &[]))));
         assert!(s.migrations.expect("read").is_empty());
     }

@@ -1,4 +1,4 @@
-//! Findings and safety in; a plan out, with a reason for everything that it leaves out. Pure.
+//! Turns findings into a plan: exact calls, and a reason for each correction that is held.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Action, Call, MergeKey};
 use crate::config::Config;
 use crate::config::change_windows::{self, WindowState};
-use crate::judge::Judged;
-use crate::model::finding::{Finding, ResourceRef, Verdict, stable_id};
+use crate::evaluate::Evaluation;
+use crate::finding::{Finding, ResourceRef, Verdict, stable_id};
 use crate::model::hold::{HoldCode, HoldReason};
 use crate::model::key::Scope;
 use crate::model::policy::{Mode, Risk, Severity};
 
-/// Fewer workloads than this say nothing about the fleet: one of two failing is 50 %, and no sign of a bad rule.
+/// The fewest workloads for which a percentage counts: one of two failing is 50 %, but no sign of a bad rule.
 const SMALLEST_FLEET: usize = 10;
 
-/// One correction that may be carried out now.
+/// One correction that may be made now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlannedAction {
     /// Stable: depends on the scope and the action alone.
@@ -38,7 +38,7 @@ pub struct PlannedAction {
     pub change: String,
     /// What it costs.
     pub risk: Risk,
-    /// What is checked just before.
+    /// The conditions that are checked just before the calls.
     pub preconditions: Vec<String>,
     /// The calls, in order.
     pub calls: Vec<Call>,
@@ -61,16 +61,16 @@ pub struct Held {
     pub workload: String,
     /// Its resource.
     pub resource: ResourceRef,
-    /// What would be done, if anything could.
+    /// The correction that is held, if there is one.
     pub summary: String,
-    /// Why it is not.
+    /// Why it is held.
     pub reason: String,
     /// Which kind of reason that is.
     #[serde(default)]
     pub code: HoldCode,
 }
 
-/// What may be done now, and why the rest is not.
+/// The corrections that may be made now, and the reasons to hold the rest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// 1.
@@ -79,18 +79,18 @@ pub struct Plan {
     pub made_at: Timestamp,
     /// In the order in which they are carried out.
     pub actions: Vec<PlannedAction>,
-    /// Everything else.
+    /// The corrections that are held.
     pub held: Vec<Held>,
 }
 
-/// Plans the correction of what was judged in `scope`.
+/// Plans the corrections for the findings of `evaluation` in `scope`.
 #[must_use]
-pub fn plan(scope: &Scope, judged: &Judged, config: &Config, now: Timestamp) -> Plan {
+pub fn plan(scope: &Scope, evaluation: &Evaluation, config: &Config, now: Timestamp) -> Plan {
     let mut actions: BTreeMap<MergeKey, PlannedAction> = BTreeMap::new();
     let mut held = vec![];
     let shut = outside_of_windows(config, now);
-    for finding in &judged.findings {
-        if let Some(reason) = reason_to_hold(finding, judged, config).or_else(|| shut.clone()) {
+    for finding in &evaluation.findings {
+        if let Some(reason) = reason_to_hold(finding, evaluation, config).or_else(|| shut.clone()) {
             held.push(hold(finding, &reason));
             continue;
         }
@@ -111,7 +111,7 @@ pub fn plan(scope: &Scope, judged: &Judged, config: &Config, now: Timestamp) -> 
 }
 
 impl Plan {
-    /// A plan of nothing.
+    /// An empty plan.
     #[must_use]
     pub fn empty(now: Timestamp) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl Plan {
     }
 }
 
-/// Says why a finding is not corrected.
+/// Holds the correction of a finding, with the reason.
 #[must_use]
 pub fn hold(finding: &Finding, reason: &HoldReason) -> Held {
     Held {
@@ -149,7 +149,7 @@ pub fn hold(finding: &Finding, reason: &HoldReason) -> Held {
     }
 }
 
-fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option<HoldReason> {
+fn reason_to_hold(finding: &Finding, evaluation: &Evaluation, config: &Config) -> Option<HoldReason> {
     match (finding.verdict, &finding.waiver) {
         (Verdict::Unknown, _) => {
             return Some(HoldReason::UnknownFinding(finding.message.clone()));
@@ -166,8 +166,8 @@ fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option
     if remediation.actions.is_empty() {
         return Some(HoldReason::NoCalls);
     }
-    if judged
-        .restrained
+    if evaluation
+        .audit_only
         .contains(&(finding.id.clone(), finding.workload.clone()))
     {
         return Some(HoldReason::AuditByTag(config.tag_prefix.clone()));
@@ -178,10 +178,10 @@ fn reason_to_hold(finding: &Finding, judged: &Judged, config: &Config) -> Option
     if !config.safety.allow_risk.contains(&remediation.risk) {
         return Some(HoldReason::RiskNotAllowed(remediation.risk));
     }
-    too_many_failing(&finding.rule, judged, config)
+    too_many_failing(&finding.rule, evaluation, config)
 }
 
-/// Why nothing may be corrected now, if it may not.
+/// The reason to hold every correction, if there is one.
 fn outside_of_windows(config: &Config, now: Timestamp) -> Option<HoldReason> {
     match change_windows::state_at(&config.safety.change_windows, now) {
         WindowState::Open(_) => None,
@@ -190,8 +190,8 @@ fn outside_of_windows(config: &Config, now: Timestamp) -> Option<HoldReason> {
     }
 }
 
-fn too_many_failing(rule: &str, judged: &Judged, config: &Config) -> Option<HoldReason> {
-    let (all, failing) = judged.failing.get(rule).copied().unwrap_or_default();
+fn too_many_failing(rule: &str, evaluation: &Evaluation, config: &Config) -> Option<HoldReason> {
+    let (all, failing) = evaluation.failing.get(rule).copied().unwrap_or_default();
     let limit = usize::try_from(config.safety.max_failing_percent).unwrap_or(100);
     (all >= SMALLEST_FLEET && failing * 100 > limit * all).then(|| HoldReason::TooManyFailing {
         rule: rule.to_owned(),
@@ -243,15 +243,15 @@ pub fn action_id(scope: &Scope, action: &Action) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::judge;
+    use crate::evaluate::evaluate;
     use crate::rules::testing::{clean, db, now};
 
     /// The plan of a public database that `config` treats as it likes.
     fn held(config: &Config) -> Held {
         let mut s = clean();
         db(&mut s).publicly_accessible = true;
-        let judged = judge(&s, config, now(), None);
-        let plan = plan(&s.scope, &judged, config, now());
+        let evaluation = evaluate(&s, config, now(), None);
+        let plan = plan(&s.scope, &evaluation, config, now());
         let of_rule = |h: &&Held| h.rule == "rds-public-access";
         plan.held.iter().find(of_rule).expect("held").clone()
     }
@@ -285,8 +285,8 @@ mod tests {
         db(&mut s).publicly_accessible = true;
         db(&mut s).status = "modifying".into();
         let remediation = |s: &crate::model::snapshot::Snapshot| {
-            let judged = judge(s, &Config::default(), now(), None);
-            let mut findings = judged.findings.iter();
+            let evaluation = evaluate(s, &Config::default(), now(), None);
+            let mut findings = evaluation.findings.iter();
             let found = findings.find(|f| f.rule == "rds-public-access").expect("it fails");
             serde_json::to_value(&found.remediation).expect("JSON")
         };

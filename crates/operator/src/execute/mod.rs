@@ -1,6 +1,6 @@
 //! Carries out planned corrections, each as an [`Attempt`] that is taken step by step: what is about to be done is
-//! written down, done once, and then read and judged until the finding is gone. Nothing here waits for AWS: an attempt
-//! that needs time says when to look again, and any process can take it further. It decides nothing.
+//! written down, done once, and then read and evaluated until the finding is gone. Nothing here waits for AWS: an
+//! attempt that needs time says when to look again, and any process can take it further. It decides nothing.
 
 mod rollout;
 
@@ -11,11 +11,12 @@ use tokio::time::Instant;
 
 use crate::attempt::{Attempt, Step};
 use crate::clock::{Clock, passed};
+use crate::internal_events::{ActionStarted, AttemptNotRecorded};
 use crate::ports::{Cloud, Ledger, LedgerError, Write};
 use holdfast_core::action::Execution;
 use holdfast_core::config::Config;
-use holdfast_core::judge::{Judged, judge};
-use holdfast_core::model::finding::Verdict;
+use holdfast_core::evaluate::{Evaluation, evaluate};
+use holdfast_core::finding::Verdict;
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Scope, Subject};
 use holdfast_core::model::snapshot::Snapshot;
@@ -78,7 +79,7 @@ impl WriteGuard for SoleActor {
     }
 }
 
-/// One workload, read just now and judged.
+/// One workload, read just now and evaluated.
 #[derive(Debug, Clone)]
 pub struct Observation {
     /// What was read.
@@ -86,7 +87,7 @@ pub struct Observation {
     /// Of what.
     pub set: RefreshSet,
     /// The verdicts.
-    pub judged: Judged,
+    pub evaluation: Evaluation,
     /// What would be done about them.
     pub plan: Plan,
 }
@@ -108,7 +109,7 @@ pub struct Executor<'a> {
     pub cloud: &'a dyn Cloud,
     /// What may be done.
     pub config: &'a Config,
-    /// The instant to judge at.
+    /// The instant to evaluate at.
     pub clock: &'a dyn Clock,
     /// Where attempts are written down.
     pub ledger: &'a dyn Ledger,
@@ -120,7 +121,7 @@ pub struct Executor<'a> {
     pub timeouts: Timeouts,
 }
 
-/// What a fresh judgement says about an action that was carried out.
+/// What a fresh result says about an action that was carried out.
 enum Check {
     /// Nothing asks for it any more.
     Corrected,
@@ -165,12 +166,12 @@ impl Executor<'_> {
         let now = self.clock.now();
         let snapshot = self.cloud.refresh(base, &set, now).await;
         let only = std::iter::once(workload.to_owned()).collect();
-        let judged = judge(&snapshot, self.config, self.clock.now(), Some(&only));
-        let plan = plan(self.cloud.scope(), &judged, self.config, self.clock.now());
+        let evaluation = evaluate(&snapshot, self.config, self.clock.now(), Some(&only));
+        let plan = plan(self.cloud.scope(), &evaluation, self.config, self.clock.now());
         Observation {
             snapshot,
             set,
-            judged,
+            evaluation,
             plan,
         }
     }
@@ -193,7 +194,7 @@ impl Executor<'_> {
             unsaved: None,
         };
         if !look.plan.actions.iter().any(|a| a.action == planned.action) {
-            return held(why_not(planned, &look.plan, &look.judged), look);
+            return held(why_not(planned, &look.plan, &look.evaluation), look);
         }
         let fence = match self.guard.may_write(self.cloud.scope(), true).await {
             Ok(fence) => fence,
@@ -219,12 +220,7 @@ impl Executor<'_> {
                 ..held(why, look)
             };
         }
-        tracing::info!(
-            action = planned.id,
-            workload = planned.workload,
-            change = planned.change,
-            "correcting"
-        );
+        ActionStarted(planned).emit();
         let progress = match planned.action.execution() {
             Execution::Rollout(_) => self.advance_rollout(&mut attempt, true).await,
             Execution::OneCall => self.first_call(&mut attempt).await,
@@ -239,7 +235,7 @@ impl Executor<'_> {
             (Step::Begun, false) => self.resolve_doubt(base, &mut attempt).await,
             (Step::Called, false) => self.verify(base, &attempt).await,
             _ => match self.advance_rollout(&mut attempt, false).await {
-                // The service is steady: only a judgement ends a correction well.
+                // The service is steady: only a result ends a correction well.
                 Progress::Waits(pause, _) if pause.is_zero() => self.verify(base, &attempt).await,
                 other => (other, None),
             },
@@ -302,7 +298,7 @@ impl Executor<'_> {
 
     /// A call whose answer is not known, lost on the way or with the process that made it: AWS itself tells.
     async fn resolve_doubt(&self, base: &Snapshot, attempt: &mut Attempt) -> (Progress, Option<Observation>) {
-        let (look, check) = self.judge_again(base, attempt).await;
+        let (look, check) = self.evaluate_again(base, attempt).await;
         let progress = match (check, self.doubt_left(attempt)) {
             (Check::Corrected, _) => Progress::Ended(Outcome::Verified, CORRECTED.into()),
             (Check::Unread, _) => match self.wait(attempt, "it can't be read") {
@@ -318,7 +314,7 @@ impl Executor<'_> {
     /// The call had no effect: it is made again, if it would be planned again.
     async fn call_again(&self, attempt: &mut Attempt, look: &Observation) -> Progress {
         if !look.plan.actions.iter().any(|a| a.action == attempt.action.action) {
-            let why = why_not(&attempt.action, &look.plan, &look.judged);
+            let why = why_not(&attempt.action, &look.plan, &look.evaluation);
             return Progress::Ended(Outcome::Failed, format!("a call had no answer and no effect; {why}"));
         }
         match self.guard.may_write(self.cloud.scope(), true).await {
@@ -346,9 +342,9 @@ impl Executor<'_> {
             .filter(|left| !left.is_zero())
     }
 
-    /// Looks whether a fresh judgement still asks for the action.
+    /// Looks whether a fresh result still asks for the action.
     async fn verify(&self, base: &Snapshot, attempt: &Attempt) -> (Progress, Option<Observation>) {
-        let (look, check) = self.judge_again(base, attempt).await;
+        let (look, check) = self.evaluate_again(base, attempt).await;
         let progress = match check {
             Check::Corrected => Progress::Ended(Outcome::Verified, CORRECTED.into()),
             Check::Unread => self.wait(attempt, "it can't be read"),
@@ -357,10 +353,10 @@ impl Executor<'_> {
         (progress, Some(look))
     }
 
-    async fn judge_again(&self, base: &Snapshot, attempt: &Attempt) -> (Observation, Check) {
+    async fn evaluate_again(&self, base: &Snapshot, attempt: &Attempt) -> (Observation, Check) {
         let planned = &attempt.action;
         let look = self.observe(base, &planned.workload, None).await;
-        let findings = || look.judged.findings.iter();
+        let findings = || look.evaluation.findings.iter();
         let asked = findings().filter(|f| planned.findings.contains(&f.id)).any(|f| {
             let mut actions = f.remediation.iter().flat_map(|r| &r.actions);
             actions.any(|a| *a == planned.action)
@@ -438,14 +434,14 @@ impl Executor<'_> {
         };
         let saved = self.save(attempt).await;
         if let Err(e) = &saved {
-            tracing::warn!(attempt = attempt.id, error = %e, "how far a correction has come could not be written down");
+            AttemptNotRecorded { attempt, error: e }.emit();
         }
         attempt.is_open() || !matches!(saved, Err(LedgerError::Unusable(_)))
     }
 }
 
-fn why_not(planned: &PlannedAction, fresh: &Plan, judged: &Judged) -> HoldReason {
-    let still = |id: &String| judged.findings.iter().any(|f| f.id == *id);
+fn why_not(planned: &PlannedAction, fresh: &Plan, evaluation: &Evaluation) -> HoldReason {
+    let still = |id: &String| evaluation.findings.iter().any(|f| f.id == *id);
     if let Some(held) = fresh.held.iter().find(|h| planned.findings.contains(&h.finding)) {
         return HoldReason::HeldNow {
             code: held.code,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_core::action::{Action, RollBack, RollOut};
-use holdfast_core::judge::judge;
+use holdfast_core::evaluate::evaluate;
 use holdfast_core::model::key::Scope;
-use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::plan::plan;
 use holdfast_operator::attempt::{Attempt, Outcome};
 use jiff::Timestamp;
@@ -16,7 +16,8 @@ use crate::process::SKEW;
 use crate::sim::{STALEST, Sim, State, Timeline};
 use crate::world::{ATTEMPT, Call, UNTAGGED, World};
 
-/// How old what a write rests on may be: a read, the time until it is judged, and what lies between that and the call.
+/// How old what a write rests on may be: a read, the time until it is evaluated, and what lies between that and the
+/// call.
 const OLDEST: Duration = Duration::from_mins(1);
 
 /// An attempt as the ledger told of it.
@@ -135,8 +136,8 @@ impl Sim {
             return Err(format!("a call on a look of {:?} ago", look.at.elapsed()));
         }
         let only = std::iter::once(workload.clone()).collect();
-        let judged = judge(&look.snapshot, &self.config, look.clock, Some(&only));
-        let planned = plan(scope, &judged, &self.config, look.clock);
+        let evaluation = evaluate(&look.snapshot, &self.config, look.clock, Some(&only));
+        let planned = plan(scope, &evaluation, &self.config, look.clock);
         if !planned.actions.iter().any(|a| a.action == attempt.action.action) {
             return Err("a call that the last look does not plan".into());
         }
@@ -231,7 +232,7 @@ impl Sim {
     }
 
     /// A process that lives got an answer.
-    pub fn answered(&self, state: &mut State, scope: &Scope, call: &Call, told: &Seen<Option<String>>) {
+    pub fn answered(&self, state: &mut State, scope: &Scope, call: &Call, told: &Read<Option<String>>) {
         let certain = told
             .as_ref()
             .err()

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Key, Scope};
 use holdfast_core::model::resources::Service;
-use holdfast_core::model::snapshot::{Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::attempt::{Attempt, FindingRecord, History};
 use holdfast_operator::clock::Clock;
@@ -119,7 +119,7 @@ impl Cloud for SimCloud {
         snapshot
     }
 
-    async fn service(&self, cluster: &str, service: &str) -> Seen<Option<Service>> {
+    async fn service(&self, cluster: &str, service: &str) -> Read<Option<Service>> {
         self.process.goes_on().await;
         self.wait().await;
         let seen = self.process.sim.read(&self.scope, "ecs", "DescribeServices");
@@ -129,7 +129,7 @@ impl Cloud for SimCloud {
         Ok(found.filter(|s| s.tags.workload("holdfast:").is_some()).cloned())
     }
 
-    async fn registered(&self, base: &str, attempt: &str) -> Seen<Option<String>> {
+    async fn registered(&self, base: &str, attempt: &str) -> Read<Option<String>> {
         self.process.goes_on().await;
         self.wait().await;
         let seen = self.process.sim.read(&self.scope, "ecs", "DescribeTaskDefinition");
@@ -142,7 +142,7 @@ impl Cloud for SimCloud {
         Ok(found.map(|d| d.arn.clone()))
     }
 
-    async fn write(&self, write: Write<'_>) -> Seen<Option<String>> {
+    async fn write(&self, write: Write<'_>) -> Read<Option<String>> {
         self.process.lives().await;
         let (sim, call) = (&self.process.sim, Self::owned(write));
         let (sent, receive) = {
@@ -208,8 +208,8 @@ impl Ledger for SimLedger {
         self.through(self.0.sim.ledger.open_findings(scope)).await
     }
 
-    async fn sighted(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
-        self.through(self.0.sim.ledger.sighted(records)).await
+    async fn record_findings(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
+        self.through(self.0.sim.ledger.record_findings(records)).await
     }
 
     async fn put(&self, attempt: &Attempt) -> Result<(), LedgerError> {

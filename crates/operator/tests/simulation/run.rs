@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_core::config::{ChangeWindow, Config};
-use holdfast_core::judge::judge;
+use holdfast_core::evaluate::evaluate;
 use holdfast_core::model::policy::{Mode, Risk};
 use holdfast_core::plan::plan;
 use holdfast_operator::attempt::Outcome;
@@ -264,8 +264,8 @@ fn unsettled(sim: &Sim, slots: usize) -> Option<String> {
         let snapshot = view::sweep(&Reads::truth(&world), scope, &sim.config, now);
         let mut config = holdfast_core::config::Config::clone(&sim.config);
         config.safety.change_windows.clear();
-        let judged = judge(&snapshot, &config, now, None);
-        let planned = plan(scope, &judged, &config, now);
+        let evaluation = evaluate(&snapshot, &config, now, None);
+        let planned = plan(scope, &evaluation, &config, now);
         for action in &planned.actions {
             let purpose = action.action.purpose();
             let undone = state.checks.attempts.values().filter(|k| {

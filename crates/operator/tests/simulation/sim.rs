@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use holdfast_core::config::Config;
 use holdfast_core::model::key::{Key, Scope, Subject};
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 use holdfast_operator::controller::Queues;
 use holdfast_operator::lease::MemoryStore;
 use holdfast_operator::ledger::MemoryLedger;
@@ -317,7 +317,7 @@ impl Sim {
     }
 
     /// What a part of the world looked like a little while ago, or why that can't be told.
-    pub fn read(&self, scope: &Scope, service: &str, operation: &str) -> Seen<Arc<World>> {
+    pub fn read(&self, scope: &Scope, service: &str, operation: &str) -> Read<Arc<World>> {
         let mut state = self.state();
         let State { weather, worlds, .. } = &mut *state;
         if let Some(error) = weather.failed_read(service, operation) {

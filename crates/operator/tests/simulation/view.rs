@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use holdfast_core::config::Config;
 use holdfast_core::model::connection::SecretShape;
+use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::resources::{SecurityGroup, Service, VolumeKind};
-use holdfast_core::model::shared::Shared;
-use holdfast_core::model::snapshot::{Guarded, Lookup, Seen, Snapshot, Value};
+use holdfast_core::model::snapshot::{Guarded, Lookup, Read, SecretValue, Snapshot};
 use holdfast_core::model::value_from::{self, Selector, ValueFrom};
 use holdfast_core::refresh::RefreshSet;
 use jiff::Timestamp;
@@ -20,13 +20,13 @@ use crate::world::World;
 
 /// Each of the reads of a look, with its own luck.
 pub struct Reads {
-    pub rds: Seen<Arc<World>>,
-    pub ec2: Seen<Arc<World>>,
-    pub ecs: Seen<Arc<World>>,
-    pub secrets: Seen<Arc<World>>,
-    pub values: Seen<Arc<World>>,
-    pub definitions: Seen<Arc<World>>,
-    pub interfaces: Seen<Arc<World>>,
+    pub rds: Read<Arc<World>>,
+    pub ec2: Read<Arc<World>>,
+    pub ecs: Read<Arc<World>>,
+    pub secrets: Read<Arc<World>>,
+    pub values: Read<Arc<World>>,
+    pub definitions: Read<Arc<World>>,
+    pub interfaces: Read<Arc<World>>,
 }
 
 impl Reads {
@@ -132,7 +132,7 @@ pub fn refresh(reads: &Reads, base: &Snapshot, set: &RefreshSet, config: &Config
         }
     }
     s.secrets = match (&set.workload, &set.secret) {
-        (None, None) => Ok(Shared::new()),
+        (None, None) => Ok(CowMap::new()),
         _ => reads.secrets.clone().map(|w| w.secrets.clone().into()),
     };
     if set.workload.is_none() {
@@ -143,11 +143,11 @@ pub fn refresh(reads: &Reads, base: &Snapshot, set: &RefreshSet, config: &Config
 
 /// What was asked for as it was read, the rest as it was known.
 fn others<T: Clone>(
-    base: &Seen<Shared<String, T>>,
+    base: &Read<CowMap<String, T>>,
     asked: &BTreeSet<String>,
     fresh: BTreeMap<String, T>,
     complete: bool,
-) -> Shared<String, T> {
+) -> CowMap<String, T> {
     match base {
         Ok(known) if !complete => {
             let found = fresh.into_iter().filter(|(id, _)| asked.contains(id));
@@ -206,7 +206,7 @@ fn finish(mut s: Snapshot, reads: &Reads, config: &Config) -> Snapshot {
         let value = reads
             .values
             .clone()
-            .map(|_| Value::Shape(SecretShape::Plain(connection(&name))));
+            .map(|_| SecretValue::Shape(SecretShape::Plain(connection(&name))));
         s.values.insert((arn, Selector::default()), value);
     }
     let guarded: Vec<String> = s.security_groups.iter().flat_map(|m| m.keys().cloned()).collect();

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use holdfast_core::model::finding::stable_id;
+use holdfast_core::finding::stable_id;
 use holdfast_core::model::key::Scope;
 use holdfast_operator::attempt::{Attempt, FindingRecord};
 use holdfast_operator::ledger::{KEPT, kept, sortable};

@@ -13,7 +13,7 @@ use crate::client::{Api, Family};
 use holdfast_core::iam_document::Admits;
 use holdfast_core::model::read_error::is_absent;
 use holdfast_core::model::resources::{Access, AccessTarget, Secret};
-use holdfast_core::model::snapshot::{ReadError, Seen, Snapshot};
+use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
 use simulate::{Context, Decision, Decisions, SIMULATE, simulate};
 
 const GET_ROLE: Api = Api {
@@ -34,7 +34,7 @@ const EXEC: [&str; 4] = [
     "ssmmessages:OpenDataChannel",
 ];
 
-type Found = BTreeMap<(String, AccessTarget), Seen<Access>>;
+type Found = BTreeMap<(String, AccessTarget), Read<Access>>;
 
 /// What each role of `wanted` may do: by role, and by what it is asked about.
 ///
@@ -88,7 +88,7 @@ struct Question<'a> {
 }
 
 async fn of_role(c: &Collector<'_>, snapshot: &Snapshot, role: &str, resources: &[AccessTarget]) -> Found {
-    let all = |access: Seen<Access>| {
+    let all = |access: Read<Access>| {
         let each = resources.iter().map(|r| ((role.to_owned(), r.clone()), access.clone()));
         each.collect::<Found>()
     };
@@ -117,7 +117,7 @@ async fn of_role(c: &Collector<'_>, snapshot: &Snapshot, role: &str, resources: 
         );
     }
     // An emulator denies everything to a role that it does not know; AWS says so in its first answer.
-    let denied = |access: &Seen<Access>| matches!(access, Ok(Access::Denied { .. }));
+    let denied = |access: &Read<Access>| matches!(access, Ok(Access::Denied { .. }));
     if found.values().all(denied) && is_unknown(c, role).await {
         return all(Ok(Access::NoRole));
     }
@@ -160,7 +160,7 @@ fn key_arn(key: &str, secret: &str) -> Option<String> {
 
 /// Asks the simulator: each action with its resources, and again, one by one and with what is known of the request,
 /// where the decision hangs on that.
-async fn decide(c: &Collector<'_>, role: &str, questions: &[Question<'_>]) -> Seen<Decisions> {
+async fn decide(c: &Collector<'_>, role: &str, questions: &[Question<'_>]) -> Read<Decisions> {
     let mut decisions = Decisions::new();
     for action in [READ_SECRET, READ_PARAMETER, DECRYPT] {
         let of_action = questions.iter().filter(|q| q.action == action);
@@ -219,7 +219,7 @@ fn told(question: &Question<'_>, role: &str, missing: &[String]) -> Option<Vec<C
 }
 
 /// What the decisions on all that one resource takes come to.
-async fn answer(c: &Collector<'_>, role: &str, asked: &[&Question<'_>], decisions: &Decisions) -> Seen<Access> {
+async fn answer(c: &Collector<'_>, role: &str, asked: &[&Question<'_>], decisions: &Decisions) -> Read<Access> {
     let mut missing = vec![];
     let mut unclear: Option<Arc<ReadError>> = None;
     for question in asked {
@@ -259,7 +259,7 @@ fn hangs_on(c: &Collector<'_>, role: &str, question: &Question<'_>, keys: &[Stri
 
 /// Whether the policy of a secret of the role's own account lets it in, whatever the role's policies say. (A key's own
 /// policy may do so too, but can't be read without KMS.)
-async fn let_in_by_policy(c: &Collector<'_>, role: &str, question: &Question<'_>) -> Seen<bool> {
+async fn let_in_by_policy(c: &Collector<'_>, role: &str, question: &Question<'_>) -> Read<bool> {
     let secret = &question.resource;
     let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
     if question.action != READ_SECRET || account(secret) != account(role) {

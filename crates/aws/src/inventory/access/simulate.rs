@@ -10,7 +10,7 @@ use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, Pol
 
 use crate::client::{Api, Family};
 use crate::inventory::{Collector, MAX_PAGES};
-use holdfast_core::model::snapshot::Seen;
+use holdfast_core::model::snapshot::Read;
 
 pub(super) const SIMULATE: Api = Api {
     service: "iam",
@@ -48,7 +48,7 @@ pub(super) async fn simulate(
     actions: &[&str],
     resources: &[String],
     context: &[Context],
-) -> Seen<Decisions> {
+) -> Read<Decisions> {
     let mut found = Decisions::new();
     for chunk in resources.chunks(RESOURCES_A_CALL) {
         found.extend(ask(c, role, actions, chunk, context).await?);
@@ -69,7 +69,7 @@ async fn ask(
     actions: &[&str],
     resources: &[String],
     context: &[Context],
-) -> Seen<Decisions> {
+) -> Read<Decisions> {
     let entries: Vec<ContextEntry> = context
         .iter()
         .map(|(key, value)| {

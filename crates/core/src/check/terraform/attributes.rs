@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::links::{Targets, references};
-use super::{Class, Reading, Resource, list, text};
-use crate::check::World;
+use super::resource::{NOTHING, Resource, list, text};
+use super::{Class, Reading};
+use crate::check::case::World;
 use crate::model::tags::Tags;
 
 /// What the file says of an attribute.
@@ -124,7 +125,7 @@ impl<'a> Reading<'a, '_> {
             of(resource.values),
             of(resource.unknown),
             // AWS chooses nothing inside of a block: what is unknown there was set, if perhaps where the file does not say.
-            resource.expressions.and_then(of).or(Some(&super::NOTHING)),
+            resource.expressions.and_then(of).or(Some(&NOTHING)),
         );
         self.linked(resource, &format!("{block}.{attribute}"), found)
     }

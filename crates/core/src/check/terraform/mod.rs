@@ -1,13 +1,14 @@
 //! `terraform show -json`, of a plan or of a state.
 //!
 //! Format: <https://developer.hashicorp.com/terraform/internals/json-format>. What a plan does not know before it is
-//! applied is left out of `after` and is `true` in `after_unknown`; what such a value will be made of stands in
-//! `configuration`, as references ([`links`]).
+//! applied is left out of `after` and is `true` in `after_unknown`; `configuration` names the references that such a
+//! value will be made of ([`links`]).
 
 mod attributes;
 mod database;
 mod links;
 mod network;
+mod resource;
 mod secret;
 mod service;
 
@@ -15,33 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Case, CheckError, Subject, World};
+use super::case::{Case, DisplayName, UNREADABLE, World};
+use super::error::CheckError;
 use crate::config::Config;
 use crate::model::key::Scope;
 use crate::model::snapshot::{ReadError, Snapshot};
 use crate::model::tags::Tags;
 use links::Configuration;
-
-/// One resource as it will be, or is.
-#[derive(Debug)]
-pub(super) struct Resource<'a> {
-    /// For instance `module.db["eu"].aws_db_instance.main[0]`.
-    address: String,
-    /// Address of its module's instance; empty for the root module.
-    module: String,
-    /// `aws_db_instance`, ...
-    kind: &'a str,
-    /// Its name in the configuration.
-    name: &'a str,
-    /// Whether it is only read: a data source.
-    data: bool,
-    /// What is known of it.
-    values: &'a Value,
-    /// Where something is not known yet: `true`.
-    unknown: &'a Value,
-    /// Its `expressions` in the configuration, where the file has that.
-    expressions: Option<&'a Value>,
-}
+use resource::{NOTHING, Resource, list, text};
 
 /// All of one file.
 pub(super) struct Terraform<'a> {
@@ -107,8 +89,6 @@ impl Class {
     ];
 }
 
-static NOTHING: Value = Value::Null;
-
 /// What is read of a file under the assumption of one [`World`].
 struct Reading<'a, 't> {
     terraform: &'t Terraform<'a>,
@@ -118,11 +98,11 @@ struct Reading<'a, 't> {
     untagged: Option<&'t str>,
     /// What is not known before it is applied: address and attribute.
     gaps: BTreeSet<(String, String)>,
-    /// Resources that nobody's tag names, and that are therefore not judged.
+    /// Resources that nobody's tag names, and that are therefore not evaluated.
     nameless: BTreeSet<String>,
     snapshot: Snapshot,
     /// How findings name what the snapshot names by a placeholder.
-    subjects: BTreeMap<String, Subject>,
+    subjects: BTreeMap<String, DisplayName>,
     inspect: bool,
 }
 
@@ -201,7 +181,7 @@ impl<'a> Terraform<'a> {
             for resource in self.resources.iter().filter(|r| types.contains(&r.kind)) {
                 for attribute in ["id", "arn"].iter().chain(names) {
                     if let Some(known) = text(resource.values, attribute).filter(|t| !t.is_empty()) {
-                        // What is managed here is told before what is only read.
+                        // A managed resource takes precedence over a data source.
                         let key = (class, known.to_owned());
                         if !resource.data || !aliases.contains_key(&key) {
                             aliases.insert(key, resource.address.clone());
@@ -289,7 +269,7 @@ impl Reading<'_, '_> {
         tags
     }
 
-    /// The same of one that is judged by its own tag alone, and not at all without it.
+    /// The same of one that is evaluated by its own tag alone, and not at all without it.
     fn own_tags(&mut self, resource: &Resource<'_>) -> Tags {
         let tags = self.tags(resource);
         if tags.workload(self.prefix).is_none() {
@@ -299,12 +279,12 @@ impl Reading<'_, '_> {
     }
 
     /// Notes how findings name the resource that the snapshot knows by `arn`.
-    fn names(&mut self, arn: &str, subject: Subject) {
+    fn names(&mut self, arn: &str, subject: DisplayName) {
         self.subjects.insert(arn.to_owned(), subject);
     }
 }
 
-/// Why something that rests on `attribute` can't be judged.
+/// The error for what depends on `attribute` and can't be evaluated.
 fn unknown(resource: &Resource<'_>, attribute: &str) -> ReadError {
     ReadError {
         service: "file".into(),
@@ -320,7 +300,7 @@ fn unreadable(resource: &Resource<'_>, message: String) -> ReadError {
         service: "file".into(),
         operation: "Read".into(),
         resource: resource.address.clone(),
-        code: super::UNREADABLE.into(),
+        code: UNREADABLE.into(),
         message,
     }
 }
@@ -358,15 +338,7 @@ fn gather<'a>(module: Option<&'a Value>, found: &mut Vec<&'a Value>) {
     }
 }
 
-fn list(value: Option<&Value>) -> &[Value] {
-    value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
-fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
-    value.get(key).and_then(Value::as_str)
-}
-
-/// Account and region, as far as the file tells: by the ARNs in it, else by its provider's configuration.
+/// Finds the account and region from the ARNs in the file, else from the provider's configuration.
 fn scope(file: &Value) -> Scope {
     let mut found: BTreeMap<(String, String), usize> = BTreeMap::new();
     for part in ["resource_changes", "planned_values", "values", "prior_state"] {

@@ -1,6 +1,6 @@
 //! What is found in each file.
 
-use super::{bytes, fixture, judge, message, told};
+use super::{bytes, evaluate, fixture, message, told};
 use crate::model::policy::Severity;
 
 #[test]
@@ -13,7 +13,7 @@ fn a_task_definition_without_its_secret() {
             "fail coder ecs-missing-database-secret ecs-task-definition coder",
         ]
     );
-    let finding = &checked.judged.findings[0];
+    let finding = &checked.evaluation.findings[0];
     assert_eq!(finding.resource.arn, "file:taskdef-no-secret.json#coder");
     assert_eq!(
         (&*finding.resource.account, &*finding.resource.region),
@@ -25,7 +25,7 @@ fn a_task_definition_without_its_secret() {
         "{said}"
     );
     let missing = checked
-        .judged
+        .evaluation
         .findings
         .iter()
         .find(|f| f.rule == "ecs-missing-database-secret");
@@ -56,7 +56,7 @@ fn a_described_definition_is_known_by_its_tags_and_revision() {
     let checked = fixture("described.json", None);
     assert_eq!(told(&checked), Vec::<String>::new(), "what can't be told is no finding");
     assert!(checked.unchecked.rules["ecs-secret-reference-mismatch"].contains("coder:17"));
-    assert!(checked.judged.workloads.contains_key("coder-prod"));
+    assert!(checked.evaluation.workloads.contains_key("coder-prod"));
     assert!(checked.snapshot.errors.is_empty());
 }
 
@@ -80,7 +80,7 @@ fn keys_may_be_spelled_as_terraform_or_go_do() {
         r#"{"family": "x", "container_definitions": [{"Name": "a", "Image": "b", "Secrets": [{"Name": "DATABASE_URL", "ValueFrom": "/x"}]}]}"#,
         r#"[{"name": "a", "image": "b", "secrets": [{"name": "DATABASE_URL", "value_from": "/x"}]}]"#,
     ] {
-        let checked = judge("x.json", text.as_bytes(), None).unwrap();
+        let checked = evaluate("x.json", text.as_bytes(), None).unwrap();
         assert_eq!(told(&checked), Vec::<String>::new(), "{text}");
     }
 }
@@ -188,7 +188,7 @@ fn a_database_opened_for_a_migration() {
         "{said}"
     );
     let open = checked
-        .judged
+        .evaluation
         .findings
         .iter()
         .find(|f| f.rule == "rds-open-ingress")
@@ -224,7 +224,7 @@ fn a_migration_window() {
     let text = String::from_utf8(bytes("plan-stacktracker.json")).unwrap();
     let window = r#""holdfast:workload": "stacktracker", "holdfast:phase": "migrating", "holdfast:migration-until": "2026-11-22T00:00:00Z""#;
     let text = text.replace(r#""holdfast:workload": "stacktracker""#, window);
-    let checked = judge("plan.json", text.as_bytes(), None).unwrap();
+    let checked = evaluate("plan.json", text.as_bytes(), None).unwrap();
     assert!(
         told(&checked).iter().all(|l| !l.contains("rds-public-access")),
         "{:?}",
@@ -275,7 +275,7 @@ fn tags_of_some_leave_others_out_unless_they_are_named() {
         }
     }
     let text = plan.to_string();
-    let checked = judge("plan.json", text.as_bytes(), None).unwrap();
+    let checked = evaluate("plan.json", text.as_bytes(), None).unwrap();
     let nameless: Vec<&String> = checked.unchecked.nameless.iter().collect();
     assert_eq!(
         nameless,
@@ -284,12 +284,12 @@ fn tags_of_some_leave_others_out_unless_they_are_named() {
     );
     assert!(
         !checked
-            .judged
+            .evaluation
             .findings
             .iter()
             .any(|f| f.resource.id == "aws_db_instance.replaced")
     );
-    let named = judge("plan.json", text.as_bytes(), Some("stacktracker")).unwrap();
+    let named = evaluate("plan.json", text.as_bytes(), Some("stacktracker")).unwrap();
     assert!(named.unchecked.nameless.is_empty());
     assert_eq!(told(&named), told(&checked));
 }
@@ -306,7 +306,7 @@ fn no_password_comes_out() {
         "plan-unknown.json",
     ] {
         let checked = fixture(name, None);
-        let findings = serde_json::to_string(&checked.judged.findings).unwrap();
+        let findings = serde_json::to_string(&checked.evaluation.findings).unwrap();
         for text in [
             findings,
             format!("{:?}", checked.snapshot),
@@ -317,7 +317,7 @@ fn no_password_comes_out() {
         // Nor out of a file that breaks off in the middle of one.
         let whole = String::from_utf8(bytes(name)).unwrap();
         let cut = whole.find("fixture-password").map_or(20, |at| at + 10);
-        let error = judge(name, &whole.as_bytes()[..cut], None).unwrap_err().to_string();
+        let error = evaluate(name, &whole.as_bytes()[..cut], None).unwrap_err().to_string();
         assert!(!error.contains("fixture"), "{error}");
     }
 }
@@ -347,13 +347,13 @@ fn what_is_no_such_file() {
         ),
         ("PK\u{3}\u{4}", "saved plan"),
     ] {
-        let error = judge("x.json", text.as_bytes(), None)
+        let error = evaluate("x.json", text.as_bytes(), None)
             .map(|_| ())
             .unwrap_err()
             .to_string();
         assert!(error.contains(words), "{text}: {error}");
     }
-    let error = judge("x.json", b"{\xff}", None).map(|_| ()).unwrap_err().to_string();
+    let error = evaluate("x.json", b"{\xff}", None).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("byte 1 is not UTF-8"), "{error}");
 }
 
@@ -364,7 +364,7 @@ fn what_powershell_writes_is_read() {
     wide.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
     let marked = [&[0xef, 0xbb, 0xbf], text.as_bytes()].concat();
     for bytes in [wide, marked] {
-        assert_eq!(told(&judge("x.json", &bytes, None).unwrap()).len(), 2);
+        assert_eq!(told(&evaluate("x.json", &bytes, None).unwrap()).len(), 2);
     }
 }
 
@@ -376,7 +376,7 @@ fn containers_that_can_not_be_read_are_unknown() {
         r#""container_definitions": "[{"#,
     );
     assert_ne!(text, broken);
-    let checked = judge("plan.json", broken.as_bytes(), Some("coder")).unwrap();
+    let checked = evaluate("plan.json", broken.as_bytes(), Some("coder")).unwrap();
     assert_eq!(
         told(&checked),
         [

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{CheckError, Checked, check};
+use super::{CheckError, CheckedFile, check};
 use crate::config::Config;
 
 fn now() -> Timestamp {
@@ -24,14 +24,14 @@ fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(path(name)).expect("a fixture")
 }
 
-/// Judges a text as the file `name`.
-fn judge(name: &str, text: &[u8], workload: Option<&str>) -> Result<Checked, CheckError> {
+/// Evaluates a text as the file `name`.
+fn evaluate(name: &str, text: &[u8], workload: Option<&str>) -> Result<CheckedFile, CheckError> {
     check(name, text, workload, &Config::default(), now())
 }
 
-/// Judges a fixture. Only the rules that this version of the tests knows are looked at.
-fn fixture(name: &str, workload: Option<&str>) -> Checked {
-    judge(name, &bytes(name), workload).unwrap_or_else(|e| panic!("{name}: {e}"))
+/// Evaluates a fixture. Only the rules that this version of the tests knows are looked at.
+fn fixture(name: &str, workload: Option<&str>) -> CheckedFile {
+    evaluate(name, &bytes(name), workload).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
 /// The rules that these tests are about; others may speak too.
@@ -47,9 +47,9 @@ const ABOUT: &[&str] = &[
 ];
 
 /// One line for each finding: `verdict workload rule kind id`.
-fn told(checked: &Checked) -> Vec<String> {
+fn told(checked: &CheckedFile) -> Vec<String> {
     let mut lines: Vec<String> = checked
-        .judged
+        .evaluation
         .findings
         .iter()
         .filter(|f| ABOUT.contains(&f.rule.as_str()))
@@ -68,7 +68,7 @@ fn told(checked: &Checked) -> Vec<String> {
     lines
 }
 
-fn message<'c>(checked: &'c Checked, rule: &str) -> &'c str {
-    let found = checked.judged.findings.iter().find(|f| f.rule == rule);
+fn message<'c>(checked: &'c CheckedFile, rule: &str) -> &'c str {
+    let found = checked.evaluation.findings.iter().find(|f| f.rule == rule);
     found.map(|f| f.message.as_str()).unwrap_or_default()
 }

@@ -1,9 +1,9 @@
-//! Whatever is in a file, judging it ends, and says something.
+//! Whatever is in a file, evaluating it ends, and says something.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{bytes, judge};
+use super::{bytes, evaluate};
 
 const FIXTURES: &[&str] = &[
     "taskdef-no-secret.json",
@@ -74,8 +74,8 @@ proptest! {
                 *target = value;
             }
         }
-        if let Ok(checked) = judge(name, file.to_string().as_bytes(), workload.as_deref()) {
-            for finding in &checked.judged.findings {
+        if let Ok(checked) = evaluate(name, file.to_string().as_bytes(), workload.as_deref()) {
+            for finding in &checked.evaluation.findings {
                 let marked = finding.message.contains(['\u{1}', '\u{2}']);
                 prop_assert!(!marked, "{}", finding.message);
             }
@@ -91,18 +91,21 @@ proptest! {
         } else {
             text[at] = byte;
         }
-        let _ = judge(name, &text, None);
+        let _ = evaluate(name, &text, None);
     }
 
     #[test]
     fn of_anything(text in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = judge("x", &text, None);
+        let _ = evaluate("x", &text, None);
     }
 }
 
 #[test]
 fn depth_is_bounded() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let error = judge("x", deep.as_bytes(), None).map(|_| ()).unwrap_err().to_string();
+    let error = evaluate("x", deep.as_bytes(), None)
+        .map(|_| ())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("recursion limit"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! Values that are known only after apply are neither good nor bad.
 
-use super::{bytes, fixture, judge, told};
+use super::{bytes, evaluate, fixture, told};
 
 #[test]
 fn what_is_not_known_is_no_verdict() {
@@ -46,9 +46,9 @@ fn what_is_known_fails_beside_what_is_not() {
     let text = text
         .replace("\"from_port\": 22,", "\"from_port\": 1,")
         .replace("\"to_port\": 22", "\"to_port\": 65535");
-    let checked = judge("plan.json", text.as_bytes(), None).unwrap();
+    let checked = evaluate("plan.json", text.as_bytes(), None).unwrap();
     let open = checked
-        .judged
+        .evaluation
         .findings
         .iter()
         .find(|f| f.rule == "rds-open-ingress")
@@ -62,7 +62,7 @@ fn what_is_known_fails_beside_what_is_not() {
 fn without_configuration() {
     let mut plan: serde_json::Value = serde_json::from_slice(&bytes("plan-stacktracker.json")).unwrap();
     plan.as_object_mut().unwrap().remove("configuration");
-    let checked = judge("plan.json", plan.to_string().as_bytes(), None).unwrap();
+    let checked = evaluate("plan.json", plan.to_string().as_bytes(), None).unwrap();
     assert_eq!(
         told(&checked),
         ["fail stacktracker rds-public-access rds-db-instance aws_db_instance.migration"]
@@ -80,7 +80,7 @@ fn without_configuration() {
     ] {
         let mut plan: serde_json::Value = serde_json::from_slice(&bytes("plan-stacktracker.json")).unwrap();
         plan.as_object_mut().unwrap().remove(gone);
-        let checked = judge("plan.json", plan.to_string().as_bytes(), None).unwrap();
+        let checked = evaluate("plan.json", plan.to_string().as_bytes(), None).unwrap();
         assert!(told(&checked).iter().any(|l| l.contains(kept)), "{gone}");
     }
 }
@@ -98,7 +98,7 @@ fn circles_end() {
         .pointer_mut(&format!("{database}/module/outputs/address/expression"))
         .unwrap();
     *output = serde_json::json!({"references": ["var.client_group"]});
-    let checked = judge("plan.json", plan.to_string().as_bytes(), None).unwrap();
+    let checked = evaluate("plan.json", plan.to_string().as_bytes(), None).unwrap();
     assert!(
         checked.unchecked.rules.contains_key("rds-open-ingress"),
         "{:?}",

@@ -104,7 +104,7 @@ fn json_values() {
     }
 }
 
-/// A URL of another service is none of ours to judge, but for a key that may be meant for the database.
+/// A URL of another service is none of ours to evaluate, but for a key that may be meant for the database.
 #[test]
 fn other_services_in_json() {
     let line_of = |key: &str, value: &str| json_lines(&format!("{{\"{key}\":\"{value}\"}}")).remove(0);
@@ -131,7 +131,7 @@ fn other_services_in_json() {
             assert!(found.starts_with(&format!("{key}: url -@-/- ")), "{found}");
             assert!(found.ends_with(&format!("!WrongScheme({scheme})")), "{found}");
         }
-        // A secret that is nothing else is judged.
+        // A secret that is nothing else is evaluated.
         assert!(inspect_plain(&value.replace("\\n", "\n")).looks_intended(), "{value}");
     }
     // Another database was meant as one; what has an unknown scheme and credentials may be a slip.

@@ -8,7 +8,9 @@ mod passwords;
 mod plain;
 mod round_trips;
 
+use super::faults::nothing;
 use super::*;
+use crate::model::connection::Fault;
 
 /// A connection on one line: `form user[:*]@host:port,.../database?sslmode !fault fault`, `-` for what is absent.
 fn line(c: &Connection) -> String {

@@ -1,9 +1,9 @@
-//! The user and password of a URL: where they end, and what may be known of them.
+//! Finds where the user and password of a URL end, and what may be kept of them.
 
 use zeroize::Zeroizing;
 
+use super::super::faults::push;
 use super::super::parameters::KEYWORDS;
-use super::super::push;
 use super::super::text::{decode, is_plain, percents_are_good};
 use super::query::{gives_password, pairs};
 use crate::model::connection::{Fault, UrlPart};
@@ -46,7 +46,7 @@ impl End {
     }
 }
 
-/// What stands before the `@`.
+/// The part before the `@`.
 pub(super) struct Credentials<'a> {
     /// The user name as written.
     pub(super) user_raw: &'a str,

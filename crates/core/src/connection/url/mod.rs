@@ -10,8 +10,8 @@ use self::credentials::{Credentials, End};
 pub(super) use self::password::password;
 use self::query::Query;
 use super::client::{is_text, takes_address, takes_parameter};
+use super::faults::{empty, push};
 use super::text::{decode, name};
-use super::{empty, push};
 use crate::model::connection::{Connection, ConnectionForm, Fault, UrlPart};
 
 /// Schemes that may be named: none of them can be a piece of a password by more than chance.
@@ -119,7 +119,7 @@ fn postgres_url(rest: &str) -> Connection {
     found
 }
 
-/// Whether a client takes the URL. `before` is what stands between the `@` and the `?`.
+/// Whether a client accepts the URL. `before` is the part between the `@` and the `?`.
 fn client_takes(user_raw: Option<&str>, before: &str, query: &Query<'_>) -> bool {
     user_raw.is_none_or(is_text)
         && takes_address(before)

@@ -5,7 +5,7 @@ use super::*;
 /// A name, what is done to a workload that nobody would complain about, the first broken hop, and words of what is said
 /// and of the fix.
 pub(super) const BROKEN: &[(&str, Change, &str, &str, &str)] = &[
-    // ---- the seven ways of the three teams ----
+    // ---- the seven paths of the three teams ----
     (
         "1: no variable",
         |s| web(s).secrets.clear(),
@@ -304,7 +304,7 @@ pub(super) const UNKNOWN: &[(&str, Change, &[&str])] = &[
         "a value that may not be read",
         |s| {
             s.values
-                .insert((SECRET.into(), Selector::default()), Ok(Value::NotInspected));
+                .insert((SECRET.into(), Selector::default()), Ok(SecretValue::NotInspected));
         },
         &["secret", "url", "database"],
     ),

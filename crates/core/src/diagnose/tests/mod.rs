@@ -1,17 +1,17 @@
-//! The ways in which the three teams failed, and more: each names the right first broken hop, and its fix.
+//! The paths in which the three teams failed, and more: each names the right first broken hop, and its fix.
 
 mod cases;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Diagnosis, Status, diagnose, through};
+use super::{Diagnosis, Status, diagnose, diagnose_every_hop};
 use crate::config::Config;
 use crate::model::connection::{Fault, SecretShape, UrlPart};
 use crate::model::resources::{
     Access, AccessTarget, Container, Deployment, LogEvidence, LogMatch, SecretVariable, Source, Subnet, TaskDefinition,
 };
-use crate::model::snapshot::{Snapshot, Value};
+use crate::model::snapshot::{SecretValue, Snapshot};
 use crate::model::value_from::Selector;
 use crate::rules::testing::{
     HOST, REVISION, ROLE, SECRET, SERVICE, ago, clean, connection, db, denied, guard, holds, ingress, now, refer,
@@ -90,40 +90,40 @@ fn the_first_broken_hop_is_the_right_one() {
         change(&mut s);
         let found = walk(&s);
         assert_eq!(found.status, Status::Broken, "{name}: {found:#?}");
-        let [way] = found.ways.as_slice() else {
+        let [path] = found.paths.as_slice() else {
             panic!("{name}: {found:#?}");
         };
-        let broken = way.broken().unwrap_or_else(|| panic!("{name}: {way:#?}"));
-        assert_eq!(broken.name, *hop, "{name}: {way:#?}");
+        let broken = path.broken().unwrap_or_else(|| panic!("{name}: {path:#?}"));
+        assert_eq!(broken.name, *hop, "{name}: {path:#?}");
         assert!(broken.summary.contains(said), "{name}: {broken:#?}");
-        let told = broken.fix.as_ref().unwrap_or_else(|| panic!("{name}: {broken:#?}"));
-        assert!(told.summary.contains(fix), "{name}: {told:#?}");
-        let at = way.hops.iter().position(|h| h.name == *hop).expect("there");
-        let (before, after) = (&way.hops[..at], &way.hops[at + 1..]);
-        assert!(before.iter().all(|h| h.status == Status::Proved), "{name}: {way:#?}");
+        let found = broken.fix.as_ref().unwrap_or_else(|| panic!("{name}: {broken:#?}"));
+        assert!(found.summary.contains(fix), "{name}: {found:#?}");
+        let at = path.hops.iter().position(|h| h.name == *hop).expect("there");
+        let (before, after) = (&path.hops[..at], &path.hops[at + 1..]);
+        assert!(before.iter().all(|h| h.status == Status::Proved), "{name}: {path:#?}");
         assert!(
             after.iter().all(|h| h.status == Status::NotReached && h.fix.is_none()),
-            "{name}: {way:#?}"
+            "{name}: {path:#?}"
         );
         assert!(
-            way.source.is_none(),
+            path.source.is_none(),
             "{name}: nothing is connected to past a broken hop"
         );
     }
 }
 
-/// Nothing that `audit` fails on the way may pass here, and what passes there may not be broken by its rules here.
+/// Nothing that `audit` fails on the path may pass here, and what passes there may not be broken by its rules here.
 #[test]
 fn it_says_what_audit_says() {
     for (name, change, hop, ..) in BROKEN {
         let mut s = clean();
         change(&mut s);
-        let judged = crate::judge::judge(&s, &super::thorough(&Config::default()), now(), None);
+        let evaluation = crate::evaluate::evaluate(&s, &super::thorough(&Config::default()), now(), None);
         let found = walk(&s);
-        let broken = found.ways[0].broken().unwrap_or_else(|| panic!("{name}: {found:#?}"));
+        let broken = found.paths[0].broken().unwrap_or_else(|| panic!("{name}: {found:#?}"));
         let rule = broken.fix.as_ref().and_then(|f| f.rule.clone());
         if let Some(rule) = rule {
-            let finding = judged
+            let finding = evaluation
                 .findings
                 .iter()
                 .find(|f| f.rule == rule)
@@ -137,7 +137,7 @@ fn it_says_what_audit_says() {
 fn a_whole_way_is_proved() {
     let found = walk(&clean());
     assert_eq!(found.status, Status::Proved, "{found:#?}");
-    let names: Vec<&str> = found.ways[0].hops.iter().map(|h| h.name).collect();
+    let names: Vec<&str> = found.paths[0].hops.iter().map(|h| h.name).collect();
     assert_eq!(
         names,
         [
@@ -154,12 +154,15 @@ fn a_whole_way_is_proved() {
             "logs"
         ]
     );
-    assert!(found.ways[0].hops.iter().all(|h| !h.evidence.is_empty()), "{found:#?}");
-    assert!(found.ways[0].source.is_some());
+    assert!(found.paths[0].hops.iter().all(|h| !h.evidence.is_empty()), "{found:#?}");
+    assert!(found.paths[0].source.is_some());
     assert!(
-        found.aids.iter().any(|a| a.name == "exec" && a.available == Some(true)),
+        found
+            .debug_access
+            .iter()
+            .any(|a| a.name == "exec" && a.available == Some(true)),
         "{:#?}",
-        found.aids
+        found.debug_access
     );
 }
 
@@ -170,7 +173,7 @@ fn what_is_not_known_is_neither_proved_nor_broken() {
         change(&mut s);
         let found = walk(&s);
         assert_eq!(found.status, Status::Unknown, "{name}: {found:#?}");
-        let open: Vec<&str> = found.ways[0]
+        let open: Vec<&str> = found.paths[0]
             .hops
             .iter()
             .filter(|h| h.status != Status::Proved)
@@ -178,13 +181,13 @@ fn what_is_not_known_is_neither_proved_nor_broken() {
             .collect();
         assert_eq!(open, *hops, "{name}: {found:#?}");
         assert!(
-            found.ways[0].hops.iter().all(|h| h.status != Status::Broken),
+            found.paths[0].hops.iter().all(|h| h.status != Status::Broken),
             "{name}: {found:#?}"
         );
     }
 }
 
-/// Each variable of each service is a way of its own: one that is broken does not hide one that is whole.
+/// Each variable of each service is a path of its own: one that is broken does not hide one that is whole.
 #[test]
 fn ways_are_told_apart() {
     let mut s = clean();
@@ -210,8 +213,8 @@ fn ways_are_told_apart() {
         .insert(definition.arn.clone(), Ok(Arc::new(definition)));
     s.services.as_mut().expect("read").insert(third.into(), worker);
     let found = walk(&s);
-    let told: Vec<(String, Option<&str>)> = found
-        .ways
+    let found: Vec<(String, Option<&str>)> = found
+        .paths
         .iter()
         .map(|w| {
             (
@@ -225,9 +228,9 @@ fn ways_are_told_apart() {
         ("main/shop CODER_POSTGRES_URL", Some("secret")),
         ("main/worker -", Some("variable")),
     ];
-    assert_eq!(told, expected.map(|(w, h)| (w.to_owned(), h)), "{found:#?}");
+    assert_eq!(found, expected.map(|(w, h)| (w.to_owned(), h)), "{found:#?}");
     let one = diagnose(&s, &Config::default(), now(), "shop", &|id| id == "main/worker");
-    assert_eq!(one.ways.len(), 1);
+    assert_eq!(one.paths.len(), 1);
 }
 
 /// A parameter's value is followed as a secret's is.
@@ -236,7 +239,8 @@ fn parameters_are_followed() {
     let mut s = clean();
     web(&mut s).secrets[0].value_from = "/shop/url".into();
     let shape = SecretShape::Plain(connection(HOST, "app", vec![]));
-    s.parameters.insert("/shop/url".into(), Ok(Some(Value::Shape(shape))));
+    s.parameters
+        .insert("/shop/url".into(), Ok(Some(SecretValue::Shape(shape))));
     let arn = "arn:aws:ssm:us-east-1:123456789012:parameter/shop/url";
     s.access.insert((ROLE.into(), arn.into()), Ok(Access::Allowed));
     let found = walk(&s);
@@ -251,7 +255,7 @@ fn parameters_are_followed() {
         "execution-role",
     ] {
         assert_eq!(
-            found.ways[0].hop(hop).expect("there").status,
+            found.paths[0].hop(hop).expect("there").status,
             Status::Proved,
             "{hop}: {found:#?}"
         );
@@ -262,15 +266,15 @@ fn parameters_are_followed() {
 fn through_looks_past_a_broken_hop() {
     let mut s = clean();
     holds(&mut s, SecretShape::Plain(connection("old.example.com", "app", vec![])));
-    let found = through(&s, &Config::default(), now(), "shop");
-    let status = |name: &str| found.ways[0].hop(name).expect("there").status;
+    let found = diagnose_every_hop(&s, &Config::default(), now(), "shop");
+    let status = |name: &str| found.paths[0].hop(name).expect("there").status;
     assert_eq!(status("database"), Status::Broken);
     assert_eq!(status("execution-role"), Status::Proved);
     assert_eq!(status("security-group"), Status::NotReached);
 }
 
 #[test]
-fn aids() {
+fn debug_access() {
     let mut s = clean();
     web(&mut s).variables = vec!["PORT".into(), "CODER_VERBOSE".into()];
     s.access.insert(
@@ -278,11 +282,14 @@ fn aids() {
         Err(denied("SimulatePrincipalPolicy")),
     );
     let found = walk(&s);
-    let told: Vec<(&str, Option<bool>)> = found.aids.iter().map(|a| (a.name, a.available)).collect();
-    assert_eq!(told, [("exec", None), ("log", Some(true)), ("verbosity", Some(true))]);
-    assert!(found.aids[2].summary.contains("CODER_VERBOSE") && !found.aids[2].summary.contains("PORT"));
+    let available: Vec<(&str, Option<bool>)> = found.debug_access.iter().map(|a| (a.name, a.available)).collect();
+    assert_eq!(
+        available,
+        [("exec", None), ("log", Some(true)), ("verbosity", Some(true))]
+    );
+    assert!(found.debug_access[2].summary.contains("CODER_VERBOSE") && !found.debug_access[2].summary.contains("PORT"));
     service(&mut s).exec_enabled = false;
     web(&mut s).log = None;
-    let told: Vec<Option<bool>> = walk(&s).aids.iter().map(|a| a.available).collect();
-    assert_eq!(told, [Some(false), Some(false), Some(true)]);
+    let found: Vec<Option<bool>> = walk(&s).debug_access.iter().map(|a| a.available).collect();
+    assert_eq!(found, [Some(false), Some(false), Some(true)]);
 }

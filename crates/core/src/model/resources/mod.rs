@@ -1,4 +1,4 @@
-//! The AWS resources that rules judge, reduced to what they need.
+//! The AWS resources that rules evaluate, reduced to what they need.
 
 mod backup;
 mod database;

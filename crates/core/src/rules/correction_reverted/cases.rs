@@ -1,9 +1,9 @@
 //! What `correction-reverted` says, and of what it says nothing.
 
-use crate::model::finding::{Kind, ResourceRef};
+use crate::finding::{Kind, ResourceRef};
 use crate::model::resources::Fight;
 use crate::model::snapshot::Snapshot;
-use crate::rules::testing::workload::{ago, clean, judged_by};
+use crate::rules::testing::workload::{ago, clean, evaluated_by};
 use crate::rules::testing::{Case, Cases};
 
 fn fight(s: &mut Snapshot, workload: &str, principals: &[&str]) {
@@ -38,10 +38,10 @@ pub(in crate::rules) const CASES: Cases = Cases {
 fn a_fight_names_its_principal() {
     let mut s = clean();
     fight(&mut s, "shop", &["arn:aws:iam::123456789012:role/terraform"]);
-    let judged = judged_by(&s, &["correction-reverted"]);
+    let evaluation = evaluated_by(&s, &["correction-reverted"]);
     assert!(
-        judged.findings[0].message.contains("role/terraform"),
+        evaluation.findings[0].message.contains("role/terraform"),
         "{:#?}",
-        judged.findings
+        evaluation.findings
     );
 }

@@ -1,8 +1,8 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::model::finding::Evidence;
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Fight;
 use crate::model::tags::Tags;
@@ -23,10 +23,10 @@ impl Rule for CorrectionReverted {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let fights = w.snapshot.fights.iter().filter(|f| f.workload == w.name);
         fights
-            .map(|f| Judgement::fail(Subject::Named(&f.resource), Tags::NONE, failure(f)))
+            .map(|f| RuleResult::fail(ResultSubject::Named(&f.resource), Tags::NONE, failure(f)))
             .collect()
     }
 }

@@ -4,10 +4,10 @@ pub(super) mod cases;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::config::Datastore;
 use crate::facts::{database_variables, each_running, resolve};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{LogEvidence, Service, TaskDefinition};
 use crate::model::snapshot::ReadError;
@@ -16,7 +16,7 @@ use crate::model::value_from::{self, ValueFrom};
 /// `ecs-builtin-database`
 pub struct EcsBuiltinDatabase;
 
-/// How long a service may run before its log must tell of a connection.
+/// How long a service may run before its log must show a connection.
 const GRACE: Duration = Duration::from_mins(10);
 
 static META: Meta = Meta {
@@ -51,11 +51,11 @@ impl Rule for EcsBuiltinDatabase {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         if w.params.datastore != Datastore::Postgres {
             return vec![];
         }
-        each_running(w, |service, definition| judge_service(w, service, definition))
+        each_running(w, |service, definition| evaluate_service(w, service, definition))
     }
 
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
@@ -77,21 +77,21 @@ fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition
         && !(w.params.builtin_database_patterns.is_empty() && w.params.database_log_pattern.is_none())
 }
 
-fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<Judgement<'a>> {
-    let subject = Subject::Service(service);
+fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
+    let subject = ResultSubject::Service(service);
     if !is_concerned(w, service, definition) {
         let asked = w.params.database_log_pattern.is_some();
-        return asked.then(|| Judgement::unknown(subject, &service.tags, &no_log(service)));
+        return asked.then(|| RuleResult::unknown(subject, &service.tags, &no_log(service)));
     }
     let evidence = match w.snapshot.logs.get(&service.arn) {
         Some(Ok(evidence)) => evidence,
-        Some(Err(e)) => return Some(Judgement::unknown(subject, &service.tags, e)),
-        None => return Some(Judgement::unknown(subject, &service.tags, &not_read(service))),
+        Some(Err(e)) => return Some(RuleResult::unknown(subject, &service.tags, e)),
+        None => return Some(RuleResult::unknown(subject, &service.tags, &not_read(service))),
     };
     let failure = builtin(service, evidence).or_else(|| unconnected(w, service, definition, evidence));
     Some(match failure {
-        None => Judgement::pass(subject),
-        Some(failure) => Judgement::fail(subject, &service.tags, failure).relating(secrets(w, definition)),
+        None => RuleResult::pass(subject),
+        Some(failure) => RuleResult::fail(subject, &service.tags, failure).relating(secrets(w, definition)),
     })
 }
 
@@ -185,7 +185,7 @@ fn error(service: &Service, code: &str, message: String) -> Arc<ReadError> {
     })
 }
 
-/// `database_log_pattern` asks for what nothing tells.
+/// `database_log_pattern` asks for a line that the log does not have.
 fn no_log(service: &Service) -> Arc<ReadError> {
     let name = format!("{}/{}", service.cluster, service.name);
     let message = if service.deployment_controller == "ECS" {

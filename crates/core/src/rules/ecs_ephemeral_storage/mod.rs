@@ -1,13 +1,13 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::{Action, RollBack};
 use crate::config::Datastore;
 use crate::facts::{
     ROLLOUT_WRITES, SECRET_READS, add_secret, each_running, is_durable, right_reference, rollout_refusal,
 };
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
 
@@ -35,13 +35,13 @@ impl Rule for EcsEphemeralStorage {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_running(w, |service, definition| {
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             Some(if is_durable(w, definition, service.fargate) {
-                Judgement::pass(subject)
+                RuleResult::pass(subject)
             } else {
-                Judgement::fail(subject, &service.tags, failure(w, service, definition))
+                RuleResult::fail(subject, &service.tags, failure(w, service, definition))
             })
         })
     }

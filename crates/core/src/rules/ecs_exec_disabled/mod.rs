@@ -3,10 +3,10 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::facts::{each_service, rollout_refusal};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
@@ -39,19 +39,19 @@ impl Rule for EcsExecDisabled {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_service(w, |service| {
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             let role = match w.running(service) {
                 Ok(definition) => role(w, definition),
                 Err(e) => Err(e),
             };
             Some(match role {
-                Ok(None) if service.exec_enabled => Judgement::pass(subject),
-                Err(e) if service.exec_enabled => Judgement::unknown(subject, &service.tags, &e),
+                Ok(None) if service.exec_enabled => RuleResult::pass(subject),
+                Err(e) if service.exec_enabled => RuleResult::unknown(subject, &service.tags, &e),
                 role => {
                     let lack = role.as_ref().ok().and_then(Option::as_ref);
-                    Judgement::fail(subject, &service.tags, failure(w, service, lack))
+                    RuleResult::fail(subject, &service.tags, failure(w, service, lack))
                 }
             })
         })
@@ -69,7 +69,7 @@ impl Rule for EcsExecDisabled {
     }
 }
 
-/// What the task role lacks, as far as is known.
+/// The permissions that the task role does not have, as far as is known.
 fn role(w: &Workload<'_>, definition: &TaskDefinition) -> Result<Option<HoldReason>, Arc<ReadError>> {
     let Some(role) = &definition.task_role else {
         let revision = revision_name(&definition.arn).to_owned();

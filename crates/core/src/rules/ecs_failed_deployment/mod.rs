@@ -1,9 +1,9 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::each_service;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{Deployment, Service, revision_name};
 
@@ -33,16 +33,16 @@ impl Rule for EcsFailedDeployment {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_service(w, |service| {
             let primary = service.deployments.first()?;
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             Some(match (failure(w, service, primary), &service.unread_tasks) {
-                (Some(failure), _) => Judgement::fail(subject, &service.tags, failure),
+                (Some(failure), _) => RuleResult::fail(subject, &service.tags, failure),
                 (None, Some(e)) if primary.rollout_state.as_deref() == Some("COMPLETED") => {
-                    Judgement::unknown(subject, &service.tags, e)
+                    RuleResult::unknown(subject, &service.tags, e)
                 }
-                (None, _) => Judgement::pass(subject),
+                (None, _) => RuleResult::pass(subject),
             })
         })
     }

@@ -1,10 +1,10 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Rule, ResultSubject, Workload};
 use crate::config::Datastore;
 use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, ask_to_roll_out, database_variables, each_running};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
 
@@ -32,22 +32,22 @@ impl Rule for EcsMissingDatabaseSecret {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         if w.params.datastore != Datastore::Postgres {
             return vec![];
         }
         each_running(w, |service, definition| {
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             Some(if database_variables(w, definition).next().is_some() {
-                Judgement::pass(subject)
+                RuleResult::pass(subject)
             } else {
-                Judgement::fail(subject, &service.tags, failure(w, service, definition))
+                RuleResult::fail(subject, &service.tags, failure(w, service, definition))
             })
         })
     }
 
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
-        ask_to_roll_out(w, self.judge(w), reads);
+        ask_to_roll_out(w, self.evaluate(w), reads);
     }
 }
 

@@ -1,9 +1,9 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::each_service;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 
 /// `ecs-no-load-balancer`
@@ -29,14 +29,14 @@ impl Rule for EcsNoLoadBalancer {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_service(w, |service| {
             if !service.assign_public_ip {
                 return None;
             }
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             if service.load_balanced {
-                return Some(Judgement::pass(subject));
+                return Some(RuleResult::pass(subject));
             }
             let name = format!("{}/{}", service.cluster, service.name);
             let failure = Failure {
@@ -45,7 +45,7 @@ impl Rule for EcsNoLoadBalancer {
                 evidence: vec![Evidence::new("loadBalancers", Vec::<String>::new(), "one")],
                 remedy: Remedy::manual(format!("put a load balancer in front of {name}")),
             };
-            Some(Judgement::fail(subject, &service.tags, failure))
+            Some(RuleResult::fail(subject, &service.tags, failure))
         })
     }
 }

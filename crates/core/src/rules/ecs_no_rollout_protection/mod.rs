@@ -1,10 +1,10 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::facts::{each_service, rollout_refusal};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::Service;
@@ -33,16 +33,16 @@ impl Rule for EcsNoRolloutProtection {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_service(w, |service| {
             if service.deployment_controller != "ECS" {
                 return None;
             }
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             Some(if service.circuit_breaker && service.circuit_breaker_rollback {
-                Judgement::pass(subject)
+                RuleResult::pass(subject)
             } else {
-                Judgement::fail(subject, &service.tags, failure(w, service))
+                RuleResult::fail(subject, &service.tags, failure(w, service))
             })
         })
     }

@@ -1,11 +1,11 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::SecretChange;
 use crate::facts::{ROLLOUT_WRITES, SECRET_READS, ask_to_roll_out, each_running, right_connection, roll_out};
 use crate::model::connection::Connection;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
@@ -32,12 +32,12 @@ impl Rule for EcsPlaintextDatabaseUrl {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_running(w, |service, definition| Some(judge_service(w, service, definition)))
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
+        each_running(w, |service, definition| Some(evaluate_service(w, service, definition)))
     }
 
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
-        ask_to_roll_out(w, self.judge(w), reads);
+        ask_to_roll_out(w, self.evaluate(w), reads);
     }
 }
 
@@ -45,7 +45,7 @@ impl Rule for EcsPlaintextDatabaseUrl {
 struct Plain<'a> {
     container: &'a str,
     variable: &'a str,
-    /// What it says of the database, if it is a whole URL and not a password by itself.
+    /// The facts about the database, if it is a whole URL and not only a password.
     url: Option<&'a Connection>,
 }
 
@@ -71,11 +71,11 @@ fn plain_variables(definition: &TaskDefinition) -> Vec<Plain<'_>> {
     found
 }
 
-fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Judgement<'a> {
-    let subject = Subject::Service(service);
+fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> RuleResult<'a> {
+    let subject = ResultSubject::Service(service);
     let found = plain_variables(definition);
     if found.is_empty() {
-        return Judgement::pass(subject);
+        return RuleResult::pass(subject);
     }
     let kind = |p: &Plain<'_>| match p.url {
         Some(_) => "a postgres URL with its password",
@@ -103,7 +103,7 @@ fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDe
             .collect(),
         remedy: remedy(w, service, &found),
     };
-    Judgement::fail(subject, &service.tags, failure)
+    RuleResult::fail(subject, &service.tags, failure)
 }
 
 fn remedy(w: &Workload<'_>, service: &Service, found: &[Plain<'_>]) -> Remedy {
@@ -132,7 +132,7 @@ fn remedy(w: &Workload<'_>, service: &Service, found: &[Plain<'_>]) -> Remedy {
     }
 }
 
-/// The changes that move `urls` to the workload's secret, or why an application could tell the difference.
+/// The changes that move `urls` to the workload's secret, or the difference that an application would notice.
 fn moved(w: &Workload<'_>, urls: &[(&Plain<'_>, &Connection)]) -> Result<Vec<SecretChange>, HoldReason> {
     let (reference, right) = right_connection(w)?;
     urls.iter()

@@ -1,6 +1,6 @@
 //! What `ecs-public-task` says, and of what it says nothing.
 
-use crate::model::shared::Shared;
+use crate::model::cow_map::CowMap;
 use crate::rules::testing::workload::{db, denied, service, shop};
 use crate::rules::testing::{Case, Cases, Unread};
 
@@ -12,7 +12,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
             service(s).assign_public_ip = true;
             db(s).tags = shop(&[("phase", "migrating"), ("migration-until", "2026-11-21T11:59:59Z")]);
         }),
-        Case::new("public tasks without a database", |s| { service(s).assign_public_ip = true; s.instances = Ok(Shared::new()); }).and_fail(&["workload-without-database"]),
+        Case::new("public tasks without a database", |s| { service(s).assign_public_ip = true; s.instances = Ok(CowMap::new()); }).and_fail(&["workload-without-database"]),
     ],
     passing: &[
         Case::new("public while migrating", |s| {

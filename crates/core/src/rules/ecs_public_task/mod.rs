@@ -1,11 +1,11 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::each_service;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
-use crate::model::snapshot::Seen;
+use crate::model::snapshot::Read;
 use crate::model::tags::PhaseReading;
 
 /// `ecs-public-task`
@@ -33,10 +33,10 @@ impl Rule for EcsPublicTask {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let phase = phase(w);
         each_service(w, |service| {
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             Some(match &phase {
                 Ok(phase) if service.assign_public_ip && !phase.phase.is_migrating() => {
                     let name = format!("{}/{}", service.cluster, service.name);
@@ -48,17 +48,17 @@ impl Rule for EcsPublicTask {
                             "give the subnets of {name} a private way out, then deploy it with assignPublicIp=DISABLED"
                         )),
                     };
-                    Judgement::fail(subject, &service.tags, failure).in_phase(*phase)
+                    RuleResult::fail(subject, &service.tags, failure).in_phase(*phase)
                 }
-                Err(e) if service.assign_public_ip => Judgement::unknown(subject, &service.tags, e),
-                _ => Judgement::pass(subject),
+                Err(e) if service.assign_public_ip => RuleResult::unknown(subject, &service.tags, e),
+                _ => RuleResult::pass(subject),
             })
         })
     }
 }
 
 /// The phase of the workload: that of its databases, of which one that is migrating is enough.
-fn phase(w: &Workload<'_>) -> Seen<PhaseReading> {
+fn phase(w: &Workload<'_>) -> Read<PhaseReading> {
     let databases = w.databases()?;
     let migrating = databases.iter().map(|d| d.phase).find(|p| p.phase.is_migrating());
     Ok(migrating.unwrap_or(PhaseReading::MIGRATED))

@@ -3,18 +3,18 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::SecretChange;
 use crate::facts::{
     Database, ROLLOUT_WRITES, Resolution, SECRET_READS, ask_to_roll_out, database_variables, each_running, parameter,
     resolve, resolves_to, right_reference, roll_out, shape, usable_keys,
 };
 use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition, revision_name};
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::{ReadError, Read};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
 /// `ecs-secret-reference-mismatch`
@@ -40,12 +40,12 @@ impl Rule for EcsSecretReferenceMismatch {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_running(w, |service, definition| judge_service(w, service, definition))
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
+        each_running(w, |service, definition| evaluate_service(w, service, definition))
     }
 
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
-        ask_to_roll_out(w, self.judge(w), reads);
+        ask_to_roll_out(w, self.evaluate(w), reads);
     }
 }
 
@@ -53,22 +53,22 @@ impl Rule for EcsSecretReferenceMismatch {
 struct Mismatch {
     container: String,
     variable: SecretVariable,
-    /// What is wrong with it, told.
+    /// What is wrong with it, in words.
     why: String,
     /// The reference that would be right, or why there is none.
     right: Result<String, HoldReason>,
 }
 
-fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<Judgement<'a>> {
-    let subject = Subject::Service(service);
+fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
+    let subject = ResultSubject::Service(service);
     let mut mismatches = vec![];
     let mut unknown: Option<Arc<ReadError>> = None;
-    let mut judged = false;
+    let mut evaluated = false;
     for (container, variable) in database_variables(w, definition) {
-        judged = true;
+        evaluated = true;
         let found = match value_from::parse(&variable.value_from) {
-            ValueFrom::Parameter(name) => judge_parameter(w, name),
-            ValueFrom::Secret(target) => judge_secret(w, &target),
+            ValueFrom::Parameter(name) => evaluate_parameter(w, name),
+            ValueFrom::Secret(target) => evaluate_secret(w, &target),
         };
         match found {
             Ok(None) => {}
@@ -81,20 +81,20 @@ fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDe
             Err(e) => unknown = unknown.or(Some(e)),
         }
     }
-    if !judged {
+    if !evaluated {
         return None;
     }
     Some(match (mismatches.as_slice(), unknown) {
-        ([], None) => Judgement::pass(subject),
-        ([], Some(e)) => Judgement::unknown(subject, &service.tags, &e),
-        (found, _) => Judgement::fail(subject, &service.tags, failure(w, service, definition, found)),
+        ([], None) => RuleResult::pass(subject),
+        ([], Some(e)) => RuleResult::unknown(subject, &service.tags, &e),
+        (found, _) => RuleResult::fail(subject, &service.tags, failure(w, service, definition, found)),
     })
 }
 
 type Wrong = Option<(String, Result<String, HoldReason>)>;
 
 /// A reference that ECS takes for a parameter's name.
-fn judge_parameter(w: &Workload<'_>, name: &str) -> Seen<Wrong> {
+fn evaluate_parameter(w: &Workload<'_>, name: &str) -> Read<Wrong> {
     if !value_from::is_parameter(name) {
         let why = "it is an ARN of neither a secret nor a parameter".to_owned();
         return Ok(Some((why, right_reference(w))));
@@ -106,12 +106,12 @@ fn judge_parameter(w: &Workload<'_>, name: &str) -> Seen<Wrong> {
             Ok(Some((why, right_reference(w))))
         }
         Some(_) => Ok(None),
-        None => Ok(Some(judge_missing_parameter(w, name))),
+        None => Ok(Some(evaluate_missing_parameter(w, name))),
     }
 }
 
 /// A reference to no parameter: perhaps a secret was meant.
-fn judge_missing_parameter(w: &Workload<'_>, name: &str) -> (String, Result<String, HoldReason>) {
+fn evaluate_missing_parameter(w: &Workload<'_>, name: &str) -> (String, Result<String, HoldReason>) {
     let secrets = w.snapshot.secrets.iter().flat_map(|m| m.values());
     if let Some(namesake) = secrets.into_iter().find(|s| s.name == name) {
         let why =
@@ -126,9 +126,9 @@ fn judge_missing_parameter(w: &Workload<'_>, name: &str) -> (String, Result<Stri
     (why, right_reference(w))
 }
 
-fn judge_secret(w: &Workload<'_>, target: &SecretRef<'_>) -> Seen<Wrong> {
+fn evaluate_secret(w: &Workload<'_>, target: &SecretRef<'_>) -> Read<Wrong> {
     let Some(secret) = resolve(w, target)? else {
-        return Ok(Some(judge_missing(w, target)));
+        return Ok(Some(evaluate_missing(w, target)));
     };
     if secret.arn != target.arn {
         return Ok(Some((partial(secret), corrected(w, secret, &target.selector))));
@@ -197,8 +197,8 @@ fn partial(secret: &Secret) -> String {
     )
 }
 
-/// A reference to nothing: perhaps the secret was made anew, and its suffix changed.
-fn judge_missing(w: &Workload<'_>, target: &SecretRef<'_>) -> (String, Result<String, HoldReason>) {
+/// A reference that leads nowhere. The secret may have been re-created with another suffix.
+fn evaluate_missing(w: &Workload<'_>, target: &SecretRef<'_>) -> (String, Result<String, HoldReason>) {
     let name = value_from::without_suffix(target.resource).unwrap_or(target.resource);
     let here = target.region == w.snapshot.scope.region && target.account == w.snapshot.scope.account;
     let named = |name: &str| w.snapshot.secrets.as_ref().ok()?.values().find(|s| s.name == name);

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::model::connection::SecretShape;
 use crate::model::resources::Access;
-use crate::model::snapshot::Value;
+use crate::model::snapshot::SecretValue;
 use crate::rules::testing::secrets::{
     OTHER, PARAMETER, PARAMETER_ARN, good, holds_at, lacks, may, other, parameter, secret,
 };
 use crate::rules::testing::workload::{
-    REVISION, ROLE, SECRET, SERVICE, clean, denied, judged_by, refer, running, service, web,
+    REVISION, ROLE, SECRET, SERVICE, clean, denied, evaluated_by, refer, running, service, web,
 };
 use crate::rules::testing::{Case, Cases, Unread};
 
@@ -49,7 +49,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         }),
         Case::new("a parameter with the name of a secret", |s| {
             web(s).secrets[0].value_from = "shop-url".into();
-            s.parameters.insert("shop-url".into(), Ok(Some(Value::Shape(SecretShape::Plain(good())))));
+            s.parameters.insert("shop-url".into(), Ok(Some(SecretValue::Shape(SecretShape::Plain(good())))));
             s.access.insert((ROLE.into(), PARAMETER_ARN.replace("shop/url", "shop-url").into()), Ok(Access::Allowed));
         }),
         Case::new("a replica of another region", |s| {
@@ -68,7 +68,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("the simulation", |s| { s.access.insert((ROLE.into(), SECRET.into()), Err(denied("SimulatePrincipalPolicy"))); }),
         Case::new("no simulation", |s| s.access.clear()),
         Case::new("a parameter", |s| { parameter(s, None); s.parameters.insert(PARAMETER.into(), Err(denied("GetParameters"))); }).and_unknown(&["ecs-secret-reference-mismatch", "rds-abandoned", "secret-malformed-url", "secret-no-tls", "secret-uses-master-user", "secret-wrong-database"]),
-        Case::new("a parameter that may not be read", |s| { parameter(s, None); s.parameters.insert(PARAMETER.into(), Ok(Some(Value::NotInspected))); }).and_unknown(&["ecs-secret-reference-mismatch", "rds-abandoned", "secret-malformed-url", "secret-no-tls", "secret-uses-master-user", "secret-wrong-database"]),
+        Case::new("a parameter that may not be read", |s| { parameter(s, None); s.parameters.insert(PARAMETER.into(), Ok(Some(SecretValue::NotInspected))); }).and_unknown(&["ecs-secret-reference-mismatch", "rds-abandoned", "secret-malformed-url", "secret-no-tls", "secret-uses-master-user", "secret-wrong-database"]),
     ],
     unread: &[Unread::Services, Unread::OneService, Unread::AnotherService, Unread::Revision, Unread::Secrets, Unread::SecretsOff],
 };
@@ -82,8 +82,8 @@ fn the_missing_statement_is_printed() {
     };
     let mut s = clean();
     may(&mut s, Access::Denied { missing: missing() });
-    let judged = judged_by(&s, &["ecs-secret-unreadable"]);
-    let remedy = judged.findings[0].remediation.clone().expect("a remedy");
+    let evaluation = evaluated_by(&s, &["ecs-secret-unreadable"]);
+    let remedy = evaluation.findings[0].remediation.clone().expect("a remedy");
     for statement in [
         format!(r#"{{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":["{SECRET}"]}}"#),
         r#"{"Effect":"Allow","Action":"kms:Decrypt","Resource":["arn:aws:kms:us-east-1:123456789012:key/1"]}"#
@@ -92,6 +92,6 @@ fn the_missing_statement_is_printed() {
         assert!(remedy.summary.contains(&statement), "{}", remedy.summary);
     }
     for lacking in missing() {
-        assert!(judged.findings[0].evidence[0].observed.to_string().contains(&lacking));
+        assert!(evaluation.findings[0].evidence[0].observed.to_string().contains(&lacking));
     }
 }

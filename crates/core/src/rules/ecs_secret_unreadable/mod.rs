@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::{SECRET_READS, ask_to_read, database_variables, each_running, no_execution_role, readable_as};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
@@ -45,8 +45,8 @@ impl Rule for EcsSecretUnreadable {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_running(w, |service, definition| judge_service(w, service, definition))
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
+        each_running(w, |service, definition| evaluate_service(w, service, definition))
     }
 
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
@@ -59,24 +59,24 @@ impl Rule for EcsSecretUnreadable {
     }
 }
 
-fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &'a TaskDefinition) -> Option<Judgement<'a>> {
-    let subject = Subject::Service(service);
+fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &'a TaskDefinition) -> Option<RuleResult<'a>> {
+    let subject = ResultSubject::Service(service);
     let mut unknown: Option<Arc<ReadError>> = None;
     let mut needed: BTreeSet<Cow<'a, str>> = BTreeSet::new();
-    let mut judged = false;
+    let mut evaluated = false;
     for (_, variable) in database_variables(w, definition) {
-        judged = true;
+        evaluated = true;
         match readable_as(w, &variable.value_from) {
             Ok(found) => needed.extend(found),
             Err(e) => unknown = unknown.or(Some(e)),
         }
     }
-    if !judged {
+    if !evaluated {
         return None;
     }
     let Some(role) = &definition.execution_role else {
         let failure = no_role(service, definition);
-        return Some(Judgement::fail(subject, &service.tags, failure));
+        return Some(RuleResult::fail(subject, &service.tags, failure));
     };
     let mut missing: BTreeSet<&str> = BTreeSet::new();
     let mut absent = false;
@@ -91,16 +91,16 @@ fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &'a Tas
     }
     if absent {
         let failure = unknown_role(service, definition, role);
-        return Some(Judgement::fail(subject, &service.tags, failure).relating(needed));
+        return Some(RuleResult::fail(subject, &service.tags, failure).relating(needed));
     }
-    let judgement = match (missing.is_empty(), unknown) {
-        (false, _) => Judgement::fail(subject, &service.tags, denied(service, definition, role, &missing)),
-        (true, Some(e)) => Judgement::unknown(subject, &service.tags, &e),
+    let result = match (missing.is_empty(), unknown) {
+        (false, _) => RuleResult::fail(subject, &service.tags, denied(service, definition, role, &missing)),
+        (true, Some(e)) => RuleResult::unknown(subject, &service.tags, &e),
         // Every reference leads to nothing: `ecs-secret-reference-mismatch` speaks of that.
         (true, None) if needed.is_empty() => return None,
-        (true, None) => Judgement::pass(subject),
+        (true, None) => RuleResult::pass(subject),
     };
-    Some(judgement.relating(needed))
+    Some(result.relating(needed))
 }
 
 fn not_simulated(role: &str, arn: &str) -> Arc<ReadError> {

@@ -3,14 +3,14 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::{Action, Deregister};
 use crate::facts::{each_running, loses_data, untagged};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::{ReadError, Read};
 
 /// `ecs-unsafe-rollback`
 pub struct EcsUnsafeRollback;
@@ -41,8 +41,8 @@ impl Rule for EcsUnsafeRollback {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_running(w, |service, definition| judge_service(w, service, definition))
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
+        each_running(w, |service, definition| evaluate_service(w, service, definition))
     }
 
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
@@ -63,22 +63,22 @@ fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition
         && loses_data(w, definition, service.fargate).is_none()
 }
 
-fn judge_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<Judgement<'a>> {
-    let subject = Subject::Service(service);
+fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
+    let subject = ResultSubject::Service(service);
     if !is_concerned(w, service, definition) {
         return None;
     }
     Some(match unsafe_targets(w, service) {
-        Err(e) => Judgement::unknown(subject, &service.tags, &e),
-        Ok(targets) if targets.is_empty() => Judgement::pass(subject),
-        Ok(targets) => Judgement::fail(subject, &service.tags, failure(w, service, &targets)),
+        Err(e) => RuleResult::unknown(subject, &service.tags, &e),
+        Ok(targets) if targets.is_empty() => RuleResult::pass(subject),
+        Ok(targets) => RuleResult::fail(subject, &service.tags, failure(w, service, &targets)),
     })
 }
 
 type Unsafe<'a> = Vec<(&'a TaskDefinition, &'static str)>;
 
 /// Targets of a rollback that would lose data, and how.
-fn unsafe_targets<'a>(w: &Workload<'a>, service: &Service) -> Seen<Unsafe<'a>> {
+fn unsafe_targets<'a>(w: &Workload<'a>, service: &Service) -> Read<Unsafe<'a>> {
     let targets = match w.snapshot.rollback_targets.get(&service.arn) {
         Some(Ok(targets)) => targets,
         Some(Err(e)) => return Err(Arc::clone(e)),

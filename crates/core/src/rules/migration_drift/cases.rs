@@ -1,7 +1,7 @@
 //! What `migration-drift` says, and of what it says nothing.
 
 use crate::rules::testing::migrations::{MIGRATION, definition, migrates, never_ran, refers, run};
-use crate::rules::testing::workload::{REVISION, SECRET, clean, denied, judged_by, running, service};
+use crate::rules::testing::workload::{REVISION, SECRET, clean, denied, evaluated_by, running, service};
 use crate::rules::testing::{Case, Cases, Unread};
 
 #[rustfmt::skip]
@@ -47,8 +47,8 @@ fn differences_are_named() {
     let mut s = clean();
     run(&mut s).subnets = vec!["subnet-9".into()];
     run(&mut s).images.insert("migrate".into(), "example.com/shop:2".into());
-    let judged = judged_by(&s, &["migration-drift"]);
-    let finding = &judged.findings[0];
+    let evaluation = evaluated_by(&s, &["migration-drift"]);
+    let finding = &evaluation.findings[0];
     assert_eq!(
         finding.message,
         "the migration shop-migrate:3 has another image, subnets than main/shop"

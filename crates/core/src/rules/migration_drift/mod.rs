@@ -4,12 +4,12 @@ pub(super) mod cases;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::database_variables;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{MigrationFamily, Service, TaskDefinition, TaskRun, revision_name};
-use crate::model::snapshot::{Lookup, ReadError, Seen};
+use crate::model::snapshot::{Lookup, ReadError, Read};
 use crate::model::value_from::{self, ValueFrom};
 
 /// `migration-drift`
@@ -39,17 +39,17 @@ impl Rule for MigrationDrift {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         match w.migrations() {
             Err(e) => w.unknown(&e),
-            Ok(families) => families.iter().copied().filter_map(|f| judge_family(w, f)).collect(),
+            Ok(families) => families.iter().copied().filter_map(|f| evaluate_family(w, f)).collect(),
         }
     }
 }
 
-fn judge_family<'a>(w: &Workload<'a>, family: &'a MigrationFamily) -> Option<Judgement<'a>> {
-    let subject = Subject::Revision(&family.revision);
-    let unknown = |e: &Arc<ReadError>| Some(Judgement::unknown(subject, &family.tags, e));
+fn evaluate_family<'a>(w: &Workload<'a>, family: &'a MigrationFamily) -> Option<RuleResult<'a>> {
+    let subject = ResultSubject::Revision(&family.revision);
+    let unknown = |e: &Arc<ReadError>| Some(RuleResult::unknown(subject, &family.tags, e));
     let services = match services(w) {
         Ok(services) if services.is_empty() => return None,
         Ok(services) => services,
@@ -67,10 +67,10 @@ fn judge_family<'a>(w: &Workload<'a>, family: &'a MigrationFamily) -> Option<Jud
         let missing = family.unread.as_ref().or_else(|| run?.unread_groups.as_ref());
         return Some(match missing {
             Some(e) => unknown(e)?,
-            None => Judgement::pass(subject),
+            None => RuleResult::pass(subject),
         });
     }
-    Some(Judgement::fail(
+    Some(RuleResult::fail(
         subject,
         &family.tags,
         failure(definition, &services, differences),
@@ -80,7 +80,7 @@ fn judge_family<'a>(w: &Workload<'a>, family: &'a MigrationFamily) -> Option<Jud
 type Running<'a> = (&'a Service, &'a TaskDefinition);
 
 /// Every service of the workload with what it runs: one that is not known might be the one that it is like.
-fn services<'a>(w: &Workload<'a>) -> Seen<Vec<Running<'a>>> {
+fn services<'a>(w: &Workload<'a>) -> Read<Vec<Running<'a>>> {
     if let Some(e) = w.services_error() {
         return Err(e);
     }
@@ -88,7 +88,7 @@ fn services<'a>(w: &Workload<'a>) -> Seen<Vec<Running<'a>>> {
 }
 
 /// The revision that was run last, else the newest one.
-fn definition<'a>(w: &Workload<'a>, family: &MigrationFamily) -> Seen<&'a TaskDefinition> {
+fn definition<'a>(w: &Workload<'a>, family: &MigrationFamily) -> Read<&'a TaskDefinition> {
     let ran = family.last_run.as_ref().map(|r| &r.task_definition);
     let arn = ran.filter(|arn| matches!(w.snapshot.task_definitions.get(*arn), Some(Ok(_))));
     match w.snapshot.task_definitions.get(arn.unwrap_or(&family.revision)) {
@@ -141,18 +141,18 @@ fn image(run: Option<&TaskRun>, definition: &TaskDefinition, services: &[Running
 }
 
 /// A secret or parameter, without the JSON key.
-struct Source<'a> {
+struct SecretReference<'a> {
     written: &'a str,
     arn: String,
     stage: Option<String>,
     version: Option<String>,
 }
 
-fn sources<'a>(w: &'a Workload<'_>, definition: &'a TaskDefinition) -> Vec<Source<'a>> {
+fn sources<'a>(w: &'a Workload<'_>, definition: &'a TaskDefinition) -> Vec<SecretReference<'a>> {
     let variables = database_variables(w, definition).map(|(_, v)| v.value_from.as_str());
     variables
         .map(|written| match value_from::parse(written) {
-            ValueFrom::Secret(target) => Source {
+            ValueFrom::Secret(target) => SecretReference {
                 written,
                 arn: match w.snapshot.lookups.get(target.arn) {
                     Some(Ok(Lookup::Found(arn))) => arn.clone(),
@@ -163,7 +163,7 @@ fn sources<'a>(w: &'a Workload<'_>, definition: &'a TaskDefinition) -> Vec<Sourc
                 version: target.selector.version,
             },
             // By name, or by an ARN that ends with it.
-            ValueFrom::Parameter(name) => Source {
+            ValueFrom::Parameter(name) => SecretReference {
                 written,
                 arn: name
                     .rsplit(":parameter")
@@ -178,14 +178,14 @@ fn sources<'a>(w: &'a Workload<'_>, definition: &'a TaskDefinition) -> Vec<Sourc
         .collect()
 }
 
-fn is_same(a: &Source<'_>, b: &Source<'_>) -> bool {
+fn is_same(a: &SecretReference<'_>, b: &SecretReference<'_>) -> bool {
     let partial = |whole: &str, part: &str| value_from::without_suffix(whole) == Some(part);
     let arn = a.arn == b.arn || partial(&a.arn, &b.arn) || partial(&b.arn, &a.arn);
     arn && a.stage == b.stage && a.version == b.version
 }
 
 fn secret(w: &Workload<'_>, definition: &TaskDefinition, services: &[Running<'_>]) -> Option<Difference> {
-    let theirs: Vec<Source<'_>> = services.iter().flat_map(|(_, d)| sources(w, d)).collect();
+    let theirs: Vec<SecretReference<'_>> = services.iter().flat_map(|(_, d)| sources(w, d)).collect();
     // Services without a secret are other rules' concern.
     if theirs.is_empty() {
         return None;

@@ -1,9 +1,9 @@
 //! What `migration-failed` says, and of what it says nothing.
 
-use crate::model::finding::Verdict;
-use crate::model::shared::Shared;
+use crate::finding::Verdict;
+use crate::model::cow_map::CowMap;
 use crate::rules::testing::migrations::{MIGRATION, ends, exits, family, never_ran, run, still};
-use crate::rules::testing::workload::{REVISION, clean, denied, judged_by};
+use crate::rules::testing::workload::{REVISION, clean, denied, evaluated_by};
 use crate::rules::testing::{Case, Cases};
 
 #[rustfmt::skip]
@@ -43,13 +43,13 @@ fn told() {
         "migrate".into(),
         "OutOfMemoryError: Container killed due to memory usage".into(),
     );
-    s.services = Ok(Shared::new());
-    s.instances = Ok(Shared::new());
-    s.secrets = Ok(Shared::new());
-    s.security_groups = Ok(Shared::new());
-    let judged = judged_by(&s, &["migration-failed", "migration-drift"]);
-    let [finding] = judged.findings.as_slice() else {
-        panic!("{:#?}", judged.findings);
+    s.services = Ok(CowMap::new());
+    s.instances = Ok(CowMap::new());
+    s.secrets = Ok(CowMap::new());
+    s.security_groups = Ok(CowMap::new());
+    let evaluation = evaluated_by(&s, &["migration-failed", "migration-drift"]);
+    let [finding] = evaluation.findings.as_slice() else {
+        panic!("{:#?}", evaluation.findings);
     };
     assert_eq!(
         (finding.verdict, finding.resource.id.as_str()),

@@ -1,9 +1,9 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::{database_variables, resolve, why_failed};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{MigrationFamily, TaskRun, revision_name};
 use crate::model::value_from::{self, ValueFrom};
@@ -34,23 +34,23 @@ impl Rule for MigrationFailed {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         match w.migrations() {
             Err(e) => w.unknown(&e),
-            Ok(families) => families.iter().copied().filter_map(|f| judge_family(w, f)).collect(),
+            Ok(families) => families.iter().copied().filter_map(|f| evaluate_family(w, f)).collect(),
         }
     }
 }
 
-fn judge_family<'a>(w: &Workload<'a>, family: &'a MigrationFamily) -> Option<Judgement<'a>> {
-    let subject = Subject::Revision(&family.revision);
+fn evaluate_family<'a>(w: &Workload<'a>, family: &'a MigrationFamily) -> Option<RuleResult<'a>> {
+    let subject = ResultSubject::Revision(&family.revision);
     if let Some(e) = &family.unread {
-        return Some(Judgement::unknown(subject, &family.tags, e));
+        return Some(RuleResult::unknown(subject, &family.tags, e));
     }
     let run = family.last_run.as_ref()?;
     Some(match why_failed(w, run) {
-        None => Judgement::pass(subject),
-        Some(why) => Judgement::fail(subject, &family.tags, failure(run, &why)).relating(secrets(w, run)),
+        None => RuleResult::pass(subject),
+        Some(why) => RuleResult::fail(subject, &family.tags, failure(run, &why)).relating(secrets(w, run)),
     })
 }
 

@@ -1,8 +1,8 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::model::finding::Evidence;
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::tags::Tags;
 
@@ -24,7 +24,7 @@ impl Rule for MigrationMissing {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         if !w.params.requires_migrations() {
             return vec![];
         }
@@ -32,9 +32,9 @@ impl Rule for MigrationMissing {
             Ok(families) => families,
             Err(e) => return w.unknown(&e),
         };
-        let subject = Subject::Workload(w.name);
+        let subject = ResultSubject::Workload(w.name);
         if !families.is_empty() {
-            return vec![Judgement::pass(subject)];
+            return vec![RuleResult::pass(subject)];
         }
         let failure = Failure {
             severity: None,
@@ -54,6 +54,6 @@ impl Rule for MigrationMissing {
         };
         // A workload has no tags of its own: a waiver stands on all of its services.
         let tags = w.services().unwrap_or_default().iter().map(|s| &s.tags);
-        vec![Judgement::fail(subject, Tags::NONE, failure).bearing(tags)]
+        vec![RuleResult::fail(subject, Tags::NONE, failure).bearing(tags)]
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::connection::SecretShape;
 use crate::model::resources::PlainDatabase;
-use crate::model::shared::Shared;
+use crate::model::cow_map::CowMap;
 use crate::rules::testing::databases::{
     ELSEWHERE, TWO, leads_to, migrating, orphan, parameter, plain_url, replica, secret, status, unread_value,
 };
@@ -20,7 +20,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("everybody refers to another", |s| leads_to(s, ELSEWHERE, 72)).and_fail(&["secret-wrong-database"]),
         Case::new("a plain URL to another", |s| plain_url(s, ELSEWHERE)).and_fail(&["ecs-missing-database-secret", "ecs-plaintext-database-url"]),
         Case::new("a parameter that leads to another", |s| parameter(s, ELSEWHERE)).and_fail(&["secret-wrong-database"]).and_unknown(&["ecs-secret-unreadable"]),
-        Case::new("no service", |s| s.services = Ok(Shared::new())),
+        Case::new("no service", |s| s.services = Ok(CowMap::new())),
         Case::new("a cluster that nobody refers to", |s| { cluster(s); web(s).secrets.clear(); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
         Case::new("stopped, and nobody refers to it", |s| { status(s, "stopped"); web(s).secrets.clear(); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret", "rds-unavailable"]),
     ],

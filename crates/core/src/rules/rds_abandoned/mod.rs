@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::config::format_duration;
 use crate::facts::{Database, DatabaseUsage, database_usage};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Service;
 use crate::model::snapshot::ReadError;
@@ -48,7 +48,7 @@ impl Rule for RdsAbandoned {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let databases = match w.databases() {
             Ok(databases) => databases,
             Err(e) => return w.unknown(&e),
@@ -60,14 +60,14 @@ impl Rule for RdsAbandoned {
         let used = OnceCell::new();
         // Services use a cluster by its own endpoints: whether an orphaned member is of use can't be seen from here.
         let own = |d: &&Database<'_>| d.resource.replica_of().is_none() && !d.is_orphaned_member();
-        let judge = |database: &Database<'a>| {
+        let evaluate = |database: &Database<'a>| {
             if !settled(database) {
                 return database.pass();
             }
             let used = used.get_or_init(|| all_uses(w));
-            judge_one(w, database, &hosts(database, databases), used)
+            evaluate_one(w, database, &hosts(database, databases), used)
         };
-        databases.iter().filter(own).map(judge).collect()
+        databases.iter().filter(own).map(evaluate).collect()
     }
 }
 
@@ -106,7 +106,7 @@ fn hosts<'a>(database: &Database<'a>, all: &[Database<'a>]) -> Vec<&'a str> {
         .collect()
 }
 
-fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>, hosts: &[&str], used: &[Used<'a>]) -> Judgement<'a> {
+fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>, hosts: &[&str], used: &[Used<'a>]) -> RuleResult<'a> {
     let leads = |u: &&Used<'_>| u.uses.as_ref().is_ok_and(|uses| uses.names_one_of(hosts));
     let before = since(w);
     if used.iter().any(|u| leads(&u)) {

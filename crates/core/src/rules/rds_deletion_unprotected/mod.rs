@@ -1,10 +1,10 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Rule, Workload};
 use crate::action::DatabaseSetting;
 use crate::facts::{DATABASE_READS, Database, RdsResource, configure, each_storage_owner};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 
 /// `rds-deletion-unprotected`
@@ -32,12 +32,12 @@ impl Rule for RdsDeletionUnprotected {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_storage_owner(w, |database| Some(judge_one(w, database)))
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
+        each_storage_owner(w, |database| Some(evaluate_one(w, database)))
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Judgement<'a> {
+fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> RuleResult<'a> {
     let protected = match database.resource {
         RdsResource::Instance(i) => i.deletion_protection,
         RdsResource::Cluster(c) => c.deletion_protection,

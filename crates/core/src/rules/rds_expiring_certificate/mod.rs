@@ -1,9 +1,9 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::DATABASE_READS;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::DbInstance;
 
@@ -25,19 +25,19 @@ impl Rule for RdsExpiringCertificate {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         match w.instances() {
             Err(e) => w.unknown(&e),
-            Ok(instances) => instances.iter().copied().filter_map(|i| judge_one(w, i)).collect(),
+            Ok(instances) => instances.iter().copied().filter_map(|i| evaluate_one(w, i)).collect(),
         }
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, i: &'a DbInstance) -> Option<Judgement<'a>> {
+fn evaluate_one<'a>(w: &Workload<'a>, i: &'a DbInstance) -> Option<RuleResult<'a>> {
     let until = i.certificate_until?;
-    let subject = Subject::Instance(i);
+    let subject = ResultSubject::Instance(i);
     if until > w.now + w.params.certificate_notice {
-        return Some(Judgement::pass(subject));
+        return Some(RuleResult::pass(subject));
     }
     let ended = until <= w.now;
     let message = if ended {
@@ -60,5 +60,5 @@ fn judge_one<'a>(w: &Workload<'a>, i: &'a DbInstance) -> Option<Judgement<'a>> {
             i.id
         )),
     };
-    Some(Judgement::fail(subject, &i.tags, failure).in_phase(w.instance_phase(i)))
+    Some(RuleResult::fail(subject, &i.tags, failure).in_phase(w.instance_phase(i)))
 }

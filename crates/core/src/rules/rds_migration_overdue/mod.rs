@@ -1,9 +1,9 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::{DEFAULT_PORT, Database, close_public_access, is_allowed, revoke};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{DbInstance, IngressRule, SecurityGroup};
 use crate::model::tags::Lapse;
@@ -35,23 +35,23 @@ impl Rule for RdsMigrationOverdue {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         match w.databases() {
             Err(e) => w.unknown(&e),
-            Ok(databases) => databases.iter().map(|d| judge_one(w, d)).collect(),
+            Ok(databases) => databases.iter().map(|d| evaluate_one(w, d)).collect(),
         }
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Judgement<'a> {
+fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> RuleResult<'a> {
     let subject = database.subject();
     match database.phase.lapsed {
-        None => Judgement::pass(subject),
-        Some(lapse) => judge_lapsed(w, database, subject, lapse),
+        None => RuleResult::pass(subject),
+        Some(lapse) => evaluate_lapsed(w, database, subject, lapse),
     }
 }
 
-fn judge_lapsed<'a>(w: &Workload<'a>, database: &Database<'a>, subject: Subject<'a>, lapse: Lapse) -> Judgement<'a> {
+fn evaluate_lapsed<'a>(w: &Workload<'a>, database: &Database<'a>, subject: ResultSubject<'a>, lapse: Lapse) -> RuleResult<'a> {
     let open: Vec<&DbInstance> = database
         .members
         .iter()
@@ -61,8 +61,8 @@ fn judge_lapsed<'a>(w: &Workload<'a>, database: &Database<'a>, subject: Subject<
     let groups = match &w.snapshot.security_groups {
         Ok(groups) => groups,
         // The flag alone is enough to fail; without it, the groups would have decided.
-        Err(e) if open.is_empty() => return Judgement::unknown(subject, database.tags, e),
-        Err(_) => &crate::model::shared::Shared::new(),
+        Err(e) if open.is_empty() => return RuleResult::unknown(subject, database.tags, e),
+        Err(_) => &crate::model::cow_map::CowMap::new(),
     };
     let port = database.port.unwrap_or(DEFAULT_PORT);
     let left: Vec<(&SecurityGroup, Vec<&IngressRule>)> = database
@@ -79,7 +79,7 @@ fn judge_lapsed<'a>(w: &Workload<'a>, database: &Database<'a>, subject: Subject<
         .filter(|(_, rules): &(_, Vec<_>)| !rules.is_empty())
         .collect();
     if open.is_empty() && left.is_empty() {
-        return Judgement::pass(subject);
+        return RuleResult::pass(subject);
     }
     let mut evidence = vec![window_evidence(w, lapse)];
     let mut still = vec![];
@@ -119,7 +119,7 @@ fn judge_lapsed<'a>(w: &Workload<'a>, database: &Database<'a>, subject: Subject<
         actions: remedies.iter().flat_map(|r| r.actions.clone()).collect(),
         refused: remedies.into_iter().find_map(|r| r.refused),
     };
-    let mut judgement = Judgement::fail(
+    let mut result = RuleResult::fail(
         subject,
         database.tags,
         Failure {
@@ -129,8 +129,8 @@ fn judge_lapsed<'a>(w: &Workload<'a>, database: &Database<'a>, subject: Subject<
             remedy,
         },
     );
-    judgement.phase = "migrated";
-    judgement
+    result.phase = "migrated";
+    result
 }
 
 fn why(w: &Workload<'_>, lapse: Lapse) -> String {

@@ -1,10 +1,10 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Rule, Workload};
 use crate::action::DatabaseSetting;
 use crate::facts::{DATABASE_READS, RdsResource, configure};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{DbCluster, DbInstance};
 
@@ -34,26 +34,26 @@ impl Rule for RdsNoMinorUpgrades {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let (instances, clusters) = match (w.instances(), w.clusters()) {
             (Ok(instances), Ok(clusters)) => (instances, clusters),
             (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
         };
         let of_cluster = |i: &DbInstance| clusters.iter().find(|c| i.cluster.as_deref() == Some(&c.id));
-        let judges_itself = |i: &DbInstance| of_cluster(i).is_none_or(|c| is_aurora(c));
+        let evaluates_itself = |i: &DbInstance| of_cluster(i).is_none_or(|c| is_aurora(c));
         let of_clusters = clusters.iter().filter_map(|c| {
             let on = c.auto_minor_upgrade?;
-            // An Aurora cluster repeats what its members say: they are judged for it.
+            // An Aurora cluster repeats what its members say: they are evaluated for it.
             let said_below = is_aurora(c)
                 && instances
                     .iter()
                     .any(|i| i.cluster.as_deref() == Some(&c.id) && !i.auto_minor_upgrade);
-            (!said_below).then(|| judge_one(w, &RdsResource::Cluster(c), on))
+            (!said_below).then(|| evaluate_one(w, &RdsResource::Cluster(c), on))
         });
         let of_instances = instances
             .iter()
-            .filter(|i| judges_itself(i))
-            .map(|i| judge_one(w, &RdsResource::Instance(i), i.auto_minor_upgrade));
+            .filter(|i| evaluates_itself(i))
+            .map(|i| evaluate_one(w, &RdsResource::Instance(i), i.auto_minor_upgrade));
         of_clusters.chain(of_instances).collect()
     }
 }
@@ -62,7 +62,7 @@ fn is_aurora(cluster: &DbCluster) -> bool {
     cluster.engine.starts_with("aurora")
 }
 
-fn judge_one<'a>(w: &Workload<'a>, resource: &RdsResource<'a>, on: bool) -> Judgement<'a> {
+fn evaluate_one<'a>(w: &Workload<'a>, resource: &RdsResource<'a>, on: bool) -> RuleResult<'a> {
     if on {
         return resource.pass();
     }

@@ -3,7 +3,7 @@
 use crate::model::resources::{IngressRule, Source};
 use crate::model::snapshot::Guarded;
 use crate::rules::testing::databases::{lets_in, migrating};
-use crate::rules::testing::workload::{clean, db, denied, guard, ingress, judged, service, tags};
+use crate::rules::testing::workload::{clean, db, denied, guard, ingress, evaluation, service, tags};
 use crate::rules::testing::{Case, Cases, Change, Unread, assert_caused};
 
 #[rustfmt::skip]
@@ -44,8 +44,8 @@ fn refused() {
         let mut s = clean();
         lets_in(&mut s, "0.0.0.0/0");
         change(&mut s);
-        let judged = judged(&s);
-        let found = judged
+        let evaluation = evaluation(&s);
+        let found = evaluation
             .findings
             .iter()
             .find(|f| f.rule == "rds-open-ingress")

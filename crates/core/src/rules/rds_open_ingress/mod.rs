@@ -3,9 +3,9 @@ pub(super) mod cases;
 
 use std::collections::BTreeMap;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, Judgement, Meta, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Rule, ResultSubject, Workload};
 use crate::facts::{Database, offending, revoke};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{IngressRule, SecurityGroup};
 use crate::model::tags::PhaseReading;
@@ -46,7 +46,7 @@ impl Rule for RdsOpenIngress {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let databases = match w.databases() {
             Ok(databases) => databases,
             Err(e) => return w.unknown(&e),
@@ -62,7 +62,7 @@ impl Rule for RdsOpenIngress {
             match w.group(id) {
                 Err(e) => return w.unknown(&e),
                 Ok(None) => {}
-                Ok(Some(group)) => out.push(judge_group(w, group, &databases)),
+                Ok(Some(group)) => out.push(evaluate_group(w, group, &databases)),
             }
         }
         out
@@ -86,24 +86,24 @@ impl Rule for RdsOpenIngress {
     }
 }
 
-fn judge_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&Database<'a>]) -> Judgement<'a> {
-    let subject = Subject::Group(group);
+fn evaluate_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&Database<'a>]) -> RuleResult<'a> {
+    let subject = ResultSubject::Group(group);
     let (offending, undetermined) = offending(w, group, databases);
-    let mut judgement = match (offending.as_slice(), undetermined.then(|| w.services_error()).flatten()) {
-        ([], None) => Judgement::pass(subject),
-        ([], Some(error)) => Judgement::unknown(subject, &group.tags, &error),
-        (rules, _) => Judgement::fail(subject, &group.tags, failure(w, group, databases, rules)),
+    let mut result = match (offending.as_slice(), undetermined.then(|| w.services_error()).flatten()) {
+        ([], None) => RuleResult::pass(subject),
+        ([], Some(error)) => RuleResult::unknown(subject, &group.tags, &error),
+        (rules, _) => RuleResult::fail(subject, &group.tags, failure(w, group, databases, rules)),
     };
     // A person may waive or restrain the correction at the database as well as at its group.
-    judgement = judgement.bearing(databases.iter().map(|d| d.tags));
+    result = result.bearing(databases.iter().map(|d| d.tags));
     // A window lets in single addresses: what else is open is no consequence of one that nobody closed.
     if offending.iter().all(|r| r.is_single_address()) {
-        judgement = judgement.relating(databases.iter().map(|d| d.arn));
+        result = result.relating(databases.iter().map(|d| d.arn));
     }
     if databases.iter().all(|d| d.phase.phase.is_migrating()) {
-        judgement.phase = "migrating";
+        result.phase = "migrating";
     }
-    judgement
+    result
 }
 
 fn failure(w: &Workload<'_>, group: &SecurityGroup, databases: &[&Database<'_>], rules: &[&IngressRule]) -> Failure {

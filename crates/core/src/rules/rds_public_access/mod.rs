@@ -1,9 +1,9 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::close_public_access;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 
 /// `rds-public-access`
@@ -34,7 +34,7 @@ impl Rule for RdsPublicAccess {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let (instances, clusters) = match (w.instances(), w.clusters()) {
             (Ok(instances), Ok(clusters)) => (instances, clusters),
             (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
@@ -44,33 +44,33 @@ impl Rule for RdsPublicAccess {
             let Some(public) = cluster.publicly_accessible else {
                 continue;
             };
-            let (reading, subject) = (w.phase(&cluster.tags), Subject::Cluster(cluster));
+            let (reading, subject) = (w.phase(&cluster.tags), ResultSubject::Cluster(cluster));
             out.push(if public && !reading.phase.is_migrating() {
                 let remedy = Remedy::manual(format!(
                     "AWS can't clear the flag of a Multi-AZ DB cluster: restore a snapshot of {} as a private one, \
                      and switch over",
                     cluster.id
                 ));
-                Judgement::fail(subject, &cluster.tags, failure(&cluster.id, remedy)).in_phase(reading)
+                RuleResult::fail(subject, &cluster.tags, failure(&cluster.id, remedy)).in_phase(reading)
             } else {
-                Judgement::pass(subject)
+                RuleResult::pass(subject)
             });
         }
-        let judged_above = |id: &Option<String>| {
+        let evaluated_above = |id: &Option<String>| {
             clusters
                 .iter()
                 .any(|c| id.as_deref() == Some(&c.id) && !c.engine.starts_with("aurora"))
         };
-        for &instance in instances.iter().filter(|i| !judged_above(&i.cluster)) {
-            let (reading, subject) = (w.instance_phase(instance), Subject::Instance(instance));
+        for &instance in instances.iter().filter(|i| !evaluated_above(&i.cluster)) {
+            let (reading, subject) = (w.instance_phase(instance), ResultSubject::Instance(instance));
             out.push(if instance.publicly_accessible && !reading.phase.is_migrating() {
                 let failure = failure(&instance.id, close_public_access(w, instance));
                 let above = clusters.iter().filter(|c| instance.cluster.as_deref() == Some(&c.id));
-                Judgement::fail(subject, &instance.tags, failure)
+                RuleResult::fail(subject, &instance.tags, failure)
                     .in_phase(reading)
                     .relating(above.map(|c| &c.arn))
             } else {
-                Judgement::pass(subject)
+                RuleResult::pass(subject)
             });
         }
         out

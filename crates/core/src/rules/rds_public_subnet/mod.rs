@@ -3,9 +3,9 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::facts::Database;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::snapshot::ReadError;
 
@@ -32,15 +32,15 @@ impl Rule for RdsPublicSubnet {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         match w.databases() {
             Err(e) => w.unknown(&e),
-            Ok(databases) => databases.iter().filter_map(|d| judge_one(w, d)).collect(),
+            Ok(databases) => databases.iter().filter_map(|d| evaluate_one(w, d)).collect(),
         }
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<Judgement<'a>> {
+fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<RuleResult<'a>> {
     let mut listed: Vec<&str> = database
         .members
         .iter()
@@ -54,11 +54,11 @@ fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<Judgement<
     listed.dedup();
     let subject = database.subject();
     if database.phase.phase.is_migrating() {
-        return Some(Judgement::pass(subject));
+        return Some(RuleResult::pass(subject));
     }
     let subnets = match &w.snapshot.subnets {
         Ok(subnets) => subnets,
-        Err(e) => return Some(Judgement::unknown(subject, database.tags, e)),
+        Err(e) => return Some(RuleResult::unknown(subject, database.tags, e)),
     };
     let public: Vec<(&str, &str)> = listed
         .iter()
@@ -66,9 +66,9 @@ fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<Judgement<
         .collect();
     let missing = listed.iter().find(|id| !subnets.contains_key(**id));
     Some(match (public.as_slice(), missing) {
-        ([], None) => Judgement::pass(subject),
-        ([], Some(missing)) => Judgement::unknown(subject, database.tags, &not_found(missing)),
-        (public, _) => Judgement::fail(subject, database.tags, failure(database, public)).in_phase(database.phase),
+        ([], None) => RuleResult::pass(subject),
+        ([], Some(missing)) => RuleResult::unknown(subject, database.tags, &not_found(missing)),
+        (public, _) => RuleResult::fail(subject, database.tags, failure(database, public)).in_phase(database.phase),
     })
 }
 

@@ -3,10 +3,10 @@ pub(super) mod cases;
 
 use std::collections::BTreeMap;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::action::{Action, RaiseRetention};
 use crate::facts::{Database, RdsResource, each_storage_owner, not_available, untagged};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 
@@ -32,15 +32,15 @@ impl Rule for RdsShortBackupRetention {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_storage_owner(w, |database| {
             let own = database.resource.replica_of().is_none();
-            own.then(|| judge_one(w, database))
+            own.then(|| evaluate_one(w, database))
         })
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Judgement<'a> {
+fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> RuleResult<'a> {
     let wanted = i32::try_from(w.params.backup_retention_days).unwrap_or(i32::MAX);
     let (kept, pending) = match database.resource {
         RdsResource::Instance(i) => (i.backup_retention_days, &i.pending),

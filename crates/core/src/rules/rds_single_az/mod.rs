@@ -1,9 +1,9 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::facts::{DATABASE_READS, Database, RdsResource, each_storage_owner};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 
 /// `rds-single-az`
@@ -25,15 +25,15 @@ impl Rule for RdsSingleAz {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_storage_owner(w, |database| {
             let own = database.resource.replica_of().is_none();
-            own.then(|| judge_one(database))
+            own.then(|| evaluate_one(database))
         })
     }
 }
 
-fn judge_one<'a>(database: &Database<'a>) -> Judgement<'a> {
+fn evaluate_one<'a>(database: &Database<'a>) -> RuleResult<'a> {
     let (multi_az, remedy) = match database.resource {
         RdsResource::Instance(i) => (
             i.multi_az,

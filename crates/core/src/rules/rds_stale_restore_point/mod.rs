@@ -3,10 +3,10 @@ pub(super) mod cases;
 
 use jiff::SignedDuration;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::config::format_duration;
 use crate::facts::{DATABASE_READS, Database, RdsResource, each_storage_owner};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 
 /// `rds-stale-restore-point`
@@ -31,12 +31,12 @@ impl Rule for RdsStaleRestorePoint {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_storage_owner(w, |database| judge_one(w, database))
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
+        each_storage_owner(w, |database| evaluate_one(w, database))
     }
 }
 
-/// Whether the server is down in this state, by itself or because somebody wished so, and will be back.
+/// Whether the server is down in this state and will be back.
 fn is_resting(status: &str) -> bool {
     matches!(
         status,
@@ -57,7 +57,7 @@ fn is_resting(status: &str) -> bool {
     )
 }
 
-fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<Judgement<'a>> {
+fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<RuleResult<'a>> {
     let (days, until) = match database.resource {
         RdsResource::Instance(i) => (i.backup_retention_days, i.restorable_until),
         RdsResource::Cluster(c) => (c.backup_retention_days, c.restorable_until),

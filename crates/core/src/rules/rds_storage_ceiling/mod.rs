@@ -1,10 +1,10 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::action::DatabaseSetting;
 use crate::facts::{DATABASE_READS, Database, RdsResource, configure, each_storage_owner};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::DbInstance;
 
@@ -32,16 +32,16 @@ impl Rule for RdsStorageCeiling {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_storage_owner(w, |database| match database.resource {
             // What a being-created instance was given may not be known yet.
-            RdsResource::Instance(i) if i.allocated_storage > 0 => Some(judge_one(w, database, i)),
+            RdsResource::Instance(i) if i.allocated_storage > 0 => Some(evaluate_one(w, database, i)),
             _ => None,
         })
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>, i: &'a DbInstance) -> Judgement<'a> {
+fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>, i: &'a DbInstance) -> RuleResult<'a> {
     let allocated = i64::from(i.allocated_storage);
     let wanted = (allocated * i64::from(w.params.storage_headroom)).min(LARGEST);
     let ceiling = i.max_allocated_storage.map(i64::from);

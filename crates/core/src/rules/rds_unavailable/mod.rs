@@ -1,9 +1,9 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::facts::{DATABASE_READS, RdsResource};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 
 /// `rds-unavailable`
@@ -23,7 +23,7 @@ impl Rule for RdsUnavailable {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let (instances, clusters) = match (w.instances(), w.clusters()) {
             (Ok(instances), Ok(clusters)) => (instances, clusters),
             (Err(e), _) | (_, Err(e)) => return w.unknown(&e),
@@ -36,13 +36,13 @@ impl Rule for RdsUnavailable {
         let below = instances.iter().filter(|i| !told(&i.cluster));
         clusters
             .iter()
-            .map(|c| judge_one(w, &RdsResource::Cluster(c)))
-            .chain(below.map(|i| judge_one(w, &RdsResource::Instance(i))))
+            .map(|c| evaluate_one(w, &RdsResource::Cluster(c)))
+            .chain(below.map(|i| evaluate_one(w, &RdsResource::Instance(i))))
             .collect()
     }
 }
 
-/// Whether a database of this status serves nobody, and will not by itself.
+/// Whether a database of this status serves nobody until a person acts.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html#Overview.DBInstance.Status>,
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/accessing-monitoring.html#Aurora.Status>
 fn is_broken(status: &str) -> bool {
@@ -59,7 +59,7 @@ fn is_broken(status: &str) -> bool {
         || status.starts_with("inaccessible-encryption-credentials")
 }
 
-fn judge_one<'a>(w: &Workload<'a>, resource: &RdsResource<'a>) -> Judgement<'a> {
+fn evaluate_one<'a>(w: &Workload<'a>, resource: &RdsResource<'a>) -> RuleResult<'a> {
     let (id, status) = (resource.id(), resource.status());
     if !is_broken(status) {
         return resource.pass();

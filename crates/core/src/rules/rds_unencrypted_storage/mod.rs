@@ -1,9 +1,9 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::facts::{DATABASE_READS, Database, RdsResource, each_storage_owner};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 
 /// `rds-unencrypted-storage`
@@ -29,12 +29,12 @@ impl Rule for RdsUnencryptedStorage {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_storage_owner(w, |database| Some(judge_one(database)))
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
+        each_storage_owner(w, |database| Some(evaluate_one(database)))
     }
 }
 
-fn judge_one<'a>(database: &Database<'a>) -> Judgement<'a> {
+fn evaluate_one<'a>(database: &Database<'a>) -> RuleResult<'a> {
     let encrypted = match database.resource {
         RdsResource::Instance(i) => i.storage_encrypted,
         RdsResource::Cluster(c) => c.storage_encrypted,

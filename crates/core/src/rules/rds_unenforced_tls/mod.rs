@@ -3,14 +3,14 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::action::{Action, ForceTls};
 use crate::facts::{Database, RdsResource, database_usage, each_storage_owner, untagged};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::ParameterGroup;
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::{ReadError, Read};
 
 /// `rds-unenforced-tls`
 pub struct RdsUnenforcedTls;
@@ -38,11 +38,11 @@ impl Rule for RdsUnenforcedTls {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_storage_owner(w, |database| judge_one(w, database))
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
+        each_storage_owner(w, |database| evaluate_one(w, database))
     }
 
-    /// The parameter groups of one's own that decide for a database of the workload.
+    /// The custom parameter groups that apply to a database of the workload.
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
         let databases = w.databases().unwrap_or_default().iter();
         let deciding = databases.filter(|d| !d.is_orphaned_member()).filter_map(deciding);
@@ -70,7 +70,7 @@ fn is_default(name: &str) -> bool {
     name.starts_with("default.")
 }
 
-/// Whether the engine asks for TLS where no parameter group says otherwise. `None` where the version does not tell.
+/// Whether the engine requires TLS unless a parameter group says otherwise. `None` if the version is not known.
 ///
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html>,
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Security.html>
@@ -90,7 +90,7 @@ fn enforced_by_default(database: &Database<'_>) -> Option<bool> {
     Some(major >= since)
 }
 
-fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<Judgement<'a>> {
+fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<RuleResult<'a>> {
     let (of_cluster, name) = deciding(database)?;
     let group = if is_default(name) {
         None
@@ -121,13 +121,13 @@ fn judge_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> Option<Judgement<
     if enforced {
         return Some(database.pass());
     }
-    let mut judgement = database.fail(failure(w, database, name, group, set));
+    let mut result = database.fail(failure(w, database, name, group, set));
     // A mode or waiver may stand on the group that would be changed, too.
-    judgement.tags.extend(group.map(|g| &g.tags));
-    Some(judgement)
+    result.tags.extend(group.map(|g| &g.tags));
+    Some(result)
 }
 
-fn read<'a>(w: &Workload<'a>, of_cluster: bool, name: &str) -> Seen<&'a ParameterGroup> {
+fn read<'a>(w: &Workload<'a>, of_cluster: bool, name: &str) -> Read<&'a ParameterGroup> {
     match w.snapshot.parameter_groups.get(&(of_cluster, name.to_owned())) {
         Some(Ok(group)) => Ok(group),
         Some(Err(e)) => Err(Arc::clone(e)),
@@ -208,7 +208,7 @@ fn force(w: &Workload<'_>, group: &ParameterGroup) -> Remedy {
 }
 
 /// Databases of others, or of nobody, that the group decides for too.
-fn strangers(w: &Workload<'_>, group: &ParameterGroup) -> Seen<Vec<String>> {
+fn strangers(w: &Workload<'_>, group: &ParameterGroup) -> Read<Vec<String>> {
     let mine: Vec<&str> = w.databases()?.iter().map(|d| d.id).collect();
     let mut found = vec![];
     if group.of_cluster {

@@ -1,13 +1,13 @@
 //! What `rds-unreachable-from-service` says, and of what it says nothing.
 
-use crate::model::finding::Verdict;
+use crate::finding::Verdict;
 use crate::model::resources::Source;
-use crate::model::shared::Shared;
+use crate::model::cow_map::CowMap;
 use crate::model::snapshot::Guarded;
 use crate::rules::testing::databases::{
     TWO, add_subnet, apart, leads_to, lets_in_only, migrating, net, second, subnet, unread_value,
 };
-use crate::rules::testing::workload::{ago, clean, cluster, db, denied, guard, ingress, judged_by, service, tags, web};
+use crate::rules::testing::workload::{ago, clean, cluster, db, denied, guard, ingress, evaluated_by, service, tags, web};
 use crate::rules::testing::{Case, Cases, Change, Unread, finding_after, refusal, the_finding};
 
 #[rustfmt::skip]
@@ -38,7 +38,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("the service's subnet", |s| lets_in_only(s, "10.0.1.0/24")).and_fail(&["rds-open-ingress"]),
         Case::new("the whole VPC", |s| lets_in_only(s, "10.0.0.0/16")).and_fail(&["rds-open-ingress"]),
         Case::new("two rules for two subnets", |s| { add_subnet(s, "subnet-2", "vpc-1", "10.0.2.0/24", &[]); service(s).subnets.push("subnet-2".into()); lets_in_only(s, "10.0.1.0/24"); guard(s).ingress.push(ingress("sgr-2", "10.0.2.0/24")); }).and_fail(&["rds-open-ingress"]),
-        Case::new("the world, without subnets", |s| { s.subnets = Ok(Shared::new()); db(s).subnets.clear(); lets_in_only(s, "0.0.0.0/0"); }).and_fail(&["rds-open-ingress"]),
+        Case::new("the world, without subnets", |s| { s.subnets = Ok(CowMap::new()); db(s).subnets.clear(); lets_in_only(s, "0.0.0.0/0"); }).and_fail(&["rds-open-ingress"]),
         Case::new("IPv6 to a dual-stack database", |s| { db(s).dual_stack = true; subnet(s).cidrs.push(net("2001:db8:1::/64")); lets_in_only(s, "2001:db8:1::/64"); }).and_fail(&["rds-open-ingress"]),
         Case::new("a second guard", |s| { db(s).security_groups.push("sg-two".into()); let mut two = guard(s).clone(); two.id = "sg-two".into(); guard(s).ingress.clear(); s.security_groups.as_mut().expect("read").insert("sg-two".into(), two); }),
         Case::new("the second of the service's groups", |s| { service(s).security_groups = vec!["sg-x".into(), "sg-app".into()]; }),
@@ -113,9 +113,9 @@ fn no_path_to_any_is_none_to_the_right_one() {
     let mut s = clean();
     unread_value(&mut s);
     guard(&mut s).ingress.clear();
-    let judged = judged_by(&s, &["rds-unreachable-from-service"]);
+    let evaluation = evaluated_by(&s, &["rds-unreachable-from-service"]);
     assert_eq!(
-        the_finding(&judged, "rds-unreachable-from-service").verdict,
+        the_finding(&evaluation, "rds-unreachable-from-service").verdict,
         Verdict::Fail
     );
 }

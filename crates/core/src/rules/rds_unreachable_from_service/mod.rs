@@ -4,14 +4,14 @@ pub(super) mod cases;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::action::{Action, AllowIngress};
 use crate::facts::{Database, DatabaseUsage, Reach, database_usage, guards_others, reach, untagged};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{SecurityGroup, Service};
-use crate::model::snapshot::{ReadError, Seen};
+use crate::model::snapshot::{ReadError, Read};
 
 /// `rds-unreachable-from-service`
 pub struct RdsUnreachableFromService;
@@ -51,10 +51,10 @@ impl Rule for RdsUnreachableFromService {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         match paths(w) {
             Err(e) => w.unknown(&e),
-            Ok(paths) => paths.iter().filter_map(|p| judge_one(w, p)).collect(),
+            Ok(paths) => paths.iter().filter_map(|p| evaluate_one(w, p)).collect(),
         }
     }
 
@@ -73,13 +73,13 @@ impl Rule for RdsUnreachableFromService {
 struct Paths<'w, 'a> {
     database: &'w Database<'a>,
     port: u16,
-    /// Whether any service was looked at.
+    /// Whether any service was evaluated.
     looked: bool,
     unreached: Vec<(&'a Service, Reach)>,
     unclear: Option<Arc<ReadError>>,
 }
 
-fn paths<'w, 'a>(w: &'w Workload<'a>) -> Seen<Vec<Paths<'w, 'a>>> {
+fn paths<'w, 'a>(w: &'w Workload<'a>) -> Read<Vec<Paths<'w, 'a>>> {
     let databases = w.databases()?.iter();
     // One that is being created has no port yet.
     let mut paths: Vec<Paths<'w, 'a>> = databases
@@ -102,12 +102,12 @@ fn paths<'w, 'a>(w: &'w Workload<'a>) -> Seen<Vec<Paths<'w, 'a>>> {
     Ok(paths)
 }
 
-/// Notes what of `paths` the service needs and lacks.
-fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>]) -> Seen<()> {
+/// Notes which of `paths` the service needs but does not have.
+fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>]) -> Read<()> {
     let reached: Vec<Reach> = paths
         .iter()
         .map(|p| reach(w, service, p.database, p.port))
-        .collect::<Seen<_>>()?;
+        .collect::<Read<_>>()?;
     if reached.iter().all(|r| matches!(r, Reach::Open)) {
         for path in paths {
             path.looked = true;
@@ -155,17 +155,17 @@ impl Paths<'_, '_> {
     }
 }
 
-fn judge_one<'a>(w: &Workload<'a>, path: &Paths<'_, 'a>) -> Option<Judgement<'a>> {
+fn evaluate_one<'a>(w: &Workload<'a>, path: &Paths<'_, 'a>) -> Option<RuleResult<'a>> {
     let (database, subject) = (path.database, path.database.subject());
-    let mut judgement = match (path.unreached.as_slice(), &path.unclear) {
-        ([], Some(e)) => Judgement::unknown(subject, database.tags, e),
+    let mut result = match (path.unreached.as_slice(), &path.unclear) {
+        ([], Some(e)) => RuleResult::unknown(subject, database.tags, e),
         ([], None) if !path.looked => return None,
-        ([], None) => Judgement::pass(subject),
-        _ => Judgement::fail(subject, database.tags, failure(w, path)).in_phase(database.phase),
+        ([], None) => RuleResult::pass(subject),
+        _ => RuleResult::fail(subject, database.tags, failure(w, path)).in_phase(database.phase),
     };
-    judgement.tags.extend(guards(w, database).map(|g| &g.tags));
-    judgement.tags.extend(path.unreached.iter().map(|(s, _)| &s.tags));
-    Some(judgement.relating(path.unreached.iter().map(|(s, _)| s.arn.clone())))
+    result.tags.extend(guards(w, database).map(|g| &g.tags));
+    result.tags.extend(path.unreached.iter().map(|(s, _)| &s.tags));
+    Some(result.relating(path.unreached.iter().map(|(s, _)| s.arn.clone())))
 }
 
 fn name(service: &Service) -> String {
@@ -258,7 +258,7 @@ fn apart(w: &Workload<'_>, service: &Service, guard: &SecurityGroup) -> bool {
         .any(|g| g.vpc != guard.vpc)
 }
 
-/// The group of a service that stands for it alone; else one that does not, and why it may not be let in.
+/// The group that only this service uses; else a shared one, and the reason not to let it in.
 fn own_group(w: &Workload<'_>, service: &Service) -> Result<String, (String, HoldReason)> {
     let others = || {
         let all = w.snapshot.services.iter().flat_map(|m| m.values());

@@ -3,9 +3,9 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::{credential_sources, each_credential_source};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Secret;
 use crate::model::snapshot::ReadError;
@@ -39,10 +39,10 @@ impl Rule for SecretBroadAccess {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_credential_source(w, |source| {
             let secret = source.secret.filter(|s| s.deleted_at.is_none())?;
-            Some(judge_secret(w, secret))
+            Some(evaluate_secret(w, secret))
         })
     }
 
@@ -53,13 +53,13 @@ impl Rule for SecretBroadAccess {
     }
 }
 
-fn judge_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> Judgement<'a> {
-    let subject = Subject::Secret(secret);
+fn evaluate_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> RuleResult<'a> {
+    let subject = ResultSubject::Secret(secret);
     let strangers = match w.snapshot.policies.get(&secret.arn) {
-        Some(Ok(strangers)) if strangers.is_empty() => return Judgement::pass(subject),
+        Some(Ok(strangers)) if strangers.is_empty() => return RuleResult::pass(subject),
         Some(Ok(strangers)) => strangers,
-        Some(Err(e)) => return Judgement::unknown(subject, &secret.tags, e),
-        None => return Judgement::unknown(subject, &secret.tags, &not_read(secret)),
+        Some(Err(e)) => return RuleResult::unknown(subject, &secret.tags, e),
+        None => return RuleResult::unknown(subject, &secret.tags, &not_read(secret)),
     };
     let account = secret.arn.split(':').nth(4).unwrap_or_default();
     let failure = Failure {
@@ -85,7 +85,7 @@ fn judge_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> Judgement<'a> {
             ),
         }),
     };
-    Judgement::fail(subject, &secret.tags, failure)
+    RuleResult::fail(subject, &secret.tags, failure)
 }
 
 fn not_read(secret: &Secret) -> Arc<ReadError> {

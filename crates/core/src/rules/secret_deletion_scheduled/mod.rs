@@ -3,10 +3,10 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::{Action, RestoreSecret};
 use crate::facts::untagged;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Secret, Service};
@@ -43,10 +43,10 @@ impl Rule for SecretDeletionScheduled {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let (used, error) = used(w);
         let each = used.chunk_by(|(a, _), (b, _)| a.arn == b.arn);
-        let mut out: Vec<Judgement<'a>> = each.filter_map(|used| judge_secret(w, used)).collect();
+        let mut out: Vec<RuleResult<'a>> = each.filter_map(|used| evaluate_secret(w, used)).collect();
         if let Some(error) = error {
             out.extend(w.unknown(&error));
         }
@@ -111,11 +111,11 @@ fn not_looked_up(target: &SecretRef<'_>) -> Arc<ReadError> {
     })
 }
 
-fn judge_secret<'a>(w: &Workload<'a>, used: &[Used<'a>]) -> Option<Judgement<'a>> {
+fn evaluate_secret<'a>(w: &Workload<'a>, used: &[Used<'a>]) -> Option<RuleResult<'a>> {
     let (secret, _) = *used.first()?;
-    let subject = Subject::Secret(secret);
+    let subject = ResultSubject::Secret(secret);
     let Some(at) = secret.deleted_at else {
-        return Some(Judgement::pass(subject));
+        return Some(RuleResult::pass(subject));
     };
     let services = || used.iter().map(|(_, service)| *service);
     let names: Vec<String> = services().map(|s| format!("{}/{}", s.cluster, s.name)).collect();
@@ -130,7 +130,7 @@ fn judge_secret<'a>(w: &Workload<'a>, used: &[Used<'a>]) -> Option<Judgement<'a>
         evidence: vec![Evidence::new("DeletedDate", at.to_string(), "absent")],
         remedy: remedy(w, secret),
     };
-    Some(Judgement::fail(subject, &secret.tags, failure).relating(services().map(|s| &s.arn)))
+    Some(RuleResult::fail(subject, &secret.tags, failure).relating(services().map(|s| &s.arn)))
 }
 
 fn remedy(w: &Workload<'_>, secret: &Secret) -> Remedy {

@@ -3,10 +3,10 @@ pub(super) mod cases;
 
 use std::collections::BTreeSet;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::facts::{CredentialSource, SECRET_READS, connections, each_credential_source};
 use crate::model::connection::{Fault, SecretShape};
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 
 /// `secret-malformed-url`
@@ -31,23 +31,23 @@ impl Rule for SecretMalformedUrl {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
-        each_credential_source(w, judge_source)
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
+        each_credential_source(w, evaluate_source)
     }
 }
 
-fn judge_source<'a>(source: &CredentialSource<'a>) -> Option<Judgement<'a>> {
+fn evaluate_source<'a>(source: &CredentialSource<'a>) -> Option<RuleResult<'a>> {
     let subject = source.subject;
     let mut faults: BTreeSet<String> = BTreeSet::new();
-    let mut judged = false;
+    let mut evaluated = false;
     for value in &source.values {
         let shape = match &value.shape {
-            Err(e) => return Some(Judgement::unknown(subject, source.tags, e)),
+            Err(e) => return Some(RuleResult::unknown(subject, source.tags, e)),
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
         let found = connections(shape, value.key.as_deref(), source.referenced);
-        judged |= !found.is_empty();
+        evaluated |= !found.is_empty();
         // A JSON secret may hold the same connection in several forms; any that works is enough for its reader.
         if value.key.is_none() && found.iter().any(|(_, c)| c.is_well_formed()) {
             continue;
@@ -63,15 +63,15 @@ fn judge_source<'a>(source: &CredentialSource<'a>) -> Option<Judgement<'a>> {
             && source.referenced
             && value.key.is_none();
         if nothing_in_json {
-            judged = true;
+            evaluated = true;
             faults.insert(source.describe(value, &Fault::NotAConnectionString.to_string()));
         }
     }
-    if !judged {
+    if !evaluated {
         return None;
     }
     if faults.is_empty() {
-        return Some(Judgement::pass(subject));
+        return Some(RuleResult::pass(subject));
     }
     let list: Vec<String> = faults.into_iter().collect();
     let told = list.join("; ");
@@ -87,5 +87,5 @@ fn judge_source<'a>(source: &CredentialSource<'a>) -> Option<Judgement<'a>> {
         evidence: vec![Evidence::new(source.field(), list, "a well-formed connection string")],
         remedy: Remedy::manual(source.rewrite("(user and password percent-encoded)")),
     };
-    Some(Judgement::fail(subject, source.tags, failure))
+    Some(RuleResult::fail(subject, source.tags, failure))
 }

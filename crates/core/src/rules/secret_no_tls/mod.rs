@@ -1,10 +1,10 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::facts::{CredentialSource, Database, SECRET_READS, connections_in_use, credential_sources};
 use crate::model::connection::ConnectionForm;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 
 /// `secret-no-tls`
@@ -29,7 +29,7 @@ impl Rule for SecretNoTls {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let (sources, mut error) = credential_sources(w);
         // Whether a secret that nobody refers to is right for the database can't be told without databases.
         let (databases, blind) = match w.databases() {
@@ -41,10 +41,10 @@ impl Rule for SecretNoTls {
                 (&[][..], true)
             }
         };
-        let mut out: Vec<Judgement> = sources
+        let mut out: Vec<RuleResult> = sources
             .iter()
             .filter(|s| s.referenced || !blind)
-            .filter_map(|source| judge_source(source, databases))
+            .filter_map(|source| evaluate_source(source, databases))
             .collect();
         if let Some(error) = error {
             out.extend(w.unknown(&error));
@@ -53,12 +53,12 @@ impl Rule for SecretNoTls {
     }
 }
 
-fn judge_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -> Option<Judgement<'a>> {
-    let mut judged = false;
+fn evaluate_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -> Option<RuleResult<'a>> {
+    let mut evaluated = false;
     let mut found: Vec<(String, String)> = vec![];
     for value in &source.values {
         let shape = match &value.shape {
-            Err(e) => return Some(Judgement::unknown(source.subject, source.tags, e)),
+            Err(e) => return Some(RuleResult::unknown(source.subject, source.tags, e)),
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
@@ -66,7 +66,7 @@ fn judge_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -
             if connection.form == ConnectionForm::Parts {
                 continue;
             }
-            judged = true;
+            evaluated = true;
             let observed = match connection.sslmode.as_deref() {
                 None => "no sslmode".to_owned(),
                 Some(mode) if PLAIN.contains(&mode) => format!("sslmode {mode}"),
@@ -82,11 +82,11 @@ fn judge_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -
             }
         }
     }
-    if !judged {
+    if !evaluated {
         return None;
     }
     if found.is_empty() {
-        return Some(Judgement::pass(source.subject));
+        return Some(RuleResult::pass(source.subject));
     }
     let told: Vec<&str> = found.iter().map(|(told, _)| told.as_str()).collect();
     let told = told.join("; ");
@@ -105,5 +105,5 @@ fn judge_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -
             .collect(),
         remedy: Remedy::manual(source.rewrite("with sslmode=require")),
     };
-    Some(Judgement::fail(source.subject, source.tags, failure))
+    Some(RuleResult::fail(source.subject, source.tags, failure))
 }

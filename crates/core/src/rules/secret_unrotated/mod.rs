@@ -1,10 +1,10 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::config::format_duration;
 use crate::facts::each_credential_source;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Secret;
 
@@ -43,16 +43,16 @@ impl Rule for SecretUnrotated {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_credential_source(w, |source| {
             let own = |s: &&Secret| s.deleted_at.is_none() && s.primary_region.is_none();
-            Some(judge_secret(w, source.secret.filter(own)?))
+            Some(evaluate_secret(w, source.secret.filter(own)?))
         })
     }
 }
 
-fn judge_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> Judgement<'a> {
-    let subject = Subject::Secret(secret);
+fn evaluate_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> RuleResult<'a> {
+    let subject = ResultSubject::Secret(secret);
     let age = format_duration(w.params.rotation_age);
     let late = secret
         .rotation
@@ -63,7 +63,7 @@ fn judge_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> Judgement<'a> {
         .last
         .map_or_else(|| "never".to_owned(), |at| at.to_string());
     let what = match (secret.rotation.enabled, late) {
-        (true, false) => return Judgement::pass(subject),
+        (true, false) => return RuleResult::pass(subject),
         (false, _) => format!("is not rotated by itself (rotated last: {last})"),
         (true, true) => format!("was not rotated for longer than {age} (rotated last: {last})"),
     };
@@ -79,5 +79,5 @@ fn judge_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> Judgement<'a> {
             secret.name
         )),
     };
-    Judgement::fail(subject, &secret.tags, failure)
+    RuleResult::fail(subject, &secret.tags, failure)
 }

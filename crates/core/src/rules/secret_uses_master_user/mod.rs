@@ -1,12 +1,12 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::facts::{
     CredentialSource, Database, Resolution, SECRET_READS, connections_in_use, each_credential_source, resolves_to,
 };
 use crate::model::connection::Connection;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 
 /// `secret-uses-master-user`
@@ -27,23 +27,23 @@ impl Rule for SecretUsesMasterUser {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let databases = match w.databases() {
             Err(e) => return w.unknown(&e),
             // With no database there is no master user.
             Ok([]) => return vec![],
             Ok(databases) => databases,
         };
-        each_credential_source(w, |source| judge_source(source, databases))
+        each_credential_source(w, |source| evaluate_source(source, databases))
     }
 }
 
-fn judge_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -> Option<Judgement<'a>> {
-    let mut judged = false;
+fn evaluate_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -> Option<RuleResult<'a>> {
+    let mut evaluated = false;
     let mut found: Vec<(String, &str, &str)> = vec![];
     for value in &source.values {
         let shape = match &value.shape {
-            Err(e) => return Some(Judgement::unknown(source.subject, source.tags, e)),
+            Err(e) => return Some(RuleResult::unknown(source.subject, source.tags, e)),
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
@@ -51,7 +51,7 @@ fn judge_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -
             let (Some(user), Some((database, master))) = (&connection.user, master_of(connection, databases)) else {
                 continue;
             };
-            judged = true;
+            evaluated = true;
             if user == master {
                 let told = source.describe(value, &format!("it logs in as {user}, the master user of {database}"));
                 if !found.iter().any(|(known, ..)| *known == told) {
@@ -60,11 +60,11 @@ fn judge_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -
             }
         }
     }
-    if !judged {
+    if !evaluated {
         return None;
     }
     if found.is_empty() {
-        return Some(Judgement::pass(source.subject));
+        return Some(RuleResult::pass(source.subject));
     }
     let told: Vec<&str> = found.iter().map(|(told, ..)| told.as_str()).collect();
     let told = told.join("; ");
@@ -91,7 +91,7 @@ fn judge_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -
             source.rewrite("with it")
         )),
     };
-    Some(Judgement::fail(source.subject, source.tags, failure))
+    Some(RuleResult::fail(source.subject, source.tags, failure))
 }
 
 /// The database that a connection leads to, with its master user.

@@ -3,11 +3,11 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
 use crate::facts::{
     CredentialSource, Database, Resolution, SECRET_READS, connections, each_credential_source, resolves_to,
 };
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::snapshot::ReadError;
 
@@ -33,32 +33,32 @@ impl Rule for SecretWrongDatabase {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let databases = match w.databases() {
             Err(e) => return w.unknown(&e),
             // With no database there is nothing to compare with.
             Ok([]) => return vec![],
             Ok(databases) => databases,
         };
-        each_credential_source(w, |source| judge_source(w, source, databases))
+        each_credential_source(w, |source| evaluate_source(w, source, databases))
     }
 }
 
-/// One thing that leads elsewhere: what is told of it, the field, observed, expected.
+/// One value that leads elsewhere: its description, the field, observed, expected.
 type Astray = (String, &'static str, String, String);
 
-fn judge_source<'a>(
+fn evaluate_source<'a>(
     w: &Workload<'a>,
     source: &CredentialSource<'a>,
     databases: &[Database<'a>],
-) -> Option<Judgement<'a>> {
+) -> Option<RuleResult<'a>> {
     let subject = source.subject;
-    let mut judged = false;
+    let mut evaluated = false;
     let mut astray: Vec<Astray> = vec![];
     let mut unclear = None;
     for value in &source.values {
         let shape = match &value.shape {
-            Err(e) => return Some(Judgement::unknown(subject, source.tags, e)),
+            Err(e) => return Some(RuleResult::unknown(subject, source.tags, e)),
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
@@ -66,7 +66,7 @@ fn judge_source<'a>(
             if connection.hosts.is_empty() {
                 continue;
             }
-            judged = true;
+            evaluated = true;
             match resolves_to(connection, databases) {
                 Resolution::OwnDatabase => {}
                 Resolution::Elsewhere(field, observed, expected) => {
@@ -80,7 +80,7 @@ fn judge_source<'a>(
             }
         }
     }
-    if !judged {
+    if !evaluated {
         return None;
     }
     if let ([], Some(why)) = (astray.as_slice(), unclear) {
@@ -92,10 +92,10 @@ fn judge_source<'a>(
             code: "NotComparable".into(),
             message: format!("where {name} leads is unknown: {why}"),
         };
-        return Some(Judgement::unknown(subject, source.tags, &Arc::new(error)));
+        return Some(RuleResult::unknown(subject, source.tags, &Arc::new(error)));
     }
     if astray.is_empty() {
-        return Some(Judgement::pass(subject));
+        return Some(RuleResult::pass(subject));
     }
     let told: Vec<&str> = astray.iter().map(|(told, ..)| told.as_str()).collect();
     let told = told.join("; ");
@@ -115,5 +115,5 @@ fn judge_source<'a>(
         evidence: astray.into_iter().map(|(_, f, o, e)| Evidence::new(f, o, e)).collect(),
         remedy: Remedy::manual(source.rewrite("with the right endpoint and database name")),
     };
-    Some(Judgement::fail(subject, source.tags, failure))
+    Some(RuleResult::fail(subject, source.tags, failure))
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::workload::{now, running, shop};
+use crate::model::cow_map::CowMap;
 use crate::model::resources::{Container, MigrationFamily, TaskDefinition, TaskRun};
-use crate::model::shared::Shared;
 use crate::model::snapshot::Snapshot;
 
 pub(crate) const FAMILY: &str = "shop-migrate";
@@ -52,7 +52,7 @@ pub(crate) fn migrates(s: &mut Snapshot) {
 }
 
 pub(crate) fn family(s: &mut Snapshot) -> &mut MigrationFamily {
-    if s.migrations.as_ref().is_ok_and(Shared::is_empty) {
+    if s.migrations.as_ref().is_ok_and(CowMap::is_empty) {
         migrates(s);
     }
     s.migrations.as_mut().expect("read").get_mut(FAMILY).expect("there")

@@ -14,8 +14,8 @@ pub(crate) mod workload;
 use std::collections::BTreeSet;
 
 use super::{CASES, REGISTRY, ids};
-use crate::judge::Judged;
-use crate::model::finding::{Finding, Verdict};
+use crate::evaluate::Evaluation;
+use crate::finding::{Finding, Verdict};
 use crate::model::snapshot::Snapshot;
 use databases::{replica, status, subnet, wreck};
 pub(crate) use unread::Unread;
@@ -54,7 +54,7 @@ impl Case {
         self
     }
 
-    /// These other rules can't tell.
+    /// These other rules are unknown.
     pub(crate) const fn and_unknown(mut self, rules: &'static [&'static str]) -> Self {
         self.unknown = rules;
         self
@@ -72,13 +72,13 @@ impl Case {
         self
     }
 
-    fn judged(&self) -> Judged {
+    fn evaluation(&self) -> Evaluation {
         after(self.change)
     }
 
     /// Checks which rules speak: those that are stated, and `rule` in its own way.
     fn check(&self, rule: Option<(&str, Speaks)>) {
-        let judged = self.judged();
+        let evaluation = self.evaluation();
         let mut fail: BTreeSet<&str> = self.fail.iter().copied().collect();
         let mut unknown: BTreeSet<&str> = self.unknown.iter().copied().collect();
         unknown.extend(self.besides.iter().flat_map(|part| part.rules()));
@@ -88,14 +88,14 @@ impl Case {
             Some((rule, Speaks::Not)) => assert!(!fail.contains(rule) && !unknown.contains(rule), "{}", self.name),
             None => {}
         }
-        let (name, told) = (self.name, &judged.findings);
-        assert_eq!(rules_with(&judged, Verdict::Fail), set(&fail), "{name}: {told:#?}");
+        let (name, told) = (self.name, &evaluation.findings);
+        assert_eq!(rules_with(&evaluation, Verdict::Fail), set(&fail), "{name}: {told:#?}");
         assert_eq!(
-            rules_with(&judged, Verdict::Unknown),
+            rules_with(&evaluation, Verdict::Unknown),
             set(&unknown),
             "{name}: {told:#?}"
         );
-        assert!(rules_with(&judged, Verdict::Waived).is_empty(), "{name}: {told:#?}");
+        assert!(rules_with(&evaluation, Verdict::Waived).is_empty(), "{name}: {told:#?}");
         for f in told.iter().filter(|f| f.verdict == Verdict::Fail) {
             let whole = !f.evidence.is_empty() && !f.message.is_empty() && f.remediation.is_some();
             assert!(whole, "{name}: {f:#?}");
@@ -154,8 +154,8 @@ pub(crate) fn check(folder: &str, table: Table) {
     }
     if let Table::Unknown = table {
         for part in cases.unread {
-            let judged = after(part.change());
-            assert!(rules_with(&judged, Verdict::Unknown).contains(id), "{part:?}");
+            let evaluation = after(part.change());
+            assert!(rules_with(&evaluation, Verdict::Unknown).contains(id), "{part:?}");
         }
     }
 }
@@ -189,14 +189,14 @@ fn common() {
 #[test]
 fn what_is_not_read_is_unknown() {
     for part in Unread::ALL {
-        let judged = after(part.change());
-        let told = &judged.findings;
+        let evaluation = after(part.change());
+        let told = &evaluation.findings;
         assert_eq!(
-            rules_with(&judged, Verdict::Unknown),
+            rules_with(&evaluation, Verdict::Unknown),
             set(&part.rules()),
             "{part:?}: {told:#?}"
         );
-        assert!(rules_with(&judged, Verdict::Fail).is_empty(), "{part:?}: {told:#?}");
+        assert!(rules_with(&evaluation, Verdict::Fail).is_empty(), "{part:?}: {told:#?}");
     }
 }
 
@@ -229,29 +229,29 @@ fn set(rules: &BTreeSet<&str>) -> BTreeSet<String> {
 }
 
 /// The rules with a finding of this verdict.
-pub(crate) fn rules_with(judged: &Judged, verdict: Verdict) -> BTreeSet<String> {
-    let with = judged.findings.iter().filter(|f| f.verdict == verdict);
+pub(crate) fn rules_with(evaluation: &Evaluation, verdict: Verdict) -> BTreeSet<String> {
+    let with = evaluation.findings.iter().filter(|f| f.verdict == verdict);
     with.map(|f| f.rule.clone()).collect()
 }
 
 /// What all rules say after a change.
-fn after(change: Change) -> Judged {
+fn after(change: Change) -> Evaluation {
     let mut s = clean();
     change(&mut s);
-    judged_by(&s, &ids())
+    evaluated_by(&s, &ids())
 }
 
 /// The only finding of a rule about the workload.
-pub(crate) fn the_finding(judged: &Judged, rule: &str) -> Finding {
-    let mut of = judged
+pub(crate) fn the_finding(evaluation: &Evaluation, rule: &str) -> Finding {
+    let mut of = evaluation
         .findings
         .iter()
         .filter(|f| f.rule == rule && f.workload == "shop");
     let one = of
         .next()
-        .unwrap_or_else(|| panic!("{rule}: {:#?}", judged.findings))
+        .unwrap_or_else(|| panic!("{rule}: {:#?}", evaluation.findings))
         .clone();
-    assert!(of.next().is_none(), "{rule} once: {:#?}", judged.findings);
+    assert!(of.next().is_none(), "{rule} once: {:#?}", evaluation.findings);
     one
 }
 
@@ -264,9 +264,9 @@ pub(crate) fn finding_after(change: Change, rule: &str) -> Finding {
 pub(crate) fn finding_by(change: Change, rule: &str) -> Finding {
     let mut s = clean();
     change(&mut s);
-    let judged = judged_by(&s, &[rule]);
-    let [finding] = judged.findings.as_slice() else {
-        panic!("{:#?}", judged.findings)
+    let evaluation = evaluated_by(&s, &[rule]);
+    let [finding] = evaluation.findings.as_slice() else {
+        panic!("{:#?}", evaluation.findings)
     };
     finding.clone()
 }
@@ -286,7 +286,7 @@ pub(crate) fn refusal_by(change: Change, rule: &str) -> String {
 
 /// After the change, `cause` explains what `rule` says.
 pub(crate) fn assert_caused(change: Change, rule: &str, cause: &str) {
-    let judged = after(change);
-    let (effect, cause) = (the_finding(&judged, rule), the_finding(&judged, cause));
+    let evaluation = after(change);
+    let (effect, cause) = (the_finding(&evaluation, rule), the_finding(&evaluation, cause));
     assert_eq!(effect.caused_by, Some(cause.id), "{rule}");
 }

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::workload::{clean, judged, judged_by, service};
+use super::workload::{clean, evaluated_by, evaluation, service};
 use super::{CASES, rules_with};
 use crate::action::{
     Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, DatabaseSetting, Deregister, ForceTls, RaiseRetention,
     RestoreSecret, RevokeIngress, RollBack, RollOut, ServiceSetting, SetUpService,
 };
-use crate::model::finding::Verdict;
+use crate::finding::Verdict;
+use crate::model::cow_map::CowMap;
 use crate::model::resources::{DatabaseId, DbInstance, SecretVariable, TaskDefinition};
-use crate::model::shared::Shared;
 use crate::model::snapshot::Snapshot;
 
 fn instance<'a>(s: &'a mut Snapshot, id: &str) -> &'a mut DbInstance {
@@ -132,9 +132,9 @@ fn each_correction_corrects_and_breaks_nothing() {
         let name = case.name;
         let mut before = clean();
         (case.change)(&mut before);
-        let judged_before = judged_by(&before, &crate::rules::ids());
-        let failing = rules_with(&judged_before, Verdict::Fail);
-        for finding in &judged_before.findings {
+        let evaluated_before = evaluated_by(&before, &crate::rules::ids());
+        let failing = rules_with(&evaluated_before, Verdict::Fail);
+        for finding in &evaluated_before.findings {
             let Some(remediation) = finding.remediation.as_ref().filter(|r| r.blocked_by.is_none()) else {
                 continue;
             };
@@ -146,21 +146,21 @@ fn each_correction_corrects_and_breaks_nothing() {
             for action in &remediation.actions {
                 carry_out(&mut after, action);
             }
-            let judged_after = judged_by(&after, &crate::rules::ids());
-            let left = rules_with(&judged_after, Verdict::Fail);
+            let evaluated_after = evaluated_by(&after, &crate::rules::ids());
+            let left = rules_with(&evaluated_after, Verdict::Fail);
             assert!(
                 !left.contains(&finding.rule),
                 "{name}: {} is not corrected: {:#?}",
                 finding.rule,
-                judged_after.findings
+                evaluated_after.findings
             );
             assert!(left.is_subset(&failing), "{name}: {} breaks {left:?}", finding.rule);
             // A case may be about something that is not known; a correction adds nothing to that.
-            let unknown = rules_with(&judged_before, Verdict::Unknown);
+            let unknown = rules_with(&evaluated_before, Verdict::Unknown);
             assert!(
-                rules_with(&judged_after, Verdict::Unknown).is_subset(&unknown),
+                rules_with(&evaluated_after, Verdict::Unknown).is_subset(&unknown),
                 "{name}: {:#?}",
-                judged_after.findings
+                evaluated_after.findings
             );
         }
     }
@@ -183,9 +183,9 @@ fn going_back_keeps_the_data() {
         ..super::running(&mut s).clone()
     };
     super::web(&mut s).secrets.clear();
-    s.secrets = Ok(Shared::new());
+    s.secrets = Ok(CowMap::new());
     s.durable_revisions.insert(super::REVISION.into(), Arc::new(durable));
-    let found = judged(&s);
+    let found = evaluation(&s);
     let finding = found
         .findings
         .iter()
@@ -194,5 +194,5 @@ fn going_back_keeps_the_data() {
     let actions = &finding.remediation.as_ref().expect("a remedy").actions;
     assert!(matches!(actions.as_slice(), [Action::RollBack { .. }]), "{finding:#?}");
     carry_out(&mut s, &actions[0]);
-    assert!(!rules_with(&judged(&s), Verdict::Fail).contains("ecs-ephemeral-storage"));
+    assert!(!rules_with(&evaluation(&s), Verdict::Fail).contains("ecs-ephemeral-storage"));
 }

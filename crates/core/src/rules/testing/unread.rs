@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::Change;
 use super::workload::{REVISION, SECRET, SERVICE, denied};
-use crate::model::shared::Shared;
-use crate::model::snapshot::{Snapshot, Value};
+use crate::model::cow_map::CowMap;
+use crate::model::snapshot::{SecretValue, Snapshot};
 use crate::model::value_from::Selector;
 use crate::rules::{CASES, REGISTRY};
 
@@ -86,18 +86,18 @@ impl Unread {
                 s.lookups.insert(SECRET.into(), Err(denied("DescribeSecret")));
             },
             Self::SecretsOff => |s| {
-                s.secrets = Ok(Shared::new());
+                s.secrets = Ok(CowMap::new());
                 s.lookups.clear();
                 s.values.clear();
                 s.policies.clear();
                 s.access.clear();
             },
             Self::Value => |s| value(s, Err(denied("GetSecretValue"))),
-            Self::UninspectedValue => |s| value(s, Ok(Value::NotInspected)),
+            Self::UninspectedValue => |s| value(s, Ok(SecretValue::NotInspected)),
         }
     }
 }
 
-fn value(s: &mut Snapshot, value: crate::model::snapshot::Seen<Value>) {
+fn value(s: &mut Snapshot, value: crate::model::snapshot::Read<SecretValue>) {
     s.values.insert((SECRET.into(), Selector::default()), value);
 }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::{Config, Migrations, WorkloadOverrides};
-use crate::judge::{Judged, judge_naming_passes};
+use crate::evaluate::{Evaluation, evaluate_naming_passes};
 use crate::model::connection::{Connection, ConnectionForm, Fault, HostPort, SecretShape};
+use crate::model::cow_map::CowMap;
 use crate::model::key::Scope;
 use crate::model::resources::{
     Access, AccessTarget, Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, LogEvidence, LogTarget,
     Rotation, Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition,
 };
-use crate::model::shared::Shared;
-use crate::model::snapshot::{Guarded, Lookup, ReadError, Seen, Snapshot, Value};
+use crate::model::snapshot::{Guarded, Lookup, Read, ReadError, SecretValue, Snapshot};
 use crate::model::tags::Tags;
 use crate::model::value_from::Selector;
 
@@ -29,7 +29,7 @@ pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/ecs";
 /// Host name of the database.
 pub(crate) const HOST: &str = "shop-db.abc.us-east-1.rds.amazonaws.com";
 
-/// The instant at which cases are judged.
+/// The instant at which cases are evaluated.
 pub(crate) fn now() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().expect("an instant")
 }
@@ -100,8 +100,8 @@ pub(crate) fn denied(operation: &str) -> Arc<ReadError> {
     })
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "what a snapshot holds is Seen")]
-fn found<T>(items: Vec<(&str, T)>) -> Seen<Shared<String, T>> {
+#[allow(clippy::unnecessary_wraps, reason = "what a snapshot holds is a Read")]
+fn found<T>(items: Vec<(&str, T)>) -> Read<CowMap<String, T>> {
     Ok(items.into_iter().map(|(id, item)| (id.to_owned(), item)).collect())
 }
 
@@ -267,7 +267,7 @@ pub(crate) fn clean() -> Snapshot {
 /// Gives the workload's secret another value.
 pub(crate) fn holds(s: &mut Snapshot, shape: SecretShape) {
     s.values
-        .insert((SECRET.into(), Selector::default()), Ok(Value::Shape(shape)));
+        .insert((SECRET.into(), Selector::default()), Ok(SecretValue::Shape(shape)));
 }
 
 /// The workload's database.
@@ -318,7 +318,8 @@ pub(crate) fn refer(s: &mut Snapshot, value_from: &str, leads_to: Option<&str>) 
                 json_key: None,
                 ..target.selector
             };
-            s.values.insert((SECRET.into(), version), Ok(Value::NoSuchVersion));
+            s.values
+                .insert((SECRET.into(), version), Ok(SecretValue::NoSuchVersion));
         }
     }
 }
@@ -359,11 +360,11 @@ pub(crate) fn cluster(s: &mut Snapshot) -> &mut DbCluster {
 }
 
 /// The verdicts on a snapshot.
-pub(crate) fn judged(s: &Snapshot) -> Judged {
-    judge_naming_passes(s, &Config::default(), now(), None)
+pub(crate) fn evaluation(s: &Snapshot) -> Evaluation {
+    evaluate_naming_passes(s, &Config::default(), now(), None)
 }
 
-/// A workload of which more is asked: see [`judged_by`].
+/// A workload of which more is asked: see [`evaluated_by`].
 const STRICT: &str = "strict";
 
 /// Makes the workload one that must have a migration, and whose log must tell of a connection.
@@ -387,7 +388,7 @@ pub(crate) fn strict(s: &mut Snapshot) {
 }
 
 /// The verdicts of `rules` alone, those that are off by default included. Of [`strict`] workloads, more is asked.
-pub(crate) fn judged_by(s: &Snapshot, rules: &[&str]) -> Judged {
+pub(crate) fn evaluated_by(s: &Snapshot, rules: &[&str]) -> Evaluation {
     let mut config = Config::default();
     let more = WorkloadOverrides {
         migrations: Some(Migrations::Required),
@@ -400,5 +401,5 @@ pub(crate) fn judged_by(s: &Snapshot, rules: &[&str]) -> Judged {
         settings.enabled = Some(rules.contains(&id));
         settings.correct = Some(true);
     }
-    judge_naming_passes(s, &config, now(), None)
+    evaluate_naming_passes(s, &config, now(), None)
 }

@@ -1,8 +1,8 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
-use crate::model::finding::Evidence;
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::tags::{Tags, WaiverFault};
 
@@ -33,23 +33,23 @@ impl Rule for WaiverInvalid {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let mut out = vec![];
-        let mut look = |subject: Subject<'a>, tags: &'a Tags| out.extend(judgement(w, self.ids, subject, tags));
+        let mut look = |subject: ResultSubject<'a>, tags: &'a Tags| out.extend(result(w, self.ids, subject, tags));
         for &i in w.instances().unwrap_or_default() {
-            look(Subject::Instance(i), &i.tags);
+            look(ResultSubject::Instance(i), &i.tags);
         }
         for &c in w.clusters().unwrap_or_default() {
-            look(Subject::Cluster(c), &c.tags);
+            look(ResultSubject::Cluster(c), &c.tags);
         }
         for &s in w.services().unwrap_or_default() {
-            look(Subject::Service(s), &s.tags);
+            look(ResultSubject::Service(s), &s.tags);
         }
         for &s in w.secrets().unwrap_or_default() {
-            look(Subject::Secret(s), &s.tags);
+            look(ResultSubject::Secret(s), &s.tags);
         }
         for &g in w.groups().unwrap_or_default() {
-            look(Subject::Group(g), &g.tags);
+            look(ResultSubject::Group(g), &g.tags);
         }
         // A resource that can't be read can't be waived either: what it hides is told by the rules about it. Only where
         // nothing but the error is known is there something to say here.
@@ -68,17 +68,17 @@ impl Rule for WaiverInvalid {
 }
 
 /// Nothing for a resource that has no waiver at all.
-fn judgement<'a>(
+fn result<'a>(
     w: &Workload<'a>,
     ids: fn() -> Vec<&'static str>,
-    subject: Subject<'a>,
+    subject: ResultSubject<'a>,
     tags: &'a Tags,
-) -> Option<Judgement<'a>> {
+) -> Option<RuleResult<'a>> {
     let given = tags.get(w.prefix, "waive")?;
     let ids = ids();
     let faults = tags.waiver_faults(w.prefix, &ids, w.now);
     if faults.is_empty() {
-        return Some(Judgement::pass(subject));
+        return Some(RuleResult::pass(subject));
     }
     let told: Vec<String> = faults.iter().map(|f| tell(w, &ids, f)).collect();
     let failure = Failure {
@@ -96,7 +96,7 @@ fn judgement<'a>(
             subject.id()
         )),
     };
-    Some(Judgement::fail(subject, tags, failure))
+    Some(RuleResult::fail(subject, tags, failure))
 }
 
 fn tell(w: &Workload<'_>, ids: &[&str], fault: &WaiverFault) -> String {

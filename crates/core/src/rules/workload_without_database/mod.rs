@@ -1,9 +1,9 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, Judgement, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::config::Datastore;
-use crate::model::finding::Evidence;
+use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::tags::Tags;
 
@@ -29,7 +29,7 @@ impl Rule for WorkloadWithoutDatabase {
         &META
     }
 
-    fn judge<'a>(&self, w: &Workload<'a>) -> Vec<Judgement<'a>> {
+    fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         if w.params.datastore != Datastore::Postgres {
             return vec![];
         }
@@ -40,10 +40,10 @@ impl Rule for WorkloadWithoutDatabase {
         if services.is_empty() && w.unread_services().is_empty() {
             return vec![];
         }
-        let subject = Subject::Workload(w.name);
+        let subject = ResultSubject::Workload(w.name);
         match w.databases() {
             Err(e) => w.unknown(&e),
-            Ok(found) if !found.is_empty() => vec![Judgement::pass(subject)],
+            Ok(found) if !found.is_empty() => vec![RuleResult::pass(subject)],
             Ok(_) => {
                 let names: Vec<String> = services.iter().map(|s| format!("{}/{}", s.cluster, s.name)).collect();
                 let failure = Failure {
@@ -63,7 +63,7 @@ impl Rule for WorkloadWithoutDatabase {
                 };
                 let tags = services.iter().map(|s| &s.tags);
                 // A waiver on every one of its services waives it.
-                vec![Judgement::fail(subject, Tags::NONE, failure).bearing(tags)]
+                vec![RuleResult::fail(subject, Tags::NONE, failure).bearing(tags)]
             }
         }
     }
