@@ -132,10 +132,10 @@ async fn measure(workloads: usize, events: usize) {
         queues: queues.clone(),
         pause: Arc::new(NoSwitch),
         ledger: Arc::new(ledger.expect("a ledger")),
-        tenure: LeaseCoordinator::alone(vec![scope.clone()]),
+        leases: LeaseCoordinator::alone(vec![scope.clone()]),
         replica: "bench".into(),
         notifier: None,
-        witnesses: Arc::new(ChangeActors::default()),
+        change_actors: Arc::new(ChangeActors::default()),
         timeouts: Timeouts::default(),
     }));
     let cancel = CancellationToken::new();

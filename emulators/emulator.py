@@ -52,6 +52,7 @@ def _environment(port):
         BIND_HOST="127.0.0.1",  # ministack listens on every interface unless told
         GATEWAY_PORT=str(port),
         LOG_LEVEL="WARNING",
+        MOTO_EC2_LOAD_DEFAULT_AMIS="false",  # nobody here starts a machine, and reading them takes moto half a second
         # Both would start real containers for databases and tasks if they found a Docker daemon. Holdfast reads
         # and writes the AWS API alone, and the machine is to be left as it was.
         DOCKER_HOST="unix:///nonexistent/holdfast-emulators-use-no-docker.sock",
@@ -60,7 +61,7 @@ def _environment(port):
     return environment
 
 
-def _die_with_parent():
+def die_with_parent():
     """Runs in the child: SIGKILL when the thread that started it ends (Linux's PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
 
@@ -103,15 +104,18 @@ class Emulator:
         if not Path(command[0]).exists():
             raise EmulatorError(f"{command[0]} is missing: run emulators/setup.sh, and use its venv's python")
         self.port = port
-        self._process = subprocess.Popen(
+        self._process = self._spawn(command, _environment(port))
+        self._wait_until_ready()
+
+    def _spawn(self, command, environment):
+        return subprocess.Popen(
             command,
-            env=_environment(port),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
-        self._wait_until_ready()
 
     def _wait_until_ready(self):
         path = "/_ministack/health" if self.kind == "ministack" else "/moto-api/"

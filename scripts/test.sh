@@ -135,6 +135,9 @@ cargo build --locked --workspace --all-targets
 section "generated reference"
 cargo xtask reference --check "$HOLDFAST_BIN"
 
+section "simulation"
+cargo xtask simulate --seeds 3000
+
 section "Rust tests, with the binary on both emulators"
 cargo nextest run --locked --workspace
 

@@ -6,6 +6,8 @@ import threading
 from datetime import datetime, timedelta, timezone
 
 import boto3
+import botocore.loaders
+import botocore.session
 from botocore.config import Config
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
@@ -21,6 +23,8 @@ _CONFIG = Config(
     read_timeout=120,
     tcp_keepalive=True,
 )
+# What AWS's APIs look like, read from botocore's files once for all sessions.
+_MODELS = botocore.loaders.create_loader()
 
 # ministack runs each ECS call in a thread of its own. With thousands of services one may iterate over what another adds
 # to, and then answers 500 with this in its message.
@@ -45,6 +49,13 @@ def forget_aws_settings():
     for variable in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[variable]
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+
+
+def session(access_key, secret_key, token, region):
+    """A session of boto3."""
+    core = botocore.session.Session()
+    core.register_component("data_loader", _MODELS)
+    return boto3.Session(access_key, secret_key, token, region_name=region, botocore_session=core)
 
 
 class WorldError(Exception):
@@ -74,15 +85,13 @@ class Scope:
         self.name = declared.get("name", f"{self.account}/{self.region}")
 
     def _log_in(self, account):
-        own = boto3.Session(self._key, "secret", region_name=self.region)
+        own = session(self._key, "secret", None, self.region)
         if account is None:
             return own
         sts = own.client("sts", endpoint_url=self._endpoint, config=_CONFIG)
         arn = f"arn:aws:iam::{account}:role/{self.role}"
         keys = sts.assume_role(RoleArn=arn, RoleSessionName="lay-out")["Credentials"]
-        return boto3.Session(
-            keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=self.region,
-        )
+        return session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], self.region)
 
     def client(self, service):
         # Clients may be used by many threads at once, but not made so.

@@ -17,6 +17,7 @@ use holdfast_core::model::policy::Mode;
 use holdfast_operator::consume::{ConsumeOptions, Consumer};
 use holdfast_operator::controller::{ChangeActors, Dependencies, EventSink, Operator, Queues};
 use holdfast_operator::execute::Timeouts;
+use holdfast_operator::internal_events::Telemetry;
 use holdfast_operator::lease::{LeaseCoordinator, LeaseOptions};
 use holdfast_operator::metrics::RunMode;
 use holdfast_operator::ports::NoSwitch;
@@ -51,21 +52,21 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
         );
     }
     let metrics = Arc::clone(&session.metrics);
-    metrics.set_mode(if mode == Mode::Enforce {
+    metrics.process.set_mode(if mode == Mode::Enforce {
         RunMode::Enforce
     } else {
         RunMode::Audit
     });
-    metrics.set_paused(false);
+    metrics.process.set_paused(false);
     let state = Arc::new(State::new(Arc::clone(&metrics)));
     let server = Server::bind(&args.listen).await?;
     tracing::info!(address = %server.local_addr(), %mode, scopes = session.scopes.len(), "watching");
 
     let queues = Queues::new(session.scopes.len(), &metrics);
-    let witnesses = Arc::new(ChangeActors::default());
-    let parts = parts(&session, mode, &state, &queues, &witnesses).await?;
-    let tenure = parts.tenure.clone();
-    let operator = Arc::new(Operator::new(parts));
+    let change_actors = Arc::new(ChangeActors::default());
+    let dependencies = dependencies(&session, mode, &state, &queues, &change_actors).await?;
+    let coordinator = dependencies.leases.clone();
+    let operator = Arc::new(Operator::new(dependencies));
     state.before_view({
         let operator = Arc::downgrade(&operator);
         move || {
@@ -82,7 +83,7 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
             };
             if let Some(age) = operator.evidence_age() {
                 for kind in Kind::ALL {
-                    metrics.evidence_age(kind.name(), age);
+                    metrics.sweeps.evidence_age(kind.name(), age);
                 }
             }
         }
@@ -92,7 +93,7 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
         let (runtime, metrics) = (tokio::runtime::Handle::current(), Arc::downgrade(&metrics));
         move || {
             if let Some(metrics) = metrics.upgrade() {
-                metrics.set_tasks(runtime.metrics().num_alive_tasks());
+                metrics.process.set_tasks(runtime.metrics().num_alive_tasks());
             }
         }
     });
@@ -103,17 +104,17 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
         CancellationToken::new(),
     );
     let keeping = tokio::spawn({
-        let (tenure, queues, holding) = (tenure.clone(), queues.clone(), holding.clone());
+        let (coordinator, queues, holding) = (coordinator.clone(), queues.clone(), holding.clone());
         async move {
             let deliver = |key| {
                 if let Err(e) = queues.add(key, Priority::Event, None) {
                     tracing::warn!(error = %e, "an event that another process received is left to the next sweep");
                 }
             };
-            tenure.run(holding, deliver).await;
+            coordinator.run(holding, deliver).await;
         }
     });
-    let consumer = consumer(&session, &queues, witnesses).map(|c| tokio::spawn(c.run(work.clone())));
+    let consumer = consumer(&session, &queues, change_actors).map(|c| tokio::spawn(c.run(work.clone())));
     let serving = tokio::spawn(server.run(Arc::clone(&state), http.clone()));
     let working = tokio::spawn(operator.run(work.clone(), GRACE));
     let signal = stop_signal().await?;
@@ -130,7 +131,7 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
     // What has begun is finished: now others may go on where this process stops.
     holding.cancel();
     keeping.await?;
-    tenure.release_all().await;
+    coordinator.release_all().await;
     http.cancel();
     serving.await??;
     tracing::info!("stopped");
@@ -138,12 +139,12 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
 }
 
 /// What the operator is made of, as the configuration says.
-async fn parts(
+async fn dependencies(
     session: &Session,
     mode: Mode,
     state: &Arc<State>,
     queues: &Queues,
-    witnesses: &Arc<ChangeActors>,
+    change_actors: &Arc<ChangeActors>,
 ) -> Result<Dependencies, Failure> {
     let (connector, config) = (&session.connector, &session.config);
     let replica = replica_name();
@@ -151,7 +152,7 @@ async fn parts(
     let scopes = clouds.iter().map(|cloud| cloud.scope().clone()).collect();
     let clock = Arc::clone(&session.clock);
     Ok(Dependencies {
-        tenure: match (config.lease.kind, &config.lease.table) {
+        leases: match (config.lease.kind, &config.lease.table) {
             (LeaseKind::Dynamodb, Some(table)) => {
                 let store = DynamoStore::new(connector.own(), connector.recorder(), table, Arc::clone(&clock));
                 LeaseCoordinator::shared(Arc::new(store), replica.clone(), scopes, LeaseOptions::default())
@@ -160,7 +161,7 @@ async fn parts(
             (LeaseKind::None | LeaseKind::Dynamodb, _) => LeaseCoordinator::alone(scopes),
         },
         ledger: session.ledger().await?,
-        witnesses: Arc::clone(witnesses),
+        change_actors: Arc::clone(change_actors),
         config: Arc::clone(config),
         mode,
         clock,
@@ -182,16 +183,16 @@ async fn parts(
 }
 
 /// The loop that empties the queue, if one is configured.
-fn consumer(session: &Session, queues: &Queues, witnesses: Arc<ChangeActors>) -> Option<Consumer> {
+fn consumer(session: &Session, queues: &Queues, change_actors: Arc<ChangeActors>) -> Option<Consumer> {
     let events = &session.config.events;
     let url = events.queue_url.clone()?;
     Some(Consumer {
         source: Arc::new(SqsSource::new(&session.connector, events, url)),
         sink: Arc::new(EventSink {
             queues: queues.clone(),
-            witnesses,
+            change_actors,
         }),
-        metrics: Arc::clone(&session.metrics),
+        telemetry: Arc::new(Telemetry::new(Arc::clone(&session.metrics))),
         clock: Arc::clone(&session.clock),
         options: ConsumeOptions {
             grace: GRACE,

@@ -107,9 +107,9 @@ struct Observed(Arc<Metrics>);
 
 impl CallObserver for Observed {
     fn attempt(&self, service: &str, operation: &str, code: &str, took: std::time::Duration, throttled: bool) {
-        self.0.observe_aws_request(service, operation, code, took.as_secs_f64());
+        self.0.requests.observe(service, operation, code, took.as_secs_f64());
         if throttled {
-            self.0.throttled(service, operation);
+            self.0.requests.throttled(service, operation);
         }
     }
 }

@@ -107,14 +107,14 @@ impl Ledger for SqliteLedger {
         .await
     }
 
-    async fn sighted(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
+    async fn record_findings(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
         if records.is_empty() {
             return Ok(());
         }
         let records = records.to_vec();
         self.with(move |c| {
             let transaction = c.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            rows::sighted(&transaction, &records)?;
+            rows::record_findings(&transaction, &records)?;
             transaction.commit()
         })
         .await

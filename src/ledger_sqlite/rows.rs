@@ -57,7 +57,7 @@ pub(super) fn put(connection: &Connection, attempt: &Attempt) -> rusqlite::Resul
 }
 
 /// Writes sightings.
-pub(super) fn sighted(connection: &Connection, records: &[FindingRecord]) -> rusqlite::Result<()> {
+pub(super) fn record_findings(connection: &Connection, records: &[FindingRecord]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
         "INSERT INTO findings (account, region, workload, finding, rule, message, first_seen, resolved_at, resource)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)

@@ -1,12 +1,12 @@
 //! `ecs-builtin-database`: what the log of a service says.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::on_both;
 use crate::quirks::Quirk;
-use crate::test_env::{CORE, Kind, TestEnv, list, text};
+use crate::test_env::{CORE, Kind, TestEnv, ago, list, text};
 use crate::world::World;
 
 on_both!(logs, a_connection_that_never_came, logs_that_cannot_be_read);
@@ -22,12 +22,6 @@ fn staged(kind: Kind, world: &World) -> TestEnv {
     ];
     env.about(&[CORE, &rules].concat());
     env
-}
-
-/// Seconds before now, as Unix time.
-fn ago(seconds: u64) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    now.saturating_sub(Duration::from_secs(seconds))
 }
 
 /// A container that logs to `/ecs/NAME`.

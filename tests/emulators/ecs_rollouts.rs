@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::on_both;
 use crate::quirks::Quirk;
-use crate::test_env::{CORE, Gateway, Kind, TestEnv, list, run, text};
+use crate::test_env::{CORE, Gateway, Kind, TestEnv, ago, list, run, text};
 use crate::world::{World, tags};
 
 on_both!(rollbacks, a_rollback_by_history, rollout_protection, failed_deployments);
@@ -214,7 +214,7 @@ fn failed_deployments(kind: Kind) {
         let options: Vec<&str> = rewrites.iter().flat_map(|r| ["--rewrite", r]).collect();
         let gateway = env.gateway(&options);
         let (report, _) = env.audit_at(&gateway.endpoint, &[]);
-        (told_by(env, &report, rule), text(&report["findings"][0]["message"]))
+        (env.told_by(&report, rule), text(&report["findings"][0]["message"]))
     };
     let fails = vec!["fail high shop ecs-failed-deployment main/shop".to_owned()];
     assert_eq!(told(&env, &[]).0, Vec::<String>::new());

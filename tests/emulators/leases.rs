@@ -86,14 +86,14 @@ fn replicas_share_a_table(kind: Kind) {
     block_on(async {
         let mut replicas = vec![];
         for name in ["a", "b"] {
-            let store = Arc::new(store(&stage.endpoint).await);
-            let tenure = LeaseCoordinator::shared(store, name.into(), scopes.clone(), options);
+            let store = Arc::new(store(&env.endpoint).await);
+            let coordinator = LeaseCoordinator::shared(store, name.into(), scopes.clone(), options);
             let (send, receive) = std::sync::mpsc::channel();
-            let run = tenure.clone();
+            let run = coordinator.clone();
             let task = tokio::spawn(async move {
                 run.run(CancellationToken::new(), move |key| drop(send.send(key))).await;
             });
-            replicas.push((tenure, task, receive));
+            replicas.push((coordinator, task, receive));
         }
         let count = |n: usize| replicas[n].0.held().borrow().len();
         until("both hold their share", || {

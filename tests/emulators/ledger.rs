@@ -114,14 +114,14 @@ fn pages_and_items_as_promised(kind: test_env::Kind) {
         let many: Vec<FindingRecord> = (0..120).map(long).collect();
         // One transaction after the other, for the sake of moto: Quirk::TransactionsMix.
         for part in many.chunks(33) {
-            ledger.sighted(part).await.expect("sighted");
+            ledger.record_findings(part).await.expect("sighted");
         }
         assert_eq!(ledger.open_findings(&here).await.expect("read"), many);
         assert_eq!(
             ledger.history(Some("shop"), 110).await.expect("read").records.len(),
             110
         );
-        ledger.sighted(&[resolved(&many[0])]).await.expect("sighted");
+        ledger.record_findings(&[resolved(&many[0])]).await.expect("sighted");
         let open = conformance::attempt(&here, "shop", 0, 3);
         let done = Attempt {
             outcome: Some(Outcome::Verified),
@@ -216,7 +216,7 @@ fn says_what_is_wrong_with_a_table(kind: test_env::Kind) {
             "{told}"
         );
         let seen = conformance::sighting(&here, "shop", "f", 0);
-        let told = ledger.sighted(&[seen]).await.expect_err("denied").to_string();
+        let told = ledger.record_findings(&[seen]).await.expect_err("denied").to_string();
         assert!(
             told.contains("grant dynamodb:UpdateItem and dynamodb:DeleteItem on it"),
             "{told}"
@@ -236,7 +236,7 @@ async fn fill(ledger: &dyn Ledger) {
         .await
         .expect("put");
     let seen = conformance::sighting(&here, "wiki", "f", 5);
-    ledger.sighted(&[seen]).await.expect("sighted");
+    ledger.record_findings(&[seen]).await.expect("sighted");
 }
 
 fn tells_its_history(env: &TestEnv) {

@@ -41,6 +41,7 @@ mod iam;
 mod kills;
 mod leases;
 mod ledger;
+mod link;
 mod migrations;
 mod operator;
 mod outages;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::on_both;
 use crate::test_env::{Kind, TestEnv, list, text};
-use crate::world::{World, tags};
+use crate::world::{PASSWORD, World, tags};
 
 on_both!(migration_windows, abandoned);
 

@@ -314,7 +314,7 @@ fn paths(kind: Kind) {
     // Off unless enabled for the rule.
     let safety = "safety: {max_failing_percent: 100}\n";
     env.configure(safety);
-    assert!(held(&env.plan(), "shut").contains("rules.rds-unreachable-from-service.correct"));
+    assert!(reason(&env.plan(), "shut").contains("rules.rds-unreachable-from-service.correct"));
     let rules: Vec<String> = holdfast_core::rules::ids()
         .iter()
         .map(|id| format!("{id}: {{enabled: {}, correct: true}}", *id == UNREACHABLE))

@@ -140,7 +140,7 @@ fn encryption(kind: Kind) {
         "fail high fleet rds-unencrypted-storage fleet",
         "fail high plain rds-unencrypted-storage plain-db",
     ]);
-    assert!(held(&env.plan(), "plain").contains("no call can do it"));
+    assert!(reason(&env.plan(), "plain").contains("no call can do it"));
 }
 
 fn off_by_default(kind: Kind) {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::on_both;
 use crate::test_env::{DATABASES, Kind, TestEnv, acting, list, reason, run};
-use crate::world::{World, tags};
+use crate::world::{PASSWORD, World, tags};
 
 on_both!(tls, tls_of_clusters, unread_parameter_groups);
 
@@ -14,7 +14,7 @@ const TLS: &str = "rds-unenforced-tls";
 fn tls(kind: Kind) {
     let group = |workload: Option<&str>, force: Option<u8>, family: &str| {
         let parameters = force.map_or_else(|| json!({"log_connections": 1}), |v| json!({"rds.force_ssl": v}));
-        json!({"family": family, "parameters": parameters, "tags": workload.map_or_else(|| json!({}), tagged)})
+        json!({"family": family, "parameters": parameters, "tags": workload.map_or_else(|| json!({}), tags)})
     };
     let with = |version: &str, group: Option<&str>| {
         let mut db = json!({"version": version});

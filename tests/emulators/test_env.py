@@ -85,19 +85,19 @@ def still(value):
     return [still(item) for item in value] if isinstance(value, list) else value
 
 
-def main():
-    forget_aws_settings()
-    with Emulator(sys.argv[1]) as emulator:
-        print(json.dumps({"endpoint": emulator.endpoint}), flush=True)
+def run(emulator, commands, answers):
+    with emulator:
+        print(json.dumps({"endpoint": emulator.endpoint}), file=answers, flush=True)
         env = TestEnv(emulator.endpoint)
-        for line in sys.stdin:
+        for line in commands:
             ((command, argument),) = json.loads(line).items()
             try:
                 answer = still(getattr(env, command)(argument))
             except Exception as error:
                 answer = {"error": f"{command}: {type(error).__name__}: {error}"}
-            print(json.dumps(answer, default=str), flush=True)
+            print(json.dumps(answer, default=str), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    forget_aws_settings()
+    run(Emulator(sys.argv[1]), sys.stdin, sys.stdout)

@@ -1,14 +1,15 @@
 //! One emulator, one world and the real binary, for one test. All of it ends with the test's process.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use crate::link::Link;
 use crate::world::World;
 
 /// Longer than anything takes on a busy machine; past it, something hangs.
@@ -30,9 +31,7 @@ pub struct TestEnv {
     pub dir: tempfile::TempDir,
     config: Option<PathBuf>,
     about: Vec<String>,
-    child: Child,
-    stdin: Option<ChildStdin>,
-    stdout: BufReader<ChildStdout>,
+    link: Link,
 }
 
 /// What the binary answered.
@@ -50,7 +49,7 @@ pub struct Gateway {
     child: Child,
 }
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -101,19 +100,6 @@ pub const DATABASES: &[&str] = &[
 impl TestEnv {
     /// Starts an emulator and lays `world` out on it.
     pub fn new(kind: Kind, world: &World) -> Self {
-        let name = match kind {
-            Kind::Ministack => "ministack",
-            Kind::Moto => "moto",
-        };
-        let mut child = Command::new(python())
-            .arg(root().join("tests/emulators/test_env.py"))
-            .arg(name)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("test_env.py starts");
-        let stdin = child.stdin.take();
-        let stdout = BufReader::new(child.stdout.take().expect("stdout"));
         let dir = tempfile::tempdir().expect("a directory");
         let mut env = Self {
             kind,
@@ -122,11 +108,12 @@ impl TestEnv {
             dir,
             config: None,
             about: vec![],
-            child,
-            stdin,
-            stdout,
+            link: Link::open(match kind {
+                Kind::Ministack => "ministack",
+                Kind::Moto => "moto",
+            }),
         };
-        let hello = env.line();
+        let hello = env.link.receive();
         hello["endpoint"]
             .as_str()
             .expect("an endpoint")
@@ -151,15 +138,9 @@ impl TestEnv {
         self.about(&on.map(|m| m.id).collect::<Vec<_>>());
     }
 
-    fn line(&mut self) -> Value {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).expect("test_env.py answers");
-        serde_json::from_str(&line).unwrap_or_else(|e| panic!("test_env.py ended or said {line:?}: {e}"))
-    }
-
     fn ask(&mut self, command: &Value) -> Value {
-        writeln!(self.stdin.as_mut().expect("stdin"), "{command}").expect("test_env.py listens");
-        let answer = self.line();
+        self.link.send(command);
+        let answer = self.link.receive();
         assert!(answer.get("error").is_none(), "{}", answer["error"]);
         answer
     }
@@ -365,14 +346,6 @@ impl Gateway {
     }
 }
 
-impl Drop for TestEnv {
-    fn drop(&mut self) {
-        // The end of its input ends it, and the emulator with it.
-        drop(self.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
 impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -453,6 +426,12 @@ pub fn said(report: &Value, workload: &str, path: &str) -> String {
         panic!("{workload}: {found:#?}")
     };
     text(finding.pointer(path).unwrap_or_else(|| panic!("{path}: {finding:#}")))
+}
+
+/// Seconds before now, as Unix time.
+pub fn ago(seconds: u64) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    now.saturating_sub(Duration::from_secs(seconds))
 }
 
 /// An instant so many hours from now, as AWS writes it.

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod consume;
 pub mod controller;
 pub mod execute;
+pub mod internal_events;
 pub mod lease;
 pub mod ledger;
 pub mod metrics;

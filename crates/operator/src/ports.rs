@@ -111,7 +111,7 @@ pub trait Ledger: Send + Sync {
     ///
     /// # Errors
     /// [`LedgerError::Unusable`]
-    async fn sighted(&self, records: &[FindingRecord]) -> Result<(), LedgerError>;
+    async fn record_findings(&self, records: &[FindingRecord]) -> Result<(), LedgerError>;
 
     /// Writes an attempt: a new one, or what became of it (of one id, the action and `begun_at` never change). Of its
     /// detail no more than [`crate::ledger::LONGEST_DETAIL`] characters are kept.

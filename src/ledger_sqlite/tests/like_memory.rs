@@ -125,7 +125,7 @@ proptest! {
             for op in ops {
                 match op {
                     Op::Put(attempt) => prop_assert_eq!(memory.put(&attempt).await, sqlite.put(&attempt).await),
-                    Op::Sighted(seen) => prop_assert_eq!(memory.sighted(&seen).await, sqlite.sighted(&seen).await),
+                    Op::Sighted(seen) => prop_assert_eq!(memory.record_findings(&seen).await, sqlite.record_findings(&seen).await),
                     Op::Reopen => {
                         drop(sqlite);
                         sqlite = SqliteLedger::open(&path, conformance::at(0)).await.expect("opened");

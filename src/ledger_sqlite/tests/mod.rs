@@ -52,7 +52,7 @@ impl Place {
         let many: Vec<FindingRecord> = (0..50)
             .map(|i| sighting(&format!("f{i}"), "2026-11-20T00:00:00Z", None))
             .collect();
-        ledger.sighted(&many).await.expect("sighted");
+        ledger.record_findings(&many).await.expect("sighted");
         drop(ledger);
         assert_eq!(place.files(), ["holdfast.db"], "nothing is left beside it");
         place
@@ -149,7 +149,10 @@ async fn a_crash_leaves_a_wal_that_is_read() {
     let place = Place::filled().await;
     let ledger = SqliteLedger::open(&place.path, now()).await.expect("opened");
     let late = sighting("late", "2026-11-21T00:00:00Z", None);
-    ledger.sighted(std::slice::from_ref(&late)).await.expect("sighted");
+    ledger
+        .record_findings(std::slice::from_ref(&late))
+        .await
+        .expect("sighted");
     // As a kill would leave it.
     let crashed = Place::new();
     for suffix in ["", "-wal"] {
@@ -198,7 +201,9 @@ async fn a_locked_ledger() {
         .await
         .expect("opened");
     other.execute_batch("BEGIN IMMEDIATE").expect("locked");
-    let refused = ledger.sighted(&[sighting("g", "2026-11-20T00:00:00Z", None)]).await;
+    let refused = ledger
+        .record_findings(&[sighting("g", "2026-11-20T00:00:00Z", None)])
+        .await;
     assert!(
         refused
             .expect_err("locked")
@@ -313,7 +318,7 @@ async fn a_new_ledger_is_its_owners_alone() {
     let place = Place::new();
     let ledger = SqliteLedger::open(&place.path, now()).await.expect("made");
     ledger
-        .sighted(&[sighting("f", "2026-11-20T00:00:00Z", None)])
+        .record_findings(&[sighting("f", "2026-11-20T00:00:00Z", None)])
         .await
         .expect("sighted");
     assert_eq!(place.files(), ["holdfast.db", "holdfast.db-shm", "holdfast.db-wal"]);
@@ -347,7 +352,7 @@ async fn names_that_mean_something_to_sqlite() {
         let path = dir.path().join(name);
         let ledger = SqliteLedger::open(&path, now()).await.expect("made");
         ledger
-            .sighted(&[sighting("f", "2026-11-20T00:00:00Z", None)])
+            .record_findings(&[sighting("f", "2026-11-20T00:00:00Z", None)])
             .await
             .expect("sighted");
         drop(ledger);
@@ -406,7 +411,7 @@ async fn what_ended_long_ago_is_forgotten() {
         sighting("old", "2025-01-01T00:00:00Z", Some("2025-10-17T08:00:00Z")),
         sighting("open", "2025-01-01T00:00:00Z", None),
     ];
-    ledger.sighted(&seen).await.expect("sighted");
+    ledger.record_findings(&seen).await.expect("sighted");
     let written = r#"{"id":"a","action":{"id":"a","scope":{"account":"123456789012","region":"us-east-1"},"workload":"shop","rules":[],"findings":[],"severity":"low","resource":{"kind":"workload","id":"shop","arn":"workload/shop","account":"123456789012","region":"us-east-1"},"change":"","risk":"none","preconditions":[],"calls":[],"action":{"action":"close_public_access","instance":"db"}},"replica":"r","fence":0,"begun_at":"2025-01-01T00:00:00Z","updated_at":"2025-10-01T00:00:00Z","step":"called","step_at":"2025-10-01T00:00:00Z","revision":null,"outcome":null,"detail":""}"#;
     let open: Attempt = serde_json::from_str(written).expect("an attempt");
     let done = Attempt {

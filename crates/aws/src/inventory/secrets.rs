@@ -183,7 +183,7 @@ fn recall(c: &Collector<'_>, snapshot: &Snapshot, key: &ValueKey, now: Timestamp
 }
 
 /// Keeps facts for the next sweep, unless another version was read than the list names: one of the two answers was old.
-fn remember(c: &Collector<'_>, snapshot: &Snapshot, read: &Read, now: Timestamp) {
+fn remember(c: &Collector<'_>, snapshot: &Snapshot, read: &FetchedValue, now: Timestamp) {
     let stamp = stamp(snapshot, &read.key).filter(|(_, version)| read.version.as_ref() == Some(version));
     match (&read.value, stamp) {
         (Ok(SecretValue::Shape(shape)), Some(stamp)) => {
@@ -350,13 +350,13 @@ fn values_wanted(snapshot: &Snapshot, references: &[SecretRef<'_>]) -> (Vec<Stri
 }
 
 /// What was read of one value, and of which version.
-struct Read {
+struct FetchedValue {
     key: ValueKey,
     value: Read<SecretValue>,
     version: Option<String>,
 }
 
-type Values = Vec<Read>;
+type Values = Vec<FetchedValue>;
 
 /// Current values, twenty a call.
 async fn read_current(c: &Collector<'_>, arns: Vec<String>) -> Values {
@@ -392,7 +392,7 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
             return read_pinned(c, arns.into_iter().map(|arn| (arn, Selector::default())).collect()).await;
         }
         Err(e) => {
-            let failed = |arn| Read {
+            let failed = |arn| FetchedValue {
                 key: (arn, Selector::default()),
                 value: Err(Arc::clone(&e)),
                 version: None,
@@ -420,7 +420,7 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
             let (value, version) = found
                 .remove(&arn)
                 .unwrap_or_else(|| (Err(unreadable(c, &arn, "NoAnswer")), None));
-            Read {
+            FetchedValue {
                 key: (arn, Selector::default()),
                 value,
                 version,
@@ -455,7 +455,7 @@ async fn read_pinned(c: &Collector<'_>, keys: Vec<ValueKey>) -> Values {
         .await
 }
 
-async fn read_one(c: &Collector<'_>, key: ValueKey) -> Read {
+async fn read_one(c: &Collector<'_>, key: ValueKey) -> FetchedValue {
     let (arn, selector) = &key;
     c.progress.more(1);
     let region = arn.split(':').nth(3).unwrap_or(&c.aws.scope.region).to_owned();
@@ -478,7 +478,7 @@ async fn read_one(c: &Collector<'_>, key: ValueKey) -> Read {
         Err(e) => (Err(e), None),
         Ok(found) => (Ok(SecretValue::Shape(shape(found.secret_string))), found.version_id),
     };
-    Read { key, value, version }
+    FetchedValue { key, value, version }
 }
 
 /// Facts about a value, which is overwritten on return.

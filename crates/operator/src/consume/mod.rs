@@ -20,7 +20,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::metrics::Metrics;
+use crate::internal_events::{
+    EventHandled, EventMalformed, EventReceived, MessagesGivenBack, MessagesNotDeleted, ReceiveFailed, Telemetry,
+};
 use crate::ports::{BATCH, EventSource, Message, SourceError};
 use crate::queue::{AddError, Completion, Priority, RunFailed, WorkQueue};
 use holdfast_core::event::{self, Relevance};
@@ -77,8 +79,8 @@ pub struct Consumer {
     pub source: Arc<dyn EventSource>,
     /// Where keys go.
     pub sink: Arc<dyn KeySink>,
-    /// Counts events and their lag.
-    pub metrics: Arc<Metrics>,
+    /// Logs and counts events.
+    pub telemetry: Arc<Telemetry>,
     /// For the lag of events.
     pub clock: Arc<dyn Clock>,
     /// Bounds.
@@ -233,8 +235,12 @@ impl Loop {
                 let doublings = (self.failures - 1).min(16);
                 let full = options.base_delay.saturating_mul(1 << doublings).min(options.max_delay);
                 let delay = full.mul_f64(1.0 - 0.25 * fastrand::f64());
-                let retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-                tracing::warn!(%error, failures = self.failures, retry_in_ms, "no events received; sweeps go on");
+                ReceiveFailed {
+                    error: &error,
+                    failures: self.failures,
+                    retry_in: delay,
+                }
+                .emit();
                 delay
             }
         }
@@ -244,22 +250,23 @@ impl Loop {
         let parsed = match event::parse(&message.body) {
             Ok(parsed) => parsed,
             Err(error) => {
-                // The content stays out of the log: nobody knows what it holds.
-                tracing::warn!(message_id = %message.id, %error, "event not understood; left for the dead-letter queue");
-                self.parts.metrics.event("unknown", "unknown", "malformed");
+                EventMalformed {
+                    message_id: &message.id,
+                    error: &error,
+                }
+                .emit(&self.parts.telemetry);
                 return;
             }
         };
-        let result = if parsed.outcome == Relevance::Relevant {
-            "queued"
-        } else {
-            "ignored"
-        };
-        self.parts.metrics.event(&parsed.source, &parsed.detail_type, result);
-        tracing::debug!(
-            message_id = %message.id, source = parsed.source, detail_type = parsed.detail_type,
-            keys = parsed.keys.len(), actor = parsed.actor, result, "event received"
-        );
+        EventReceived {
+            message_id: &message.id,
+            source: &parsed.source,
+            detail_type: &parsed.detail_type,
+            keys: parsed.keys.len(),
+            actor: parsed.actor.as_deref(),
+            relevant: parsed.outcome == Relevance::Relevant,
+        }
+        .emit(&self.parts.telemetry);
         if parsed.keys.is_empty() {
             self.to_delete.push(message.receipt_handle);
             return;
@@ -344,13 +351,14 @@ impl Loop {
         };
         match ended {
             Disposition::Handled => {
-                if let Some(time) = message.event_time {
-                    let lag = self.parts.clock.now().duration_since(time);
-                    self.parts.metrics.event_lag(lag.as_secs_f64());
+                let lag = message
+                    .event_time
+                    .map(|time| self.parts.clock.now().duration_since(time).as_secs_f64());
+                EventHandled {
+                    took: message.received.elapsed(),
+                    lag,
                 }
-                self.parts
-                    .metrics
-                    .event_handled(message.received.elapsed().as_secs_f64());
+                .emit(&self.parts.telemetry);
                 self.to_delete.push(message.handle);
             }
             Disposition::Abandoned if is_stopping => self.to_release.push(message.handle),
@@ -393,10 +401,7 @@ impl Loop {
     /// The grace is over: whatever is still in flight goes back now.
     async fn give_up(&mut self) {
         let left = self.in_flight.len();
-        tracing::warn!(
-            messages = left,
-            "messages still in flight at the end of the grace go back to the queue"
-        );
+        MessagesGivenBack { messages: left }.emit();
         let ids: Vec<u64> = self.in_flight.keys().copied().collect();
         for id in ids {
             self.end(id, Disposition::Abandoned, true);
@@ -428,10 +433,10 @@ async fn delete(source: Arc<dyn EventSource>, mut handles: Vec<String>) {
             }
         }
     }
-    tracing::warn!(
-        messages = handles.len(),
-        "handled messages could not be deleted; they will be handled again"
-    );
+    MessagesNotDeleted {
+        messages: handles.len(),
+    }
+    .emit();
 }
 
 async fn set_visibility(source: Arc<dyn EventSource>, handles: Vec<String>, visibility: Duration) {

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::clock::FakeClock;
+use crate::metrics::Metrics;
 use crate::queue::{QueueOptions, Unobserved};
 
 #[derive(Default)]
@@ -112,7 +113,7 @@ fn world(capacity: usize, options: ConsumeOptions) -> World {
     let consumer = Consumer {
         source: Arc::clone(&source) as Arc<dyn EventSource>,
         sink: Arc::new(queue.clone()),
-        metrics: Arc::clone(&metrics),
+        telemetry: Arc::new(Telemetry::new(Arc::clone(&metrics))),
         clock: Arc::new(FakeClock::new("2026-11-21T08:00:02Z".parse().unwrap())),
         options,
     };

@@ -98,7 +98,7 @@ impl Queues {
                 min_interval: DEBOUNCE,
                 ..QueueOptions::default()
             };
-            let seen = metrics.queue(controller.name());
+            let seen = metrics.queues.of(controller.name());
             let queue = WorkQueue::new(options, seen.clone());
             metrics.before_render({
                 let queue = queue.clone();

@@ -1,356 +1,184 @@
-//! What is done for one key: read, evaluate, plan, and, in mode `enforce`, correct.
+//! What is done for one key: read, evaluate, plan and, in mode `enforce`, execute.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use super::Operator;
-use super::affected_workloads::affected_workloads;
-use super::shard::{Changes, ScopeState};
-use crate::clock::passed;
-use crate::execute::Observation;
-use crate::metrics::FindingLabels;
-use crate::queue::Priority;
 use holdfast_core::config::change_windows::{self, WindowState};
-use holdfast_core::evaluate::{evaluate, next_deadlines};
-use holdfast_core::model::key::{Key, Scope, Subject};
+use holdfast_core::evaluate::next_deadlines;
+use holdfast_core::model::key::{Key, Subject};
 use holdfast_core::model::policy::Mode;
-use holdfast_core::model::resources::Fight;
+use holdfast_core::model::read_error::{ReadError, is_absent, is_denied};
 use holdfast_core::model::snapshot::Snapshot;
 use holdfast_core::plan::plan;
 use holdfast_core::refresh::RefreshSet;
 
-/// Findings kept for a ledger that can't be written: past it the oldest are dropped, and only when they were first seen
-/// is lost.
-const UNWRITTEN_KEPT: usize = 10_000;
+use super::affected_workloads::affected_workloads;
+use super::context::Context;
+use super::correct;
+use super::records;
+use super::requeue::Requeue;
+use super::scope_state::ScopeState;
+use super::sweep;
+use crate::clock::passed;
+use crate::execute::Observation;
+use crate::internal_events::{KeyHandedOver, KeyOfForeignScope};
+use crate::ports::LeaseError;
+use crate::queue::Priority;
 
-/// When to look at a workload again: the earliest of what was asked for.
-#[derive(Debug, Default)]
-pub(super) struct Requeue(Option<Duration>);
+/// Why a key should be tried again soon. What could be read was evaluated all the same.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
+pub(super) struct ReconcileError {
+    pub cause: Cause,
+    /// What is to be looked at again whatever becomes of the next try.
+    pub requeue: Requeue,
+}
 
-impl Requeue {
-    pub fn after(&mut self, delay: Duration) {
-        self.0 = Some(self.0.map_or(delay, |known| known.min(delay)));
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Cause {
+    /// A read failed that may well succeed then.
+    #[error("{0}")]
+    Read(Arc<ReadError>),
+    /// The key could not be handed to the process that looks after it.
+    #[error(transparent)]
+    Mailbox(#[from] LeaseError),
+}
+
+/// Handles one key.
+///
+/// # Errors
+/// Why it should be tried again soon.
+pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Result<Requeue, ReconcileError> {
+    let Some(state) = ctx.scopes.get(&key.scope) else {
+        KeyOfForeignScope(key).emit();
+        return Ok(Requeue::nothing());
+    };
+    if !ctx.holds(&key.scope) {
+        return hand_over(ctx, key).await;
+    }
+    match (&key.subject, state.snapshot()) {
+        (Subject::Everything, _) => Ok(Box::pin(sweep::sweep(ctx, state)).await),
+        // Before the first sweep nothing is known; the sweep will read this too.
+        (_, None) => Ok(Box::pin(sweep::first_sweep(ctx, state)).await),
+        (subject, Some(base)) => Box::pin(reconcile_subject(ctx, state, &base, subject)).await,
     }
 }
 
-impl Operator {
-    /// Handles one key.
-    ///
-    /// # Errors
-    /// Why it should be tried again soon: a read that may well succeed then.
-    pub(super) async fn reconcile(&self, key: &Key) -> Result<(), String> {
-        let Some(shard) = self.shards.get(&key.scope) else {
-            // Anyone who may write to the queue picks the scope.
-            tracing::debug!(%key, "an event of a scope that is not a target");
-            return Ok(());
-        };
-        if self.parts.tenure.token(&key.scope).is_none() {
-            return self.hand_over(key).await;
-        }
-        match (&key.subject, shard.snapshot()) {
-            (Subject::Everything, _) => Box::pin(self.sweep_scope(shard)).await,
-            // Before the first sweep nothing is known; the sweep will read this too.
-            (_, None) => Box::pin(self.first_sweep(shard)).await,
-            (subject, Some(base)) => Box::pin(self.look_at(shard, &base, subject)).await,
-        }
+/// An event reached this process although another one looks after its scope.
+async fn hand_over(ctx: &Context, key: &Key) -> Result<Requeue, ReconcileError> {
+    if key.subject != Subject::Everything {
+        let taken = ctx.leases.hand_over(key).await.map_err(|e| ReconcileError {
+            cause: e.into(),
+            requeue: Requeue::nothing(),
+        })?;
+        KeyHandedOver { key, taken }.emit();
     }
+    Ok(Requeue::nothing())
+}
 
-    /// An event reached this process although another one looks after its scope.
-    async fn hand_over(&self, key: &Key) -> Result<(), String> {
-        if key.subject == Subject::Everything {
-            return Ok(());
-        }
-        match self.parts.tenure.hand_over(key).await {
-            Ok(true) => tracing::debug!(%key, "handed over to the process that looks after it"),
-            Ok(false) => tracing::debug!(%key, "nobody looks after it now; whoever does next begins with a sweep"),
-            Err(e) => return Err(e.to_string()),
-        }
-        Ok(())
+/// Every workload that the subject concerns, one after the other.
+async fn reconcile_subject(
+    ctx: &Context,
+    state: &ScopeState,
+    base: &Snapshot,
+    subject: &Subject,
+) -> Result<Requeue, ReconcileError> {
+    let mut workloads = affected_workloads(base, &ctx.config, subject);
+    if workloads.is_empty() {
+        // Not known: untagged, or new. Its own tags tell.
+        let mut set = RefreshSet::default();
+        set.add(subject, state.scope());
+        let alone = state.cloud.refresh(base, &set, ctx.clock.now()).await;
+        workloads = affected_workloads(&alone, &ctx.config, subject);
     }
-
-    /// Fights given up in a scope, with whoever events showed to have changed the resource since.
-    pub(super) fn fights(&self, shard: &ScopeState) -> Vec<Fight> {
-        let now = self.parts.clock.now();
-        let past = shard.past();
-        let mut fights = past
-            .as_ref()
-            .map(|p| p.fights(&self.parts.config.safety, now))
-            .unwrap_or_default();
-        drop(past);
-        for fight in &mut fights {
-            let caller = shard.cloud.caller();
-            fight.principals = self.parts.witnesses.of(&fight.resource, fight.since, caller);
-        }
-        fights
-    }
-
-    async fn first_sweep(&self, shard: &ScopeState) -> Result<(), String> {
-        let turn = shard.sweeping.lock().await;
-        let swept = shard.is_swept();
-        drop(turn);
-        // Whoever held the lock has read what this key is about, or will: what is read starts after the event.
-        if swept { Ok(()) } else { self.sweep_scope(shard).await }
-    }
-
-    async fn sweep_scope(&self, shard: &ScopeState) -> Result<(), String> {
-        let config = &self.parts.config;
-        let turn = shard.sweeping.lock().await;
-        let started = Instant::now();
-        let now = self.parts.clock.now();
-        let scope = shard.scope();
-        if let Err(why) = self.recall(shard).await {
-            tracing::error!(%scope, why, "nothing is corrected here until the ledger can be read");
-        }
-        self.save_again(shard).await;
-        let before = shard.cloud.sweep_calls();
-        let mut snapshot = shard.cloud.sweep(now).await;
-        let calls = shard.cloud.sweep_calls().saturating_sub(before);
-        snapshot.fights = self.fights(shard);
-        shard.recall(&mut snapshot);
-        let evaluation = evaluate(&snapshot, config, self.parts.clock.now(), None);
-        let plan = plan(scope, &evaluation, config, self.parts.clock.now());
-        let complete = snapshot.errors.is_empty();
-        for error in &snapshot.errors {
-            tracing::warn!(%scope, service = error.service, operation = error.operation, code = error.code,
-                resource = error.resource, "could not read: {}", error.message);
-        }
-        let timers = next_deadlines(&snapshot, config, self.parts.clock.now());
-        if self.parts.tenure.token(scope).is_none() {
-            // Lost meanwhile: another process reports it.
-            return Ok(());
-        }
-        let changes = shard.swept(snapshot, &evaluation);
-        shard.set_plan(&evaluation, &plan);
-        if let Some(past) = shard.past().as_mut() {
-            past.forget(&config.safety, config.sweep.interval, now);
-        }
-        self.parts.metrics.sweep(
-            scope,
-            started.elapsed().as_secs_f64(),
-            complete.then(|| self.parts.clock.now()),
-        );
-        self.parts.metrics.sweep_calls(scope, calls);
-        self.announce(shard, changes, true).await;
-        drop(turn);
-        self.ready_if_swept();
-        self.covered(scope, started);
-        tracing::info!(%scope, workloads = evaluation.workloads.len(), findings = evaluation.findings.len(),
-            planned = plan.actions.len(), calls, took_ms = millis(started), "swept");
-        self.follow_up(shard, plan.actions.iter().map(|a| a.workload.clone()), timers);
-        // From the start of one sweep to the start of the next, half of the jitter before and half after.
-        let share = config.sweep.jitter.fraction() * (fastrand::f64() - 0.5);
-        let interval = config.sweep.interval.mul_f64((1.0 + share).max(0.0));
-        self.sweep_after(
-            scope,
-            interval.saturating_sub(started.elapsed()).max(Duration::from_millis(1)),
-        );
-        Ok(())
-    }
-
-    /// Notes that a scope was swept; tells how long it took until all were.
-    fn covered(&self, scope: &Scope, started: Instant) {
-        let mut round = self.round.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let since = *round.since.get_or_insert(started);
-        round.swept.insert(scope.clone());
-        let held = |s: &&Scope| self.parts.tenure.token(s).is_some();
-        if self.shards.keys().filter(held).all(|s| round.swept.contains(s)) {
-            let took = since.elapsed();
-            self.parts.metrics.full_coverage(took.as_secs_f64());
-            if round.swept.len() > 1 {
-                tracing::info!(
-                    scopes = round.swept.len(),
-                    took_s = took.as_secs(),
-                    "all accounts and regions were swept"
-                );
-            }
-            *round = super::Round::default();
-        }
-    }
-
-    /// Asks for what a sweep found to be needed: corrections, worst first, what is under way, and timers.
-    fn follow_up(
-        &self,
-        shard: &ScopeState,
-        planned: impl Iterator<Item = String>,
-        timers: BTreeMap<String, jiff::Timestamp>,
-    ) {
-        for (workload, at) in timers {
-            self.look_after(shard, &workload, passed(self.parts.clock.now(), at));
-        }
-        if self.parts.mode != Mode::Enforce {
-            return;
-        }
-        let open: Vec<String> = {
-            let past = shard.past();
-            past.iter()
-                .flat_map(super::AttemptHistory::open)
-                .map(|a| a.action.workload.clone())
-                .collect()
-        };
-        let mut asked = BTreeSet::new();
-        for workload in planned.chain(open) {
-            if asked.insert(workload.clone()) {
-                let key = workload_key(shard, &workload);
-                if let Err(e) = self.parts.queues.add(key, Priority::Sweep, None) {
-                    tracing::warn!(workload, error = %e, "left to the next sweep");
-                }
+    let mut requeue = Requeue::nothing();
+    let mut failed = None;
+    for workload in workloads {
+        match Box::pin(reconcile_workload(ctx, state, &workload, subject)).await {
+            Ok(again) => requeue.extend(again),
+            Err(e) => {
+                requeue.extend(e.requeue);
+                failed = failed.or(Some(e.cause));
             }
         }
     }
-
-    fn look_after(&self, shard: &ScopeState, workload: &str, delay: Duration) {
-        let key = workload_key(shard, workload);
-        if let Err(e) = self.parts.queues.add_after(key, delay, Priority::Event) {
-            tracing::warn!(workload, error = %e, "left to the next sweep");
-        }
-    }
-
-    async fn look_at(&self, shard: &ScopeState, base: &Snapshot, subject: &Subject) -> Result<(), String> {
-        let mut workloads = affected_workloads(base, &self.parts.config, subject);
-        if workloads.is_empty() {
-            // Not known: untagged, or new. Its own tags tell.
-            let mut set = RefreshSet::default();
-            set.add(subject, shard.scope());
-            let now = self.parts.clock.now();
-            let alone = shard.cloud.refresh(base, &set, now).await;
-            workloads = affected_workloads(&alone, &self.parts.config, subject);
-        }
-        let mut result = Ok(());
-        for workload in workloads {
-            let one = Box::pin(self.workload(shard, &workload, subject)).await;
-            result = result.and(one);
-        }
-        result
-    }
-
-    /// Takes what is under way in a workload further, looks at it, and corrects what is wrong.
-    async fn workload(&self, shard: &ScopeState, workload: &str, about: &Subject) -> Result<(), String> {
-        let turn = shard.turn(workload);
-        let _turn = turn.lock().await;
-        let mut requeue = Requeue::default();
-        let is_enforcing = self.parts.mode == Mode::Enforce;
-        let _busy = self.parts.tenure.busy(shard.scope());
-        let actor = self.actor(shard);
-        if is_enforcing {
-            if let Err(why) = self.recall(shard).await {
-                tracing::debug!(why, "nothing is corrected until the ledger can be read");
-            }
-            self.save_again(shard).await;
-            for attempt in shard.open_attempts(workload) {
-                self.advance(shard, &actor, attempt, &mut requeue).await;
-            }
-        }
-        shard.set_fights(self.fights(shard));
-        let Some(base) = shard.snapshot() else {
-            // Lost to another process meanwhile.
-            return Ok(());
-        };
-        let mut look = actor.observe(&base, workload, Some(about)).await;
-        drop(base);
-        self.take_in(shard, &mut look).await;
-        let passing = look
-            .snapshot
-            .errors
-            .iter()
-            .find(|e| {
-                !holdfast_core::model::read_error::is_denied(e) && !holdfast_core::model::read_error::is_absent(e)
-            })
-            .map(ToString::to_string);
-        let now = self.parts.clock.now();
-        if let Some(at) = next_deadlines(&look.snapshot, &self.parts.config, now).remove(workload) {
-            requeue.after(passed(now, at));
-        }
-        if is_enforcing {
-            let waits = look.plan.held.iter().any(|h| h.workload == workload);
-            if let (true, WindowState::Closed(Some(at))) = (
-                waits,
-                change_windows::state_at(&self.parts.config.safety.change_windows, now),
-            ) {
-                requeue.after(passed(now, at));
-            }
-            self.correct(shard, &actor, look, workload, &mut requeue).await;
-        }
-        if let Some(delay) = requeue.0 {
-            self.look_after(shard, workload, delay.max(Duration::from_millis(1)));
-        }
-        passing.map_or(Ok(()), Err)
-    }
-
-    /// Takes over a look at one workload, and plans it as one of its fleet.
-    pub(super) async fn take_in(&self, shard: &ScopeState, look: &mut Observation) {
-        look.evaluation.failing = shard.fleet(&look.evaluation);
-        let now = self.parts.clock.now();
-        look.plan = plan(shard.scope(), &look.evaluation, &self.parts.config, now);
-        let changes = shard.looked(&look.snapshot, &look.set, &look.evaluation);
-        shard.set_plan(&look.evaluation, &look.plan);
-        self.announce(shard, changes, false).await;
-    }
-
-    /// Tells log, metrics, ledger, console and bus what a result changed.
-    async fn announce(&self, shard: &ScopeState, changes: Changes, all: bool) {
-        self.is_news();
-        if changes.is_empty() && !all {
-            return;
-        }
-        let scope = shard.scope();
-        let findings = shard.findings();
-        self.parts.metrics.set_findings(
-            scope,
-            findings.iter().map(|f| FindingLabels {
-                rule: &f.rule,
-                severity: f.severity.as_str(),
-                verdict: f.verdict.name(),
-                workload: &f.workload,
-            }),
-        );
-        let (workloads, resources) = shard.inventory();
-        self.parts.metrics.set_inventory(scope, workloads, &resources);
-        for finding in &changes.opened {
-            tracing::info!(finding = finding.id, rule = finding.rule, severity = %finding.severity,
-                verdict = finding.verdict.name(), workload = finding.workload, resource = finding.resource.arn,
-                "{}", finding.message);
-        }
-        for finding in &changes.resolved {
-            tracing::info!(
-                finding = finding.id,
-                rule = finding.rule,
-                workload = finding.workload,
-                resource = finding.resource.arn,
-                "resolved"
-            );
-        }
-        self.write_down(shard, &changes).await;
-        self.tell_bus(super::correct::Notification::Findings(changes.opened, changes.resolved));
-    }
-
-    /// Writes to the ledger what opened and what was resolved; what can't be written now is kept for the next time.
-    async fn write_down(&self, shard: &ScopeState, changes: &Changes) {
-        let mut records = std::mem::take(&mut *shard.unwritten());
-        records.extend(changes.records(shard.scope(), self.parts.clock.now()));
-        if records.is_empty() || shard.past().is_none() {
-            *shard.unwritten() = records;
-            return;
-        }
-        if let Err(e) = self.parts.ledger.sighted(&records).await {
-            tracing::warn!(error = %e, findings = records.len(), "not written down yet");
-            let excess = records.len().saturating_sub(UNWRITTEN_KEPT);
-            records.drain(..excess);
-            let mut kept = shard.unwritten();
-            records.append(&mut kept);
-            *kept = records;
-        }
+    match failed {
+        None => Ok(requeue),
+        Some(cause) => Err(ReconcileError { cause, requeue }),
     }
 }
 
-pub(super) fn workload_key(shard: &ScopeState, workload: &str) -> Key {
-    Key {
-        scope: shard.scope().clone(),
-        subject: Subject::Workload(workload.to_owned()),
+/// Collect → evaluate → plan → execute, for one workload.
+async fn reconcile_workload(
+    ctx: &Context,
+    state: &ScopeState,
+    workload: &str,
+    about: &Subject,
+) -> Result<Requeue, ReconcileError> {
+    let lock = state.workload_lock(workload);
+    let _one_at_a_time = lock.lock().await;
+    let _in_use = ctx.leases.in_use(state.scope());
+    let (enforces, key) = (ctx.mode == Mode::Enforce, state.key_of(workload));
+    let executor = ctx.executor(state);
+    let mut requeue = Requeue::nothing();
+    if enforces {
+        correct::resume(ctx, state, &executor, workload, &mut requeue).await;
+    }
+    state.set_fights(records::fights(ctx, state));
+    let Some(base) = state.snapshot() else {
+        // Lost to another process meanwhile.
+        return Ok(requeue);
+    };
+    let mut observation = executor.observe(&base, workload, Some(about)).await;
+    drop(base);
+    take_in(ctx, state, &mut observation).await;
+    let failed = passing_failure(&observation.snapshot);
+    let now = ctx.clock.now();
+    if let Some(at) = next_deadlines(&observation.snapshot, &ctx.config, now).remove(workload) {
+        requeue.after(&key, at_least_a_tick(passed(now, at)), Priority::Event);
+    }
+    if enforces {
+        if let Some(delay) = until_window(ctx, &observation, workload) {
+            requeue.after(&key, at_least_a_tick(delay), Priority::Event);
+        }
+        correct::execute(ctx, state, &executor, observation, workload, &mut requeue).await;
+    }
+    match failed {
+        None => Ok(requeue),
+        Some(e) => Err(ReconcileError {
+            cause: Cause::Read(e),
+            requeue,
+        }),
     }
 }
 
-fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+/// Takes over what was seen of one workload, and plans it as one of its scope's.
+pub(super) async fn take_in(ctx: &Context, state: &ScopeState, observation: &mut Observation) {
+    observation.evaluation.failing = state.rule_stats(&observation.evaluation);
+    observation.plan = plan(state.scope(), &observation.evaluation, &ctx.config, ctx.clock.now());
+    let changes = state.take_observation(&observation.snapshot, &observation.set, &observation.evaluation);
+    state.set_plan(&observation.evaluation, &observation.plan);
+    records::announce(ctx, state, changes, false).await;
+}
+
+/// A failed read that may well succeed if it is tried again.
+fn passing_failure(snapshot: &Snapshot) -> Option<Arc<ReadError>> {
+    let passes = |e: &&Arc<ReadError>| !is_denied(e) && !is_absent(e);
+    snapshot.errors.iter().find(passes).cloned()
+}
+
+/// How long it is until a change window opens, if something of the workload waits for one.
+fn until_window(ctx: &Context, observation: &Observation, workload: &str) -> Option<Duration> {
+    let now = ctx.clock.now();
+    let waits = observation.plan.held.iter().any(|h| h.workload == workload);
+    match change_windows::state_at(&ctx.config.safety.change_windows, now) {
+        WindowState::Closed(Some(at)) if waits => Some(passed(now, at)),
+        WindowState::Closed(_) | WindowState::Open(_) => None,
+    }
+}
+
+/// A timer that has passed already is not asked again within the same instant.
+pub(super) fn at_least_a_tick(delay: Duration) -> Duration {
+    delay.max(Duration::from_millis(1))
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::attempt::{Attempt, Step};
 use crate::clock::{Clock, passed};
+use crate::internal_events::{ActionStarted, AttemptNotRecorded};
 use crate::ports::{Cloud, Ledger, LedgerError, Write};
 use holdfast_core::action::Execution;
 use holdfast_core::config::Config;
@@ -219,12 +220,7 @@ impl Executor<'_> {
                 ..held(why, look)
             };
         }
-        tracing::info!(
-            action = planned.id,
-            workload = planned.workload,
-            change = planned.change,
-            "correcting"
-        );
+        ActionStarted(planned).emit();
         let progress = match planned.action.execution() {
             Execution::Rollout(_) => self.advance_rollout(&mut attempt, true).await,
             Execution::OneCall => self.first_call(&mut attempt).await,
@@ -438,7 +434,7 @@ impl Executor<'_> {
         };
         let saved = self.save(attempt).await;
         if let Err(e) = &saved {
-            tracing::warn!(attempt = attempt.id, error = %e, "how far a correction has come could not be written down");
+            AttemptNotRecorded { attempt, error: e }.emit();
         }
         attempt.is_open() || !matches!(saved, Err(LedgerError::Unusable(_)))
     }

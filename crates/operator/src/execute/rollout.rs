@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{Executor, Outcome, Progress};
 use crate::attempt::{Attempt, Step};
 use crate::clock::passed;
+use crate::internal_events::{RevertFailed, RolloutReverting};
 use crate::ports::Write;
 use holdfast_core::action::{Execution, Revision};
 use holdfast_core::model::hold::HoldReason;
@@ -198,12 +199,12 @@ impl Executor<'_> {
     }
 
     async fn give_up(&self, attempt: &mut Attempt, r: &Revisions, after: &str, why: String) -> Progress {
-        tracing::warn!(
-            service = r.name(),
-            revision = revision_name(after),
-            why,
-            "the rollout failed, going back"
-        );
+        RolloutReverting {
+            service: &r.name(),
+            revision: after,
+            why: &why,
+        }
+        .emit();
         attempt.detail = why;
         if let Err(why) = self.save_before_call(attempt, Step::GoingBack).await {
             return self.again(attempt, why);
@@ -241,11 +242,11 @@ impl Executor<'_> {
             );
             return Progress::Ended(Outcome::Applied, detail);
         }
-        tracing::warn!(
-            service = r.name(),
-            error = failed,
-            "the service could not be set back yet"
-        );
+        RevertFailed {
+            service: &r.name(),
+            error: &failed,
+        }
+        .emit();
         // The reason to go back stays in the detail: the outcome tells it.
         Progress::Waits(self.pace(passed), why)
     }

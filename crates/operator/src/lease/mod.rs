@@ -6,11 +6,11 @@
 
 mod balance;
 pub mod conformance;
+mod coordinator;
 mod memory;
-mod tenure;
 
+pub use coordinator::{InUseGuard, LeaseCoordinator, LeaseOptions};
 pub use memory::{MemoryStore, Weather};
-pub use tenure::{InUseGuard, LeaseCoordinator, LeaseOptions};
 
 #[cfg(test)]
 mod tests;

@@ -113,17 +113,19 @@ async fn open_findings(ledger: &dyn Ledger, scope: &Scope) -> Vec<FindingRecord>
     ledger.open_findings(scope).await.expect("open findings")
 }
 
+/// A new ledger knows nothing.
 pub async fn begins_empty(one: &dyn Ledger, _: &dyn Ledger) {
     let here = scope("us-east-1");
     assert_eq!(attempts(one, &here, -1_000_000).await, []);
     assert_eq!(open_findings(one, &here).await, []);
-    one.sighted(&[]).await.expect("nothing");
+    one.record_findings(&[]).await.expect("nothing");
     for workload in [None, Some("shop")] {
         let history = one.history(workload, 50).await.expect("history");
         assert_eq!((history.attempts, history.records), (vec![], vec![]));
     }
 }
 
+/// What is written is read again as it was.
 pub async fn an_attempt_is_kept_as_it_is(one: &dyn Ledger, other: &dyn Ledger) {
     let here = scope("us-east-1");
     let mut it = attempt(&here, "shop", 0, 7);
@@ -136,6 +138,7 @@ pub async fn an_attempt_is_kept_as_it_is(one: &dyn Ledger, other: &dyn Ledger) {
     assert_eq!(attempts(other, &here, -60).await, [it]);
 }
 
+/// An attempt is replaced by its own progress.
 pub async fn an_attempt_goes_on(one: &dyn Ledger, other: &dyn Ledger) {
     let here = scope("us-east-1");
     let begun = attempt(&here, "shop", 0, 0);
@@ -153,6 +156,7 @@ pub async fn an_attempt_goes_on(one: &dyn Ledger, other: &dyn Ledger) {
     }
 }
 
+/// A write under an earlier lease changes nothing.
 pub async fn a_later_lease_fences(one: &dyn Ledger, other: &dyn Ledger) {
     let here = scope("us-east-1");
     let mine = attempt(&here, "shop", 0, 3);
@@ -181,6 +185,7 @@ pub async fn a_later_lease_fences(one: &dyn Ledger, other: &dyn Ledger) {
     assert_eq!(attempts(one, &here, 0).await, [done]);
 }
 
+/// Attempts are told in the order in which they were begun.
 pub async fn attempts_are_in_order(one: &dyn Ledger, _: &dyn Ledger) {
     let here = scope("us-east-1");
     // Of the same length but for the digits of the second, so that text would sort them otherwise.
@@ -193,6 +198,7 @@ pub async fn attempts_are_in_order(one: &dyn Ledger, _: &dyn Ledger) {
     assert_eq!(attempts(one, &here, 0).await, [first, second, third]);
 }
 
+/// An open attempt is told however old it is.
 pub async fn open_ones_are_told_however_old(one: &dyn Ledger, _: &dyn Ledger) {
     let here = scope("us-east-1");
     let old = attempt(&here, "old", -100_000, 0);
@@ -212,74 +218,90 @@ pub async fn open_ones_are_told_however_old(one: &dyn Ledger, _: &dyn Ledger) {
     assert_eq!(attempts(one, &here, -200_000).await.len(), 4);
 }
 
+/// Scopes do not see each other.
 pub async fn scopes_are_apart(one: &dyn Ledger, _: &dyn Ledger) {
     let (here, there) = (scope("us-east-1"), scope("us-east-10"));
     let (mine, theirs) = (attempt(&here, "shop", 0, 0), attempt(&there, "wiki.", 0, 0));
     put(one, &[&mine, &theirs]).await;
     let (seen, elsewhere) = (sighting(&here, "shop", "f", 0), sighting(&there, "shop", "f", 0));
-    one.sighted(&[seen.clone(), elsewhere.clone()]).await.expect("sighted");
+    one.record_findings(&[seen.clone(), elsewhere.clone()])
+        .await
+        .expect("sighted");
     assert_eq!(attempts(one, &here, 0).await, [mine]);
     assert_eq!(attempts(one, &there, 0).await, [theirs]);
     assert_eq!(open_findings(one, &here).await, [seen]);
     assert_eq!(open_findings(one, &there).await, [elsewhere]);
 }
 
+/// A finding that is written again changes nothing but its end.
 pub async fn a_sighting_is_written_once(one: &dyn Ledger, other: &dyn Ledger) {
     let here = scope("us-east-1");
     let seen = sighting(&here, "shop", "f", 0);
-    one.sighted(std::slice::from_ref(&seen)).await.expect("sighted");
+    one.record_findings(std::slice::from_ref(&seen)).await.expect("sighted");
     let retold = FindingRecord {
         message: "told in other words".into(),
         ..seen.clone()
     };
-    other.sighted(&[retold.clone(), retold]).await.expect("sighted");
+    other.record_findings(&[retold.clone(), retold]).await.expect("sighted");
     assert_eq!(open_findings(one, &here).await, std::slice::from_ref(&seen));
     assert_eq!(one.history(None, 9).await.expect("history").records, [seen]);
 }
 
+/// A resolved finding is not open.
 pub async fn resolved_is_not_open(one: &dyn Ledger, other: &dyn Ledger) {
     let here = scope("us-east-1");
     let (gone, stays) = (sighting(&here, "shop", "f", 0), sighting(&here, "shop", "g", 0));
-    one.sighted(&[gone.clone(), stays.clone()]).await.expect("sighted");
+    one.record_findings(&[gone.clone(), stays.clone()])
+        .await
+        .expect("sighted");
     let end = resolved(&gone, 60);
-    other.sighted(std::slice::from_ref(&end)).await.expect("sighted");
+    other
+        .record_findings(std::slice::from_ref(&end))
+        .await
+        .expect("sighted");
     assert_eq!(open_findings(one, &here).await, std::slice::from_ref(&stays));
     // A late write neither opens it again nor moves its end; what else is in the same write counts all the same.
     let third = sighting(&here, "wiki", "h", 5);
-    one.sighted(&[gone.clone(), third.clone(), resolved(&gone, 90)])
+    one.record_findings(&[gone.clone(), third.clone(), resolved(&gone, 90)])
         .await
         .expect("sighted");
     assert_eq!(open_findings(one, &here).await, [stays.clone(), third.clone()]);
     // Seen again, it is another sighting.
     let again = sighting(&here, "shop", "f", 120);
-    one.sighted(std::slice::from_ref(&again)).await.expect("sighted");
+    one.record_findings(std::slice::from_ref(&again))
+        .await
+        .expect("sighted");
     assert_eq!(open_findings(other, &here).await.len(), 3);
     let told = one.history(Some("shop"), 9).await.expect("history").records;
     assert_eq!(told, [again, stays, end]);
     // Begun and ended in one write.
     let brief = resolved(&sighting(&here, "brief", "i", 1), 2);
-    one.sighted(std::slice::from_ref(&brief)).await.expect("sighted");
+    one.record_findings(std::slice::from_ref(&brief))
+        .await
+        .expect("sighted");
     assert_eq!(open_findings(other, &here).await.len(), 3);
     assert_eq!(one.history(Some("brief"), 9).await.expect("history").records, [brief]);
 }
 
+/// Many findings are written at once.
 pub async fn many_sightings(one: &dyn Ledger, other: &dyn Ledger) {
     let here = scope("us-east-1");
     let mut all: Vec<FindingRecord> = (0..120)
         .map(|i| sighting(&here, "shop", &format!("{i:016x}"), 0))
         .collect();
-    one.sighted(&all).await.expect("sighted");
+    one.record_findings(&all).await.expect("sighted");
     assert_eq!(open_findings(other, &here).await, all);
     for gone in all.iter_mut().step_by(2) {
         *gone = resolved(gone, 9);
     }
-    other.sighted(&all).await.expect("sighted");
+    other.record_findings(&all).await.expect("sighted");
     let open: Vec<FindingRecord> = all.iter().filter(|s| s.resolved_at.is_none()).cloned().collect();
     assert_eq!(open_findings(one, &here).await, open);
     all.reverse();
     assert_eq!(one.history(None, 1000).await.expect("history").records, all);
 }
 
+/// History is told newest first.
 pub async fn history_is_newest_first(one: &dyn Ledger, _: &dyn Ledger) {
     let (here, there) = (scope("us-east-1"), scope("eu-west-1"));
     let old = ended(&attempt(&here, "shop", 0, 0), 1, Outcome::Verified);
@@ -291,7 +313,7 @@ pub async fn history_is_newest_first(one: &dyn Ledger, _: &dyn Ledger) {
         sighting(&there, "wiki", "g", 15),
         resolved(&sighting(&here, "shop", "h", 25), 26),
     ];
-    one.sighted(&seen).await.expect("sighted");
+    one.record_findings(&seen).await.expect("sighted");
     let [first, second, third] = seen;
     let history = one.history(None, 50).await.expect("history");
     assert_eq!(history.attempts, [newest.clone(), newer.clone(), old]);
@@ -303,6 +325,7 @@ pub async fn history_is_newest_first(one: &dyn Ledger, _: &dyn Ledger) {
     assert_eq!((none.attempts, none.records), (vec![], vec![]));
 }
 
+/// History of one workload leaves out the others.
 pub async fn history_of_one_workload(one: &dyn Ledger, _: &dyn Ledger) {
     let (here, there) = (scope("us-east-1"), scope("eu-west-1"));
     let (in_one, in_other) = (attempt(&here, "shop", 0, 0), attempt(&there, "shop", 1, 0));
@@ -317,7 +340,7 @@ pub async fn history_of_one_workload(one: &dyn Ledger, _: &dyn Ledger) {
     )
     .await;
     let seen = sighting(&there, "shop", "f", 0);
-    one.sighted(&[seen.clone(), sighting(&here, "Shop", "g", 0)])
+    one.record_findings(&[seen.clone(), sighting(&here, "Shop", "g", 0)])
         .await
         .expect("sighted");
     let history = one.history(Some("shop"), 50).await.expect("history");
@@ -331,6 +354,7 @@ pub async fn history_of_one_workload(one: &dyn Ledger, _: &dyn Ledger) {
     assert_eq!((unknown.attempts, unknown.records), (vec![], vec![]));
 }
 
+/// Names may hold any character.
 pub async fn any_name(one: &dyn Ledger, other: &dyn Ledger) {
     let here = scope("us-east-1");
     // AWS allows 256 letters of any script.
@@ -346,7 +370,7 @@ pub async fn any_name(one: &dyn Ledger, other: &dyn Ledger) {
         let i = i64::try_from(i).expect("few");
         let (it, seen) = (attempt(&here, name, i, 0), sighting(&here, name, "f", i));
         put(one, &[&it]).await;
-        one.sighted(std::slice::from_ref(&seen)).await.expect("sighted");
+        one.record_findings(std::slice::from_ref(&seen)).await.expect("sighted");
         let history = other.history(Some(name), 9).await.expect("history");
         assert_eq!((history.attempts, history.records), (vec![it], vec![seen]));
     }
@@ -354,6 +378,7 @@ pub async fn any_name(one: &dyn Ledger, other: &dyn Ledger) {
     assert_eq!(open_findings(one, &here).await.len(), 4);
 }
 
+/// A detail is cut at its longest.
 pub async fn long_details_are_cut(one: &dyn Ledger, _: &dyn Ledger) {
     let here = scope("us-east-1");
     let it = Attempt {
@@ -365,6 +390,7 @@ pub async fn long_details_are_cut(one: &dyn Ledger, _: &dyn Ledger) {
     assert_eq!(stored[0].detail, "ü".repeat(LONGEST_DETAIL));
 }
 
+/// Two processes write at once.
 pub async fn two_at_once(one: &dyn Ledger, other: &dyn Ledger) {
     let here = scope("us-east-1");
     let write = |ledger, half: i64| {
@@ -376,7 +402,7 @@ pub async fn two_at_once(one: &dyn Ledger, other: &dyn Ledger) {
                 put(ledger, &[&it, &ended(&it, i + 1, Outcome::Verified)]).await;
                 // Both write the same sighting.
                 ledger
-                    .sighted(&[sighting(here, "shop", &format!("f{i}"), i)])
+                    .record_findings(&[sighting(here, "shop", &format!("f{i}"), i)])
                     .await
                     .expect("sighted");
             }

@@ -49,7 +49,7 @@ impl Ledger for MemoryLedger {
         Ok(open.cloned().collect())
     }
 
-    async fn sighted(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
+    async fn record_findings(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
         let mut store = self.store();
         for new in records {
             let key = (

@@ -1,4 +1,4 @@
-//! The parts that metrics are made of: bounded label values, gauges that are replaced by scope, one queue's series.
+//! What metrics are made of: bounded label values, gauges that are replaced as a whole, registration.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -7,7 +7,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use prometheus::proto::MetricType;
 use prometheus::{Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use crate::queue::{QueueObserver, QueueStats};
 use holdfast_core::model::key::Scope;
 
 /// Stands for label values past a bound.
@@ -158,35 +157,6 @@ impl Maker<'_> {
             HistogramOpts::new(name, help).buckets(buckets.to_vec()),
             labels,
         )?)
-    }
-}
-
-/// One queue's series. Give it to the queue as its observer, and [`QueueMetrics::observe`] before each scrape.
-#[derive(Debug)]
-pub struct QueueMetrics {
-    pub(super) depth: IntGauge,
-    pub(super) adds: prometheus::IntCounter,
-    pub(super) retries: prometheus::IntCounter,
-    pub(super) oldest: Gauge,
-}
-
-impl QueueMetrics {
-    /// Sets what is only known when asked: the age of the oldest waiting key.
-    pub fn observe(&self, stats: &QueueStats) {
-        self.depth.set(clamp(stats.depth));
-        self.oldest.set(stats.oldest.unwrap_or_default().as_secs_f64());
-    }
-}
-
-impl QueueObserver for QueueMetrics {
-    fn depth(&self, depth: usize) {
-        self.depth.set(clamp(depth));
-    }
-    fn added(&self) {
-        self.adds.inc();
-    }
-    fn retried(&self) {
-        self.retries.inc();
     }
 }
 

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::queue::{QueueObserver, QueueStats};
 
@@ -29,13 +31,14 @@ fn value(text: &str, series: &str) -> Option<f64> {
 fn every_name_of_the_interface_is_there() {
     let m = Metrics::new("0.1.0").unwrap();
     let s = scope("us-east-1");
-    m.set_findings(&s, [finding("rds-public-access", "coder")]);
-    m.set_inventory(&s, 1, &BTreeMap::from([("rds-db-instance", 2)]));
-    m.sweep(&s, 0.5, Some("2026-11-21T08:00:00Z".parse().unwrap()));
-    m.sweep_calls(&s, 141);
-    m.full_coverage(12.5);
-    m.reconcile("workload", "ok", 0.1);
-    let queue = m.queue("workload");
+    m.findings.set(&s, [finding("rds-public-access", "coder")]);
+    m.findings
+        .set_inventory(&s, 1, &BTreeMap::from([("rds-db-instance", 2)]));
+    m.sweeps
+        .completed(&s, 0.5, Some("2026-11-21T08:00:00Z".parse().unwrap()), 141);
+    m.sweeps.covered(12.5);
+    m.reconciles.finished("workload", "ok", 0.1);
+    let queue = m.queues.of("workload");
     queue.added();
     queue.retried();
     queue.observe(&QueueStats {
@@ -43,16 +46,16 @@ fn every_name_of_the_interface_is_there() {
         oldest: Some(Duration::from_secs(7)),
         ..QueueStats::default()
     });
-    m.event("aws.rds", "RDS DB Instance Event", "queued");
-    m.event_lag(-3.0);
-    m.action("rds-public-access", "ModifyDBInstance", "verified");
-    m.time_to_correct("rds-public-access", 12.0);
-    m.observe_aws_request("rds", "DescribeDBInstances", "ok", 0.02);
-    m.throttled("rds", "DescribeDBInstances");
-    m.evidence_age("rds-db-instance", 4.0);
-    m.set_paused(true);
-    m.set_leader(true);
-    m.set_mode(RunMode::Enforce);
+    m.events.received("aws.rds", "RDS DB Instance Event", "queued");
+    m.events.handled(0.1, Some(-3.0));
+    m.actions.ended("rds-public-access", "ModifyDBInstance", "verified");
+    m.actions.corrected("rds-public-access", 12.0);
+    m.requests.observe("rds", "DescribeDBInstances", "ok", 0.02);
+    m.requests.throttled("rds", "DescribeDBInstances");
+    m.sweeps.evidence_age("rds-db-instance", 4.0);
+    m.process.set_paused(true);
+    m.process.set_leader(true);
+    m.process.set_mode(RunMode::Enforce);
     let text = m.render();
     for name in [
         "holdfast_findings",
@@ -95,11 +98,11 @@ fn every_name_of_the_interface_is_there() {
 fn findings_are_replaced_by_scope() {
     let m = Metrics::new("0").unwrap();
     let (east, west) = (scope("us-east-1"), scope("us-west-2"));
-    m.set_findings(
+    m.findings.set(
         &east,
         [finding("a", "coder"), finding("a", "coder"), finding("b", "coder")],
     );
-    m.set_findings(&west, [finding("a", "coder")]);
+    m.findings.set(&west, [finding("a", "coder")]);
     let count = |region: &str, rule: &str| {
         let series = format!(
             "holdfast_findings{{account=\"123456789012\",region=\"{region}\",rule=\"{rule}\",severity=\"high\",\
@@ -111,7 +114,7 @@ fn findings_are_replaced_by_scope() {
         (count("us-east-1", "a"), count("us-east-1", "b")),
         (Some(2.0), Some(1.0))
     );
-    m.set_findings(&east, [finding("b", "coder")]);
+    m.findings.set(&east, [finding("b", "coder")]);
     assert_eq!(
         (count("us-east-1", "a"), count("us-east-1", "b")),
         (Some(0.0), Some(1.0)),
@@ -126,8 +129,9 @@ fn findings_are_replaced_by_scope() {
 fn values_from_outside_are_bounded() {
     let m = Metrics::new("0").unwrap();
     for n in 0..1_000 {
-        m.observe_aws_request("rds", "DescribeDBInstances", &format!("Code{n}"), 0.1);
-        m.event(&format!("custom.{n}"), "x\ny", "ignored");
+        m.requests
+            .observe("rds", "DescribeDBInstances", &format!("Code{n}"), 0.1);
+        m.events.received(&format!("custom.{n}"), "x\ny", "ignored");
     }
     let text = m.render();
     let series = |name: &str| text.lines().filter(|line| line.starts_with(name)).count();
@@ -139,7 +143,7 @@ fn values_from_outside_are_bounded() {
 #[test]
 fn hooks_run_before_each_scrape() {
     let m = Metrics::new("0").unwrap();
-    let queue = m.queue("workload");
+    let queue = m.queues.of("workload");
     m.before_render(move || {
         queue.observe(&QueueStats {
             depth: 9,

@@ -208,8 +208,8 @@ impl Ledger for SimLedger {
         self.through(self.0.sim.ledger.open_findings(scope)).await
     }
 
-    async fn sighted(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
-        self.through(self.0.sim.ledger.sighted(records)).await
+    async fn record_findings(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
+        self.through(self.0.sim.ledger.record_findings(records)).await
     }
 
     async fn put(&self, attempt: &Attempt) -> Result<(), LedgerError> {

@@ -118,7 +118,7 @@ async fn live(process: &Arc<Process>, slot: usize, shared: bool, skewed: bool) {
     });
     let metrics = Arc::new(Metrics::new("simulated").expect("metrics"));
     let queues = Queues::new(scopes.len(), &metrics);
-    let tenure = if shared {
+    let coordinator = if shared {
         let store = SimStore(Arc::clone(process), sim.leases.handle(), Mutex::default());
         sim.state().handles.insert(slot, store.1.clone());
         LeaseCoordinator::shared(
@@ -155,22 +155,22 @@ async fn live(process: &Arc<Process>, slot: usize, shared: bool, skewed: bool) {
         queues: queues.clone(),
         pause: Arc::new(SimSwitch(Arc::clone(process))),
         ledger: Arc::new(SimLedger(Arc::clone(process))),
-        tenure: tenure.clone(),
+        leases: coordinator.clone(),
         replica: process.name.clone(),
         notifier: None,
-        witnesses: Arc::new(ChangeActors::default()),
+        change_actors: Arc::new(ChangeActors::default()),
         timeouts: timeouts(),
     }));
     sim.state().queues.insert(slot, queues.clone());
     let (work, holding) = (CancellationToken::new(), CancellationToken::new());
     let keeping = tokio::spawn({
-        let (tenure, holding) = (tenure.clone(), holding.clone());
+        let (coordinator, holding) = (coordinator.clone(), holding.clone());
         async move {
             let deliver = |key| {
                 // Full or shutting down: the next sweep finds it.
                 let _ = queues.add(key, Priority::Event, None);
             };
-            tenure.run(holding, deliver).await;
+            coordinator.run(holding, deliver).await;
         }
     });
     let mut working = tokio::spawn(operator.run(work.clone(), Duration::from_secs(10)));
@@ -179,7 +179,7 @@ async fn live(process: &Arc<Process>, slot: usize, shared: bool, skewed: bool) {
         sim.note(&mut sim.state(), &format!("{} is told to stop", process.name));
         work.cancel();
         let _ = (&mut working).await;
-        tenure.release_all().await;
+        coordinator.release_all().await;
     };
     tokio::select! {
         biased;

@@ -356,7 +356,7 @@ impl Ledger for DynamoLedger {
         Ok(open)
     }
 
-    async fn sighted(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
+    async fn record_findings(&self, records: &[FindingRecord]) -> Result<(), LedgerError> {
         // One transaction can't write an item twice: of each sighting one, with the first end given.
         let mut once: BTreeMap<_, FindingRecord> = BTreeMap::new();
         for seen in records {

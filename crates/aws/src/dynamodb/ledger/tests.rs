@@ -84,14 +84,14 @@ async fn a_transaction_that_meets_another_is_sent_again() {
         let ledger = wire
             .ledger([cancelled(&["None", code, "None"]), cancelled(&[code, "None", "None"])])
             .await;
-        ledger.sighted(&[sighting("f")]).await.expect("in the end");
+        ledger.record_findings(&[sighting("f")]).await.expect("in the end");
         assert_eq!(wire.asked().len(), 3, "{code}");
     }
     let in_progress =
         json!({"__type": "com.amazonaws.dynamodb.v20120810#TransactionInProgressException", "Message": "m"});
     let wire = Wire::default();
     let ledger = wire.ledger([(400, in_progress)]).await;
-    ledger.sighted(&[sighting("f")]).await.expect("in the end");
+    ledger.record_findings(&[sighting("f")]).await.expect("in the end");
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,7 +100,7 @@ async fn a_transaction_that_always_meets_others_is_given_up() {
     let always = (0..99).map(|_| cancelled(&["TransactionConflict", "None", "None"]));
     let ledger = wire.ledger(always).await;
     let told = ledger
-        .sighted(&[sighting("f")])
+        .record_findings(&[sighting("f")])
         .await
         .expect_err("given up")
         .to_string();
@@ -115,7 +115,11 @@ async fn a_transaction_that_always_meets_others_is_given_up() {
 async fn what_is_too_large_is_told_at_once() {
     let wire = Wire::default();
     let ledger = wire.ledger([cancelled(&["ValidationError", "None", "None"])]).await;
-    let told = ledger.sighted(&[sighting("f")]).await.expect_err("refused").to_string();
+    let told = ledger
+        .record_findings(&[sighting("f")])
+        .await
+        .expect_err("refused")
+        .to_string();
     assert!(
         told.contains("ValidationError") && told.contains("ledger.table"),
         "{told}"
@@ -130,7 +134,7 @@ async fn what_ended_meanwhile_is_left_out_and_the_rest_is_written() {
     codes[3] = "ConditionalCheckFailed";
     let ledger = wire.ledger([cancelled(&codes)]).await;
     ledger
-        .sighted(&[sighting("f"), sighting("g"), sighting("h")])
+        .record_findings(&[sighting("f"), sighting("g"), sighting("h")])
         .await
         .expect("the rest");
     let asked = wire.asked();

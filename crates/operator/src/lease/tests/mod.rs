@@ -29,7 +29,7 @@ pub(super) fn scopes(n: usize) -> Vec<Scope> {
 
 /// One replica that runs.
 struct Replica {
-    tenure: LeaseCoordinator,
+    coordinator: LeaseCoordinator,
     store: MemoryStore,
     cancel: CancellationToken,
     got: Arc<Mutex<Vec<Key>>>,
@@ -45,16 +45,16 @@ impl Replica {
 
     fn start_with(store: &MemoryStore, name: &str, scopes: &[Scope], options: LeaseOptions) -> Self {
         let store = store.handle();
-        let tenure = LeaseCoordinator::shared(Arc::new(store.clone()), name.to_owned(), scopes.to_vec(), options);
+        let coordinator = LeaseCoordinator::shared(Arc::new(store.clone()), name.to_owned(), scopes.to_vec(), options);
         let (cancel, frozen) = (CancellationToken::new(), Arc::default());
         let got: Arc<Mutex<Vec<Key>>> = Arc::default();
         let run = {
-            let (tenure, cancel, got) = (tenure.clone(), cancel.clone(), Arc::clone(&got));
-            async move { tenure.run(cancel, |key| got.lock().unwrap().push(key)).await }
+            let (coordinator, cancel, got) = (coordinator.clone(), cancel.clone(), Arc::clone(&got));
+            async move { coordinator.run(cancel, |key| got.lock().unwrap().push(key)).await }
         };
         let task = tokio::spawn(freezing(run, Arc::clone(&frozen)));
         Self {
-            tenure,
+            coordinator,
             store,
             cancel,
             got,
@@ -69,7 +69,7 @@ impl Replica {
     }
 
     fn held(&self) -> BTreeMap<Scope, u64> {
-        self.tenure.held().borrow().clone()
+        self.coordinator.held().borrow().clone()
     }
 
     /// Stands still, as under SIGSTOP.

@@ -71,10 +71,15 @@ async fn schedule(seed: u64, seen: &mut Seen) {
                 drop(replicas.remove(at));
                 names.remove(at);
             }
-            31 => replicas[at].tenure.give_back(&scopes[..fastrand::usize(..4)]).await,
+            31 => {
+                replicas[at]
+                    .coordinator
+                    .give_back(&scopes[..fastrand::usize(..4)])
+                    .await
+            }
             32 => {
                 if let Some((scope, token)) = replicas[at].held().pop_first() {
-                    let _ = replicas[at].tenure.check(&scope, token).await;
+                    let _ = replicas[at].coordinator.check(&scope, token).await;
                 }
             }
             _ => {}
@@ -84,7 +89,7 @@ async fn schedule(seed: u64, seen: &mut Seen) {
             let holders = replicas
                 .iter()
                 .zip(&names)
-                .filter_map(|(r, n)| Some((r.tenure.token(scope)?, n)));
+                .filter_map(|(r, n)| Some((r.coordinator.token(scope)?, n)));
             let holders: Vec<(u64, &String)> = holders.collect();
             assert!(
                 holders.len() <= 1,
@@ -116,11 +121,11 @@ async fn schedule(seed: u64, seen: &mut Seen) {
         seconds(1).await;
     }
     // Whoever did not take its share while it could not use the table is offered it again later.
-    if !replicas.iter().all(|r| r.tenure.is_leader()) {
+    if !replicas.iter().all(|r| r.coordinator.is_leader()) {
         seconds(700).await;
         assert_eq!(held(), scopes.len(), "HOLDFAST_LEASE_SEED={seed}");
         assert!(
-            replicas.iter().all(|r| r.tenure.is_leader()),
+            replicas.iter().all(|r| r.coordinator.is_leader()),
             "HOLDFAST_LEASE_SEED={seed}"
         );
     }

@@ -28,7 +28,7 @@ async fn replicas_share_fairly_and_then_nothing_moves() {
             let (store, replicas) = settled(7, count, seed).await;
             let all: Vec<&Replica> = replicas.iter().collect();
             assert_eq!(sizes(&all), expected, "seed {seed}");
-            assert!(all.iter().all(|r| r.tenure.is_leader()));
+            assert!(all.iter().all(|r| r.coordinator.is_leader()));
             let before: Vec<_> = all.iter().map(|r| r.held()).collect();
             seconds(300).await;
             assert_eq!(all.iter().map(|r| r.held()).collect::<Vec<_>>(), before, "seed {seed}");
@@ -106,11 +106,11 @@ async fn a_thousand_scopes_are_shared_and_taken_over() {
 #[tokio::test(start_paused = true)]
 async fn what_is_busy_is_not_given_away() {
     let (store, mut replicas) = settled(2, 1, 3).await;
-    let busy: Vec<InUseGuard> = scopes(2).iter().map(|s| replicas[0].tenure.busy(s)).collect();
+    let in_use: Vec<InUseGuard> = scopes(2).iter().map(|s| replicas[0].coordinator.in_use(s)).collect();
     replicas.push(Replica::start(&store, "b", &scopes(2)));
     seconds(60).await;
     assert_eq!(replicas[0].held().len(), 2);
-    drop(busy);
+    drop(in_use);
     seconds(12).await;
     assert_eq!(sizes(&replicas.iter().collect::<Vec<_>>()), [1, 1]);
 }
@@ -120,7 +120,7 @@ async fn release_all_moves_scopes_at_once() {
     for seed in 0..50 {
         let (_, replicas) = settled(7, 3, seed).await;
         replicas[0].cancel.cancel();
-        replicas[0].tenure.release_all().await;
+        replicas[0].coordinator.release_all().await;
         assert_eq!(replicas[0].held(), BTreeMap::new());
         seconds(6).await;
         assert_eq!(
@@ -142,7 +142,7 @@ async fn a_scope_that_nobody_else_wants_is_kept() {
     let a = Replica::start(&store, "a", &scopes(3));
     let b = Replica::start(&store, "b", &scopes(1));
     let mut moves = 0;
-    let mut told = a.tenure.held();
+    let mut told = a.coordinator.held();
     for _ in 0..600 {
         seconds(1).await;
         moves += usize::from(told.has_changed().unwrap());
@@ -150,10 +150,10 @@ async fn a_scope_that_nobody_else_wants_is_kept() {
     }
     assert_eq!(a.held().len() + b.held().len(), 3);
     assert!(moves < 10, "{moves} changes in ten minutes");
-    a.tenure.give_back(&scopes(3)[2..]).await;
-    assert_eq!(a.tenure.token(&scopes(3)[2]), None);
+    a.coordinator.give_back(&scopes(3)[2..]).await;
+    assert_eq!(a.coordinator.token(&scopes(3)[2]), None);
     seconds(25).await;
-    assert!(a.tenure.token(&scopes(3)[2]).is_some(), "nobody else wanted it");
+    assert!(a.coordinator.token(&scopes(3)[2]).is_some(), "nobody else wanted it");
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,11 +167,11 @@ async fn an_outage_ends_what_is_held_and_its_end_brings_it_back() {
     });
     seconds(6).await;
     assert_eq!(a.held(), before, "what is held stays held for a while");
-    let refused = a.tenure.check(&scopes(7)[0], 1).await.unwrap_err().to_string();
+    let refused = a.coordinator.check(&scopes(7)[0], 1).await.unwrap_err().to_string();
     assert!(refused.contains("told to fail"), "{refused}");
     seconds(7).await;
     assert_eq!(a.held(), BTreeMap::new());
-    assert!(!a.tenure.is_leader());
+    assert!(!a.coordinator.is_leader());
     a.store.set_weather(Weather::default());
     seconds(12).await;
     let after = a.held();
@@ -189,9 +189,9 @@ async fn a_replica_that_stood_still_holds_nothing_afterwards() {
     let (scope, token) = a.held().pop_first().unwrap();
     a.freeze(Duration::from_secs(40));
     seconds(39).await;
-    assert_eq!(a.tenure.token(&scope), None);
+    assert_eq!(a.coordinator.token(&scope), None);
     assert_eq!(b.held().len(), 7);
-    let refused = a.tenure.check(&scope, token).await.unwrap_err().to_string();
+    let refused = a.coordinator.check(&scope, token).await.unwrap_err().to_string();
     assert!(refused.contains("is not held any more"), "{refused}");
 }
 
@@ -199,8 +199,8 @@ async fn a_replica_that_stood_still_holds_nothing_afterwards() {
 async fn check_says_who_holds_it_now() {
     let (store, replicas) = settled(1, 1, 8).await;
     let (a, scope) = (&replicas[0], &scopes(1)[0]);
-    a.tenure.check(scope, 1).await.unwrap();
-    assert!(a.tenure.check(scope, 2).await.is_err());
+    a.coordinator.check(scope, 1).await.unwrap();
+    assert!(a.coordinator.check(scope, 2).await.is_err());
     let ours = store.lease(scope).unwrap();
     let theirs = Lease {
         owner: Some("x".into()),
@@ -210,10 +210,10 @@ async fn check_says_who_holds_it_now() {
     };
     assert!(store.swap(Some(&ours), &theirs).await.unwrap());
     assert_eq!(
-        a.tenure.check(scope, 1).await.unwrap_err().to_string(),
+        a.coordinator.check(scope, 1).await.unwrap_err().to_string(),
         "the lease of 000000000000/us-east-1 is now held by x (token 2, ours was 1); this replica must not act there any more"
     );
-    assert_eq!(a.tenure.token(scope), None);
+    assert_eq!(a.coordinator.token(scope), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,10 +224,10 @@ async fn check_renews_when_little_is_left() {
     a.kill();
     for _ in 0..30 {
         seconds(1).await;
-        a.tenure.check(scope, 1).await.unwrap();
+        a.coordinator.check(scope, 1).await.unwrap();
     }
     seconds(13).await;
-    assert!(a.tenure.check(scope, 1).await.is_err());
+    assert!(a.coordinator.check(scope, 1).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,26 +239,26 @@ async fn mail_reaches_the_holder() {
         scope,
         subject: Subject::DbInstance("coder-db".into()),
     };
-    assert!(a.tenure.hand_over(&key).await.unwrap());
+    assert!(a.coordinator.hand_over(&key).await.unwrap());
     seconds(2).await;
     assert_eq!(*b.got.lock().unwrap(), std::slice::from_ref(&key));
     // Its holder need not hand it over, and nobody holds what is none of the targets.
-    assert!(!b.tenure.hand_over(&key).await.unwrap());
+    assert!(!b.coordinator.hand_over(&key).await.unwrap());
     let unknown = Key {
         scope: scopes(9).pop().unwrap(),
         subject: Subject::Everything,
     };
-    assert!(!a.tenure.hand_over(&unknown).await.unwrap());
+    assert!(!a.coordinator.hand_over(&unknown).await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]
 async fn alone_everything_is_held_for_ever() {
-    let tenure = LeaseCoordinator::alone(scopes(2));
+    let coordinator = LeaseCoordinator::alone(scopes(2));
     let (known, unknown) = (&scopes(2)[1], &scopes(3)[2]);
-    assert_eq!((tenure.token(known), tenure.token(unknown)), (Some(0), None));
-    assert!(tenure.is_leader());
-    assert!(tenure.check(known, 0).await.is_ok());
-    assert!(tenure.check(unknown, 0).await.is_err());
-    tenure.release_all().await;
-    assert_eq!(tenure.held().borrow().len(), 2);
+    assert_eq!((coordinator.token(known), coordinator.token(unknown)), (Some(0), None));
+    assert!(coordinator.is_leader());
+    assert!(coordinator.check(known, 0).await.is_ok());
+    assert!(coordinator.check(unknown, 0).await.is_err());
+    coordinator.release_all().await;
+    assert_eq!(coordinator.held().borrow().len(), 2);
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::sight::PeerDetector;
+use super::peer_detector::PeerDetector;
 use crate::lease::balance::{self, Counts};
 use crate::ports::{Lease, LeaseError};
 use holdfast_core::model::key::{Key, Scope};
@@ -30,7 +30,7 @@ const CONTENT: u32 = 40;
 /// What the looks so far have shown.
 #[derive(Default)]
 struct ClusterView {
-    sight: PeerDetector,
+    peer_detector: PeerDetector,
     /// What was given back was not wanted by these: nothing more is given until then, or until others come.
     content: Option<(Vec<String>, Instant)>,
 }
@@ -98,7 +98,7 @@ impl Shared {
     /// Drops what is held when its validity ends, even while a call hangs.
     async fn watch_validity(&self) {
         loop {
-            let dropped = self.hold.lapse();
+            let dropped = self.held.lapse();
             if dropped > 0 {
                 tracing::warn!(
                     "leases: {dropped} could not be renewed in time and were dropped; this replica does nothing there until it \
@@ -106,7 +106,7 @@ impl Shared {
                 );
             }
             let now = Instant::now();
-            match self.hold.until().filter(|until| *until > now) {
+            match self.held.until().filter(|until| *until > now) {
                 Some(until) => sleep_until(until).await,
                 None => sleep(SOON).await,
             }
@@ -127,13 +127,13 @@ impl Shared {
     /// Announces this replica, if what is left of its validity asks for it once it is this call's turn.
     pub(super) async fn announce_if(&self, needed: impl Fn(Duration) -> bool) -> Result<(), LeaseError> {
         let _one = self.announcing.lock().await;
-        if self.hold.is_leaving() || !needed(self.hold.left()) {
+        if self.held.is_leaving() || !needed(self.held.left()) {
             return Ok(());
         }
-        let heartbeat = self.hold.fresh(0);
+        let heartbeat = self.held.fresh(0);
         let started = Instant::now();
         self.within(self.store.announce(&self.replica, heartbeat)).await?;
-        self.hold
+        self.held
             .renewed(started, self.options.duration.saturating_sub(self.options.margin));
         Ok(())
     }
@@ -153,17 +153,17 @@ impl Shared {
     }
 
     async fn keep_looking(&self) {
-        let mut outlook = ClusterView::default();
+        let mut cluster = ClusterView::default();
         let mut outage = Outage::new("looking for free leases");
-        while self.hold.term().is_none() {
+        while self.held.term().is_none() {
             // Nothing can be taken before the first announcement.
             sleep(SOON / 5).await;
         }
         loop {
-            let result = outage.note(self.look(&mut outlook).await);
+            let result = outage.note(self.look(&mut cluster).await);
             let now = Instant::now();
             let jittered = now + self.options.look.mul_f64(0.8 + 0.2 * fastrand::f64());
-            let due = outlook.sight.next_death(self.options.duration);
+            let due = cluster.peer_detector.next_death(self.options.duration);
             // Sooner where somebody's time is up before, or the last look failed.
             let next = due.map_or(jittered, |due| jittered.min(due));
             let next = result.map_or_else(|wait| next.min(now + wait), |()| next);
@@ -172,28 +172,28 @@ impl Shared {
     }
 
     /// Looks once: drops what is lost, takes what is free, gives what others lack.
-    async fn look(&self, outlook: &mut ClusterView) -> Result<(), LeaseError> {
-        let term = self.hold.term();
+    async fn look(&self, cluster: &mut ClusterView) -> Result<(), LeaseError> {
+        let term = self.held.term();
         let leases = self.within(self.store.leases()).await?;
         let sent = Instant::now();
         let replicas = self.within(self.store.replicas()).await?;
         let now = Instant::now();
-        outlook
-            .sight
+        cluster
+            .peer_detector
             .note(&leases, &replicas, (sent, now), self.options.duration);
         self.drop_lost(&leases);
 
-        let held = self.hold.leases();
-        let mut counts: Counts = outlook.sight.sharing().map(|name| (name.clone(), 0)).collect();
+        let held = self.held.leases();
+        let mut counts: Counts = cluster.peer_detector.sharing().map(|name| (name.clone(), 0)).collect();
         let mut free: BTreeMap<Scope, Option<Lease>> = BTreeMap::new();
         let mut owners = BTreeMap::new();
         counts.insert(self.replica.clone(), held.len());
         for scope in self.scopes.iter().filter(|s| !held.contains_key(*s)) {
             let lease = leases.get(scope);
             let owner = lease.and_then(|l| l.owner.as_ref()).filter(|o| **o != self.replica);
-            match owner.filter(|o| outlook.sight.is_alive(o)) {
+            match owner.filter(|o| cluster.peer_detector.is_alive(o)) {
                 Some(owner) => {
-                    self.hold.forget_declined(scope);
+                    self.held.forget_declined(scope);
                     counts.entry(owner.clone()).and_modify(|n| *n += 1);
                     owners.insert(scope.clone(), owner.clone());
                 }
@@ -203,24 +203,24 @@ impl Shared {
             }
         }
         *self.owners() = owners;
-        outlook.sight.note_free(&free, now);
+        cluster.peer_detector.note_free(&free, now);
         // Absent too if validity ended and began again in between: then nothing that was read above may be built on.
-        let Some(term) = term.filter(|_| self.hold.term() == term) else {
+        let Some(term) = term.filter(|_| self.held.term() == term) else {
             return Ok(());
         };
         if !free.is_empty() {
-            self.take(outlook, &counts, free, term, now).await?;
+            self.take(cluster, &counts, free, term, now).await?;
         }
-        self.share_out(outlook, &counts, &leases).await
+        self.share_out(cluster, &counts, &leases).await
     }
 
     /// Drops what is held here but another's, or nobody's, in the store.
     fn drop_lost(&self, leases: &BTreeMap<Scope, Lease>) {
-        for (scope, held) in self.hold.leases() {
+        for (scope, held) in self.held.leases() {
             let stored = leases.get(&scope);
             if !stored.is_some_and(|l| l.owner == held.owner && l.token == held.token) {
                 tracing::warn!("leases: that of {scope} {}", super::fate(stored, held.token));
-                self.hold.lost(&scope, held.token);
+                self.held.lost(&scope, held.token);
             }
         }
     }
@@ -228,18 +228,18 @@ impl Shared {
     /// Takes its share of what is free, and what has been free for so long that nobody else seems to want it.
     async fn take(
         &self,
-        outlook: &mut ClusterView,
+        cluster: &mut ClusterView,
         counts: &Counts,
         free: BTreeMap<Scope, Option<Lease>>,
         term: u64,
         now: Instant,
     ) -> Result<(), LeaseError> {
         let allowed = balance::allowance(self.scopes.len(), counts, free.len(), &self.replica);
-        let unwanted = |scope: &Scope| outlook.sight.is_unwanted(scope, now, self.options.duration);
+        let unwanted = |scope: &Scope| cluster.peer_detector.is_unwanted(scope, now, self.options.duration);
         let (unwanted, mut wanted): (Vec<_>, Vec<_>) = free.into_iter().partition(|(scope, _)| unwanted(scope));
-        if unwanted.iter().any(|(scope, _)| self.hold.is_declined(scope)) {
-            let sharing = outlook.sight.sharing().cloned().collect();
-            outlook.content = Some((sharing, now + self.options.duration * CONTENT));
+        if unwanted.iter().any(|(scope, _)| self.held.is_declined(scope)) {
+            let sharing = cluster.peer_detector.sharing().cloned().collect();
+            cluster.content = Some((sharing, now + self.options.duration * CONTENT));
         }
         // From a place of its own, so that replicas which look at the same time seldom reach for the same.
         if !wanted.is_empty() {
@@ -247,7 +247,7 @@ impl Shared {
             wanted.rotate_left(start);
         }
         let (declined, wanted): (Vec<_>, Vec<_>) =
-            wanted.into_iter().partition(|(scope, _)| self.hold.is_declined(scope));
+            wanted.into_iter().partition(|(scope, _)| self.held.is_declined(scope));
         let left = wanted.iter().skip(allowed).chain(&declined);
         // Ours in the store but not here: an answer was lost, or the lease could not be given back.
         let ours = |l: &&Lease| l.owner.as_ref() == Some(&self.replica);
@@ -269,7 +269,7 @@ impl Shared {
             scope,
             owner: Some(self.replica.clone()),
             token: token + 1,
-            heartbeat: self.hold.fresh(heartbeat),
+            heartbeat: self.held.fresh(heartbeat),
         };
         if self.within(self.store.swap(seen.as_ref(), &next)).await? {
             let from = seen.as_ref().and_then(|l| l.owner.as_ref());
@@ -279,7 +279,7 @@ impl Shared {
                 next.token,
                 from.map(|o| format!(", last held by {o}")).unwrap_or_default()
             );
-            self.hold.gained(term, next);
+            self.held.gained(term, next);
         }
         Ok(())
     }
@@ -287,24 +287,25 @@ impl Shared {
     /// Gives what other replicas are due, of what nothing is under way in.
     async fn share_out(
         &self,
-        outlook: &mut ClusterView,
+        cluster: &mut ClusterView,
         counts: &Counts,
         leases: &BTreeMap<Scope, Lease>,
     ) -> Result<(), LeaseError> {
-        let stays =
-            |(with, until): &(Vec<String>, Instant)| Instant::now() < *until && with.iter().eq(outlook.sight.sharing());
-        if outlook.content.as_ref().is_some_and(stays) {
+        let stays = |(with, until): &(Vec<String>, Instant)| {
+            Instant::now() < *until && with.iter().eq(cluster.peer_detector.sharing())
+        };
+        if cluster.content.as_ref().is_some_and(stays) {
             return Ok(());
         }
-        outlook.content = None;
-        let held = self.hold.leases();
+        cluster.content = None;
+        let held = self.held.leases();
         // By the same numbers as everybody else's: what was free when we looked counts as free, whoever has taken it since.
         let taken: usize = counts.values().sum();
         let free = self.scopes.len().saturating_sub(taken);
         let surplus = balance::surplus(self.scopes.len(), counts, free, &self.replica);
         let most = FEW.max(held.len() / PART);
         let idle = held.into_keys().rev();
-        let idle = idle.filter(|s| leases.contains_key(s) && !self.hold.is_busy(s));
+        let idle = idle.filter(|s| leases.contains_key(s) && !self.held.is_busy(s));
         let given: Vec<Scope> = idle.take(surplus.min(most)).collect();
         if given.is_empty() {
             return Ok(());
@@ -314,12 +315,12 @@ impl Shared {
     }
 
     pub(super) async fn give_back(&self, scopes: &[Scope]) -> Result<(), LeaseError> {
-        let leases = self.hold.decline(scopes);
+        let leases = self.held.decline(scopes);
         self.release(leases).await
     }
 
     pub(super) async fn release_all(&self) -> Result<(), LeaseError> {
-        self.hold.leave();
+        self.held.leave();
         // After this, no announcement is under way.
         drop(self.announcing.lock().await);
         let leases = self.within(self.store.leases()).await?;
@@ -337,7 +338,7 @@ impl Shared {
         let released = stream::iter(leases).map(async |lease| {
             let next = Lease {
                 owner: None,
-                heartbeat: self.hold.fresh(lease.heartbeat),
+                heartbeat: self.held.fresh(lease.heartbeat),
                 ..lease.clone()
             };
             self.within(self.store.swap(Some(&lease), &next)).await.map(|_| ())

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::Queues;
+use super::controllers::Queues;
 use crate::consume::KeySink;
 use crate::queue::{AddError, Completion, Priority};
 use holdfast_core::finding::{Kind, ResourceRef};
@@ -72,12 +72,12 @@ fn key(resource: &ResourceRef) -> Option<Key> {
     })
 }
 
-/// Where events go: keys to the queue, names to the witnesses.
+/// Where events go: keys to the queue, names to [`ChangeActors`].
 pub struct EventSink {
     /// The queues.
     pub queues: Queues,
-    /// The witnesses.
-    pub witnesses: std::sync::Arc<ChangeActors>,
+    /// Who changed what.
+    pub change_actors: std::sync::Arc<ChangeActors>,
 }
 
 impl KeySink for EventSink {
@@ -86,7 +86,7 @@ impl KeySink for EventSink {
     }
 
     fn record_actor(&self, key: &Key, who: &str, at: Timestamp) {
-        self.witnesses.note(key, who, at);
+        self.change_actors.note(key, who, at);
     }
 }
 

@@ -18,7 +18,7 @@ use holdfast_core::plan::PlannedAction;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Deferral {
     /// One sentence.
-    pub why: HoldReason,
+    pub reason: HoldReason,
     /// When it is worth looking again; absent where something else will tell.
     pub after: Option<Duration>,
 }
@@ -48,13 +48,13 @@ impl AttemptHistory {
         self.attempts.insert(attempt.id.clone(), attempt);
     }
 
-    /// Takes back what [`AttemptHistory::pass`] let through and did not begin.
-    pub fn not_begun(&mut self, action: &PlannedAction) {
+    /// Takes back what [`AttemptHistory::admit`] let through and did not begin.
+    pub fn withdraw(&mut self, action: &PlannedAction) {
         self.reserved.remove(&action.id);
     }
 
     /// Forgets what no gate asks about any more.
-    pub fn forget(&mut self, safety: &Safety, interval: Duration, now: Timestamp) {
+    pub fn prune(&mut self, safety: &Safety, interval: Duration, now: Timestamp) {
         let keep = safety.fight_window.max(safety.cooldown).max(interval);
         self.attempts
             .retain(|_, a| a.is_open() || passed(a.begun_at, now) < keep);
@@ -73,7 +73,7 @@ impl AttemptHistory {
     }
 
     /// Lets `action` through, or says why not. What is let through counts at once.
-    pub fn pass(
+    pub fn admit(
         &mut self,
         action: &PlannedAction,
         safety: &Safety,
@@ -83,8 +83,8 @@ impl AttemptHistory {
         let target = action.action.target();
         let busy = self.open().find(|a| a.action.action.target() == target);
         if let Some(other) = busy {
-            let why = HoldReason::UnderWay(other.action.change.clone());
-            return Err(Deferral { why, after: None });
+            let reason = HoldReason::UnderWay(other.action.change.clone());
+            return Err(Deferral { reason, after: None });
         }
         let purpose = action.action.purpose();
         let same: Vec<&Attempt> = self
@@ -95,18 +95,21 @@ impl AttemptHistory {
         if let Some(last) = same.iter().map(|a| a.updated_at.max(a.begun_at)).max() {
             let left = safety.cooldown.saturating_sub(passed(last, now));
             if !left.is_zero() {
-                let why = HoldReason::Cooldown(left.as_secs());
-                return Err(Deferral { why, after: Some(left) });
+                let reason = HoldReason::Cooldown(left.as_secs());
+                return Err(Deferral {
+                    reason,
+                    after: Some(left),
+                });
             }
         }
         if let Some((times, until)) = lasting(&same, safety, now) {
             self.given_up.insert(purpose);
-            let why = HoldReason::Fight {
+            let reason = HoldReason::Fight {
                 times,
                 minutes: until.as_secs().div_ceil(60),
             };
             return Err(Deferral {
-                why,
+                reason,
                 after: Some(until),
             });
         }
@@ -137,8 +140,8 @@ impl AttemptHistory {
                 .checked_sub(1)
                 .and_then(|i| begun.get(i))
                 .map(|a| interval.saturating_sub(*a));
-            let why = HoldReason::BudgetSpent(safety.max_actions_per_sweep);
-            return Err(Deferral { why, after });
+            let reason = HoldReason::BudgetSpent(safety.max_actions_per_sweep);
+            return Err(Deferral { reason, after });
         }
         self.reserved.insert(action.id.clone());
         Ok(())
@@ -256,25 +259,25 @@ mod tests {
         attempt
     }
 
-    fn why(past: &mut AttemptHistory, action: &PlannedAction, minutes: i64) -> (String, Option<u64>) {
+    fn reason(past: &mut AttemptHistory, action: &PlannedAction, minutes: i64) -> (String, Option<u64>) {
         let shut = past
-            .pass(action, &Safety::default(), INTERVAL, at(minutes))
+            .admit(action, &Safety::default(), INTERVAL, at(minutes))
             .expect_err("shut");
-        (shut.why, shut.after.map(|d| d.as_secs() / 60))
+        (shut.reason.to_string(), shut.after.map(|d| d.as_secs() / 60))
     }
 
     #[test]
     fn the_cooldown_ends_by_itself() {
         let mut past = AttemptHistory::new(vec![ended(close("shop-db"), 0, Some(Outcome::Failed))]);
-        let (told, after) = why(&mut past, &close("shop-db"), 4);
+        let (told, after) = reason(&mut past, &close("shop-db"), 4);
         assert!(told.contains("safety.cooldown"), "{told}");
         assert_eq!(after, Some(6));
         assert_eq!(
-            past.pass(&close("till-db"), &Safety::default(), INTERVAL, at(4)),
+            past.admit(&close("till-db"), &Safety::default(), INTERVAL, at(4)),
             Ok(())
         );
         assert_eq!(
-            past.pass(&close("shop-db"), &Safety::default(), INTERVAL, at(10)),
+            past.admit(&close("shop-db"), &Safety::default(), INTERVAL, at(10)),
             Ok(())
         );
     }
@@ -282,14 +285,14 @@ mod tests {
     #[test]
     fn one_correction_of_a_target_at_a_time() {
         let mut past = AttemptHistory::new(vec![ended(close("shop-db"), 0, None)]);
-        assert!(why(&mut past, &close("shop-db"), 60).0.contains("is under way"));
+        assert!(reason(&mut past, &close("shop-db"), 60).0.contains("is under way"));
     }
 
     #[test]
     fn a_rule_made_anew_is_the_same_fight() {
         let done = |n: i64| ended(revoke(&format!("sgr-{n}")), n * 20, Some(Outcome::Verified));
         let mut past = AttemptHistory::new(vec![done(0), done(1), done(2)]);
-        let (told, after) = why(&mut past, &revoke("sgr-9"), 60);
+        let (told, after) = reason(&mut past, &revoke("sgr-9"), 60);
         assert!(told.contains("given up: carried out 3 times"), "{told}");
         assert_eq!(after, Some(23 * 60), "until the first of the three is a day old");
         let fights = past.fights(&Safety::default(), at(60));
@@ -298,7 +301,7 @@ mod tests {
         let failed = |n: i64| ended(revoke("sgr-1"), n * 20, Some(Outcome::Failed));
         let mut past = AttemptHistory::new(vec![failed(0), failed(1), failed(2)]);
         assert_eq!(
-            past.pass(&revoke("sgr-1"), &Safety::default(), INTERVAL, at(60)),
+            past.admit(&revoke("sgr-1"), &Safety::default(), INTERVAL, at(60)),
             Ok(())
         );
     }
@@ -310,15 +313,19 @@ mod tests {
             ..Safety::default()
         };
         let mut past = AttemptHistory::new(vec![ended(close("a"), 0, Some(Outcome::Verified))]);
-        assert_eq!(past.pass(&close("b"), &safety, INTERVAL, at(2)), Ok(()));
-        let shut = past.pass(&close("c"), &safety, INTERVAL, at(2)).expect_err("spent");
-        assert!(shut.why.contains("max_actions_per_sweep is 2"), "{}", shut.why);
+        assert_eq!(past.admit(&close("b"), &safety, INTERVAL, at(2)), Ok(()));
+        let shut = past.admit(&close("c"), &safety, INTERVAL, at(2)).expect_err("spent");
+        assert!(
+            shut.reason.to_string().contains("max_actions_per_sweep is 2"),
+            "{}",
+            shut.reason
+        );
         // What was let through and not begun counts no more.
-        past.not_begun(&close("b"));
-        assert_eq!(past.pass(&close("c"), &safety, INTERVAL, at(2)), Ok(()));
+        past.withdraw(&close("b"));
+        assert_eq!(past.admit(&close("c"), &safety, INTERVAL, at(2)), Ok(()));
         past.put(ended(close("c"), 2, None));
-        let shut = past.pass(&close("d"), &safety, INTERVAL, at(3)).expect_err("spent");
+        let shut = past.admit(&close("d"), &safety, INTERVAL, at(3)).expect_err("spent");
         assert_eq!(shut.after, Some(Duration::from_mins(2)), "when the first is past");
-        assert_eq!(past.pass(&close("d"), &safety, INTERVAL, at(5)), Ok(()));
+        assert_eq!(past.admit(&close("d"), &safety, INTERVAL, at(5)), Ok(()));
     }
 }

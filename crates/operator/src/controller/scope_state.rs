@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::gates::AttemptHistory;
+use super::admission::AttemptHistory;
 use crate::attempt::{Attempt, FindingRecord};
 use crate::ports::Cloud;
 use holdfast_core::evaluate::{Evaluation, RuleStats};
 use holdfast_core::finding::{Finding, Kind};
 use holdfast_core::model::hold::HoldReason;
-use holdfast_core::model::key::Scope;
+use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_core::model::resources::Fight;
 use holdfast_core::model::snapshot::Snapshot;
 use holdfast_core::plan::{Plan, PlannedAction, hold};
@@ -24,15 +24,15 @@ pub(super) struct ScopeState {
     pub cloud: Arc<dyn Cloud>,
     /// Held while the whole scope is being read, so that two sweeps never run at once.
     pub sweeping: tokio::sync::Mutex<()>,
-    known: Mutex<Cache>,
+    cache: Mutex<Cache>,
     /// Changed under the lock of what is known.
     generation: AtomicU64,
     /// What was done here; absent until the ledger was read.
-    past: Mutex<Option<AttemptHistory>>,
+    history: Mutex<Option<AttemptHistory>>,
     /// Findings that opened or were resolved and are not in the ledger yet.
-    unwritten: Mutex<Vec<FindingRecord>>,
+    unrecorded_findings: Mutex<Vec<FindingRecord>>,
     /// Attempts that have ended, while the ledger may hold them as open, by id.
-    unsaved: Mutex<BTreeMap<String, Attempt>>,
+    unrecorded_outcomes: Mutex<BTreeMap<String, Attempt>>,
     workloads: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -47,7 +47,7 @@ struct Cache {
     remembered: BTreeMap<(String, String), FindingRecord>,
     /// What is planned, for each workload for which anything is.
     plans: BTreeMap<String, Plan>,
-    fleet: RuleStats,
+    rule_stats: RuleStats,
 }
 
 /// What of a shard is published.
@@ -102,11 +102,11 @@ impl ScopeState {
         Self {
             cloud,
             sweeping: tokio::sync::Mutex::default(),
-            known: Mutex::default(),
+            cache: Mutex::default(),
             generation: AtomicU64::default(),
-            past: Mutex::default(),
-            unwritten: Mutex::default(),
-            unsaved: Mutex::default(),
+            history: Mutex::default(),
+            unrecorded_findings: Mutex::default(),
+            unrecorded_outcomes: Mutex::default(),
             workloads: Mutex::default(),
         }
     }
@@ -115,26 +115,34 @@ impl ScopeState {
         self.cloud.scope()
     }
 
+    /// The key of one of its workloads.
+    pub fn key_of(&self, workload: &str) -> Key {
+        Key {
+            scope: self.scope().clone(),
+            subject: Subject::Workload(workload.to_owned()),
+        }
+    }
+
     /// How often everything was forgotten.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
     /// Takes over what the ledger remembered in `generation`. What is known already is kept: it has the corrections since.
-    pub fn remember(&self, past: AttemptHistory, open: Vec<FindingRecord>, generation: u64) {
-        let mut known = self.known();
-        let mut kept = lock(&self.past);
+    pub fn restore(&self, history: AttemptHistory, open: Vec<FindingRecord>, generation: u64) {
+        let mut cache = self.cache();
+        let mut kept = lock(&self.history);
         if kept.is_some() || self.generation() != generation {
             return;
         }
-        *kept = Some(past);
+        *kept = Some(history);
         drop(kept);
         for sighting in open {
-            known.first_seen.insert(
+            cache.first_seen.insert(
                 (sighting.workload.clone(), sighting.finding.clone()),
                 sighting.first_seen,
             );
-            known
+            cache
                 .remembered
                 .insert((sighting.workload.clone(), sighting.finding.clone()), sighting);
         }
@@ -142,49 +150,49 @@ impl ScopeState {
 
     /// Forgets everything: another process looks after the scope now.
     pub fn forget(&self) {
-        let mut known = self.known();
-        *known = Cache::default();
-        *lock(&self.past) = None;
+        let mut cache = self.cache();
+        *cache = Cache::default();
+        *lock(&self.history) = None;
         self.generation.fetch_add(1, Ordering::AcqRel);
-        drop(known);
-        lock(&self.unwritten).clear();
-        lock(&self.unsaved).clear();
+        drop(cache);
+        lock(&self.unrecorded_findings).clear();
+        lock(&self.unrecorded_outcomes).clear();
     }
 
     /// Keeps an attempt whose end could not be written down.
-    pub fn keep_unsaved(&self, unsaved: Option<Attempt>) {
-        lock(&self.unsaved).extend(unsaved.map(|a| (a.id.clone(), a)));
+    pub fn keep_unrecorded(&self, unrecorded_outcomes: Option<Attempt>) {
+        lock(&self.unrecorded_outcomes).extend(unrecorded_outcomes.map(|a| (a.id.clone(), a)));
     }
 
     /// Attempts whose ends could not be written down.
-    pub fn unsaved(&self) -> Vec<Attempt> {
-        lock(&self.unsaved).values().cloned().collect()
+    pub fn unrecorded_outcomes(&self) -> Vec<Attempt> {
+        lock(&self.unrecorded_outcomes).values().cloned().collect()
     }
 
     /// The end of an attempt was written down after all.
-    pub fn saved(&self, id: &str) {
-        lock(&self.unsaved).remove(id);
+    pub fn recorded(&self, id: &str) {
+        lock(&self.unrecorded_outcomes).remove(id);
     }
 
     /// What was done here, if the ledger was read.
-    pub fn past(&self) -> MutexGuard<'_, Option<AttemptHistory>> {
-        lock(&self.past)
+    pub fn history(&self) -> MutexGuard<'_, Option<AttemptHistory>> {
+        lock(&self.history)
     }
 
     /// Attempts of a workload that are under way.
     pub fn open_attempts(&self, workload: &str) -> Vec<Attempt> {
-        self.past().as_ref().map(|p| p.open_of(workload)).unwrap_or_default()
+        self.history().as_ref().map(|p| p.open_of(workload)).unwrap_or_default()
     }
 
     /// Takes what is to be written to the ledger; what can't be is put back.
-    pub fn unwritten(&self) -> MutexGuard<'_, Vec<FindingRecord>> {
-        lock(&self.unwritten)
+    pub fn unrecorded_findings(&self) -> MutexGuard<'_, Vec<FindingRecord>> {
+        lock(&self.unrecorded_findings)
     }
 
     /// Shows in the next results what was given up. True if that is news.
     pub fn set_fights(&self, fights: Vec<Fight>) -> bool {
-        let mut known = self.known();
-        let Some(snapshot) = &mut known.snapshot else {
+        let mut cache = self.cache();
+        let Some(snapshot) = &mut cache.snapshot else {
             return false;
         };
         if snapshot.fights == fights {
@@ -195,93 +203,93 @@ impl ScopeState {
     }
 
     /// How much of the scope fails each rule, with `evaluation` counted in.
-    pub fn fleet(&self, evaluation: &Evaluation) -> BTreeMap<&'static str, (usize, usize)> {
-        let mut known = self.known();
-        known.fleet.update(evaluation, false);
-        known.fleet.failing()
+    pub fn rule_stats(&self, evaluation: &Evaluation) -> BTreeMap<&'static str, (usize, usize)> {
+        let mut cache = self.cache();
+        cache.rule_stats.update(evaluation, false);
+        cache.rule_stats.failing()
     }
 
-    fn known(&self) -> MutexGuard<'_, Cache> {
-        lock(&self.known)
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        lock(&self.cache)
     }
 
     /// What was read last, of all of the scope.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.known().snapshot.clone()
+        self.cache().snapshot.clone()
     }
 
     pub fn is_swept(&self) -> bool {
-        self.known().snapshot.is_some()
+        self.cache().snapshot.is_some()
     }
 
     pub fn evidence_from(&self) -> Option<Timestamp> {
-        self.known().snapshot.as_ref().map(|s| s.started_at)
+        self.cache().snapshot.as_ref().map(|s| s.started_at)
     }
 
     /// One reconcile of a workload at a time.
-    pub fn turn(&self, workload: &str) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = lock(&self.workloads);
+    pub fn workload_lock(&self, workload: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = lock(&self.workloads);
         // Names come from tags, which anyone may write: forget those that nobody waits for.
-        if turns.len() > 10_000 {
-            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        if locks.len() > 10_000 {
+            locks.retain(|_, workload_lock| Arc::strong_count(workload_lock) > 1);
         }
-        Arc::clone(turns.entry(workload.to_owned()).or_default())
+        Arc::clone(locks.entry(workload.to_owned()).or_default())
     }
 
     /// Takes over into a new sweep what was known before and AWS no longer tells.
-    pub fn recall(&self, fresh: &mut Snapshot) {
-        if let Some(before) = &self.known().snapshot {
+    pub fn carry_over_runs(&self, fresh: &mut Snapshot) {
+        if let Some(before) = &self.cache().snapshot {
             fresh.keep_runs_of(before);
         }
     }
 
     /// Takes over a whole sweep.
-    pub fn swept(&self, snapshot: Snapshot, evaluation: &Evaluation) -> Changes {
-        let mut known = self.known();
-        known.snapshot = Some(Arc::new(snapshot));
-        known.fleet.update(evaluation, true);
-        known.resources.clone_from(&evaluation.resources);
+    pub fn take_sweep(&self, snapshot: Snapshot, evaluation: &Evaluation) -> Changes {
+        let mut cache = self.cache();
+        cache.snapshot = Some(Arc::new(snapshot));
+        cache.rule_stats.update(evaluation, true);
+        cache.resources.clone_from(&evaluation.resources);
         let now: BTreeSet<String> = evaluation.workloads.keys().cloned().collect();
-        let all = known.evaluated.union(&now).cloned().collect();
-        let changes = known.replace(&all, evaluation);
-        known.evaluated = now;
+        let all = cache.evaluated.union(&now).cloned().collect();
+        let changes = cache.replace(&all, evaluation);
+        cache.evaluated = now;
         changes
     }
 
     /// Takes over a second look at one workload.
-    pub fn looked(&self, snapshot: &Snapshot, focus: &RefreshSet, evaluation: &Evaluation) -> Changes {
-        let mut known = self.known();
-        if let Some(base) = &known.snapshot {
+    pub fn take_observation(&self, snapshot: &Snapshot, focus: &RefreshSet, evaluation: &Evaluation) -> Changes {
+        let mut cache = self.cache();
+        if let Some(base) = &cache.snapshot {
             let mut merged = Snapshot::clone(base);
             focus.merge_into(&mut merged, snapshot);
-            known.snapshot = Some(Arc::new(merged));
+            cache.snapshot = Some(Arc::new(merged));
         }
-        let looked: BTreeSet<String> = evaluation.workloads.keys().cloned().collect();
-        known.evaluated.extend(looked.iter().cloned());
-        known.replace(&looked, evaluation)
+        let take_observation: BTreeSet<String> = evaluation.workloads.keys().cloned().collect();
+        cache.evaluated.extend(take_observation.iter().cloned());
+        cache.replace(&take_observation, evaluation)
     }
 
     /// Takes over what is planned for the workloads of `evaluation`.
     pub fn set_plan(&self, evaluation: &Evaluation, plan: &Plan) {
-        let mut known = self.known();
+        let mut cache = self.cache();
         for workload in evaluation.workloads.keys() {
-            known.plans.remove(workload);
+            cache.plans.remove(workload);
         }
         let new = || Plan::empty(plan.made_at);
         for action in &plan.actions {
-            let own = known.plans.entry(action.workload.clone()).or_insert_with(new);
+            let own = cache.plans.entry(action.workload.clone()).or_insert_with(new);
             own.actions.push(action.clone());
         }
         for held in &plan.held {
-            let own = known.plans.entry(held.workload.clone()).or_insert_with(new);
+            let own = cache.plans.entry(held.workload.clone()).or_insert_with(new);
             own.held.push(held.clone());
         }
     }
 
     /// Moves an action of a plan to what is held.
     pub fn hold(&self, action: &PlannedAction, why: &HoldReason) {
-        let mut known = self.known();
-        let Cache { findings, plans, .. } = &mut *known;
+        let mut cache = self.cache();
+        let Cache { findings, plans, .. } = &mut *cache;
         let Some(plan) = plans.get_mut(&action.workload) else {
             return;
         };
@@ -296,41 +304,41 @@ impl ScopeState {
     }
 
     pub fn first_seen(&self, workload: &str, findings: &[String]) -> Option<Timestamp> {
-        let known = self.known();
+        let cache = self.cache();
         findings
             .iter()
-            .filter_map(|f| known.first_seen.get(&(workload.to_owned(), f.clone())))
+            .filter_map(|f| cache.first_seen.get(&(workload.to_owned(), f.clone())))
             .min()
             .copied()
     }
 
     /// Every finding now known.
     pub fn findings(&self) -> Vec<Finding> {
-        self.known().findings.values().flatten().cloned().collect()
+        self.cache().findings.values().flatten().cloned().collect()
     }
 
     /// Workloads and resources by kind.
     pub fn inventory(&self) -> (usize, BTreeMap<&'static str, usize>) {
-        let known = self.known();
+        let cache = self.cache();
         (
-            known.evaluated.len(),
-            known.resources.iter().map(|(k, n)| (k.name(), *n)).collect(),
+            cache.evaluated.len(),
+            cache.resources.iter().map(|(k, n)| (k.name(), *n)).collect(),
         )
     }
 
     pub fn view(&self) -> ScopeView {
-        let known = self.known();
+        let cache = self.cache();
         let scope = self.scope();
         let mut plan = Plan::empty(Timestamp::UNIX_EPOCH);
-        for own in known.plans.values() {
+        for own in cache.plans.values() {
             plan.extend(own.clone());
         }
-        let workloads = known.evaluated.iter().map(|name| {
-            let open = known.findings.get(name).map(Vec::len).unwrap_or_default();
+        let workloads = cache.evaluated.iter().map(|name| {
+            let open = cache.findings.get(name).map(Vec::len).unwrap_or_default();
             json!({"name": name, "account": scope.account, "region": scope.region, "findings": open})
         });
         ScopeView {
-            findings: known.findings.values().flatten().cloned().collect(),
+            findings: cache.findings.values().flatten().cloned().collect(),
             workloads: workloads.collect(),
             plan,
         }

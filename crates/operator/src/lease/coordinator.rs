@@ -20,9 +20,9 @@
 //! Its last announcement is seen at the next look (5 s), is D old 15 s after that, and then the next look is due at once:
 //! 20 s, a round trip or two, and up to 8 s to spare for a table that answers slowly.
 
-mod hold;
+mod held_leases;
+mod peer_detector;
 mod rounds;
-mod sight;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +32,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::ports::{Lease, LeaseError, LeaseStore};
-use hold::HeldLeases;
+use held_leases::HeldLeases;
 use holdfast_core::model::key::{Key, Scope};
 
 /// Times of a [`LeaseCoordinator`]. All replicas must have the same `duration` and `margin`.
@@ -84,7 +84,7 @@ struct Shared {
     /// Sorted.
     scopes: Vec<Scope>,
     options: LeaseOptions,
-    hold: HeldLeases,
+    held: HeldLeases,
     /// Who held what when we last looked, the living alone.
     owners: Mutex<BTreeMap<Scope, String>>,
     /// One announcement at a time.
@@ -94,14 +94,14 @@ struct Shared {
 /// While this lives, the lease is not given to a replica that has fewer. It can be lost all the same.
 #[must_use = "dropping it lets the lease go"]
 pub struct InUseGuard {
-    tenure: LeaseCoordinator,
+    coordinator: LeaseCoordinator,
     scope: Scope,
 }
 
 impl Drop for InUseGuard {
     fn drop(&mut self) {
-        if let Kind::Shared(shared) = &*self.tenure.0 {
-            shared.hold.disengage(&self.scope);
+        if let Kind::Shared(shared) = &*self.coordinator.0 {
+            shared.held.disengage(&self.scope);
         }
     }
 }
@@ -124,7 +124,7 @@ impl LeaseCoordinator {
             replica,
             scopes,
             options,
-            hold: HeldLeases::new(),
+            held: HeldLeases::new(),
             owners: Mutex::default(),
             announcing: tokio::sync::Mutex::default(),
         }))))
@@ -146,7 +146,7 @@ impl LeaseCoordinator {
     pub fn held(&self) -> watch::Receiver<BTreeMap<Scope, u64>> {
         match &*self.0 {
             Kind::Alone(held) => held.subscribe(),
-            Kind::Shared(shared) => shared.hold.told(),
+            Kind::Shared(shared) => shared.held.told(),
         }
     }
 
@@ -155,7 +155,7 @@ impl LeaseCoordinator {
     pub fn token(&self, scope: &Scope) -> Option<u64> {
         match &*self.0 {
             Kind::Alone(held) => held.borrow().get(scope).copied(),
-            Kind::Shared(shared) => shared.hold.token(scope),
+            Kind::Shared(shared) => shared.held.token(scope),
         }
     }
 
@@ -185,12 +185,12 @@ impl LeaseCoordinator {
     }
 
     /// Keeps the lease of `scope` from being given to a replica that has fewer, while something is under way there.
-    pub fn busy(&self, scope: &Scope) -> InUseGuard {
+    pub fn in_use(&self, scope: &Scope) -> InUseGuard {
         if let Kind::Shared(shared) = &*self.0 {
-            shared.hold.engage(scope);
+            shared.held.engage(scope);
         }
         InUseGuard {
-            tenure: self.clone(),
+            coordinator: self.clone(),
             scope: scope.clone(),
         }
     }
@@ -219,7 +219,7 @@ impl LeaseCoordinator {
     pub fn is_leader(&self) -> bool {
         match &*self.0 {
             Kind::Alone(_) => true,
-            Kind::Shared(shared) => shared.scopes.iter().any(|s| shared.hold.token(s).is_some()),
+            Kind::Shared(shared) => shared.scopes.iter().any(|s| shared.held.token(s).is_some()),
         }
     }
 }
@@ -228,7 +228,7 @@ impl Shared {
     async fn check(&self, scope: &Scope, token: u64) -> Result<(), LeaseError> {
         let room = self.options.room;
         self.holds(scope, token)?;
-        if self.hold.left() < room + self.options.patience {
+        if self.held.left() < room + self.options.patience {
             self.announce_if(|left| left < room + self.options.patience)
                 .await
                 .map_err(|e| LeaseError(format!("the lease of {scope} could not be renewed in time: {e}")))?;
@@ -236,14 +236,14 @@ impl Shared {
         let stored = self.within(self.store.read(scope)).await?;
         let is_ours = |l: &Lease| l.owner.as_ref() == Some(&self.replica) && l.token == token;
         if !stored.as_ref().is_some_and(is_ours) {
-            self.hold.lost(scope, token);
+            self.held.lost(scope, token);
             return Err(LeaseError(format!(
                 "the lease of {scope} {}; this replica must not act there any more",
                 fate(stored.as_ref(), token)
             )));
         }
         self.holds(scope, token)?;
-        let left = self.hold.left();
+        let left = self.held.left();
         if left < room {
             return Err(LeaseError(format!(
                 "the lease of {scope} ends in {left:.1?}, too soon to begin a write; it is tried again once it is renewed"
@@ -253,7 +253,7 @@ impl Shared {
     }
 
     fn holds(&self, scope: &Scope, token: u64) -> Result<(), LeaseError> {
-        match self.hold.token(scope) {
+        match self.held.token(scope) {
             Some(held) if held == token => Ok(()),
             Some(held) => Err(LeaseError(format!(
                 "the lease of {scope} was lost and taken again (token {held}, ours was {token})"

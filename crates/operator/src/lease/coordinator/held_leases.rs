@@ -23,7 +23,7 @@ struct Inner {
     /// Grows each time that validity had ended before it was renewed: what was held before is not held after.
     term: u64,
     leases: BTreeMap<Scope, Lease>,
-    busy: BTreeMap<Scope, usize>,
+    in_use: BTreeMap<Scope, usize>,
     declined: BTreeSet<Scope>,
     last: u64,
     leaving: bool,
@@ -166,21 +166,21 @@ impl HeldLeases {
     }
 
     pub(super) fn engage(&self, scope: &Scope) {
-        *self.inner().busy.entry(scope.clone()).or_default() += 1;
+        *self.inner().in_use.entry(scope.clone()).or_default() += 1;
     }
 
     pub(super) fn disengage(&self, scope: &Scope) {
         let mut inner = self.inner();
-        if let Some(n) = inner.busy.get_mut(scope) {
+        if let Some(n) = inner.in_use.get_mut(scope) {
             *n -= 1;
             if *n == 0 {
-                inner.busy.remove(scope);
+                inner.in_use.remove(scope);
             }
         }
     }
 
     pub(super) fn is_busy(&self, scope: &Scope) -> bool {
-        self.inner().busy.contains_key(scope)
+        self.inner().in_use.contains_key(scope)
     }
 }
 
@@ -198,7 +198,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_held_before_validity_ended_is_not_held_after() {
-        let (hold, validity) = (HeldLeases::new(), Duration::from_secs(12));
+        let (held_leases, validity) = (HeldLeases::new(), Duration::from_secs(12));
         let lease = Lease {
             scope: Scope {
                 account: "123456789012".into(),
@@ -208,21 +208,24 @@ mod tests {
             token: 3,
             heartbeat: 9,
         };
-        assert_eq!(hold.term(), None);
-        hold.renewed(Instant::now(), validity);
-        let term = hold.term().unwrap();
-        assert!(hold.gained(term, lease.clone()));
+        assert_eq!(held_leases.term(), None);
+        held_leases.renewed(Instant::now(), validity);
+        let term = held_leases.term().unwrap();
+        assert!(held_leases.gained(term, lease.clone()));
         tokio::time::advance(Duration::from_secs(11)).await;
-        hold.renewed(Instant::now(), validity);
-        assert_eq!((hold.token(&lease.scope), hold.term()), (Some(3), Some(term)));
+        held_leases.renewed(Instant::now(), validity);
+        assert_eq!(
+            (held_leases.token(&lease.scope), held_leases.term()),
+            (Some(3), Some(term))
+        );
         // Nobody looks for a while, and then an announcement is accepted.
         tokio::time::advance(validity).await;
-        assert_eq!((hold.token(&lease.scope), hold.term()), (None, None));
-        hold.renewed(Instant::now(), validity);
-        assert_eq!(hold.token(&lease.scope), None);
-        assert!(hold.told().borrow().is_empty());
+        assert_eq!((held_leases.token(&lease.scope), held_leases.term()), (None, None));
+        held_leases.renewed(Instant::now(), validity);
+        assert_eq!(held_leases.token(&lease.scope), None);
+        assert!(held_leases.told().borrow().is_empty());
         // What was asked for before counts as little.
-        assert!(!hold.gained(term, lease.clone()));
-        assert!(hold.gained(hold.term().unwrap(), lease));
+        assert!(!held_leases.gained(term, lease.clone()));
+        assert!(held_leases.gained(held_leases.term().unwrap(), lease));
     }
 }
