@@ -80,7 +80,7 @@ def pages(count, size):
 
 def steady(workloads, clusters):
     """{(family, operation): calls} of a sweep when nothing has changed. One service, database and secret a workload, two
-    security groups with three rules together; src/collect has the sizes of pages."""
+    security groups with three rules together; crates/aws/src/inventory has the sizes of pages."""
     return {
         ("Tagging", "GetResources"): pages(workloads, 100) + 1,
         ("EcsServices", "DescribeServices"): clusters * pages(workloads / clusters, 10),

@@ -43,7 +43,7 @@ fn fact(hop: &Value, field: &str) -> Value {
 }
 
 /// Of the seven ways that the teams know, those that an emulator can show; what it can't (a FAILED rollout) is in the
-/// tests of `src/diagnose`, and what IAM says in those of its reader.
+/// tests of `crates/core/src/diagnose`, and what IAM says in those of its reader.
 fn the_ways_in_which_teams_failed(kind: Kind) {
     let secrets = |value: &str| json!({"web": {"secrets": {"DATABASE_URL": value}}});
     let at = |w: &str| format!("@{{{{endpoint:{w}-db}}}}:{{{{port:{w}-db}}}}");
