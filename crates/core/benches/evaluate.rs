@@ -16,7 +16,7 @@ use jiff::Timestamp;
 fn core(c: &mut Criterion) {
     let now: Timestamp = "2026-11-21T12:00:00Z".parse().expect("an instant");
     let config = Config::default();
-    let mut group = c.benchmark_group("judge and plan, all rules");
+    let mut group = c.benchmark_group("evaluate and plan, all rules");
     group.sample_size(10);
     for workloads in [1_000, 10_000, 100_000] {
         let s = snapshot(workloads, now);
