@@ -1,4 +1,10 @@
-//! A seeded simulation of the operator against a model of AWS, in simulated time: CONTRIBUTING.md tells how to run it.
+//! Runs the operator against a model of AWS in simulated time, with faults drawn from a seed. How to use it is in
+//! CONTRIBUTING.md.
+//!
+//! The files, each of which uses only those above it: `bounds`; `world`, the model of AWS, and `timeline`, its past;
+//! `generate`, its initial state; `faults` and `scenario`, what fails and how often; `invariants`, what must hold; `sim`, what
+//! all of these share; `fake_reads`, from the model to a snapshot; `process`, `ports` and `replica`, the operator in a process
+//! that crashes and restarts; `people` and `disturbances`, what happens meanwhile; `run`, one seed.
 
 #![allow(
     clippy::expect_used,
@@ -7,145 +13,172 @@
     reason = "a test fails by panicking"
 )]
 
-mod chaos;
-mod check;
-mod cloud;
-mod layout;
+mod bounds;
+mod disturbances;
+mod fake_reads;
+mod faults;
+mod generate;
+mod invariants;
+mod people;
+mod ports;
 mod process;
+mod replica;
 mod run;
+mod scenario;
 mod sim;
-mod view;
-mod weather;
+mod timeline;
 mod world;
 
-use run::{Flavour, Sabotage};
+use run::{Summary, run_seed};
+use scenario::{Sabotage, Scenario};
+use sim::Options;
 
-/// The value of a variable, if it has one.
+/// How many seeds all scenarios have together. A test that is not optimized runs fewer than ten in a CPU second, so
+/// `make test` and `make simulate` ask for their own number of an optimized one.
+const SEEDS: u64 = 500;
+/// How many seeds of each scenario are run twice, to check that both runs are equal.
+const RUN_TWICE: usize = 5;
+/// A scenario stops after so many failures.
+const MAX_FAILURES: usize = 5;
+
+/// A number from the environment.
 fn number(name: &str) -> Option<u64> {
-    let set = std::env::var(name).ok().filter(|v| !v.is_empty());
-    set.map(|v| v.parse().expect("a number"))
+    let text = std::env::var(name).ok().filter(|v| !v.is_empty())?;
+    Some(text.parse().expect("a number"))
 }
 
-/// Each flavour runs those seeds that leave its number when divided by how many there are.
-fn seeds(flavour: Flavour) {
-    let (count, own) = (Flavour::ALL.len() as u64, flavour as u64);
+fn run(seed: u64) -> Result<Summary, String> {
+    run_seed(Options {
+        seed,
+        prints: false,
+        sabotage: Sabotage::None,
+    })
+}
+
+fn assert_repeats(seed: u64, first: &Result<Summary, String>) {
+    assert!(*first == run(seed), "HOLDFAST_SIM_SEED={seed}: two runs differ");
+}
+
+/// Runs all seeds of a scenario: `HOLDFAST_SIM_SEEDS` of them from `HOLDFAST_SIM_FROM` on, or `HOLDFAST_SIM_SEED` alone,
+/// with its trace.
+fn run_all(scenario: Scenario) {
     if let Some(seed) = number("HOLDFAST_SIM_SEED") {
-        if seed % count == own {
-            let first = run::seed(seed, true, Sabotage::None);
-            assert!(
-                first == run::seed(seed, false, Sabotage::None),
-                "HOLDFAST_SIM_SEED={seed}: two runs differ"
-            );
-            first.unwrap_or_else(|story| panic!("{story}"));
+        if Scenario::of(seed) == scenario {
+            run_with_trace(seed);
         }
         return;
     }
     let from = number("HOLDFAST_SIM_FROM").unwrap_or(0);
-    let all = number("HOLDFAST_SIM_SEEDS").unwrap_or(SEEDS);
-    let began = clock();
-    let mut failed = vec![];
-    let mut done = 0;
-    let mut total = run::Summary::default();
-    for seed in (from..from + all).filter(|seed| seed % count == own) {
-        let outcome = run::seed(seed, false, Sabotage::None);
-        if done < TWICE {
-            assert!(
-                outcome == run::seed(seed, false, Sabotage::None),
-                "HOLDFAST_SIM_SEED={seed}: two runs differ"
-            );
+    let count = number("HOLDFAST_SIM_SEEDS").unwrap_or(SEEDS);
+    let (began, mut done, mut failed, mut total) = (wall_clock(), 0, vec![], Summary::default());
+    for seed in (from..from + count).filter(|seed| Scenario::of(*seed) == scenario) {
+        let result = run(seed);
+        if done < RUN_TWICE {
+            assert_repeats(seed, &result);
         }
         done += 1;
-        match outcome {
-            Ok(outcome) => total.add(&outcome),
-            Err(story) => {
-                println!("{story}\n");
+        match result {
+            Ok(summary) => total.add(&summary),
+            Err(report) => {
+                println!("{report}\n");
                 failed.push(seed);
-                if failed.len() >= ENOUGH {
+                if failed.len() >= MAX_FAILURES {
                     break;
                 }
             }
         }
     }
-    let took = began.elapsed().as_secs_f64();
-    let speed = f64::from(done) / took;
-    println!("{flavour:?}: {done} seeds in {took:.1} s, {speed:.0} a second; {total:?}");
-    assert!(failed.is_empty(), "make simulate SEED=n tells more of {failed:?}");
+    println!("{scenario:?}: {done} seeds in {:.1?}; {total:?}", began.elapsed());
+    assert!(failed.is_empty(), "make simulate SEED=n prints the trace of {failed:?}");
     assert!(total.effects > 0, "nothing was ever corrected");
 }
 
-/// Seeds in `make test`, of all flavours.
-const SEEDS: u64 = 3_000;
-/// So many of each flavour are run twice, to see that both come to the same.
-const TWICE: i32 = 5;
-/// Failures after which a flavour is given up.
-const ENOUGH: usize = 5;
+fn run_with_trace(seed: u64) {
+    let result = run_seed(Options {
+        seed,
+        prints: true,
+        sabotage: Sabotage::None,
+    });
+    assert_repeats(seed, &result);
+    result.unwrap_or_else(|report| panic!("{report}"));
+}
 
-#[allow(clippy::disallowed_methods, reason = "how long it takes us, not the simulated")]
-fn clock() -> std::time::Instant {
+#[allow(
+    clippy::disallowed_methods,
+    reason = "how long the test takes, which is not simulated"
+)]
+fn wall_clock() -> std::time::Instant {
     std::time::Instant::now()
 }
 
 #[test]
 fn calm() {
-    seeds(Flavour::Calm);
+    run_all(Scenario::Calm);
 }
 
 #[test]
 fn faults() {
-    seeds(Flavour::Faults);
+    run_all(Scenario::Faults);
 }
 
 #[test]
 fn crashes() {
-    seeds(Flavour::Crashes);
+    run_all(Scenario::Crashes);
 }
 
 #[test]
 fn replicas() {
-    seeds(Flavour::Replicas);
+    run_all(Scenario::Replicas);
 }
 
 #[test]
 fn people() {
-    seeds(Flavour::People);
+    run_all(Scenario::People);
 }
 
-/// What the checks say when something is wrong that they are for.
-fn finds(sabotage: Sabotage, flavour: Flavour, words: &str) {
-    let seeds = (0..200).map(|n| n * Flavour::ALL.len() as u64 + flavour as u64);
-    let mut found = seeds.filter_map(|seed| run::seed(seed, false, sabotage).err());
+/// Asserts that one of 200 seeds of the scenario fails under this sabotage, and that its report contains `words`.
+fn assert_found(sabotage: Sabotage, scenario: Scenario, words: &str) {
+    let seeds = (0..).filter(|seed| Scenario::of(*seed) == scenario).take(200);
+    let mut reports = seeds.filter_map(|seed| {
+        run_seed(Options {
+            seed,
+            prints: false,
+            sabotage,
+        })
+        .err()
+    });
     assert!(
-        found.any(|story| story.contains(words)),
-        "{sabotage:?}: nothing says {words:?}"
+        reports.any(|report| report.contains(words)),
+        "{sabotage:?}: no report contains {words:?}"
     );
 }
 
 #[test]
 fn a_ledger_that_forgets_is_found() {
-    finds(Sabotage::Ledger, Flavour::Crashes, "is still under way");
+    assert_found(Sabotage::Ledger, Scenario::Crashes, "is still under way");
 }
 
 #[test]
 fn reads_that_are_too_old_are_found() {
-    finds(Sabotage::Reads, Flavour::People, "VIOLATED");
+    assert_found(Sabotage::Reads, Scenario::People, "VIOLATED");
 }
 
 #[test]
-fn a_switch_that_is_not_heard_is_found() {
-    finds(Sabotage::Switch, Flavour::People, "although the kill switch");
+fn a_kill_switch_that_is_ignored_is_found() {
+    assert_found(Sabotage::Switch, Scenario::People, "although the kill switch");
 }
 
 #[test]
-fn leases_that_are_everybodys_are_found() {
-    finds(Sabotage::Leases, Flavour::Replicas, "although the lease is held by");
+fn leases_that_several_processes_hold_are_found() {
+    assert_found(Sabotage::Leases, Scenario::Replicas, "although the lease is held by");
 }
 
 #[test]
-fn clocks_that_are_off_are_found() {
-    finds(Sabotage::Clocks, Flavour::Replicas, "VIOLATED");
+fn clocks_with_too_much_skew_are_found() {
+    assert_found(Sabotage::Clocks, Scenario::Replicas, "VIOLATED");
 }
 
 #[test]
 fn services_that_are_never_corrected_are_found() {
-    finds(Sabotage::Services, Flavour::Calm, "not settled in time");
+    assert_found(Sabotage::Services, Scenario::Calm, "not settled in time");
 }

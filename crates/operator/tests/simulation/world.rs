@@ -1,4 +1,4 @@
-//! What is: one account and region of AWS, and what its calls do to it.
+//! The model of AWS: the resources of one account and region, and what each call does to them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use holdfast_core::action::{
     Action, ClosePublicAccess, ConfigureDatabase, DatabaseSetting, RaiseRetention, RestoreSecret, RevokeIngress,
     SecretChange,
 };
+use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::key::{Scope, Subject};
 use holdfast_core::model::resources::{
     DatabaseId, DbInstance, Deployment, Secret, SecurityGroup, Service, Subnet, TaskDefinition,
@@ -15,22 +16,24 @@ use holdfast_core::model::resources::{
 use holdfast_core::model::tags::Tags;
 use jiff::Timestamp;
 
-/// The tag of a revision that names the attempt which registered it.
+use crate::bounds::random_ms;
+
+/// The tag that names the attempt which registered a revision.
 pub const ATTEMPT: &str = "holdfast:attempt";
-/// Whatever has this in its name is nobody's: nothing may change it.
+/// The workload without the tag. Nothing that has this in its name may be changed.
 pub const UNTAGGED: &str = "other";
 
-/// What becomes of a deployment of a revision.
+/// How deployments of a revision end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    Good,
+    Succeeds,
     /// Its tasks don't start.
     Fails,
-    /// It neither completes nor fails.
+    /// They neither complete nor fail.
     Hangs,
 }
 
-/// A call that changes something, whole.
+/// A call that changes something, with all its arguments.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Call {
     Correct(Action),
@@ -48,7 +51,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// What it changes.
+    /// The resource that it changes.
     pub fn target(&self) -> String {
         match self {
             Self::Correct(action) => action.target(),
@@ -56,68 +59,101 @@ impl Call {
             Self::Update { cluster, service, .. } => format!("service:{cluster}/{service}"),
         }
     }
+
+    /// The resource that its event names. Nobody is sent an event of a new revision.
+    pub fn subject(&self) -> Option<Subject> {
+        let action = match self {
+            Self::Update { cluster, service, .. } => {
+                return Some(Subject::Service {
+                    cluster: cluster.clone(),
+                    service: service.clone(),
+                });
+            }
+            Self::Register { .. } => return None,
+            Self::Correct(action) => action,
+        };
+        Some(match action {
+            Action::ClosePublicAccess(ClosePublicAccess { instance: id })
+            | Action::RaiseRetention(RaiseRetention {
+                database: DatabaseId::Instance(id),
+                ..
+            })
+            | Action::ConfigureDatabase(ConfigureDatabase {
+                database: DatabaseId::Instance(id),
+                ..
+            }) => Subject::DbInstance(id.clone()),
+            Action::RevokeIngress(RevokeIngress { group, .. }) => Subject::SecurityGroup(group.clone()),
+            Action::RestoreSecret(RestoreSecret { secret }) => Subject::Secret(secret.clone()),
+            _ => return None,
+        })
+    }
 }
 
-/// What happens by itself some time after a call.
+/// What AWS does some time after a call.
 #[derive(Debug, Clone)]
-pub enum Later {
+pub enum Consequence {
+    /// The instance is no longer public.
     Private(String),
+    /// The instance keeps backups for so many days.
     Retention(String, i32),
+    /// The instance has deletion protection.
     Protected(String),
+    /// The deployment ends, unless another one replaced it.
     Deployed { service: String, deployment: String },
 }
 
-/// What a call did.
+/// The result of a call.
 #[derive(Debug, Default)]
-pub struct Done {
-    /// The ARN that AWS gave to what was registered.
-    pub named: Option<String>,
-    /// It was so before.
+pub struct Applied {
+    /// The ARN of the new revision.
+    pub arn: Option<String>,
+    /// Everything was already as the call asks.
     pub no_change: bool,
-    pub later: Vec<(Duration, Later)>,
+    /// What happens later, and after how long.
+    pub consequences: Consequences,
 }
 
-/// One account and region.
+pub type Consequences = Vec<(Duration, Consequence)>;
+
+/// One account and region. A clone shares everything with the original, so each change keeps the state before it.
 #[derive(Debug, Clone)]
 pub struct World {
     pub scope: Scope,
-    pub instances: BTreeMap<String, DbInstance>,
-    pub groups: BTreeMap<String, SecurityGroup>,
-    pub subnets: BTreeMap<String, Subnet>,
+    pub instances: CowMap<String, DbInstance>,
+    /// Their rules are in order.
+    pub groups: CowMap<String, SecurityGroup>,
+    pub subnets: CowMap<String, Subnet>,
     /// By ARN.
-    pub services: BTreeMap<String, Service>,
+    pub services: CowMap<String, Service>,
     /// By ARN.
-    pub definitions: BTreeMap<String, Arc<TaskDefinition>>,
+    pub definitions: CowMap<String, Arc<TaskDefinition>>,
     /// By ARN.
-    pub secrets: BTreeMap<String, Secret>,
+    pub secrets: CowMap<String, Secret>,
     /// By revision.
-    pub fates: BTreeMap<String, Fate>,
-    /// The revision of each service that completed last.
-    pub completed: BTreeMap<String, String>,
-    /// What the next revision is to become.
+    pub fates: CowMap<String, Fate>,
+    /// The last revision of each service whose deployment completed.
+    pub completed: CowMap<String, String>,
+    /// The fate of the next revision that Holdfast registers.
     pub next_fate: Fate,
-    pub numbers: u32,
-}
-
-pub fn ms(from: u64, to: u64) -> Duration {
-    Duration::from_millis(fastrand::u64(from..to))
+    pub last_number: u32,
 }
 
 impl World {
-    pub fn number(&mut self) -> u32 {
-        self.numbers += 1;
-        self.numbers
+    /// A number for the ID of something new.
+    pub fn next_number(&mut self) -> u32 {
+        self.last_number += 1;
+        self.last_number
     }
 
     pub fn service_arn(&self, cluster: &str, service: &str) -> String {
         self.scope.arn("ecs", &format!("service/{cluster}/{service}"))
     }
 
-    /// Carries out a call.
+    /// Executes a call.
     ///
     /// # Errors
-    /// AWS's error code; nothing was changed.
-    pub fn apply(&mut self, call: &Call, now: Timestamp) -> Result<Done, &'static str> {
+    /// The error code of AWS, when nothing was changed.
+    pub fn apply(&mut self, call: &Call, now: Timestamp) -> Result<Applied, &'static str> {
         match call {
             Call::Correct(action) => self.correct(action),
             Call::Register {
@@ -137,15 +173,17 @@ impl World {
         }
     }
 
-    fn correct(&mut self, action: &Action) -> Result<Done, &'static str> {
-        let mut done = Done::default();
+    fn correct(&mut self, action: &Action) -> Result<Applied, &'static str> {
+        let mut applied = Applied::default();
         match action {
             Action::ClosePublicAccess(ClosePublicAccess { instance }) => {
                 let db = self.modifiable(instance)?;
-                done.no_change = !db.publicly_accessible;
+                applied.no_change = !db.publicly_accessible;
                 if db.publicly_accessible {
                     db.status = "modifying".into();
-                    done.later.push((ms(500, 40_000), Later::Private(instance.clone())));
+                    applied
+                        .consequences
+                        .push((random_ms(500, 40_000), Consequence::Private(instance.clone())));
                 }
             }
             Action::RaiseRetention(RaiseRetention {
@@ -154,10 +192,12 @@ impl World {
                 ..
             }) => {
                 let db = self.modifiable(id)?;
-                done.no_change = db.backup_retention_days >= *to;
-                if !done.no_change {
+                applied.no_change = db.backup_retention_days >= *to;
+                if !applied.no_change {
                     db.status = "modifying".into();
-                    done.later.push((ms(500, 20_000), Later::Retention(id.clone(), *to)));
+                    applied
+                        .consequences
+                        .push((random_ms(500, 20_000), Consequence::Retention(id.clone(), *to)));
                 }
             }
             Action::ConfigureDatabase(ConfigureDatabase {
@@ -165,11 +205,13 @@ impl World {
                 setting: DatabaseSetting::DeletionProtection,
             }) => {
                 let db = self.modifiable(id)?;
-                done.no_change = db.deletion_protection;
+                applied.no_change = db.deletion_protection;
                 if fastrand::bool() {
                     db.deletion_protection = true;
                 } else {
-                    done.later.push((ms(100, 10_000), Later::Protected(id.clone())));
+                    applied
+                        .consequences
+                        .push((random_ms(100, 10_000), Consequence::Protected(id.clone())));
                 }
             }
             Action::RevokeIngress(RevokeIngress { group, rule }) => {
@@ -177,17 +219,17 @@ impl World {
                 let before = group.ingress.len();
                 group.ingress.retain(|r| r.id != rule.id);
                 if group.ingress.len() == before {
-                    // As EC2 says of a rule that is gone.
+                    // EC2's code for a rule that no longer exists.
                     return Err("InvalidSecurityGroupRuleId.NotFound");
                 }
             }
             Action::RestoreSecret(RestoreSecret { secret }) => {
                 let secret = self.secrets.get_mut(secret).ok_or("ResourceNotFoundException")?;
-                done.no_change = secret.deleted_at.take().is_none();
+                applied.no_change = secret.deleted_at.take().is_none();
             }
             other => panic!("the world has no {other:?}"),
         }
-        Ok(done)
+        Ok(applied)
     }
 
     fn modifiable(&mut self, id: &str) -> Result<&mut DbInstance, &'static str> {
@@ -199,14 +241,15 @@ impl World {
         }
     }
 
-    /// Registers a revision of `base`'s family with other references.
+    /// Registers a new revision of the family of `base`, with `changes` made to its secrets. A revision that people
+    /// register succeeds.
     pub fn register(
         &mut self,
         base: &str,
         changes: &[SecretChange],
         workload: &str,
         attempt: Option<&str>,
-    ) -> Result<Done, &'static str> {
+    ) -> Result<Applied, &'static str> {
         let mut definition = TaskDefinition::clone(self.definitions.get(base).ok_or("ClientException")?);
         for change in changes {
             for variable in definition.containers.iter_mut().flat_map(|c| &mut c.secrets) {
@@ -226,32 +269,38 @@ impl World {
             definition.tags.0.insert(ATTEMPT.into(), attempt.into());
         }
         let arn = definition.arn.clone();
-        self.fates
-            .insert(arn.clone(), if attempt.is_some() { self.next_fate } else { Fate::Good });
+        self.fates.insert(
+            arn.clone(),
+            if attempt.is_some() {
+                self.next_fate
+            } else {
+                Fate::Succeeds
+            },
+        );
         self.definitions.insert(arn.clone(), Arc::new(definition));
-        Ok(Done {
-            named: Some(arn),
-            ..Done::default()
+        Ok(Applied {
+            arn: Some(arn),
+            ..Applied::default()
         })
     }
 
-    /// Begins a deployment.
-    pub fn deploy(&mut self, arn: &str, revision: &str, now: Timestamp) -> Result<Done, &'static str> {
+    /// Starts a deployment of `revision`, as `UpdateService` does.
+    pub fn deploy(&mut self, arn: &str, revision: &str, now: Timestamp) -> Result<Applied, &'static str> {
         if !self.definitions.contains_key(revision) {
             return Err("ClientException");
         }
-        let number = self.number();
-        let fate = self.fates.get(revision).copied().unwrap_or(Fate::Good);
+        let number = self.next_number();
+        let fate = self.fates.get(revision).copied().unwrap_or(Fate::Succeeds);
         let service = self.services.get_mut(arn).ok_or("ServiceNotFoundException")?;
         if service.task_definition == revision {
-            return Ok(Done {
+            return Ok(Applied {
                 no_change: true,
-                ..Done::default()
+                ..Applied::default()
             });
         }
         let deployment = format!("ecs-svc/{number}");
         revision.clone_into(&mut service.task_definition);
-        // What never ran a task goes at once.
+        // ECS drops a deployment that has no running task.
         service.deployments.retain(|d| d.running_count > 0);
         for old in &mut service.deployments {
             old.status = "ACTIVE".into();
@@ -271,40 +320,40 @@ impl World {
                 updated_at: Some(now),
             },
         );
-        let later = Later::Deployed {
+        let end = Consequence::Deployed {
             service: arn.to_owned(),
             deployment,
         };
         let after = match fate {
-            Fate::Good => ms(2_000, 60_000),
-            _ => ms(10_000, 90_000),
+            Fate::Succeeds => random_ms(2_000, 60_000),
+            _ => random_ms(10_000, 90_000),
         };
-        Ok(Done {
-            later: vec![(after, later)],
-            ..Done::default()
+        Ok(Applied {
+            consequences: vec![(after, end)],
+            ..Applied::default()
         })
     }
 
-    /// Carries out what a call led to; what changed, and what comes of it.
-    pub fn happen(&mut self, later: &Later, now: Timestamp) -> (Option<Subject>, Vec<(Duration, Later)>) {
-        match later {
-            Later::Private(id) | Later::Retention(id, _) | Later::Protected(id) => {
+    /// Does what follows from an earlier call. Returns what changed, and what follows from that.
+    pub fn apply_consequence(&mut self, consequence: &Consequence, now: Timestamp) -> (Option<Subject>, Consequences) {
+        match consequence {
+            Consequence::Private(id) | Consequence::Retention(id, _) | Consequence::Protected(id) => {
                 let Some(db) = self.instances.get_mut(id) else {
                     return (None, vec![]);
                 };
                 db.status = "available".into();
-                match later {
-                    Later::Retention(_, days) => db.backup_retention_days = *days,
-                    Later::Protected(_) => db.deletion_protection = true,
+                match consequence {
+                    Consequence::Retention(_, days) => db.backup_retention_days = *days,
+                    Consequence::Protected(_) => db.deletion_protection = true,
                     _ => db.publicly_accessible = false,
                 }
                 (Some(Subject::DbInstance(id.clone())), vec![])
             }
-            Later::Deployed { service, deployment } => self.deployed(service, deployment, now),
+            Consequence::Deployed { service, deployment } => self.end_deployment(service, deployment, now),
         }
     }
 
-    fn deployed(&mut self, arn: &str, id: &str, now: Timestamp) -> (Option<Subject>, Vec<(Duration, Later)>) {
+    fn end_deployment(&mut self, arn: &str, id: &str, now: Timestamp) -> (Option<Subject>, Consequences) {
         let Some(service) = self.services.get_mut(arn) else {
             return (None, vec![]);
         };
@@ -317,9 +366,9 @@ impl World {
         };
         let revision = primary.task_definition.clone();
         primary.updated_at = Some(now);
-        let mut later = vec![];
-        match self.fates.get(&revision).copied().unwrap_or(Fate::Good) {
-            Fate::Good => {
+        let mut consequences = vec![];
+        match self.fates.get(&revision).copied().unwrap_or(Fate::Succeeds) {
+            Fate::Succeeds => {
                 primary.rollout_state = Some("COMPLETED".into());
                 primary.running_count = primary.desired_count;
                 service.deployments.truncate(1);
@@ -336,16 +385,16 @@ impl World {
                     .filter(|_| service.circuit_breaker_rollback)
                     .cloned();
                 if let Some(back) = back {
-                    // Kept in sight, as ECS does for a while.
+                    // ECS lists a failed deployment for a while. Here a running task keeps it listed.
                     primary.running_count = 1;
-                    later = self.deploy(arn, &back, now).map(|d| d.later).unwrap_or_default();
+                    consequences = self.deploy(arn, &back, now).map(|a| a.consequences).unwrap_or_default();
                 }
             }
         }
-        (Some(subject), later)
+        (Some(subject), consequences)
     }
 
-    /// Whether the service runs one revision, and that well.
+    /// Whether the service has one deployment, which is complete.
     pub fn is_steady(service: &Service) -> bool {
         let [only] = service.deployments.as_slice() else {
             return false;

@@ -1,34 +1,30 @@
-//! How a world looks at first: workloads with defects, and neighbours that are nobody's.
+//! Generates the initial state of an account: workloads with defects, and resources without the tag.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_core::config::{Config, Datastore, WorkloadOverrides};
 use holdfast_core::model::connection::{Connection, ConnectionForm, HostPort};
+use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::resources::{
     Container, DbInstance, Deployment, Endpoint, IngressRule, Mount, Rotation, Secret, SecretVariable, SecurityGroup,
     Service, Source, Subnet, TaskDefinition, Volume, VolumeKind,
 };
 use holdfast_core::model::tags::Tags;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
+use crate::bounds::start;
 use crate::world::{Fate, UNTAGGED, World};
 
-/// Where simulated time begins.
-pub fn start() -> Timestamp {
-    // 2026-11-21T12:00:00Z
-    Timestamp::constant(1_795_262_400, 0)
-}
-
-pub fn scope(number: usize) -> Scope {
+fn scope(number: usize) -> Scope {
     Scope {
         account: format!("{:012}", 111_111_111_111_u64 * (number as u64 + 1)),
         region: "us-east-1".into(),
     }
 }
 
-pub fn tags(workload: &str) -> Tags {
+fn tags(workload: &str) -> Tags {
     let mut tags = Tags::default();
     if workload != UNTAGGED {
         tags.0.insert("holdfast:workload".into(), workload.into());
@@ -53,7 +49,7 @@ pub fn ingress(id: String, source: &str) -> IngressRule {
     }
 }
 
-pub fn host(workload: &str) -> String {
+fn host(workload: &str) -> String {
     format!("{workload}-db.abc.us-east-1.rds.amazonaws.com")
 }
 
@@ -61,7 +57,7 @@ pub fn secret_arn(scope: &Scope, workload: &str) -> String {
     scope.arn("secretsmanager", &format!("secret:{workload}-url-AbC123"))
 }
 
-/// What a workload's secret holds.
+/// The value of a workload's secret.
 pub fn connection(workload: &str) -> Connection {
     Connection {
         form: ConnectionForm::Url,
@@ -77,34 +73,35 @@ pub fn connection(workload: &str) -> Connection {
     }
 }
 
-/// How sound a world is at first, as chances of each defect.
-pub struct Defects(pub f64);
+/// The probability of each defect.
+#[derive(Clone, Copy)]
+pub struct DefectRate(pub f64);
 
-impl Defects {
-    fn one(&self) -> bool {
+impl DefectRate {
+    fn draw(self) -> bool {
         fastrand::f64() < self.0
     }
 }
 
-/// Names of the workloads of a scope. The last may keep its data on a volume.
-pub fn names(count: usize) -> Vec<String> {
+/// The names of the workloads of a scope.
+pub fn workload_names(count: usize) -> Vec<String> {
     let letters = ["ann", "bea", "cleo"];
     letters[..count].iter().map(|n| (*n).to_owned()).collect()
 }
 
-pub fn world(number: usize, workloads: &[String], config: &mut Config, defects: &Defects) -> World {
+pub fn world(number: usize, workloads: &[String], config: &mut Config, defects: DefectRate) -> World {
     let mut world = World {
         scope: scope(number),
-        instances: BTreeMap::new(),
-        groups: BTreeMap::new(),
-        subnets: BTreeMap::new(),
-        services: BTreeMap::new(),
-        definitions: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        fates: BTreeMap::new(),
-        completed: BTreeMap::new(),
-        next_fate: Fate::Good,
-        numbers: 100,
+        instances: CowMap::new(),
+        groups: CowMap::new(),
+        subnets: CowMap::new(),
+        services: CowMap::new(),
+        definitions: CowMap::new(),
+        secrets: CowMap::new(),
+        fates: CowMap::new(),
+        completed: CowMap::new(),
+        next_fate: Fate::Succeeds,
+        last_number: 100,
     };
     let subnet = Subnet {
         id: "subnet-1".into(),
@@ -123,14 +120,14 @@ pub fn world(number: usize, workloads: &[String], config: &mut Config, defects: 
             };
             config.workloads.insert(name.clone(), volume);
         }
-        add(&mut world, name, defects, config.workloads.contains_key(name));
+        add_workload(&mut world, name, defects, config.workloads.contains_key(name));
     }
-    add(&mut world, UNTAGGED, &Defects(1.0), false);
+    add_workload(&mut world, UNTAGGED, DefectRate(1.0), false);
     world.services.retain(|_, s| !s.name.contains(UNTAGGED));
     world
 }
 
-fn add(world: &mut World, name: &str, defects: &Defects, on_volume: bool) {
+fn add_workload(world: &mut World, name: &str, defects: DefectRate, on_volume: bool) {
     let scope = world.scope.clone();
     let ago = |hours| Some(start() - SignedDuration::from_hours(hours));
     let tags = tags(name);
@@ -141,12 +138,12 @@ fn add(world: &mut World, name: &str, defects: &Defects, on_volume: bool) {
         status: "available".into(),
         engine: "postgres".into(),
         engine_version: "17.2".into(),
-        publicly_accessible: defects.one(),
-        backup_retention_days: if defects.one() { 1 } else { 7 },
+        publicly_accessible: defects.draw(),
+        backup_retention_days: if defects.draw() { 1 } else { 7 },
         class: "db.t4g.medium".into(),
         created_at: ago(30 * 24),
         storage_encrypted: true,
-        deletion_protection: !defects.one(),
+        deletion_protection: !defects.draw(),
         allocated_storage: 20,
         endpoint: Some(Endpoint {
             host: host(name),
@@ -162,9 +159,10 @@ fn add(world: &mut World, name: &str, defects: &Defects, on_volume: bool) {
     world.instances.insert(id, instance);
     let (own, source) = (format!("sg-{name}"), format!("sg-app-{name}"));
     let mut rules = vec![ingress(format!("sgr-app-{name}"), &source)];
-    if defects.one() {
-        rules.push(ingress(format!("sgr-{}", world.number()), "0.0.0.0/0"));
+    if defects.draw() {
+        rules.push(ingress(format!("sgr-{}", world.next_number()), "0.0.0.0/0"));
     }
+    rules.sort();
     for (id, ingress) in [(own, rules), (source.clone(), vec![])] {
         let group = SecurityGroup {
             id: id.clone(),
@@ -181,7 +179,7 @@ fn add(world: &mut World, name: &str, defects: &Defects, on_volume: bool) {
         Secret {
             arn: secret.clone(),
             name: format!("{name}-url"),
-            deleted_at: defects.one().then(|| start() + SignedDuration::from_hours(7 * 24)),
+            deleted_at: defects.draw().then(|| start() + SignedDuration::from_hours(7 * 24)),
             versions: BTreeMap::from([("v1".to_owned(), vec!["AWSCURRENT".to_owned()])]),
             kms_key: None,
             changed_at: ago(24),
@@ -190,12 +188,12 @@ fn add(world: &mut World, name: &str, defects: &Defects, on_volume: bool) {
             tags: tags.clone(),
         },
     );
-    let running = definitions(world, name, defects.one(), on_volume);
-    service(world, name, &source, &running, tags);
+    let running = add_definitions(world, name, defects.draw(), on_volume);
+    add_service(world, name, &source, &running, tags);
 }
 
-/// Two revisions of a family; the second runs, and is the wrong one if one is.
-fn definitions(world: &mut World, name: &str, wrong: bool, on_volume: bool) -> String {
+/// Registers two revisions of a family and returns the second, which runs. It is the second that is `wrong`.
+fn add_definitions(world: &mut World, name: &str, wrong: bool, on_volume: bool) -> String {
     let secret = secret_arn(&world.scope, name);
     let mut last = String::new();
     for revision in 1..=2 {
@@ -247,11 +245,11 @@ fn definitions(world: &mut World, name: &str, wrong: bool, on_volume: bool) -> S
     last
 }
 
-fn service(world: &mut World, name: &str, group: &str, running: &str, tags: Tags) {
+fn add_service(world: &mut World, name: &str, group: &str, running: &str, tags: Tags) {
     let arn = world.service_arn("main", name);
     let breaker = fastrand::bool();
     let deployment = Deployment {
-        id: format!("ecs-svc/{}", world.number()),
+        id: format!("ecs-svc/{}", world.next_number()),
         status: "PRIMARY".into(),
         task_definition: running.to_owned(),
         rollout_state: Some("COMPLETED".into()),

@@ -1,4 +1,5 @@
-//! One account and region, the ledger, the leases and the kill switch, as one process reaches them.
+//! The ports of the operator, as one process reaches them: the clock, an account and region, the ledger, the leases and the
+//! kill switch.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -9,27 +10,25 @@ use holdfast_core::model::key::{Key, Scope};
 use holdfast_core::model::resources::Service;
 use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::refresh::RefreshSet;
-use holdfast_operator::attempt::{Attempt, FindingRecord, History};
+use holdfast_operator::attempt::{Attempt, FindingRecord, History, Outcome};
 use holdfast_operator::clock::Clock;
 use holdfast_operator::lease::MemoryStore;
-use holdfast_operator::ports::PauseSwitch;
-use holdfast_operator::ports::{Cloud, Write};
-use holdfast_operator::ports::{Lease, LeaseError, LeaseStore};
-use holdfast_operator::ports::{Ledger, LedgerError};
+use holdfast_operator::ports::{Cloud, Lease, LeaseError, LeaseStore, Ledger, LedgerError, PauseSwitch, Write};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
+use crate::bounds::{MAX_DELIVERY_DELAY, random_ms};
+use crate::fake_reads::{self, Reads};
+use crate::faults::{Delivery, LedgerFault, error};
 use crate::process::Process;
-use crate::run::Sabotage;
-use crate::sim::{Due, LATEST};
-use crate::view::{self, Reads};
-use crate::weather::{Sent, error};
-use crate::world::{ATTEMPT, Call, ms};
+use crate::scenario::Sabotage;
+use crate::sim::{Scheduled, Sim, State};
+use crate::world::{ATTEMPT, Call};
 
-/// The clock of a process: the true one, a little off.
+/// The clock of a process: simulated time with a skew.
 pub struct SimClock {
-    pub sim: Arc<crate::sim::Sim>,
+    pub sim: Arc<Sim>,
     pub skew: SignedDuration,
 }
 
@@ -46,12 +45,14 @@ pub struct SimCloud {
 }
 
 impl SimCloud {
-    async fn wait(&self) {
-        let latency = self.process.sim.state().weather.latency();
+    /// Sends a request of a read API.
+    async fn request(&self) {
+        self.process.checkpoint().await;
+        let latency = self.process.sim.state().faults.latency();
         sleep(latency).await;
     }
 
-    fn owned(write: Write<'_>) -> Call {
+    fn call(write: Write<'_>) -> Call {
         match write {
             Write::Correct(action) => Call::Correct(action.clone()),
             Write::Register {
@@ -89,11 +90,10 @@ impl Cloud for SimCloud {
     }
 
     async fn sweep(&self, now: Timestamp) -> Snapshot {
-        self.process.goes_on().await;
-        self.wait().await;
+        self.request().await;
         let sim = &self.process.sim;
-        let snapshot = view::sweep(&Reads::new(sim, &self.scope), &self.scope, &sim.config, now);
-        sim.note(
+        let snapshot = fake_reads::sweep(&Reads::new(sim, &self.scope), &self.scope, &sim.config, now);
+        sim.trace(
             &mut sim.state(),
             &format!(
                 "{} sweeps {} ({} errors)",
@@ -102,38 +102,37 @@ impl Cloud for SimCloud {
                 snapshot.errors.len()
             ),
         );
-        self.process.goes_on().await;
+        self.process.checkpoint().await;
         snapshot
     }
 
     async fn refresh(&self, base: &Snapshot, set: &RefreshSet, now: Timestamp) -> Snapshot {
-        self.process.goes_on().await;
-        self.wait().await;
+        self.request().await;
         let sim = &self.process.sim;
         let reads = Reads::new(sim, &self.scope);
-        let snapshot = view::refresh(&reads, base, set, &sim.config, now);
-        self.process.goes_on().await;
+        let snapshot = fake_reads::refresh(&reads, base, set, &sim.config, now);
+        self.process.checkpoint().await;
         if let Some(workload) = &set.workload {
-            sim.looked(&self.process.name, workload, &snapshot, self.clock.now());
+            let clock = self.clock.now();
+            let mut state = sim.state();
+            state.invariants.on_read(&self.process.name, workload, &snapshot, clock);
         }
         snapshot
     }
 
     async fn service(&self, cluster: &str, service: &str) -> Read<Option<Service>> {
-        self.process.goes_on().await;
-        self.wait().await;
+        self.request().await;
         let seen = self.process.sim.read(&self.scope, "ecs", "DescribeServices");
-        self.process.goes_on().await;
+        self.process.checkpoint().await;
         let world = seen?;
         let found = world.services.get(&world.service_arn(cluster, service));
         Ok(found.filter(|s| s.tags.workload("holdfast:").is_some()).cloned())
     }
 
     async fn registered(&self, base: &str, attempt: &str) -> Read<Option<String>> {
-        self.process.goes_on().await;
-        self.wait().await;
+        self.request().await;
         let seen = self.process.sim.read(&self.scope, "ecs", "DescribeTaskDefinition");
-        self.process.goes_on().await;
+        self.process.checkpoint().await;
         let world = seen?;
         let family = world.definitions.get(base).map(|d| d.family.clone());
         let is_ours = |tags: &BTreeMap<String, String>| tags.get(ATTEMPT).is_some_and(|a| a == attempt);
@@ -143,62 +142,94 @@ impl Cloud for SimCloud {
     }
 
     async fn write(&self, write: Write<'_>) -> Read<Option<String>> {
-        self.process.lives().await;
-        let (sim, call) = (&self.process.sim, Self::owned(write));
-        let (sent, receive) = {
-            let mut state = sim.state();
-            sim.calls(&mut state, &self.process.name, &self.scope, &call);
-            let sent = state.weather.write();
-            let (answer, receive) = oneshot::channel();
-            if let Sent::Answered(after) | Sent::Unanswered(after) = sent {
-                let due = Due::Call {
-                    scope: self.scope.clone(),
-                    by: self.process.name.clone(),
-                    call: call.clone(),
-                    answer,
-                };
-                sim.plan(&mut state, after, due);
-            }
-            (sent, receive)
-        };
-        let told = match sent {
-            Sent::Answered(_) => receive.await.unwrap_or(Err("Timeout")),
-            Sent::Unanswered(_) => {
-                // The client gives up while the call may be on its way.
-                let patience = LATEST.mul_f64(fastrand::f64());
+        self.process.crash_point().await;
+        let (sim, call) = (&self.process.sim, Self::call(write));
+        let (delivery, receive) = self.send(&call);
+        let answer = match delivery {
+            Delivery::Answered(_) => receive.await.unwrap_or(Err("Timeout")),
+            Delivery::Unanswered(_) => {
+                // The process may give up before the call arrives.
+                let patience = MAX_DELIVERY_DELAY.mul_f64(fastrand::f64());
                 let _ = timeout(patience, receive).await;
                 Err("Timeout")
             }
-            Sent::Failed(code) => {
-                sleep(ms(5, 3_000)).await;
+            Delivery::Failed(code) => {
+                sleep(random_ms(5, 3_000)).await;
                 Err(code)
             }
         };
-        self.process.goes_on().await;
-        let told = told.map_err(|code| error("aws", "write", code));
-        sim.answered(&mut sim.state(), &self.scope, &call, &told);
-        told
+        self.process.checkpoint().await;
+        let answer = answer.map_err(|code| error("aws", "write", code));
+        let mut state = sim.state();
+        state.invariants.on_answer(&self.scope, &call, &answer);
+        if let Err(e) = &answer {
+            sim.trace(
+                &mut state,
+                &format!("{} {}: error {}", self.scope, call.target(), e.code),
+            );
+        }
+        answer
     }
 }
 
-/// The ledger, which may fail, before or after it did what was asked.
+type Answer = oneshot::Receiver<Result<Option<String>, &'static str>>;
+
+impl SimCloud {
+    /// Schedules the arrival of a call, unless it is to fail.
+    fn send(&self, call: &Call) -> (Delivery, Answer) {
+        let (sim, by) = (&self.process.sim, &self.process.name);
+        let mut state = sim.state();
+        sim.trace(&mut state, &format!("{} {by} calls {call:?}", self.scope));
+        let State { invariants, worlds, .. } = &mut *state;
+        let holds = invariants.on_call(by, call, &worlds[&self.scope]);
+        sim.check(&mut state, holds);
+        let delivery = state.faults.delivery();
+        let (answer, receive) = oneshot::channel();
+        if let Delivery::Answered(after) | Delivery::Unanswered(after) = delivery {
+            let arrival = Scheduled::Call {
+                scope: self.scope.clone(),
+                by: by.clone(),
+                call: call.clone(),
+                answer,
+            };
+            sim.schedule(&mut state, after, arrival);
+        }
+        (delivery, receive)
+    }
+}
+
+/// The ledger, whose calls may fail before or after they have their effect.
 pub struct SimLedger(pub Arc<Process>);
 
 impl SimLedger {
     async fn through<T>(&self, call: impl Future<Output = Result<T, LedgerError>>) -> Result<T, LedgerError> {
-        self.0.goes_on().await;
+        self.0.checkpoint().await;
         let (latency, fault) = {
             let state = self.0.sim.state();
-            (state.weather.latency(), state.weather.ledger())
+            (state.faults.latency(), state.faults.ledger_fault())
         };
         sleep(latency).await;
         let failed = || LedgerError::Unusable("simulated: the ledger can't be used".into());
-        if fault == Some(false) {
+        if fault == Some(LedgerFault::NotDone) {
             return Err(failed());
         }
-        let done = call.await;
-        self.0.goes_on().await;
-        if fault.is_some() { Err(failed()) } else { done }
+        let result = call.await;
+        self.0.checkpoint().await;
+        if fault.is_some() { Err(failed()) } else { result }
+    }
+}
+
+impl SimLedger {
+    fn written(&self, attempt: &Attempt) {
+        let (sim, by) = (&self.0.sim, &self.0.name);
+        let how = attempt.outcome.map_or(attempt.step.as_str(), Outcome::as_str);
+        let mut state = sim.state();
+        sim.trace(
+            &mut state,
+            &format!("{by} writes {}: {how}: {}", attempt.id, attempt.detail),
+        );
+        let holds = state.invariants.on_ledger_write(by, attempt);
+        sim.check(&mut state, holds);
     }
 }
 
@@ -215,18 +246,18 @@ impl Ledger for SimLedger {
     async fn put(&self, attempt: &Attempt) -> Result<(), LedgerError> {
         let put = async {
             self.0.sim.ledger.put(attempt).await?;
-            self.0.sim.written(&self.0.name, attempt);
+            self.written(attempt);
             Ok(())
         };
         self.through(put).await
     }
 
     async fn attempts(&self, scope: &Scope, since: Timestamp) -> Result<Vec<Attempt>, LedgerError> {
-        let mut found = self.through(self.0.sim.ledger.attempts(scope, since)).await?;
-        if self.0.sim.sabotage == Sabotage::Ledger {
-            found.clear();
+        let mut attempts = self.through(self.0.sim.ledger.attempts(scope, since)).await?;
+        if self.0.sim.options.sabotage == Sabotage::Ledger {
+            attempts.clear();
         }
-        Ok(found)
+        Ok(attempts)
     }
 
     async fn history(&self, workload: Option<&str>, limit: usize) -> Result<History, LedgerError> {
@@ -234,58 +265,63 @@ impl Ledger for SimLedger {
     }
 }
 
-/// The table of leases, under the weather of the process's own handle; and what it wrote there last.
-pub struct SimStore(pub Arc<Process>, pub MemoryStore, pub Mutex<BTreeMap<Scope, Lease>>);
+/// The table of leases. Each process has faults of its own on its way there.
+pub struct SimLeases {
+    pub process: Arc<Process>,
+    pub table: MemoryStore,
+    /// The leases as this process wrote them last, for [`Sabotage::Leases`].
+    pub written: Mutex<BTreeMap<Scope, Lease>>,
+}
 
-impl SimStore {
+impl SimLeases {
     async fn through<T>(&self, call: impl Future<Output = Result<T, LeaseError>>) -> Result<T, LeaseError> {
-        self.0.goes_on().await;
-        let done = call.await;
-        self.0.goes_on().await;
-        done
+        self.process.checkpoint().await;
+        let result = call.await;
+        self.process.checkpoint().await;
+        result
     }
 }
 
 #[async_trait]
-impl LeaseStore for SimStore {
+impl LeaseStore for SimLeases {
     async fn announce(&self, replica: &str, beat: u64) -> Result<(), LeaseError> {
-        self.through(self.1.announce(replica, beat)).await
+        self.through(self.table.announce(replica, beat)).await
     }
     async fn withdraw(&self, replica: &str) -> Result<(), LeaseError> {
-        self.through(self.1.withdraw(replica)).await
+        self.through(self.table.withdraw(replica)).await
     }
     async fn replicas(&self) -> Result<BTreeMap<String, u64>, LeaseError> {
-        self.through(self.1.replicas()).await
+        self.through(self.table.replicas()).await
     }
     async fn leases(&self) -> Result<BTreeMap<Scope, Lease>, LeaseError> {
-        let mut found = self.through(self.1.leases()).await?;
-        if self.0.sim.sabotage == Sabotage::Leases {
-            found.extend(self.2.lock().expect("nobody panicked").clone());
+        let mut found = self.through(self.table.leases()).await?;
+        if self.process.sim.options.sabotage == Sabotage::Leases {
+            found.extend(self.written.lock().expect("nobody panicked").clone());
         }
         Ok(found)
     }
     async fn swap(&self, seen: Option<&Lease>, next: &Lease) -> Result<bool, LeaseError> {
-        let swapped = self.through(self.1.swap(seen, next)).await?;
+        let swapped = self.through(self.table.swap(seen, next)).await?;
         if swapped {
-            let mut taken = self.2.lock().expect("nobody panicked");
+            let mut taken = self.written.lock().expect("nobody panicked");
             taken.insert(next.scope.clone(), next.clone());
         }
         Ok(swapped)
     }
     async fn read(&self, scope: &Scope) -> Result<Option<Lease>, LeaseError> {
-        let found = self.through(self.1.read(scope)).await?;
-        let taken = self.2.lock().expect("nobody panicked").get(scope).cloned();
-        Ok(if self.0.sim.sabotage == Sabotage::Leases {
+        let found = self.through(self.table.read(scope)).await?;
+        let taken = self.written.lock().expect("nobody panicked").get(scope).cloned();
+        Ok(if self.process.sim.options.sabotage == Sabotage::Leases {
             taken
         } else {
             found
         })
     }
     async fn post(&self, replica: &str, key: &Key) -> Result<(), LeaseError> {
-        self.through(self.1.post(replica, key)).await
+        self.through(self.table.post(replica, key)).await
     }
     async fn fetch(&self, replica: &str) -> Result<Vec<Key>, LeaseError> {
-        self.through(self.1.fetch(replica)).await
+        self.through(self.table.fetch(replica)).await
     }
 }
 
@@ -295,12 +331,13 @@ pub struct SimSwitch(pub Arc<Process>);
 #[async_trait]
 impl PauseSwitch for SimSwitch {
     async fn pulled(&self) -> Option<HoldReason> {
-        self.0.goes_on().await;
-        let latency = self.0.sim.state().weather.latency();
+        let sim = &self.0.sim;
+        self.0.checkpoint().await;
+        let latency = sim.state().faults.latency();
         sleep(latency).await;
-        let paused = self.0.sim.state().paused;
-        self.0.goes_on().await;
-        let told = match paused {
+        let paused = sim.state().paused;
+        self.0.checkpoint().await;
+        let reason = match paused {
             Some(false) => None,
             Some(true) => Some(HoldReason::Paused("simulated".to_owned())),
             None => Some(HoldReason::PauseUnreadable {
@@ -308,7 +345,7 @@ impl PauseSwitch for SimSwitch {
                 code: "no answer".to_owned(),
             }),
         };
-        self.0.sim.switch_read(&self.0.name, told.is_none());
-        told.filter(|_| self.0.sim.sabotage != Sabotage::Switch)
+        sim.state().invariants.on_switch_read(&self.0.name, reason.is_none());
+        reason.filter(|_| sim.options.sabotage != Sabotage::Switch)
     }
 }
