@@ -308,7 +308,7 @@ impl Limits {
         tokens
     }
 
-    /// AWS throttled an attempt of a call that took so many tokens.
+    /// AWS throttled an attempt of a call that took this many tokens.
     pub fn throttled(&self, family: Family, took: u32) {
         if let Some(gate) = self.0.get(&family) {
             gate.throttle.throttled(took);
