@@ -1,4 +1,4 @@
-//! The binary: exit code only.
+//! `holdfast`, the program. What it does is in the library of the same name: see `lib.rs`.
 
 use std::process::ExitCode;
 

@@ -3,32 +3,37 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
 use futures::stream::{self, StreamExt};
-
-use super::plan::{gaps, plan_of};
-use super::session::{Swept, print};
-use super::{Failure, Selection, Session, exit};
-use crate::report::{Style, plan_table};
 use holdfast_aws::cloud::AwsCloud;
-use holdfast_core::config::{FormError, parse_duration};
+use holdfast_core::config::parse_duration;
 use holdfast_core::model::hold::HoldReason;
+use holdfast_core::model::key::Scope;
 use holdfast_core::plan::{Plan, PlannedAction};
 use holdfast_operator::attempt::Attempt;
 use holdfast_operator::clock::passed;
 use holdfast_operator::execute::{Executor, Outcome, SoleActor, Timeouts};
 use holdfast_operator::ports::{Ledger, LedgerError};
 
-/// A process that works at a correction writes it down several times a minute; one that was silent for so long is gone.
-const GONE_AFTER: Duration = Duration::from_mins(2);
-/// Workloads corrected at once. Within one workload, one correction at a time.
-const AT_ONCE: usize = 8;
+use super::failure::Failure;
+use super::output::print;
+use super::plan::{plan_of, print_read_errors};
+use super::selection::Selection;
+use super::session::{EvaluatedScope, Session};
+use crate::exit::Exit;
+use crate::report::{Style, plan_table};
+
+/// A process updates the attempt that it executes several times a minute. After this time without an update it is gone.
+const ABANDONED_AFTER: Duration = Duration::from_mins(2);
+/// Workloads corrected concurrently. The corrections of one workload are sequential.
+const CONCURRENT_WORKLOADS: usize = 8;
 
 /// Arguments of `apply`.
 #[derive(Debug, Args)]
-pub struct ApplyArgs {
+pub(super) struct ApplyArgs {
     #[command(flatten)]
     selection: Selection,
     /// Carry out this plan, made by `plan --format json`. What has changed since is refused.
@@ -38,42 +43,31 @@ pub struct ApplyArgs {
     #[arg(long)]
     yes: bool,
     /// How long to wait for each correction to show before it is given up (a rollout: taken back).
-    #[arg(long, default_value = "15m", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, default_value = "15m", value_parser = parse_duration, value_name = "DURATION")]
     wait: Duration,
 }
 
-fn duration(text: &str) -> Result<Duration, FormError> {
-    parse_duration(text)
-}
-
 impl ApplyArgs {
-    /// The plan given, if one is: read before anything is asked of AWS, so that a bad file is told first.
-    pub(super) fn given(&self) -> Result<Option<Plan>, Failure> {
+    /// The plan of `--plan`. It is read before any AWS call, so that an invalid file fails first.
+    pub(super) fn read_plan(&self) -> Result<Option<Plan>, Failure> {
         self.plan.as_deref().map(read_plan).transpose()
     }
 }
 
-pub(super) async fn run(session: &Session, args: &ApplyArgs, given: Option<Plan>) -> Result<u8, Failure> {
-    let swept = session.sweep(&args.selection).await?;
-    let plan = match given {
-        Some(plan) => only_selected(plan, &args.selection),
-        None => plan_of(session, &swept),
+pub(super) async fn run(session: &Session, args: &ApplyArgs, plan: Option<Plan>) -> Result<Exit, Failure> {
+    let scopes = session.sweep(&args.selection).await?;
+    let plan = match plan {
+        Some(plan) => selected(plan, &args.selection),
+        None => plan_of(session, &scopes),
     };
-    for error in gaps(session, &swept) {
-        eprintln!("holdfast: could not read {error}");
-    }
+    let exit = print_read_errors(session, &scopes);
     print(&plan_table(&plan, Style::of_stdout()))?;
-    let unknown = if gaps(session, &swept).is_empty() {
-        exit::CLEAN
-    } else {
-        exit::UNKNOWN
-    };
     if plan.actions.is_empty() {
-        return Ok(unknown);
+        return Ok(exit);
     }
     confirm(args.yes, &plan)?;
     let ledger = session.ledger().await?;
-    let doer = Doer {
+    let context = Context {
         session,
         ledger: ledger.as_ref(),
         timeouts: Timeouts {
@@ -81,14 +75,14 @@ pub(super) async fn run(session: &Session, args: &ApplyArgs, given: Option<Plan>
             ..Timeouts::default()
         },
     };
-    doer.finish(&swept, &args.selection).await?;
-    let outcomes = carry_out(&doer, &swept, &plan).await;
-    let verified = outcomes.iter().filter(|e| **e == Outcome::Verified).count();
+    resume_abandoned(&context, &scopes, &args.selection).await?;
+    let outcomes = execute_all(&context, &scopes, &plan).await;
+    let verified = outcomes.iter().filter(|o| **o == Outcome::Verified).count();
     print(&format!("\n{verified} of {} corrected and verified\n", outcomes.len()))?;
     Ok(if verified == outcomes.len() {
-        unknown
+        exit
     } else {
-        exit::FINDINGS
+        Exit::Findings
     })
 }
 
@@ -112,11 +106,9 @@ fn read_plan(path: &Path) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-fn only_selected(mut plan: Plan, selection: &Selection) -> Plan {
-    if !selection.workloads.is_empty() {
-        plan.actions.retain(|a| selection.workloads.contains(&a.workload));
-        plan.held.retain(|h| selection.workloads.contains(&h.workload));
-    }
+fn selected(mut plan: Plan, selection: &Selection) -> Plan {
+    plan.actions.retain(|a| selection.includes(&a.workload));
+    plan.held.retain(|h| selection.includes(&h.workload));
     plan
 }
 
@@ -140,72 +132,15 @@ fn confirm(yes: bool, plan: &Plan) -> Result<(), Failure> {
     }
 }
 
-async fn carry_out(doer: &Doer<'_>, swept: &[Swept], plan: &Plan) -> Vec<Outcome> {
-    let mut workloads: BTreeMap<(&holdfast_core::model::key::Scope, &str), Vec<&PlannedAction>> = BTreeMap::new();
-    for action in &plan.actions {
-        workloads
-            .entry((&action.scope, &action.workload))
-            .or_default()
-            .push(action);
-    }
-    let ended = std::sync::Mutex::new(vec![]);
-    stream::iter(workloads)
-        .for_each_concurrent(AT_ONCE, |((scope, _), actions)| {
-            let ended = &ended;
-            async move {
-                for action in actions {
-                    let (outcome, detail) = match swept.iter().find(|s| s.snapshot.scope == *scope) {
-                        Some(place) => Box::pin(doer.carry_out(place, action)).await,
-                        None => (
-                            Outcome::Refused,
-                            format!("not done: {scope} is not among what was looked at"),
-                        ),
-                    };
-                    // Told at once: the next one may be a rollout, which takes minutes.
-                    tell(action, outcome, &detail);
-                    ended
-                        .lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner)
-                        .push(outcome);
-                }
-            }
-        })
-        .await;
-    ended.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-fn tell(action: &PlannedAction, ended: Outcome, detail: &str) {
-    let line = format!(
-        "{:<8}  {}  {}\n          {}\n",
-        ended.as_str(),
-        action.workload,
-        action.change,
-        detail
-    );
-    if let Err(Failure(why)) = print(&line) {
-        eprintln!("holdfast: {why}");
-    }
-}
-
-/// Whom a correction is written down for, and where.
-struct Doer<'a> {
+/// What the executions of one `apply` share.
+struct Context<'a> {
     session: &'a Session,
     ledger: &'a dyn Ledger,
     timeouts: Timeouts,
 }
 
-impl Doer<'_> {
-    async fn carry_out(&self, place: &Swept, action: &PlannedAction) -> (Outcome, String) {
-        let cloud = self.session.cloud(&place.aws);
-        let actor = self.actor(&cloud);
-        match self.under_way(action).await {
-            Ok(None) => actor.carry_out(&place.snapshot, action).await,
-            Ok(Some(why)) => (Outcome::Refused, why.to_string()),
-            Err(e) => (Outcome::Refused, HoldReason::LedgerUnusable(e.to_string()).to_string()),
-        }
-    }
-
-    fn actor<'a>(&'a self, cloud: &'a AwsCloud) -> Executor<'a> {
+impl<'a> Context<'a> {
+    fn executor(&self, cloud: &'a AwsCloud) -> Executor<'a> {
         Executor {
             cloud,
             config: &self.session.config,
@@ -216,43 +151,98 @@ impl Doer<'_> {
             timeouts: self.timeouts,
         }
     }
+}
 
-    /// Why a correction must wait for another one of the same thing, if it must.
-    async fn under_way(&self, action: &PlannedAction) -> Result<Option<HoldReason>, LedgerError> {
-        let now = self.session.clock.now();
-        let attempts = self.ledger.attempts(&action.scope, now).await?;
-        let target = action.action.target();
-        let other = attempts
-            .iter()
-            .find(|a| a.is_open() && a.action.action.target() == target);
-        Ok(other.map(|a| HoldReason::UnderWayElsewhere {
-            change: a.action.change.clone(),
-            replica: a.replica.clone(),
-            at: a.updated_at,
-        }))
+async fn execute_all(context: &Context<'_>, scopes: &[EvaluatedScope], plan: &Plan) -> Vec<Outcome> {
+    let mut workloads: BTreeMap<(&Scope, &str), Vec<&PlannedAction>> = BTreeMap::new();
+    for action in &plan.actions {
+        workloads
+            .entry((&action.scope, &action.workload))
+            .or_default()
+            .push(action);
     }
-
-    /// Finishes what a process that is gone had begun in the workloads of `plan`.
-    async fn finish(&self, swept: &[Swept], selection: &Selection) -> Result<(), Failure> {
-        let now = self.session.clock.now();
-        for place in swept {
-            let cloud = self.session.cloud(&place.aws);
-            let left = self.ledger.attempts(&place.snapshot.scope, now).await?;
-            for attempt in left.into_iter().filter(Attempt::is_open) {
-                let silent = passed(attempt.updated_at, now);
-                let selected = selection.workloads.is_empty() || selection.workloads.contains(&attempt.action.workload);
-                if !selected || silent < GONE_AFTER {
-                    continue;
+    let outcomes = Mutex::new(vec![]);
+    stream::iter(workloads)
+        .for_each_concurrent(CONCURRENT_WORKLOADS, |((scope, _), actions)| {
+            let outcomes = &outcomes;
+            async move {
+                for action in actions {
+                    let (outcome, detail) = match scopes.iter().find(|s| s.snapshot.scope == *scope) {
+                        Some(scope) => Box::pin(execute(context, scope, action)).await,
+                        None => (
+                            Outcome::Refused,
+                            format!("not done: {scope} is not among what was looked at"),
+                        ),
+                    };
+                    // Printed at once: the next one may be a rollout, which takes minutes.
+                    print_outcome(action, outcome, &detail);
+                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
                 }
-                let action = attempt.action.clone();
-                let (ended, detail) = self.actor(&cloud).resume(&place.snapshot, attempt).await;
-                tell(
-                    &action,
-                    ended,
-                    &format!("begun by a process that is gone, finished now: {detail}"),
-                );
             }
+        })
+        .await;
+    outcomes.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn execute(context: &Context<'_>, scope: &EvaluatedScope, action: &PlannedAction) -> (Outcome, String) {
+    match attempt_under_way(context, action).await {
+        Ok(None) => {
+            let cloud = context.session.cloud(&scope.aws);
+            context.executor(&cloud).carry_out(&scope.snapshot, action).await
         }
-        Ok(())
+        Ok(Some(reason)) => (Outcome::Refused, reason.to_string()),
+        Err(e) => (Outcome::Refused, HoldReason::LedgerUnusable(e.to_string()).to_string()),
+    }
+}
+
+/// The reason to hold a correction while another attempt changes the same target.
+async fn attempt_under_way(context: &Context<'_>, action: &PlannedAction) -> Result<Option<HoldReason>, LedgerError> {
+    let now = context.session.clock.now();
+    let attempts = context.ledger.attempts(&action.scope, now).await?;
+    let target = action.action.target();
+    let other = attempts
+        .iter()
+        .find(|a| a.is_open() && a.action.action.target() == target);
+    Ok(other.map(|a| HoldReason::UnderWayElsewhere {
+        change: a.action.change.clone(),
+        replica: a.replica.clone(),
+        at: a.updated_at,
+    }))
+}
+
+/// Finishes the attempts on the selected workloads whose process is gone.
+async fn resume_abandoned(
+    context: &Context<'_>,
+    scopes: &[EvaluatedScope],
+    selection: &Selection,
+) -> Result<(), Failure> {
+    let now = context.session.clock.now();
+    for scope in scopes {
+        let cloud = context.session.cloud(&scope.aws);
+        let attempts = context.ledger.attempts(&scope.snapshot.scope, now).await?;
+        for attempt in attempts.into_iter().filter(Attempt::is_open) {
+            let idle = passed(attempt.updated_at, now);
+            if !selection.includes(&attempt.action.workload) || idle < ABANDONED_AFTER {
+                continue;
+            }
+            let action = attempt.action.clone();
+            let (outcome, detail) = context.executor(&cloud).resume(&scope.snapshot, attempt).await;
+            let detail = format!("begun by a process that is gone, finished now: {detail}");
+            print_outcome(&action, outcome, &detail);
+        }
+    }
+    Ok(())
+}
+
+fn print_outcome(action: &PlannedAction, outcome: Outcome, detail: &str) {
+    let line = format!(
+        "{:<8}  {}  {}\n          {}\n",
+        outcome.as_str(),
+        action.workload,
+        action.change,
+        detail
+    );
+    if let Err(Failure(why)) = print(&line) {
+        eprintln!("holdfast: {why}");
     }
 }

@@ -3,18 +3,20 @@
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
-
-use super::session::{configuration, print, print_json};
-use super::{Failure, exit, mode};
-use crate::report::{Style, rules_table};
 use holdfast_core::iam_policy::{Bearer, policy};
 use holdfast_core::model::policy::Mode;
 use holdfast_core::model::rule_meta::Meta;
 use holdfast_core::rules::{self, REGISTRY};
 
+use super::failure::Failure;
+use super::load_config::load_config;
+use super::output::{print, print_json};
+use crate::exit::Exit;
+use crate::report::{Style, rules_table};
+
 /// Arguments of `rules`.
 #[derive(Debug, Args)]
-pub struct RulesArgs {
+pub(super) struct RulesArgs {
     /// One rule, in full.
     id: Option<String>,
 }
@@ -43,9 +45,9 @@ impl From<Whose> for Bearer {
 
 /// Arguments of `iam-policy`.
 #[derive(Debug, Args)]
-pub struct IamPolicyArgs {
+pub(super) struct IamPolicyArgs {
     /// What the role shall be able to do.
-    #[arg(long, default_value = "audit", value_parser = mode)]
+    #[arg(long, default_value = "audit")]
     mode: Mode,
     /// Whose policy. With several accounts, give `operator` to the role that Holdfast runs with, and `target` to the role in
     /// each account that it looks after. For `operator` and `all`, --region tells where Holdfast runs: the ARNs of its
@@ -54,10 +56,10 @@ pub struct IamPolicyArgs {
     bearer: Whose,
 }
 
-pub(super) fn rules(args: &RulesArgs) -> Result<u8, Failure> {
+pub(super) fn rules(args: &RulesArgs) -> Result<Exit, Failure> {
     let Some(id) = &args.id else {
         print(&rules_table(REGISTRY, Style::of_stdout()))?;
-        return Ok(exit::CLEAN);
+        return Ok(Exit::Clean);
     };
     let Some(rule) = rules::find(id) else {
         let known = rules::ids();
@@ -69,13 +71,12 @@ pub(super) fn rules(args: &RulesArgs) -> Result<u8, Failure> {
             "there is no rule {id}{hint} (`holdfast rules` lists them)"
         )));
     };
-    print(&in_full(rule.meta()))?;
-    Ok(exit::CLEAN)
+    print(&markdown(rule.meta()))?;
+    Ok(Exit::Clean)
 }
 
 /// One rule as Markdown.
-#[must_use]
-pub fn in_full(meta: &Meta) -> String {
+fn markdown(meta: &Meta) -> String {
     let list = |items: &[&str]| {
         if items.is_empty() {
             "none".to_owned()
@@ -104,8 +105,9 @@ pub fn in_full(meta: &Meta) -> String {
     )
 }
 
-pub(super) fn iam_policy(args: &IamPolicyArgs, path: Option<&Path>, regions: &[String]) -> Result<u8, Failure> {
-    let config = configuration(path)?.config;
+pub(super) fn iam_policy(args: &IamPolicyArgs, path: Option<&Path>, regions: &[String]) -> Result<Exit, Failure> {
+    let config = load_config(path)?.config;
     let region = regions.first().map(String::as_str);
-    print_json(&policy(&config, args.mode, args.bearer.into(), region))
+    print_json(&policy(&config, args.mode, args.bearer.into(), region))?;
+    Ok(Exit::Clean)
 }

@@ -4,15 +4,16 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use zeroize::Zeroizing;
-
-use super::audit::{Rendering, give};
-use super::session::configuration;
-use super::{Failure, exit};
-use crate::report::Report;
 use holdfast_core::check::{CheckError, LARGEST, Unchecked, check};
 use holdfast_core::model::policy::Mode;
 use holdfast_operator::clock::{Clock as _, SystemClock};
+use zeroize::Zeroizing;
+
+use super::failure::Failure;
+use super::load_config::load_config;
+use super::write_report::{ReportArgs, write_report};
+use crate::exit::Exit;
+use crate::report::Report;
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
@@ -27,7 +28,7 @@ findings, the ARN is `file:PATH#ADDRESS`.
 
   holdfast check taskdef.json
   terraform show -json plan.bin | holdfast check --workload coder -")]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     /// Files; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -36,21 +37,21 @@ pub struct CheckArgs {
     #[arg(long, value_name = "NAME")]
     workload: Option<String>,
     #[command(flatten)]
-    rendering: Rendering,
+    report: ReportArgs,
 }
 
-pub(super) fn run(args: &CheckArgs, config: Option<&Path>) -> Result<u8, Failure> {
-    let config = configuration(config)?.config;
+pub(super) fn run(args: &CheckArgs, config: Option<&Path>) -> Result<Exit, Failure> {
+    let config = load_config(config)?.config;
     let clock = SystemClock;
     let started_at = clock.now();
     let mut report = Report::new(Mode::Audit, started_at);
     let mut unchecked = Unchecked::default();
-    let mut bad = 0;
+    let mut failed = 0;
     for path in &args.files {
         let name = path.to_string_lossy().into_owned();
         let checked = match read(path) {
-            Ok(bytes) => check(&name, &bytes, args.workload.as_deref(), &config, clock.now()).map_err(Unusable::from),
-            Err(e) => Err(Unusable::from(e)),
+            Ok(bytes) => check(&name, &bytes, args.workload.as_deref(), &config, clock.now()).map_err(FileError::from),
+            Err(e) => Err(FileError::from(e)),
         };
         match checked {
             Ok(checked) => {
@@ -60,32 +61,32 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>) -> Result<u8, Failure
             Err(why) => {
                 let name = if name == "-" { "standard input" } else { &name };
                 eprintln!("holdfast: {name}: {why}");
-                bad += 1;
+                failed += 1;
             }
         }
     }
     report.finished_at = clock.now();
     let took = report.finished_at.duration_since(started_at);
     report.stats.duration_ms = u64::try_from(took.as_millis()).unwrap_or_default();
-    if bad == args.files.len() {
-        return Ok(exit::CANNOT_RUN);
+    if failed == args.files.len() {
+        return Ok(Exit::CannotRun);
     }
-    let code = give(&report, &args.rendering)?;
-    tell(&unchecked);
-    Ok(if bad > 0 { exit::CANNOT_RUN } else { code })
+    let exit = write_report(&report, &args.report)?;
+    print_unchecked(&unchecked);
+    Ok(if failed > 0 { Exit::CannotRun } else { exit })
 }
 
 /// Why a file can't be checked.
 #[derive(Debug, thiserror::Error)]
-enum Unusable {
+enum FileError {
     #[error("it can't be read: {0}")]
-    Unread(#[from] std::io::Error),
+    Read(#[from] std::io::Error),
     #[error(transparent)]
-    Unchecked(#[from] CheckError),
+    Check(#[from] CheckError),
 }
 
 fn read(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    // Of the right size at once where that is known: a buffer that grows leaves copies behind.
+    // Allocated once where the size is known: a buffer that grows leaves copies of secrets behind.
     let size = std::fs::metadata(path).map_or(0, |m| m.len());
     let size = usize::try_from(size).unwrap_or(LARGEST).min(LARGEST) + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(size));
@@ -99,11 +100,11 @@ fn read(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// Names shown of a list before the rest is only counted.
+/// The names of a list that are printed; the others are counted.
 const SHOWN: usize = 6;
 
-/// One line each about what is not told by the report.
-fn tell(unchecked: &Unchecked) {
+/// Prints to standard error what the report leaves out, one line for each reason.
+fn print_unchecked(unchecked: &Unchecked) {
     if !unchecked.rules.is_empty() {
         let rules: Vec<String> = unchecked
             .rules
@@ -115,19 +116,19 @@ fn tell(unchecked: &Unchecked) {
             .collect();
         let after = match unchecked.gaps.len() {
             0 => String::new(),
-            _ => format!("; known only after apply: {}", some(unchecked.gaps.iter())),
+            _ => format!("; known only after apply: {}", first_few(unchecked.gaps.iter())),
         };
         eprintln!("holdfast: not checked offline: {}{after}", rules.join(", "));
     }
     if !unchecked.nameless.is_empty() {
         eprintln!(
             "holdfast: not judged, for want of a workload's tag (--workload names one): {}",
-            some(unchecked.nameless.iter())
+            first_few(unchecked.nameless.iter())
         );
     }
 }
 
-fn some<'n>(names: impl ExactSizeIterator<Item = &'n String>) -> String {
+fn first_few<'n>(names: impl ExactSizeIterator<Item = &'n String>) -> String {
     let more = names.len().saturating_sub(SHOWN);
     let shown: Vec<&str> = names.take(SHOWN).map(String::as_str).collect();
     match more {

@@ -4,21 +4,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
-
-use super::diagnose::read;
-use super::session::{print, print_json};
-use super::{Failure, Session, exit};
-use crate::report::{Style, Tool, checklist_markdown, checklist_table};
-use holdfast_aws::inventory::{Collector, NoProgress, alarms, backups};
-use holdfast_core::checklist::{Checklist, Extras, Verdict, checklist, thorough};
+use holdfast_aws::inventory::{alarms, backups};
+use holdfast_core::checklist::{Checklist, Extras, ItemVerdict, checklist, thorough};
 use holdfast_core::facts::one_workload;
 use holdfast_core::model::resources::DatabaseId;
 use holdfast_core::model::snapshot::ReadError;
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::output::{print, print_json};
+use super::session::Session;
+use super::workload::read_workload;
+use crate::exit::Exit;
+use crate::report::{Style, Tool, checklist_markdown, checklist_table};
 
 /// Arguments of `checklist`.
 #[derive(Debug, Args)]
-pub struct ChecklistArgs {
+pub(super) struct ChecklistArgs {
     /// The workload: the value of its tag.
     workload: String,
     /// Form of the checklist.
@@ -42,26 +44,21 @@ struct Report<'a> {
     schema_version: u32,
     tool: Tool,
     workload: &'a str,
-    verdict: Verdict,
+    verdict: ItemVerdict,
     checklists: &'a [Checklist],
     errors: Vec<Arc<ReadError>>,
 }
 
-pub(super) async fn run(mut session: Session, args: &ChecklistArgs) -> Result<u8, Failure> {
+pub(super) async fn run(mut session: Session, args: &ChecklistArgs) -> Result<Exit, Failure> {
     let config = thorough(&session.config);
-    let read = read(&mut session, &args.workload, &config).await?;
+    let read = read_workload(&mut session, &args.workload, &config).await?;
     let mut lists = vec![];
     let mut errors: BTreeSet<Arc<ReadError>> = BTreeSet::new();
     for (aws, snapshot) in &read {
         let now = session.clock.now();
-        let collector = Collector {
-            aws,
-            config: &session.config,
-            cache: &session.memory,
-            progress: &NoProgress,
-        };
-        let w = one_workload(&args.workload, snapshot, &session.config, now);
-        let databases: Vec<DatabaseId> = w
+        let collector = session.collector(aws);
+        let facts = one_workload(&args.workload, snapshot, &session.config, now);
+        let databases: Vec<DatabaseId> = facts
             .databases()
             .unwrap_or_default()
             .iter()
@@ -75,7 +72,7 @@ pub(super) async fn run(mut session: Session, args: &ChecklistArgs) -> Result<u8
         lists.push(checklist(snapshot, &extras, &session.config, now, &args.workload));
     }
     errors.extend(session.unreachable.iter().cloned());
-    let verdict = Verdict::of(lists.iter().map(|l| l.verdict));
+    let verdict = ItemVerdict::of(lists.iter().map(|l| l.verdict));
     match args.format {
         Format::Table => print(&checklist_table(&lists, Style::of_stdout()))?,
         Format::Markdown => print(&checklist_markdown(&lists))?,
@@ -96,8 +93,8 @@ pub(super) async fn run(mut session: Session, args: &ChecklistArgs) -> Result<u8
         }
     }
     Ok(match verdict {
-        Verdict::Disproved => exit::FINDINGS,
-        Verdict::Proved if session.unreachable.is_empty() => exit::CLEAN,
-        _ => exit::UNKNOWN,
+        ItemVerdict::Disproved => Exit::Findings,
+        ItemVerdict::Proved if session.unreachable.is_empty() => Exit::Clean,
+        _ => Exit::Unknown,
     })
 }

@@ -5,23 +5,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
-
-use super::session::{Swept, print, print_json};
-use super::{Failure, Selection, Session, exit};
-use crate::connect::{Authorities, connect};
-use crate::report::{Style, Tool, diagnosis_table};
 use holdfast_aws::client::Aws;
-use holdfast_aws::inventory::{Collector, NoProgress};
-use holdfast_core::config::{Config, Inspect};
+use holdfast_core::config::Config;
 use holdfast_core::diagnose::connection::{ConnectTarget, hops, not_tried, why_not};
 use holdfast_core::diagnose::{Diagnosis, Status, diagnose, thorough};
 use holdfast_core::model::snapshot::{ReadError, Snapshot};
-use holdfast_core::refresh::RefreshSet;
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::output::{print, print_json};
+use super::session::Session;
+use super::workload::read_workload;
+use crate::connect::{Authorities, connect};
+use crate::exit::Exit;
+use crate::report::{Style, Tool, diagnosis_table};
 
 /// Arguments of `diagnose`.
 #[derive(Debug, Args)]
-pub struct DiagnoseArgs {
+pub(super) struct DiagnoseArgs {
     /// The workload: the value of its tag.
     workload: String,
     /// Only this service: its name, or `cluster/name`. May be repeated.
@@ -59,29 +60,30 @@ struct Report<'a> {
     errors: Vec<Arc<ReadError>>,
 }
 
-pub(super) async fn run(mut session: Session, args: &DiagnoseArgs) -> Result<u8, Failure> {
-    let authorities = args
-        .ca_file
-        .as_deref()
-        .map(Authorities::read)
-        .transpose()
-        .map_err(Failure)?;
+pub(super) async fn run(mut session: Session, args: &DiagnoseArgs) -> Result<Exit, Failure> {
+    let authorities = args.ca_file.as_deref().map(Authorities::read).transpose()?;
     let config = thorough(&session.config);
-    let read = read(&mut session, &args.workload, &config).await?;
-    let wanted = |id: &str| {
+    let read = read_workload(&mut session, &args.workload, &config).await?;
+    let is_selected = |id: &str| {
         let name = id.rsplit('/').next().unwrap_or(id);
         args.services.is_empty() || args.services.iter().any(|s| s == id || s == name)
     };
-    named_services_exist(&read, &session.config, &args.workload, &args.services)?;
+    check_services_exist(&read, &session.config, &args.workload, &args.services)?;
     let mut diagnoses = vec![];
     for (aws, snapshot) in &read {
-        let mut found = diagnose(snapshot, &session.config, session.clock.now(), &args.workload, &wanted);
+        let mut found = diagnose(
+            snapshot,
+            &session.config,
+            session.clock.now(),
+            &args.workload,
+            &is_selected,
+        );
         if args.connect {
             connect_all(aws, &session.config, &mut found, authorities.as_ref()).await;
         }
         diagnoses.push(found);
     }
-    // A workload may have parts in a region without a service there: of several, that one says nothing.
+    // A workload may have resources but no service in a region. If others have one, that region is left out.
     let has_service = |d: &Diagnosis| {
         d.paths
             .iter()
@@ -112,75 +114,14 @@ pub(super) async fn run(mut session: Session, args: &DiagnoseArgs) -> Result<u8,
         }
     }
     Ok(match status {
-        Status::Broken => exit::FINDINGS,
-        Status::Proved if session.unreachable.is_empty() => exit::CLEAN,
-        _ => exit::UNKNOWN,
+        Status::Broken => Exit::Findings,
+        Status::Proved if session.unreachable.is_empty() => Exit::Clean,
+        _ => Exit::Unknown,
     })
 }
 
-/// Rules whose evidence costs calls for each workload.
-const COSTLY: &[&str] = &[
-    "ecs-secret-unreadable",
-    "ecs-exec-disabled",
-    "ecs-builtin-database",
-    "ecs-unsafe-rollback",
-    "secret-broad-access",
-    "rds-unenforced-tls",
-];
-
-/// Reads everything that `config` asks for of one workload, and of the others no more than it takes to find it: for each
-/// account and region that it is in, the clients and the snapshot. The session goes on with `config`.
-pub(super) async fn read(
-    session: &mut Session,
-    workload: &str,
-    config: &Config,
-) -> Result<Vec<(Aws, Snapshot)>, Failure> {
-    let mut narrow = config.clone();
-    narrow.secrets.inspect = config.secrets.inspect.min(Inspect::Metadata);
-    for rule in COSTLY {
-        narrow.rules.entry((*rule).to_owned()).or_default().enabled = Some(false);
-    }
-    session.config = Arc::new(narrow);
-    let selection = Selection {
-        workloads: vec![workload.to_owned()],
-    };
-    let swept = session.sweep(&selection).await;
-    session.config = Arc::new(config.clone());
-    let mut read = vec![];
-    for Swept {
-        aws,
-        snapshot,
-        evaluation,
-    } in swept?
-    {
-        if !evaluation.workloads.contains_key(workload) {
-            continue;
-        }
-        let now = session.clock.now();
-        let collector = Collector {
-            aws: &aws,
-            config,
-            cache: &session.memory,
-            progress: &NoProgress,
-        };
-        let whole = snapshot.instances.is_ok()
-            && snapshot.clusters.is_ok()
-            && snapshot.services.is_ok()
-            && snapshot.security_groups.is_ok();
-        let snapshot = if whole {
-            let set = RefreshSet::of(&snapshot, config, workload, now);
-            collector.refresh(&snapshot, &set, now).await
-        } else {
-            // What a list hides can't be read one by one.
-            collector.sweep(now).await
-        };
-        read.push((aws, snapshot));
-    }
-    Ok(read)
-}
-
-/// A misspelt `--service` must not look like a workload without services.
-fn named_services_exist(
+/// Fails for a `--service` that the workload does not have: a typo must not look like a workload without services.
+fn check_services_exist(
     read: &[(Aws, Snapshot)],
     config: &Config,
     workload: &str,
@@ -202,18 +143,20 @@ fn named_services_exist(
     match wanted.iter().find(|name| !is_known(name)) {
         None => Ok(()),
         Some(name) => {
-            let there: Vec<String> = known.into_iter().collect();
-            let there = if there.is_empty() {
+            let existing: Vec<String> = known.into_iter().collect();
+            let existing = if existing.is_empty() {
                 "none".to_owned()
             } else {
-                there.join(", ")
+                existing.join(", ")
             };
-            Err(Failure(format!("{workload} has no service {name}; there is: {there}")))
+            Err(Failure(format!(
+                "{workload} has no service {name}; there is: {existing}"
+            )))
         }
     }
 }
 
-/// Tries a connection on each way that is not stopped before; one for all ways with the same value.
+/// Connects on each path that no hop breaks before. Paths with the same value share one connection.
 async fn connect_all(aws: &Aws, config: &Config, found: &mut Diagnosis, authorities: Option<&Authorities>) {
     let extensions = config.params(&found.workload).required_extensions;
     let mut done = vec![];

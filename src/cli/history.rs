@@ -4,21 +4,23 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
-
-use super::session::{configuration, print, print_json};
-use super::{Failure, exit};
-use crate::ledger_sqlite::SqliteLedger;
-use crate::report::{Style, history_table};
 use holdfast_aws::client::{Connector, Recorder};
 use holdfast_aws::dynamodb::ledger::DynamoLedger;
 use holdfast_core::config::LedgerKind;
-use holdfast_operator::attempt::{Attempt, FindingRecord, History};
+use holdfast_operator::attempt::{Attempt, FindingRecord};
 use holdfast_operator::ports::Ledger;
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::load_config::load_config;
+use super::output::{print, print_json};
+use crate::exit::Exit;
+use crate::ledger_sqlite::SqliteLedger;
+use crate::report::{Style, history_table};
 
 /// Arguments of `history`.
 #[derive(Debug, Args)]
-pub struct HistoryArgs {
+pub(super) struct HistoryArgs {
     /// Only this workload: the value of its tag.
     workload: Option<String>,
     /// At most so many corrections, and so many findings.
@@ -39,7 +41,7 @@ enum Format {
 
 /// `history --format json`.
 #[derive(Debug, Serialize)]
-struct Told<'a> {
+struct Document<'a> {
     schema_version: u32,
     attempts: &'a [Attempt],
     findings: &'a [FindingRecord],
@@ -50,8 +52,8 @@ pub(super) async fn run(
     path: Option<&Path>,
     endpoint: Option<&str>,
     region: Option<&str>,
-) -> Result<u8, Failure> {
-    let config = configuration(path)?.config;
+) -> Result<Exit, Failure> {
+    let config = load_config(path)?.config;
     let ledger: Arc<dyn Ledger> = match config.ledger.kind {
         LedgerKind::Sqlite => Arc::new(SqliteLedger::open_existing(&config.ledger.path).await?),
         LedgerKind::Dynamodb => {
@@ -68,19 +70,13 @@ pub(super) async fn run(
             None => eprintln!("holdfast: the ledger is empty: nothing was found or done yet"),
         }
     }
-    tell(args.format, &history)
-}
-
-fn tell(format: Format, history: &History) -> Result<u8, Failure> {
-    match format {
-        Format::Table => print(&history_table(history, Style::of_stdout()))?,
-        Format::Json => {
-            print_json(&Told {
-                schema_version: 1,
-                attempts: &history.attempts,
-                findings: &history.records,
-            })?;
-        }
+    match args.format {
+        Format::Table => print(&history_table(&history, Style::of_stdout()))?,
+        Format::Json => print_json(&Document {
+            schema_version: 1,
+            attempts: &history.attempts,
+            findings: &history.records,
+        })?,
     }
-    Ok(exit::CLEAN)
+    Ok(Exit::Clean)
 }

@@ -1,40 +1,40 @@
-//! The command line: one file for each command.
+//! The command line: one file for each command, and below them what commands share.
+//!
+//! A command reads (`session`), asks `holdfast_core` what that means, and writes the answer (`report`, `output`). It
+//! returns how the process ends, or why it could not run.
 
 mod apply;
 mod audit;
 mod catalogue;
 mod check;
 mod checklist;
-mod configuration;
+mod config;
 mod diagnose;
+mod failure;
 mod gate;
 mod history;
+mod load_config;
+mod output;
 mod plan;
+mod progress;
 mod reference;
 mod replica;
 mod run;
+mod selection;
 mod session;
+mod workload;
+mod write_report;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
-use crate::telemetry;
-use holdfast_core::model::policy::{Mode, Severity};
-pub use session::{Failure, Session};
-
-/// Exit codes. <https://en.wikipedia.org/wiki/Exit_status>: what pipelines rely on is in `--help` of each command.
-pub mod exit {
-    /// Nothing to report, everything known.
-    pub const CLEAN: u8 = 0;
-    /// Findings at or above `--fail-on`; for `apply`, a correction that failed or was refused.
-    pub const FINDINGS: u8 = 1;
-    /// It could not run: usage, configuration, no credentials, nothing readable.
-    pub const CANNOT_RUN: u8 = 2;
-    /// No such finding, but some verdict is unknown.
-    pub const UNKNOWN: u8 = 3;
-}
+use self::failure::Failure;
+use self::output::print_json;
+use self::session::Session;
+use crate::exit::Exit;
+use crate::telemetry::{self, LogFormat};
 
 /// Keeps ECS workloads and their RDS databases from losing data: audits tagged resources against invariants, and
 /// corrects what it may.
@@ -58,15 +58,6 @@ pub struct Cli {
     verbose: u8,
     #[command(subcommand)]
     command: Command,
-}
-
-/// Form of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One object a line.
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -100,7 +91,7 @@ enum Command {
     Rules(catalogue::RulesArgs),
     /// The configuration: check it, show what is in force, print its schema.
     #[command(subcommand)]
-    Config(configuration::ConfigCommand),
+    Config(config::ConfigCommand),
     /// Least-privilege IAM policy for exactly the enabled rules, and for the queue, bus, pause parameter, tables and targets
     /// that the configuration names. `history` alone needs `dynamodb:Query` on the ledger's table.
     IamPolicy(catalogue::IamPolicyArgs),
@@ -119,77 +110,69 @@ enum Command {
     },
 }
 
-/// Which workloads.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Selection {
-    /// Only this workload. May be repeated.
-    #[arg(long = "workload", value_name = "NAME")]
-    workloads: Vec<String>,
-}
-
-fn mode(text: &str) -> Result<Mode, String> {
-    text.parse().map_err(|e| format!("{e}"))
-}
-
-fn severity(text: &str) -> Result<Severity, String> {
-    text.parse().map_err(|e| format!("{e}"))
-}
-
 impl Cli {
-    /// Runs the command; prints what went wrong to standard error.
+    /// Runs the command, and prints to standard error why it could not run.
     pub fn run(self) -> ExitCode {
-        let format = match self.log_format {
-            LogFormat::Text => telemetry::LogFormat::Text,
-            LogFormat::Json => telemetry::LogFormat::Json,
-        };
-        // `run` is watched by its log; the other commands by their output.
+        // People watch `run` by its log, and the other commands by their output.
         let verbosity = self.verbose + u8::from(matches!(self.command, Command::Run(_)));
-        if let Err(e) = telemetry::init(format, verbosity) {
-            eprintln!("holdfast: {e}");
-            return ExitCode::from(exit::CANNOT_RUN);
-        }
-        match self.dispatch() {
-            Ok(code) => ExitCode::from(code),
+        let exit = telemetry::init(self.log_format, verbosity)
+            .map_err(Failure::from)
+            .and_then(|()| self.dispatch());
+        match exit {
+            Ok(exit) => exit.into(),
             Err(Failure(message)) => {
                 eprintln!("holdfast: {message}");
-                ExitCode::from(exit::CANNOT_RUN)
+                Exit::CannotRun.into()
             }
         }
     }
 
-    fn dispatch(self) -> Result<u8, Failure> {
+    fn dispatch(self) -> Result<Exit, Failure> {
+        let config = self.config.as_deref();
         match &self.command {
             Command::Rules(args) => catalogue::rules(args),
-            Command::Check(args) => check::run(args, self.config.as_deref()),
-            Command::Config(command) => configuration::run(command, self.config.as_deref()),
-            Command::IamPolicy(args) => catalogue::iam_policy(args, self.config.as_deref(), &self.regions),
+            Command::Check(args) => check::run(args, config),
+            Command::Config(command) => config::run(command, config),
+            Command::IamPolicy(args) => catalogue::iam_policy(args, config, &self.regions),
             Command::Reference { page } => reference::run(*page),
-            Command::EventPattern => session::print_json(&holdfast_core::event::pattern()),
+            Command::EventPattern => {
+                print_json(&holdfast_core::event::pattern())?;
+                Ok(Exit::Clean)
+            }
             Command::Completions { shell } => {
                 let mut command = <Self as clap::CommandFactory>::command();
                 clap_complete::generate(*shell, &mut command, "holdfast", &mut std::io::stdout());
-                Ok(exit::CLEAN)
+                Ok(Exit::Clean)
             }
-            Command::Audit(args) => session::block_on(async { audit::run(&self.session().await?, args).await }),
-            Command::Plan(args) => session::block_on(async { plan::run(&self.session().await?, args).await }),
+            Command::Audit(args) => block_on(async { audit::run(&self.session().await?, args).await }),
+            Command::Plan(args) => block_on(async { plan::run(&self.session().await?, args).await }),
             Command::Apply(args) => {
-                let given = args.given()?;
-                session::block_on(async { apply::run(&self.session().await?, args, given).await })
+                let plan = args.read_plan()?;
+                block_on(async { apply::run(&self.session().await?, args, plan).await })
             }
-            Command::Gate(args) => session::block_on(async { gate::run(&self.session().await?, args).await }),
-            Command::Diagnose(args) => session::block_on(async { diagnose::run(self.session().await?, args).await }),
-            Command::Checklist(args) => session::block_on(async { checklist::run(self.session().await?, args).await }),
-            Command::History(args) => session::block_on(history::run(
+            Command::Gate(args) => block_on(async { gate::run(&self.session().await?, args).await }),
+            Command::Diagnose(args) => block_on(async { diagnose::run(self.session().await?, args).await }),
+            Command::Checklist(args) => block_on(async { checklist::run(self.session().await?, args).await }),
+            Command::History(args) => block_on(history::run(
                 args,
-                self.config.as_deref(),
+                config,
                 self.endpoint_url.as_deref(),
                 self.regions.first().map(String::as_str),
             )),
-            Command::Run(args) => session::block_on(async { run::run(self.session().await?, args).await }),
+            Command::Run(args) => block_on(async { run::run(self.session().await?, args).await }),
         }
     }
 
     async fn session(&self) -> Result<Session, Failure> {
         Session::open(self.config.as_deref(), self.endpoint_url.as_deref(), &self.regions).await
     }
+}
+
+/// Runs a command that needs the network.
+fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    // One thread: a sweep mostly waits for the network, and to send each answer to another thread costs more than to
+    // parse it. Thousands of workloads are evaluated in a few milliseconds, for which an event can wait. And glibc does
+    // not reuse for one thread the memory that another one has freed.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(command)
 }

@@ -1,15 +1,18 @@
 //! `holdfast plan`
 
 use clap::{Args, ValueEnum};
-
-use super::session::{Swept, print, print_json};
-use super::{Failure, Selection, Session, exit};
-use crate::report::{Style, plan_table};
 use holdfast_core::plan::{Plan, plan};
+
+use super::failure::Failure;
+use super::output::{print, print_json};
+use super::selection::Selection;
+use super::session::{EvaluatedScope, Session};
+use crate::exit::Exit;
+use crate::report::{Style, plan_table};
 
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
-pub struct PlanArgs {
+pub(super) struct PlanArgs {
     #[command(flatten)]
     selection: Selection,
     /// Form of the plan. `json` is what `apply --plan` reads.
@@ -25,37 +28,33 @@ enum Format {
     Json,
 }
 
-pub(super) async fn run(session: &Session, args: &PlanArgs) -> Result<u8, Failure> {
-    let swept = session.sweep(&args.selection).await?;
-    let plan = plan_of(session, &swept);
+pub(super) async fn run(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
+    let scopes = session.sweep(&args.selection).await?;
+    let plan = plan_of(session, &scopes);
     match args.format {
         Format::Table => print(&plan_table(&plan, Style::of_stdout()))?,
-        Format::Json => {
-            print_json(&plan)?;
-        }
+        Format::Json => print_json(&plan)?,
     }
-    for error in gaps(session, &swept) {
-        eprintln!("holdfast: could not read {error}");
-    }
-    Ok(if gaps(session, &swept).is_empty() {
-        exit::CLEAN
-    } else {
-        exit::UNKNOWN
-    })
+    Ok(print_read_errors(session, &scopes))
 }
 
-/// The plan of a whole sweep.
-pub(super) fn plan_of(session: &Session, swept: &[Swept]) -> Plan {
+/// The plan for all scopes of a sweep.
+pub(super) fn plan_of(session: &Session, scopes: &[EvaluatedScope]) -> Plan {
     let now = session.clock.now();
     let mut whole = Plan::empty(now);
-    for scope in swept {
+    for scope in scopes {
         whole.extend(plan(&scope.snapshot.scope, &scope.evaluation, &session.config, now));
     }
     whole
 }
 
-/// Everything that could not be read.
-pub(super) fn gaps(session: &Session, swept: &[Swept]) -> Vec<String> {
-    let read = swept.iter().flat_map(|s| s.snapshot.errors.iter());
-    read.chain(&session.unreachable).map(ToString::to_string).collect()
+/// Prints every failed read to standard error, and returns how a command without findings ends.
+pub(super) fn print_read_errors(session: &Session, scopes: &[EvaluatedScope]) -> Exit {
+    let errors = scopes.iter().flat_map(|s| &s.snapshot.errors);
+    let mut exit = Exit::Clean;
+    for error in errors.chain(&session.unreachable) {
+        eprintln!("holdfast: could not read {error}");
+        exit = Exit::Unknown;
+    }
+    exit
 }

@@ -1,31 +1,32 @@
-//! `holdfast reference`: pages of docs/ that only the program itself can write truly.
+//! `holdfast reference`: the pages of docs/ that are generated from the program.
 
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
-use serde_json::{Map, Value};
-
-use super::session::print;
-use super::{Failure, exit};
 use holdfast_core::{config, rules};
 use holdfast_operator::metrics::Metrics;
+use serde_json::{Map, Value};
+
+use super::failure::Failure;
+use super::output::print;
+use crate::exit::Exit;
 
 /// A page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Page {
+pub(super) enum Page {
     /// Every key of the configuration.
     Config,
     /// Every metric.
     Metrics,
 }
 
-pub(super) fn run(page: Page) -> Result<u8, Failure> {
+pub(super) fn run(page: Page) -> Result<Exit, Failure> {
     let text = match page {
         Page::Config => config_page(&serde_json::to_value(config::schema(&rules::ids()))?),
         Page::Metrics => metrics_page(&Metrics::new(env!("CARGO_PKG_VERSION"))?),
     };
     print(&text)?;
-    Ok(exit::CLEAN)
+    Ok(Exit::Clean)
 }
 
 fn metrics_page(metrics: &Metrics) -> String {
@@ -87,7 +88,7 @@ impl<'a> Keys<'a> {
             |s: &Value| s.get("properties").is_some() || s.get("additionalProperties").is_some_and(Value::is_object);
         let items = inner.get("items").map(|i| self.resolve(i)).filter(|i| has_keys(i));
         let nested = has_keys(inner);
-        // A section's default is that of its keys.
+        // A section has no default of its own: its keys have.
         let default = match schema.get("default") {
             Some(value) if !nested => format!("`{value}`"),
             _ => String::new(),
@@ -107,7 +108,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Follows references, and takes the one of two that is not `null`.
+    /// Follows references, and of an optional value takes the schema that is not `null`.
     fn resolve(&self, schema: &'a Value) -> &'a Value {
         let mut schema = schema;
         for _ in 0..8 {
@@ -128,7 +129,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// What a value looks like.
+/// The type of a value.
 fn kind(schema: &Value) -> String {
     let words: Vec<String> = ["enum", "oneOf"]
         .iter()
@@ -170,7 +171,7 @@ fn bounds(schema: Option<&Map<String, Value>>) -> String {
     }
 }
 
-/// Fit for a cell of a Markdown table.
+/// Escapes text for a cell of a Markdown table.
 fn cell(text: &str) -> String {
     text.split_whitespace()
         .collect::<Vec<_>>()

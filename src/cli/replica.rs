@@ -1,7 +1,7 @@
 //! The name of this process.
 
-/// A name for this process that no other ever has: on ECS the task's id, else host and process id, and in either case a few
-/// random characters, since a container can be started again in the same task.
+/// A name that no other process ever has: on ECS the task's id, elsewhere host and process id. Random characters
+/// follow, because ECS can restart a container in the same task.
 pub(super) fn replica_name() -> String {
     let metadata = std::env::var("ECS_CONTAINER_METADATA_URI_V4").ok();
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
@@ -9,8 +9,8 @@ pub(super) fn replica_name() -> String {
     name(metadata.as_deref(), host.as_deref(), std::process::id(), &random)
 }
 
-/// The path of the metadata address ends in the task's id on Fargate (`.../v4/TASK-CONTAINER`), elsewhere in an id of the
-/// container: either tells which one it is.
+/// The path of the metadata address ends in the task's id on Fargate (`.../v4/TASK-CONTAINER`), elsewhere in the
+/// container's id. Both identify the process.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-fargate.html>
 fn name(metadata: Option<&str>, host: Option<&str>, pid: u32, random: &str) -> String {
     let id = metadata.and_then(|url| url.trim_end_matches('/').rsplit('/').next());

@@ -4,9 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-
 use holdfast_aws::bus::Bus;
 use holdfast_aws::dynamodb::lease::DynamoStore;
 use holdfast_aws::sqs::SqsSource;
@@ -23,26 +20,31 @@ use holdfast_operator::metrics::RunMode;
 use holdfast_operator::ports::NoSwitch;
 use holdfast_operator::published::State;
 use holdfast_operator::queue::Priority;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
+use super::failure::Failure;
 use super::replica::replica_name;
-use super::{Failure, Session, exit, mode};
+use super::session::Session;
+use crate::exit::Exit;
 use crate::serve::{DEFAULT_LISTEN, Server};
 
-/// How long what has begun may take to finish after SIGTERM. ECS sends SIGKILL 30 s after it by default.
+/// How long work in progress may take to finish after SIGTERM. ECS sends SIGKILL 30 s later by default.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html>
 const GRACE: Duration = Duration::from_secs(25);
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// Report only, or correct too. Without it: `mode` of the configuration.
-    #[arg(long, value_parser = mode)]
+    #[arg(long)]
     mode: Option<Mode>,
     /// Where /metrics, /livez, /readyz and the API answer.
     #[arg(long, default_value = DEFAULT_LISTEN, value_name = "ADDR")]
     listen: String,
 }
 
-pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure> {
+pub(super) async fn run(session: Session, args: &RunArgs) -> Result<Exit, Failure> {
     let mode = args.mode.unwrap_or(session.config.mode);
     for target in &session.unreachable {
         tracing::error!(
@@ -65,7 +67,7 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
     let queues = Queues::new(session.scopes.len(), &metrics);
     let change_actors = Arc::new(ChangeActors::default());
     let dependencies = dependencies(&session, mode, &state, &queues, &change_actors).await?;
-    let coordinator = dependencies.leases.clone();
+    let leases = dependencies.leases.clone();
     let operator = Arc::new(Operator::new(dependencies));
     state.before_view({
         let operator = Arc::downgrade(&operator);
@@ -98,47 +100,48 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<u8, Failure>
         }
     });
 
-    let (work, http, holding) = (
+    // Three, because they stop in this order: work, then leases, then HTTP.
+    let (stop_work, stop_leases, stop_http) = (
         CancellationToken::new(),
         CancellationToken::new(),
         CancellationToken::new(),
     );
-    let keeping = tokio::spawn({
-        let (coordinator, queues, holding) = (coordinator.clone(), queues.clone(), holding.clone());
+    let leasing = tokio::spawn({
+        let (leases, queues, stop) = (leases.clone(), queues.clone(), stop_leases.clone());
         async move {
             let deliver = |key| {
                 if let Err(e) = queues.add(key, Priority::Event, None) {
                     tracing::warn!(error = %e, "an event that another process received is left to the next sweep");
                 }
             };
-            coordinator.run(holding, deliver).await;
+            leases.run(stop, deliver).await;
         }
     });
-    let consumer = consumer(&session, &queues, change_actors).map(|c| tokio::spawn(c.run(work.clone())));
-    let serving = tokio::spawn(server.run(Arc::clone(&state), http.clone()));
-    let working = tokio::spawn(operator.run(work.clone(), GRACE));
+    let consumer = consumer(&session, &queues, change_actors).map(|c| tokio::spawn(c.run(stop_work.clone())));
+    let serving = tokio::spawn(server.run(Arc::clone(&state), stop_http.clone()));
+    let working = tokio::spawn(operator.run(stop_work.clone(), GRACE));
     let signal = stop_signal().await?;
     tracing::info!(
         signal,
         "stopping: what has begun is finished, the rest stays in the queue"
     );
     state.shutting_down();
-    work.cancel();
+    stop_work.cancel();
     working.await?;
     if let Some(consumer) = consumer {
         consumer.await?;
     }
-    // What has begun is finished: now others may go on where this process stops.
-    holding.cancel();
-    keeping.await?;
-    coordinator.release_all().await;
-    http.cancel();
+    // No work is in progress any more: other replicas may take over.
+    stop_leases.cancel();
+    leasing.await?;
+    leases.release_all().await;
+    stop_http.cancel();
     serving.await??;
     tracing::info!("stopped");
-    Ok(exit::CLEAN)
+    Ok(Exit::Clean)
 }
 
-/// What the operator is made of, as the configuration says.
+/// The dependencies of the operator, as configured.
 async fn dependencies(
     session: &Session,
     mode: Mode,
@@ -157,7 +160,7 @@ async fn dependencies(
                 let store = DynamoStore::new(connector.own(), connector.recorder(), table, Arc::clone(&clock));
                 LeaseCoordinator::shared(Arc::new(store), replica.clone(), scopes, LeaseOptions::default())
             }
-            // A table is required of the other kind when the configuration is read.
+            // A configuration with DynamoDB leases and no table is not valid.
             (LeaseKind::None | LeaseKind::Dynamodb, _) => LeaseCoordinator::alone(scopes),
         },
         ledger: session.ledger().await?,
@@ -182,7 +185,7 @@ async fn dependencies(
     })
 }
 
-/// The loop that empties the queue, if one is configured.
+/// The consumer of the event queue, if one is configured.
 fn consumer(session: &Session, queues: &Queues, change_actors: Arc<ChangeActors>) -> Option<Consumer> {
     let events = &session.config.events;
     let url = events.queue_url.clone()?;
@@ -201,7 +204,7 @@ fn consumer(session: &Session, queues: &Queues, change_actors: Arc<ChangeActors>
     })
 }
 
-/// Waits for SIGTERM or Ctrl-C and names it.
+/// Waits for SIGTERM or Ctrl-C, and returns its name.
 async fn stop_signal() -> Result<&'static str, Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

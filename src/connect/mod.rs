@@ -1,5 +1,6 @@
-//! A real connection to a database, with the value that a container gets: read, used and dropped. What comes out of it
-//! (`diagnose::connection`) holds no word of the value, nor any text of an error that could.
+//! A real connection to a database, for `diagnose --connect`. It reads the value that a container gets, uses it and
+//! drops it. The result (`holdfast_core::diagnose::connection`) contains no part of the value, and no error text that
+//! could.
 
 mod probe;
 mod tls;
@@ -11,8 +12,8 @@ use holdfast_core::diagnose::connection::{Refusal, ServerAnswer};
 use holdfast_core::model::connection::Connection;
 pub use tls::Authorities;
 
-/// Reads the value that `source` names, connects with it, asks the server who it is, and leaves. The facts about the
-/// connection come along where the value could be read.
+/// Reads the value of `source`, connects with it, asks the server about itself, and disconnects. Also returns the facts
+/// of the connection string, if it could be read.
 pub async fn connect(
     aws: &Aws,
     source: &ValueSource,
@@ -21,7 +22,7 @@ pub async fn connect(
 ) -> (Option<Connection>, Result<ServerAnswer, Refusal>) {
     let value = match value::read(aws, source).await {
         Ok(value) => value,
-        Err(why) => return (None, Err(Refusal::NotRead(why))),
+        Err(e) => return (None, Err(Refusal::NotRead(e.to_string()))),
     };
     let key = match source {
         ValueSource::Secret { selector, .. } => selector.json_key.as_deref(),

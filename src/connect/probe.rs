@@ -1,9 +1,11 @@
-//! One connection, in steps of its own, so that what fails can be told: name, port, TLS, login, questions.
+//! One connection, step by step, so that a failure has a name: host name, port, TLS, login, queries.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
+use holdfast_core::diagnose::connection::{CertificateCheck, Extension, RDS_AUTHORITIES, Refusal, ServerAnswer};
+use holdfast_core::model::connection::{Connection, HostPort};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -15,15 +17,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
 
 use super::tls::{Authorities, Mode, client};
-use holdfast_core::diagnose::connection::{CertificateCheck, Extension, RDS_AUTHORITIES, Refusal, ServerAnswer};
-use holdfast_core::model::connection::{Connection, HostPort};
 
-/// For a name, for a port, for the login, and for each question.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// What the server's own views call this connection.
+/// The time limit of each step.
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+/// The application name, which the server's views show.
 const NAME: &str = "holdfast diagnose";
 
-/// Connects to the first of the hosts that takes a connection, and asks.
+/// Connects to the first host that accepts a connection, and queries it.
 pub(super) async fn probe(
     facts: &Connection,
     password: Option<Zeroizing<String>>,
@@ -56,7 +56,7 @@ pub(super) async fn probe(
         };
         match attempt.connect(mode).await {
             Ok((client, driver)) => {
-                let answer = timeout(PATIENCE * 2, ask(&client, mode, extensions)).await;
+                let answer = timeout(STEP_TIMEOUT * 2, ask(&client, mode, extensions)).await;
                 drop(client);
                 driver.abort();
                 return answer.unwrap_or(Err(Refusal::TimedOut)).map_err(|e| match e {
@@ -64,7 +64,7 @@ pub(super) async fn probe(
                     other => other,
                 });
             }
-            // Another host is another server only as far as the network goes.
+            // The next host can help only if the network failed: the login would be the same.
             Err(r @ (Refusal::NoAddress | Refusal::Refused | Refusal::TimedOut | Refusal::Unreachable(_))) => {
                 refusal = r;
             }
@@ -91,7 +91,7 @@ impl Attempt<'_> {
             Mode::Encrypted | Mode::Authority | Mode::Host => SslMode::Require,
         };
         match self.log_in(ssl).await {
-            // libpq goes on without TLS where it is only preferred.
+            // Like libpq, retries without TLS if TLS is only preferred.
             Err(Refusal::Tls(_) | Refusal::NotAdmitted) if mode == Mode::IfOffered => {
                 self.log_in(SslMode::Disable).await
             }
@@ -117,11 +117,11 @@ impl Attempt<'_> {
             &self.host.host,
         )
         .map_err(|_| Refusal::Tls("its host name is none that a certificate could be for".to_owned()))?;
-        let (client, connection) = timeout(PATIENCE, config.connect_raw(stream, tls))
+        let (client, connection) = timeout(STEP_TIMEOUT, config.connect_raw(stream, tls))
             .await
             .map_err(|_| Refusal::Other("it took the connection, and then did not answer".to_owned()))?
             .map_err(|e| refusal(&e, self.password.is_some()))?;
-        // Its error, if it has one, comes to the client too.
+        // The client gets its error too.
         let driver = tokio::spawn(async move {
             let _ = connection.await;
         });
@@ -129,20 +129,21 @@ impl Attempt<'_> {
     }
 }
 
-/// A TCP connection to one of the addresses of a host.
+/// Opens a TCP connection to one of the addresses of a host.
 async fn open(host: &HostPort) -> Result<TcpStream, Refusal> {
     if host.host.starts_with('/') {
         return Err(Refusal::NotTried(
             "the host is a Unix socket inside of the container".to_owned(),
         ));
     }
-    let addresses: Vec<SocketAddr> = match timeout(PATIENCE, tokio::net::lookup_host((&*host.host, host.port))).await {
-        Ok(Ok(found)) => found.collect(),
-        Ok(Err(_)) | Err(_) => return Err(Refusal::NoAddress),
-    };
+    let addresses: Vec<SocketAddr> =
+        match timeout(STEP_TIMEOUT, tokio::net::lookup_host((&*host.host, host.port))).await {
+            Ok(Ok(found)) => found.collect(),
+            Ok(Err(_)) | Err(_) => return Err(Refusal::NoAddress),
+        };
     let mut refusal = Refusal::NoAddress;
     for address in addresses {
-        refusal = match timeout(PATIENCE, TcpStream::connect(address)).await {
+        refusal = match timeout(STEP_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(e)) if e.kind() == std::io::ErrorKind::ConnectionRefused => Refusal::Refused,
             Ok(Err(e)) if e.kind() == std::io::ErrorKind::TimedOut => Refusal::TimedOut,
@@ -153,13 +154,13 @@ async fn open(host: &HostPort) -> Result<TcpStream, Refusal> {
     Err(refusal)
 }
 
-/// What an error means. Of what the server or a library says nothing is repeated but SQLSTATE and the reason of a
-/// failed handshake: neither can hold the password.
+/// The meaning of an error. Of the texts of the server and of libraries only SQLSTATE and the reason of a failed
+/// handshake are repeated: neither can contain the password.
 fn refusal(error: &Error, has_password: bool) -> Refusal {
     if let Some(code) = error.code() {
         return match code {
             c if *c == SqlState::INVALID_PASSWORD => Refusal::Authentication,
-            // Also of RDS, where neither the role nor its address or lack of TLS is admitted.
+            // RDS also answers this if `pg_hba.conf` does not admit the role, its address, or a connection without TLS.
             c if *c == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => Refusal::NotAdmitted,
             c if *c == SqlState::INVALID_CATALOG_NAME => Refusal::NoDatabase,
             c if *c == SqlState::INSUFFICIENT_PRIVILEGE => Refusal::NotAllowed,
@@ -170,8 +171,8 @@ fn refusal(error: &Error, has_password: bool) -> Refusal {
     }
     match error.to_string().as_str() {
         "error performing TLS handshake" => match handshake(error) {
-            Some(Failed::NotOffered) => Refusal::NoTls,
-            Some(Failed::Told(why)) => Refusal::Tls(why),
+            Some(HandshakeError::NotOffered) => Refusal::NoTls,
+            Some(HandshakeError::Failed(why)) => Refusal::Tls(why),
             None => Refusal::Tls("the server ended it".to_owned()),
         },
         "invalid configuration" if !has_password => Refusal::NoPassword,
@@ -181,20 +182,20 @@ fn refusal(error: &Error, has_password: bool) -> Refusal {
     }
 }
 
-enum Failed {
+enum HandshakeError {
     NotOffered,
-    Told(String),
+    Failed(String),
 }
 
 /// Why a handshake failed.
-fn handshake(error: &Error) -> Option<Failed> {
+fn handshake(error: &Error) -> Option<HandshakeError> {
     let cause = std::error::Error::source(error)?;
     let Some(io) = cause.downcast_ref::<std::io::Error>() else {
-        // tokio-postgres's own: the server answered that it has no TLS.
-        return Some(Failed::NotOffered);
+        // An error of tokio-postgres itself: the server answered that it has no TLS.
+        return Some(HandshakeError::NotOffered);
     };
     let tls = io.get_ref()?.downcast_ref::<rustls::Error>()?;
-    Some(Failed::Told(match tls {
+    Some(HandshakeError::Failed(match tls {
         rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
             "no given authority signed the server's certificate".to_owned()
         }
@@ -210,11 +211,11 @@ const TLS: &str = "SELECT ssl, version, cipher FROM pg_catalog.pg_stat_ssl WHERE
 const EXTENSION: &str =
     "SELECT installed_version, default_version FROM pg_catalog.pg_available_extensions WHERE name = $1";
 
-/// Asks the server who it is and whom it takes us for.
+/// Asks the server about itself, our role and the extensions.
 async fn ask(client: &Client, mode: Mode, extensions: &[String]) -> Result<ServerAnswer, Refusal> {
-    let wrong = |e: Error| refusal(&e, true);
-    let who = client.query_one(WHO, &[]).await.map_err(wrong)?;
-    let tls = client.query_opt(TLS, &[]).await.map_err(wrong)?;
+    let failed = |e: Error| refusal(&e, true);
+    let who = client.query_one(WHO, &[]).await.map_err(failed)?;
+    let tls = client.query_opt(TLS, &[]).await.map_err(failed)?;
     let tls = tls.and_then(|row| {
         let encrypted: Option<bool> = row.try_get(0).ok()?;
         let text = |i| row.try_get::<_, Option<String>>(i).ok().flatten().unwrap_or_default();
@@ -237,13 +238,13 @@ async fn ask(client: &Client, mode: Mode, extensions: &[String]) -> Result<Serve
         .await;
     let extensions: Result<Vec<Extension>, Error> = found.into_iter().collect();
     Ok(ServerAnswer {
-        version: who.try_get(0).map_err(wrong)?,
-        user: who.try_get(1).map_err(wrong)?,
-        database: who.try_get(2).map_err(wrong)?,
-        superuser: who.try_get(3).map_err(wrong)?,
-        rds_superuser: who.try_get(4).map_err(wrong)?,
+        version: who.try_get(0).map_err(failed)?,
+        user: who.try_get(1).map_err(failed)?,
+        database: who.try_get(2).map_err(failed)?,
+        superuser: who.try_get(3).map_err(failed)?,
+        rds_superuser: who.try_get(4).map_err(failed)?,
         checked: tls.as_ref().map_or(CertificateCheck::Nothing, |_| mode.checked()),
         tls,
-        extensions: extensions.map_err(wrong)?,
+        extensions: extensions.map_err(failed)?,
     })
 }

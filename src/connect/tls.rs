@@ -1,10 +1,11 @@
-//! TLS as libpq does it: `require` encrypts and checks nothing unless authorities are given, `verify-ca` checks who
-//! signed the certificate, `verify-full` also whom it is for.
+//! TLS as libpq does it: `require` encrypts, and checks the certificate only against given authorities; `verify-ca`
+//! checks who signed the certificate, `verify-full` also its host name.
 //! <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION>
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use holdfast_core::diagnose::connection::{CertificateCheck, RDS_AUTHORITIES};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -12,9 +13,27 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use holdfast_core::diagnose::connection::{CertificateCheck, RDS_AUTHORITIES};
+/// Why `--ca-file` can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("--ca-file {}: {why}; that of RDS is at {RDS_AUTHORITIES}", path.display())]
+pub struct AuthoritiesError {
+    path: PathBuf,
+    why: Unusable,
+}
 
-/// Certificates of authorities, from a PEM file.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("{0}")]
+    Read(#[from] std::io::Error),
+    #[error("no PEM file of certificates ({0})")]
+    Pem(#[from] rustls::pki_types::pem::Error),
+    #[error("a certificate in it can't be used ({0})")]
+    Certificate(#[from] Error),
+    #[error("it holds no certificate")]
+    Empty,
+}
+
+/// The certificates of authorities, from a PEM file.
 #[derive(Debug, Clone)]
 pub struct Authorities(Arc<RootCertStore>);
 
@@ -22,48 +41,48 @@ impl Authorities {
     /// Reads a PEM file.
     ///
     /// # Errors
-    /// If it can't be read, or holds no certificate.
-    pub fn read(path: &Path) -> Result<Self, String> {
-        let wrong = |why: String| {
-            format!(
-                "--ca-file {}: {why}; that of RDS is at {RDS_AUTHORITIES}",
-                path.display()
-            )
-        };
-        let text = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&text) {
-            let certificate = certificate.map_err(|e| wrong(format!("no PEM file of certificates ({e})")))?;
-            roots
-                .add(certificate)
-                .map_err(|e| wrong(format!("a certificate in it can't be used ({e})")))?;
-        }
-        if roots.is_empty() {
-            return Err(wrong("it holds no certificate".to_owned()));
-        }
-        Ok(Self(Arc::new(roots)))
+    /// If it can't be read, or has no certificate.
+    pub fn read(path: &Path) -> Result<Self, AuthoritiesError> {
+        read_roots(path)
+            .map(|roots| Self(Arc::new(roots)))
+            .map_err(|why| AuthoritiesError {
+                path: path.to_owned(),
+                why,
+            })
     }
 }
 
-/// How a connection is to be protected.
+fn read_roots(path: &Path) -> Result<RootCertStore, Unusable> {
+    let text = std::fs::read(path)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&text) {
+        roots.add(certificate?)?;
+    }
+    if roots.is_empty() {
+        return Err(Unusable::Empty);
+    }
+    Ok(roots)
+}
+
+/// How to protect a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Not at all.
+    /// Without TLS.
     Plain,
-    /// With TLS where the server has it.
+    /// With TLS if the server has it.
     IfOffered,
-    /// With TLS, whatever the certificate.
+    /// With TLS and any certificate.
     Encrypted,
-    /// With TLS and a certificate that a given authority signed.
+    /// With TLS and a certificate from a given authority.
     Authority,
-    /// And that is for this host.
+    /// With TLS and a certificate from a given authority for this host.
     Host,
 }
 
 impl Mode {
-    /// What an `sslmode` means. With authorities at hand `require` checks them, as libpq does where it finds some.
-    /// `allow` is taken for `prefer`: both end up with whatever the server lets in.
-    pub fn of(sslmode: Option<&str>, authorities: bool) -> Self {
+    /// The meaning of an `sslmode`. If there are authorities, `require` checks the certificate, as libpq does. `allow`
+    /// is treated as `prefer`: with both, the connection ends up with what the server accepts.
+    pub(super) fn of(sslmode: Option<&str>, authorities: bool) -> Self {
         match sslmode {
             Some("disable") => Self::Plain,
             Some("require") if authorities => Self::Authority,
@@ -74,7 +93,8 @@ impl Mode {
         }
     }
 
-    pub fn checked(self) -> CertificateCheck {
+    /// What is checked of the certificate.
+    pub(super) fn checked(self) -> CertificateCheck {
         match self {
             Self::Plain | Self::IfOffered | Self::Encrypted => CertificateCheck::Nothing,
             Self::Authority => CertificateCheck::Authority,
@@ -83,9 +103,9 @@ impl Mode {
     }
 }
 
-/// The client's side of TLS. `None` if the mode wants authorities and there are none.
+/// The TLS configuration of the client. `None` if the mode needs authorities and there are none.
 pub(super) fn client(mode: Mode, authorities: Option<&Authorities>) -> Result<Option<ClientConfig>, Error> {
-    // Named, and not the process's default: which one that is depends on what else is linked in.
+    // Explicit: the default of the process depends on what else is linked.
     let provider = Arc::new(aws_lc_rs::default_provider());
     let roots = |authorities: &Authorities| {
         WebPkiServerVerifier::builder_with_provider(Arc::clone(&authorities.0), Arc::clone(&provider))
@@ -95,11 +115,11 @@ pub(super) fn client(mode: Mode, authorities: Option<&Authorities>) -> Result<Op
     let verifier: Arc<dyn ServerCertVerifier> = match (mode, authorities) {
         (Mode::Authority | Mode::Host, None) => return Ok(None),
         (Mode::Host, Some(authorities)) => roots(authorities)?,
-        (Mode::Authority, Some(authorities)) => Arc::new(Lenient {
+        (Mode::Authority, Some(authorities)) => Arc::new(PartialVerifier {
             chain: Some(roots(authorities)?),
             provider: Arc::clone(&provider),
         }),
-        (Mode::Plain | Mode::IfOffered | Mode::Encrypted, _) => Arc::new(Lenient {
+        (Mode::Plain | Mode::IfOffered | Mode::Encrypted, _) => Arc::new(PartialVerifier {
             chain: None,
             provider: Arc::clone(&provider),
         }),
@@ -112,14 +132,14 @@ pub(super) fn client(mode: Mode, authorities: Option<&Authorities>) -> Result<Op
     Ok(Some(client))
 }
 
-/// Checks less of a certificate than a browser would: who signed it, or nothing.
+/// Checks who signed a certificate but not its host name, or nothing at all.
 #[derive(Debug)]
-struct Lenient {
+struct PartialVerifier {
     chain: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Lenient {
+impl ServerCertVerifier for PartialVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -132,7 +152,7 @@ impl ServerCertVerifier for Lenient {
             return Ok(ServerCertVerified::assertion());
         };
         match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The name is looked at last, so the chain is good.
+            // The name is checked last, so the chain is valid.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -1,10 +1,9 @@
-//! Reads one value into a buffer that is overwritten when it is dropped.
+//! Reads one value into a buffer that is zeroed when it is dropped.
 
 use aws_sdk_secretsmanager::config::{Builder, Region};
-use zeroize::Zeroizing;
-
 use holdfast_aws::client::{Api, Aws, Family};
 use holdfast_core::diagnose::ValueSource;
+use zeroize::Zeroizing;
 
 const GET_SECRET: Api = Api {
     service: "secretsmanager",
@@ -17,8 +16,19 @@ const GET_PARAMETERS: Api = Api {
     family: Family::Ssm,
 };
 
-/// The value, or why it can't be read.
-pub(super) async fn read(aws: &Aws, source: &ValueSource) -> Result<Zeroizing<String>, String> {
+/// Why a value can't be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ValueError {
+    #[error("{0}")]
+    Call(String),
+    #[error("it is binary")]
+    Binary,
+    #[error("there is no such parameter")]
+    NoParameter,
+}
+
+/// Reads the value.
+pub(super) async fn read(aws: &Aws, source: &ValueSource) -> Result<Zeroizing<String>, ValueError> {
     match source {
         ValueSource::Secret { arn, selector } => {
             let region = arn.split(':').nth(3).unwrap_or(&aws.scope.region).to_owned();
@@ -33,25 +43,22 @@ pub(super) async fn read(aws: &Aws, source: &ValueSource) -> Result<Zeroizing<St
             let answer = aws
                 .call(GET_SECRET, arn, request.send())
                 .await
-                .map_err(|e| e.message.clone())?;
-            answer
-                .secret_string
-                .map(Zeroizing::new)
-                .ok_or_else(|| "it is binary".to_owned())
+                .map_err(|e| ValueError::Call(e.message.clone()))?;
+            answer.secret_string.map(Zeroizing::new).ok_or(ValueError::Binary)
         }
         ValueSource::Parameter(name) => {
             let request = aws.ssm.get_parameters().names(name).with_decryption(true);
             let answer = aws
                 .call(GET_PARAMETERS, name, request.send())
                 .await
-                .map_err(|e| e.message.clone())?;
+                .map_err(|e| ValueError::Call(e.message.clone()))?;
             answer
                 .parameters
                 .into_iter()
                 .flatten()
                 .find_map(|p| p.value)
                 .map(Zeroizing::new)
-                .ok_or_else(|| "there is no such parameter".to_owned())
+                .ok_or(ValueError::NoParameter)
         }
     }
 }

@@ -1,17 +1,16 @@
-//! From what SQLite or the file system says to one sentence for the person on call.
+//! Errors of SQLite and of the file system, as one sentence for the person on call.
 
 use std::path::Path;
 
-use rusqlite::ErrorCode;
-
 use holdfast_operator::ports::LedgerError;
+use rusqlite::ErrorCode;
 
 /// A sentence about the file at `path`.
 pub(super) fn fault(path: &Path, what: &str) -> LedgerError {
     LedgerError::Unusable(format!("the ledger {} {what}", path.display()))
 }
 
-/// Why SQLite refused.
+/// The sentence for an error of SQLite.
 pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> LedgerError {
     if let rusqlite::Error::FromSqlConversionFailure(_, _, why) = error {
         let what = format!(
@@ -43,7 +42,7 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> LedgerError {
     fault(path, &what)
 }
 
-/// Why the file system refused.
+/// The sentence for an error of the file system.
 pub(super) fn explain_io(path: &Path, error: &std::io::Error) -> LedgerError {
     match error.kind() {
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => fault(path, READ_ONLY),
@@ -60,7 +59,7 @@ pub(super) const NOT_A_DATABASE: &str =
 pub(super) const READ_ONLY: &str = "can't be written; make the file and its directory writable for the user that Holdfast \
                                     runs as, or set ledger.path to a place that is";
 
-/// What is said of a file whose content is broken.
+/// The sentence for a file with invalid content.
 pub(super) fn damaged(how: &str) -> String {
     let how = how.trim().replace('\n', "; ");
     format!(

@@ -1,7 +1,7 @@
 //! A ledger in one SQLite file, for one machine.
 //!
-//! Written ahead (WAL) and synced at each commit: an attempt is written down before its call is made, and must outlive a
-//! loss of power that comes between the two. All of it runs on tokio's blocking threads.
+//! It uses a write-ahead log (WAL) and syncs at each commit: an attempt is recorded before its call, and must survive a
+//! power loss between the two. All SQLite calls run on tokio's blocking threads.
 
 mod fault;
 mod rows;
@@ -17,21 +17,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-
-use fault::{explain, explain_io, fault};
 use holdfast_core::model::key::Scope;
 use holdfast_operator::attempt::{Attempt, FindingRecord, History};
 use holdfast_operator::ledger::sortable;
 use holdfast_operator::ports::{Ledger, LedgerError};
+use jiff::Timestamp;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-/// How long a write waits for that of another process. Each takes milliseconds: who holds the file for longer has it open in
-/// a shell, or hangs.
-const PATIENCE: Duration = Duration::from_secs(5);
+use self::fault::{explain, explain_io, fault};
 
-/// Bytes of the smallest page that SQLite knows. <https://www.sqlite.org/fileformat.html#page_size>
+/// How long a write waits for the lock of another process. A write takes milliseconds: a process that holds the lock
+/// longer is an SQLite shell, or it hangs.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The smallest page size of SQLite, in bytes. <https://www.sqlite.org/fileformat.html#page_size>
 const SMALLEST_PAGE: u64 = 512;
 
 /// A ledger in a file.
@@ -42,36 +42,36 @@ pub struct SqliteLedger {
 }
 
 impl SqliteLedger {
-    /// Opens the ledger at `path`, which is made (mode 0600) if there is none, brought up to date if it is of an earlier
-    /// version, and relieved of what ended more than [`super::KEPT`] before `now`.
+    /// Opens the ledger at `path`. Creates the file (mode 0600) if there is none, migrates one of an earlier version,
+    /// and deletes what ended more than [`KEPT`](holdfast_operator::ledger::KEPT) before `now`.
     ///
     /// # Errors
-    /// [`LedgerError::Unusable`] if it is no ledger, damaged, locked, of a later version or can't be written; it is left
-    /// as it was then.
+    /// [`LedgerError::Unusable`] if the file is no ledger, damaged, locked, of a later version or not writable. The
+    /// file is then unchanged.
     pub async fn open(path: &Path, now: Timestamp) -> Result<Self, LedgerError> {
-        Self::open_within(path, now, PATIENCE).await
+        Self::open_within(path, now, LOCK_TIMEOUT).await
     }
 
-    /// Opens the ledger at `path` for reading. Nothing is made or changed.
+    /// Opens the ledger at `path` for reading. Creates and changes nothing.
     ///
     /// # Errors
-    /// [`LedgerError::Unusable`] if there is none, or as of [`Self::open`].
+    /// [`LedgerError::Unusable`] if there is none, and for the reasons of [`Self::open`].
     pub async fn open_existing(path: &Path) -> Result<Self, LedgerError> {
-        Self::begin(path, |path| existing(path, PATIENCE)).await
+        Self::begin(path, |path| existing(path, LOCK_TIMEOUT)).await
     }
 
-    async fn open_within(path: &Path, now: Timestamp, patience: Duration) -> Result<Self, LedgerError> {
-        Self::begin(path, move |path| writable(path, now, patience)).await
+    async fn open_within(path: &Path, now: Timestamp, lock_timeout: Duration) -> Result<Self, LedgerError> {
+        Self::begin(path, move |path| writable(path, now, lock_timeout)).await
     }
 
     async fn begin(
         path: &Path,
         open: impl FnOnce(&Path) -> Result<Connection, LedgerError> + Send + 'static,
     ) -> Result<Self, LedgerError> {
-        // SQLite gives names like `:memory:` and `file:x` a meaning of their own, absolute paths none.
+        // SQLite treats names like `:memory:` and `file:x` specially, but not absolute paths.
         let path = std::path::absolute(path).map_err(|e| explain_io(path, &e))?;
-        let place = path.clone();
-        let opened = tokio::task::spawn_blocking(move || open(&place)).await;
+        let of_task = path.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&of_task)).await;
         let connection = opened.map_err(|_| interrupted(&path))??;
         Ok(Self {
             path,
@@ -79,14 +79,14 @@ impl SqliteLedger {
         })
     }
 
-    /// Runs `work` off the runtime.
+    /// Runs `work` on a blocking thread.
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let connection = Arc::clone(&self.connection);
         let done = tokio::task::spawn_blocking(move || {
-            // A transaction that a panic cut short was rolled back when it was dropped.
+            // A panic drops its transaction, which rolls it back.
             work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
         });
         done.await
@@ -166,56 +166,57 @@ fn interrupted(path: &Path) -> LedgerError {
     fault(path, "was not reached: the process is ending")
 }
 
-/// Opens for writing.
-fn writable(path: &Path, now: Timestamp, patience: Duration) -> Result<Connection, LedgerError> {
+/// Opens the file for writing.
+fn writable(path: &Path, now: Timestamp, lock_timeout: Duration) -> Result<Connection, LedgerError> {
     if !examine(path)? {
         create(path)?;
     }
     let refused = |e: rusqlite::Error| explain(path, &e);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(refused)?;
-    connection.busy_timeout(patience).map_err(refused)?;
-    // What a crashed process left in the WAL must not be moved into a file that turns out to be damaged.
-    let careful = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-    let left = std::fs::metadata(wal(path)).is_ok_and(|m| m.len() > 0);
-    connection.set_db_config(careful, left).map_err(refused)?;
-    // Where it may not write, SQLite opens for reading and says nothing.
+    connection.busy_timeout(lock_timeout).map_err(refused)?;
+    // Closing must not move the WAL of a crashed process into a file that turns out to be damaged.
+    let no_checkpoint = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    let has_wal = std::fs::metadata(wal(path)).is_ok_and(|m| m.len() > 0);
+    connection.set_db_config(no_checkpoint, has_wal).map_err(refused)?;
+    // If SQLite may not write the file, it opens it for reading, without an error.
     if connection.is_readonly(rusqlite::MAIN_DB).map_err(refused)? {
         return Err(fault(path, fault::READ_ONLY));
     }
     verify(path, &connection)?;
     schema::migrate(&mut connection, schema::MIGRATIONS).map_err(refused)?;
-    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
-    let transaction = begun.map_err(refused)?;
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(refused)?;
     schema::prune(&transaction, now).map_err(refused)?;
     transaction.commit().map_err(refused)?;
-    // Another process that is just opening it hinders this; it is then done by whoever opens it next.
-    let ahead = connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
-    match ahead.as_ref().map_err(rusqlite::Error::sqlite_error_code) {
-        Err(code) if code != Some(rusqlite::ErrorCode::DatabaseBusy) => ahead.map_err(refused)?,
+    // This fails while another process opens the file. The next process that opens it does it then.
+    let switched = connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
+    match switched.as_ref().map_err(rusqlite::Error::sqlite_error_code) {
+        Err(code) if code != Some(rusqlite::ErrorCode::DatabaseBusy) => switched.map_err(refused)?,
         _ => {}
     }
     connection.pragma_update(None, "synchronous", "FULL").map_err(refused)?;
-    connection.set_db_config(careful, false).map_err(refused)?;
+    connection.set_db_config(no_checkpoint, false).map_err(refused)?;
     Ok(connection)
 }
 
-/// Opens for reading.
-fn existing(path: &Path, patience: Duration) -> Result<Connection, LedgerError> {
+/// Opens the file for reading.
+fn existing(path: &Path, lock_timeout: Duration) -> Result<Connection, LedgerError> {
     if !examine(path)? {
         let what = "does not exist or is empty: `holdfast run` and `holdfast apply` write it; correct ledger.path if it is \
                     elsewhere";
         return Err(fault(path, what));
     }
     let refused = |e: rusqlite::Error| explain(path, &e);
-    // Without a WAL nobody has it open: it can be read without the files that readers share, which would be made.
+    // Without a WAL no process has it open: it can be read without creating the files that readers share.
     let connection = if wal(path).exists() {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         Connection::open_with_flags(path, flags).map_err(refused)?
     } else {
         immutable(path).map_err(refused)?
     };
-    connection.busy_timeout(patience).map_err(refused)?;
+    connection.busy_timeout(lock_timeout).map_err(refused)?;
     verify(path, &connection)?;
     if schema::version(&connection).map_err(refused)? < schema::MIGRATIONS.len() {
         let what = "is of an earlier version of Holdfast; `holdfast run` or `holdfast apply` brings it up to date";
@@ -224,39 +225,39 @@ fn existing(path: &Path, patience: Duration) -> Result<Connection, LedgerError> 
     Ok(connection)
 }
 
-/// Whether there is a file with something in it, which is a ledger as far as its first page says. Takes no lock and leaves
-/// no file behind.
+/// Returns whether there is a file with content; fails if its first page is not that of a ledger. Takes no lock and
+/// creates no file.
 ///
-/// The page is read by SQLite: to open and close the file by other means would lose the locks that this process may hold on it.
+/// SQLite reads the page: to open and close the file by other means would lose the locks of this process on it.
 /// <https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>
 fn examine(path: &Path) -> Result<bool, LedgerError> {
-    // While there is a WAL, the file may just be growing.
+    // While there is a WAL, the file may be growing.
     let at_rest = !wal(path).exists();
     let length = match std::fs::metadata(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(explain_io(path, &e)),
         Ok(m) if !m.is_file() => return Err(fault(path, "is not a file; set ledger.path to the path of a file")),
         Ok(m) if m.len() == 0 => return Ok(false),
-        // SQLite would take what is shorter than a page for empty.
+        // SQLite would treat a file shorter than a page as empty.
         Ok(m) if m.len() < SMALLEST_PAGE => return Err(fault(path, fault::NOT_A_DATABASE)),
         Ok(m) => m.len(),
     };
     let refused = |e: rusqlite::Error| explain(path, &e);
-    let first = immutable(path).map_err(refused)?;
-    let told = |pragma| first.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    if told("application_id").map_err(refused)? != i64::from(schema::APPLICATION_ID) {
+    let connection = immutable(path).map_err(refused)?;
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    if pragma("application_id").map_err(refused)? != i64::from(schema::APPLICATION_ID) {
         let what = "is an SQLite database of another program and was left as it is; set ledger.path to another file";
         return Err(fault(path, what));
     }
-    // A last page that is not whole SQLite fills up with zeros in silence.
-    let page = u64::try_from(told("page_size").map_err(refused)?).unwrap_or_default();
+    // SQLite silently fills an incomplete last page with zeros.
+    let page = u64::try_from(pragma("page_size").map_err(refused)?).unwrap_or_default();
     if at_rest && length % page.max(SMALLEST_PAGE) != 0 {
         return Err(fault(path, &fault::damaged("its end is missing")));
     }
     Ok(true)
 }
 
-/// A connection that takes the file for one that nobody changes.
+/// A connection that assumes that no process changes the file.
 fn immutable(path: &Path) -> rusqlite::Result<Connection> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
     let escaped = |b: &u8| {
@@ -271,7 +272,7 @@ fn immutable(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
 }
 
-/// Makes an empty file that only its owner can read; the files that SQLite puts beside it get the same mode.
+/// Creates an empty file that only its owner can read. The files that SQLite creates beside it get the same mode.
 fn create(path: &Path) -> Result<(), LedgerError> {
     let parent = path.parent().unwrap_or(path);
     if !parent.is_dir() {
@@ -282,12 +283,12 @@ fn create(path: &Path) -> Result<(), LedgerError> {
         return Err(fault(path, &what));
     }
     let mut options = std::fs::OpenOptions::new();
-    // Nothing is truncated: another process may have made it meanwhile.
-    let made = options.write(true).create(true).truncate(false).mode(0o600).open(path);
-    made.map(drop).map_err(|e| explain_io(path, &e))
+    // Not truncated: another process may have created it meanwhile.
+    let created = options.write(true).create(true).truncate(false).mode(0o600).open(path);
+    created.map(drop).map_err(|e| explain_io(path, &e))
 }
 
-/// Checks what the file says of itself, and that its pages hold together.
+/// Checks the version of the file and the consistency of its pages.
 fn verify(path: &Path, connection: &Connection) -> Result<(), LedgerError> {
     let refused = |e: rusqlite::Error| explain(path, &e);
     let version = schema::version(connection).map_err(refused)?;
@@ -302,17 +303,17 @@ fn verify(path: &Path, connection: &Connection) -> Result<(), LedgerError> {
     if version == 0 && rows::is_empty(connection).map_err(refused)? {
         return Ok(());
     }
-    let told: String = connection
+    let result: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(refused)?;
-    if told == "ok" {
+    if result == "ok" {
         Ok(())
     } else {
-        Err(fault(path, &fault::damaged(&told)))
+        Err(fault(path, &fault::damaged(&result)))
     }
 }
 
-/// The file in which SQLite keeps what is not yet in the ledger itself.
+/// The write-ahead log: what is not yet in the file itself.
 fn wal(path: &Path) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push("-wal");

@@ -1,31 +1,30 @@
-//! Between rows and what they tell.
+//! Attempts and findings as rows.
 
+use holdfast_core::model::key::Scope;
+use holdfast_operator::attempt::{Attempt, FindingRecord, Outcome};
+use holdfast_operator::ledger::{kept, sortable};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use holdfast_core::model::key::Scope;
-use holdfast_operator::attempt::{Attempt, FindingRecord, Outcome};
-use holdfast_operator::ledger::{kept, sortable};
-
-// The first column of both is what an error calls the row by.
+// The first column of each identifies the row in an error.
 const ATTEMPT: &str = "id, action, replica, fence, begun_at, updated_at, step, step_at, revision, outcome, detail";
-const SIGHTING: &str = "finding, account, region, workload, rule, resource, message, first_seen, resolved_at";
+const RECORD: &str = "finding, account, region, workload, rule, resource, message, first_seen, resolved_at";
 
-/// Attempts that fit the rest of a SELECT.
+/// The attempts that the rest of a SELECT selects.
 pub(super) fn attempts(connection: &Connection, rest: &str, of: &[&dyn ToSql]) -> rusqlite::Result<Vec<Attempt>> {
     let mut statement = connection.prepare(&format!("SELECT {ATTEMPT} FROM attempts {rest}"))?;
     statement.query_map(of, attempt)?.collect()
 }
 
-/// Sightings that fit the rest of a SELECT.
+/// The findings that the rest of a SELECT selects.
 pub(super) fn records(connection: &Connection, rest: &str, of: &[&dyn ToSql]) -> rusqlite::Result<Vec<FindingRecord>> {
-    let mut statement = connection.prepare(&format!("SELECT {SIGHTING} FROM findings {rest}"))?;
-    statement.query_map(of, sighting)?.collect()
+    let mut statement = connection.prepare(&format!("SELECT {RECORD} FROM findings {rest}"))?;
+    statement.query_map(of, record)?.collect()
 }
 
-/// Writes an attempt, unless the stored one is of a later lease: `false` then.
+/// Writes an attempt. Returns `false` and writes nothing if the stored one is of a later lease.
 pub(super) fn put(connection: &Connection, attempt: &Attempt) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare(
         "INSERT INTO attempts (id, account, region, workload, change, begun_at, updated_at, step, step_at, outcome, detail,
@@ -56,30 +55,30 @@ pub(super) fn put(connection: &Connection, attempt: &Attempt) -> rusqlite::Resul
     Ok(changed > 0)
 }
 
-/// Writes sightings.
+/// Writes findings.
 pub(super) fn record_findings(connection: &Connection, records: &[FindingRecord]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
         "INSERT INTO findings (account, region, workload, finding, rule, message, first_seen, resolved_at, resource)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT DO UPDATE SET resolved_at = coalesce(resolved_at, excluded.resolved_at)",
     )?;
-    for seen in records {
+    for record in records {
         statement.execute(params![
-            seen.scope.account,
-            seen.scope.region,
-            seen.workload,
-            seen.finding,
-            seen.rule,
-            seen.message,
-            sortable(seen.first_seen),
-            seen.resolved_at.map(sortable),
-            json(&seen.resource)?,
+            record.scope.account,
+            record.scope.region,
+            record.workload,
+            record.finding,
+            record.rule,
+            record.message,
+            sortable(record.first_seen),
+            record.resolved_at.map(sortable),
+            json(&record.resource)?,
         ])?;
     }
     Ok(())
 }
 
-/// Whether anything at all is in the file.
+/// Returns whether the file has no table.
 pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     let found = connection
         .query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(()))
@@ -103,7 +102,7 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     })
 }
 
-fn sighting(row: &Row<'_>) -> rusqlite::Result<FindingRecord> {
+fn record(row: &Row<'_>) -> rusqlite::Result<FindingRecord> {
     Ok(FindingRecord {
         scope: Scope {
             account: row.get(1)?,
@@ -123,7 +122,7 @@ fn json(value: &impl Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
 }
 
-/// The word that serde writes for a variant.
+/// The name of a variant, as serde writes it.
 fn word(value: &impl Serialize) -> rusqlite::Result<String> {
     Ok(json(value)?.trim_matches('"').to_owned())
 }
@@ -145,7 +144,7 @@ where
         .map_err(|e| unreadable(row, column, &e))
 }
 
-/// Written by hand, or by a version that has other words.
+/// The error for a value that was written by hand, or by another version.
 fn unreadable(row: &Row<'_>, column: usize, error: &dyn std::error::Error) -> rusqlite::Error {
     let name = row.as_ref().column_name(column).unwrap_or("?");
     let of: String = row.get(0).unwrap_or_default();

@@ -1,15 +1,14 @@
-//! The tables, and how an older file is brought up to date.
+//! The tables, and their migrations.
 
+use holdfast_operator::ledger::{KEPT, sortable};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use holdfast_operator::ledger::{KEPT, sortable};
-
-/// `HOLD`: what tells a ledger from any other SQLite file. <https://www.sqlite.org/pragma.html#pragma_application_id>
+/// `HOLD`: distinguishes a ledger from other SQLite files. <https://www.sqlite.org/pragma.html#pragma_application_id>
 pub(super) const APPLICATION_ID: i32 = 0x484f_4c44;
 
-/// Each brings a file from the version of its index to the next. A migration that was released is never edited: a change is
-/// a new one at the end.
+/// Each migrates a file from the version of its index to the next. A released migration is never edited: add a new one
+/// at the end.
 pub(super) const MIGRATIONS: &[&str] = &["
     CREATE TABLE attempts (
         id TEXT PRIMARY KEY,
@@ -49,17 +48,17 @@ pub(super) const MIGRATIONS: &[&str] = &["
     CREATE INDEX findings_open ON findings (account, region) WHERE resolved_at IS NULL;
 "];
 
-/// The version that `connection` is of; 0 for an empty file.
+/// The version of the file; 0 if it is empty.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<usize> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    // A negative one is nobody's: as one that is newer than all.
+    // A negative version is unknown, and treated as a later one.
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
-/// Brings the file up to `migrations`, each in a transaction of its own.
+/// Runs the missing migrations, each in a separate transaction.
 pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
     loop {
-        // Under the write lock: two processes that begin at once migrate once.
+        // Under the write lock: of two processes that start at once, one migrates.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = version(&transaction)?;
         let Some(next) = migrations.get(done) else {
@@ -72,7 +71,7 @@ pub(super) fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusql
     }
 }
 
-/// Deletes what ended longer ago than [`KEPT`].
+/// Deletes what ended more than [`KEPT`] ago.
 pub(super) fn prune(transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<()> {
     let oldest = sortable(now.saturating_sub(KEPT).unwrap_or(Timestamp::MIN));
     transaction.execute(

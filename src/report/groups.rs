@@ -1,14 +1,14 @@
-//! Findings as people read them: by workload, worst first, each consequence under its cause.
+//! Findings in the order people read them: by workload, worst first, each consequence under its cause.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Report;
-use super::table::rank;
-use holdfast_core::finding::Finding;
+use holdfast_core::finding::{Finding, Verdict};
 use holdfast_core::model::policy::Severity;
 
-/// A finding, and those that would go if it went.
+use super::model::Report;
+
+/// A finding, with those that it causes.
 pub(super) struct Node<'a> {
     /// The finding.
     pub(super) finding: &'a Finding,
@@ -28,7 +28,8 @@ pub(super) struct Group<'a> {
     pub(super) roots: Vec<Node<'a>>,
 }
 
-/// Every finding of the report, exactly once: workloads and causes in the order of the worst thing in them.
+/// Groups the findings of a report. Each appears exactly once; groups and trees are sorted by the worst finding in
+/// them.
 pub(super) fn by_workload(report: &Report) -> Vec<Group<'_>> {
     let mut workloads: BTreeMap<(&str, &str, &str), Vec<&Finding>> = BTreeMap::new();
     for f in &report.findings {
@@ -52,7 +53,17 @@ pub(super) fn by_workload(report: &Report) -> Vec<Group<'_>> {
     groups
 }
 
-/// The rank of the worst finding in a tree: what lies under a waived cause must not sink with it.
+/// Sorts failures before unknown verdicts before waived ones, and within each the most severe first.
+fn rank(finding: &Finding) -> (u8, Reverse<Severity>) {
+    let verdict = match finding.verdict {
+        Verdict::Fail => 0,
+        Verdict::Unknown => 1,
+        Verdict::Waived => 2,
+    };
+    (verdict, Reverse(finding.severity))
+}
+
+/// The rank of the worst finding in a tree: a consequence must not move down because its cause is waived.
 fn worst(node: &Node<'_>) -> (u8, Reverse<Severity>) {
     let below = node.consequences.iter().map(worst);
     below
@@ -61,8 +72,8 @@ fn worst(node: &Node<'_>) -> (u8, Reverse<Severity>) {
         .unwrap_or((u8::MAX, Reverse(Severity::Low)))
 }
 
-/// Trees of causes. A cause that is not among `findings` (another workload was asked for), or a circle of causes, hides
-/// nothing: whatever has no place under another stands by itself.
+/// Trees of causes. A missing cause (the report covers another workload) or a circle of causes hides no finding: one
+/// that can't be placed under another is a root.
 fn forest(mut findings: Vec<&Finding>) -> Vec<Node<'_>> {
     findings.sort_by_key(|f| rank(f));
     let known: BTreeSet<&str> = findings.iter().map(|f| f.id.as_str()).collect();
@@ -74,7 +85,7 @@ fn forest(mut findings: Vec<&Finding>) -> Vec<Node<'_>> {
             None => order.push(at),
         }
     }
-    // Those in a circle come last.
+    // Findings in a circle come last.
     order.extend(under.values().flatten());
     let mut placed = vec![false; findings.len()];
     let mut roots = vec![];
@@ -105,35 +116,35 @@ pub(super) fn cause_of<'a>(report: &'a Report, finding: &Finding) -> Option<&'a 
     let id = finding.caused_by.as_deref()?;
     let mut of_id = report.findings.iter().filter(|f| f.id == id).peekable();
     let first = of_id.peek().copied();
-    // One resource may concern two workloads, and then the same finding stands in both.
+    // A resource that two workloads use has the same finding in both.
     of_id.find(|f| f.workload == finding.workload).or(first)
 }
 
-/// Text that may hold code between backticks, in pieces: whether it is code, and the piece. An odd backtick is text.
-pub(super) fn pieces(text: &str) -> Vec<(bool, &str)> {
+/// Splits text at its backticks: each span, and whether it is code. If a backtick has no partner, all of it is text.
+pub(super) fn code_spans(text: &str) -> Vec<(bool, &str)> {
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
         return vec![(false, text)];
     }
-    let coded = parts.into_iter().enumerate().map(|(n, part)| (n % 2 == 1, part));
-    coded.filter(|(_, part)| !part.is_empty()).collect()
+    let spans = parts.into_iter().enumerate().map(|(n, part)| (n % 2 == 1, part));
+    spans.filter(|(_, part)| !part.is_empty()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::report::sample;
 
-    fn told(nodes: &[Node<'_>]) -> String {
+    fn tree(nodes: &[Node<'_>]) -> String {
         let each = nodes.iter().map(|n| {
-            let below = told(&n.consequences);
+            let below = tree(&n.consequences);
             let below = if below.is_empty() { below } else { format!("({below})") };
             format!("{}{below}", n.finding.id)
         });
         each.collect::<Vec<_>>().join(" ")
     }
 
-    fn caused(pairs: &[(&str, &str)]) -> String {
+    fn tree_of(pairs: &[(&str, &str)]) -> String {
         let mut report = sample::report();
         let model = report.findings[0].clone();
         report.findings = pairs
@@ -144,18 +155,18 @@ mod tests {
                 ..model.clone()
             })
             .collect();
-        told(&by_workload(&report)[0].roots)
+        tree(&by_workload(&report)[0].roots)
     }
 
     #[test]
-    fn consequences_stand_under_their_cause() {
-        assert_eq!(caused(&[("b", "a"), ("a", ""), ("c", "b"), ("d", "")]), "a(b(c)) d");
+    fn consequences_are_under_their_cause() {
+        assert_eq!(tree_of(&[("b", "a"), ("a", ""), ("c", "b"), ("d", "")]), "a(b(c)) d");
     }
 
     #[test]
     fn nothing_is_lost_to_a_missing_cause_or_a_circle() {
-        assert_eq!(caused(&[("b", "gone"), ("a", "")]), "b a");
-        assert_eq!(caused(&[("a", "b"), ("b", "a"), ("c", "c"), ("d", "")]), "d b(a) c");
+        assert_eq!(tree_of(&[("b", "gone"), ("a", "")]), "b a");
+        assert_eq!(tree_of(&[("a", "b"), ("b", "a"), ("c", "c"), ("d", "")]), "d b(a) c");
     }
 
     #[test]
@@ -180,9 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn code_stands_between_backticks() {
-        assert_eq!(pieces("run `x` now"), [(false, "run "), (true, "x"), (false, " now")]);
-        assert_eq!(pieces("a ` b"), [(false, "a ` b")]);
-        assert_eq!(pieces("`x`"), [(true, "x")]);
+    fn code_is_between_backticks() {
+        assert_eq!(
+            code_spans("run `x` now"),
+            [(false, "run "), (true, "x"), (false, " now")]
+        );
+        assert_eq!(code_spans("a ` b"), [(false, "a ` b")]);
+        assert_eq!(code_spans("`x`"), [(true, "x")]);
     }
 }

@@ -1,16 +1,18 @@
-//! One HTML page that needs nothing else: no script, no font, no image, no network. To be mailed, kept as a CI artifact,
-//! read on a phone at night, and printed for an auditor. Colour never says anything that a word does not say too.
+//! One HTML page that loads nothing: no script, font, image or network. People mail it, keep it as a CI artifact, read
+//! it on a phone at night and print it for an auditor. Whatever a colour says, a word says too.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
+use std::collections::BTreeSet;
 
-use super::Report;
-use super::groups::{Group, Node, by_workload, cause_of, pieces};
-use super::table::{advice, count, summary};
 use holdfast_core::finding::{Finding, Verdict};
 use holdfast_core::model::policy::Severity;
+use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
+
+use super::groups::{Group, Node, by_workload, cause_of, code_spans};
+use super::model::Report;
+use super::phrases::{advice, count, summary};
 
 const STYLE: &str = include_str!("html.css");
-/// The page may load nothing and run nothing, whatever a name in it tries.
+/// The page loads nothing and runs nothing, whatever a name in it contains.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// The report as a page.
@@ -41,7 +43,7 @@ pub fn html(report: &Report) -> String {
             }
         }
     };
-    // HTML has no place for control characters, however written, and a name might hold one.
+    // HTML allows no control characters, not even escaped, and a name may contain one.
     let text = page.into_string();
     text.replace(|c: char| c.is_control() && c != '\n', " ") + "\n"
 }
@@ -55,7 +57,7 @@ fn instant(at: jiff::Timestamp) -> Markup {
 }
 
 fn top(report: &Report) -> Markup {
-    let list = |set: &std::collections::BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
+    let list = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
     markup! {
         header {
             h1 { "Holdfast audit" }
@@ -173,7 +175,7 @@ fn details(f: &Finding, report: &Report) -> Markup {
         details {
             summary {
                 "Evidence, calls, controls"
-                // Links that read alike say nothing to someone who hears them one after the other.
+                // A screen reader reads links one after the other: each needs a name of its own.
                 span.heard { " of " (f.rule) " on " (f.resource.id) }
             }
             dl {
@@ -276,20 +278,21 @@ fn foot(report: &Report) -> Markup {
     }
 }
 
-/// Text, with what stands between backticks as code.
+/// Text, with code where it has backticks.
 fn prose(text: &str) -> Markup {
     markup! {
-        @for (coded, piece) in pieces(text) {
-            @if coded { code { (piece) } } @else { (piece) }
+        @for (is_code, span) in code_spans(text) {
+            @if is_code { code { (span) } } @else { (span) }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
-    use super::*;
     use holdfast_core::model::policy::Mode;
+
+    use super::*;
+    use crate::report::sample;
 
     fn body() -> String {
         let page = html(&sample::report());
@@ -298,7 +301,7 @@ mod tests {
 
     #[test]
     fn the_whole_body() {
-        // A line for each element, so that a change can be read.
+        // One line for each element, so that a diff is readable.
         insta::assert_snapshot!(body().replace("><", ">\n<"));
     }
 

@@ -1,32 +1,32 @@
-//! JUnit XML, as every CI system shows it beside the tests: a suite for each workload, a case for each verdict.
+//! JUnit XML, which every CI system shows beside the tests: a suite for each workload, a case for each verdict.
 //!
-//! A case is named by its rule and resource, never by its outcome, so that a CI system's history shows when it began to
-//! fail. For the same reason a pass is a case too.
+//! The name of a case is its rule and resource, never its outcome, so that a CI system's history shows when it began to
+//! fail. A pass is a case for the same reason.
 //!
 //! | verdict | case |
 //! | --- | --- |
 //! | pass | passed |
 //! | fail | `failure`, its type the severity |
-//! | waived | `skipped`, with until when and why |
-//! | unknown | `error`: nobody knows whether it would have passed |
+//! | waived | `skipped`, with the end and the reason of the waiver |
+//! | unknown | `error`: it may or may not have passed |
 //!
-//! A read that failed is an `error` in a suite of its own.
+//! A failed read is an `error` in a separate suite.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use holdfast_core::finding::{Finding, ResourceRef, Verdict};
 use quick_junit::{NonSuccessKind, Property, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use super::Report;
 use super::groups::cause_of;
-use super::table::advice;
-use holdfast_core::finding::{Finding, ResourceRef, Verdict};
+use super::model::Report;
+use super::phrases::advice;
 
 /// The report as JUnit XML.
 ///
 /// # Errors
-/// If the XML can't be written, which for text in memory does not happen.
+/// If the XML can't be written; writing to memory does not fail.
 pub fn junit(report: &Report) -> Result<String, SerializeError> {
     let mut out = quick_junit::Report::new("holdfast audit");
     out.set_time(Duration::from_millis(report.stats.duration_ms));
@@ -45,9 +45,9 @@ pub fn junit(report: &Report) -> Result<String, SerializeError> {
         let mut suite = TestSuite::new(format!("{workload} ({account} {region})"));
         let facts = [("workload", workload), ("account", account), ("region", region)];
         suite.add_properties(facts.map(|(name, value)| Property::new(name, value)));
-        // Within a workload the rules have one order at each sweep, whatever the verdicts.
+        // Sorted by name: the order is the same in each sweep, whatever the verdicts.
         suite.add_test_cases(cases.into_values());
-        begin(&mut suite, report);
+        set_start(&mut suite, report);
         out.add_test_suite(suite);
     }
     if !report.errors.is_empty() {
@@ -61,13 +61,13 @@ pub fn junit(report: &Report) -> Result<String, SerializeError> {
             case.set_classname("holdfast.reads");
             suite.add_test_case(case);
         }
-        begin(&mut suite, report);
+        set_start(&mut suite, report);
         out.add_test_suite(suite);
     }
     out.to_string()
 }
 
-fn begin(suite: &mut TestSuite, report: &Report) {
+fn set_start(suite: &mut TestSuite, report: &Report) {
     suite.timestamp = report.started_at.to_string().parse().ok();
 }
 
@@ -120,8 +120,8 @@ fn description(finding: &Finding, report: &Report) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::report::sample;
 
     #[test]
     fn the_whole_report() {

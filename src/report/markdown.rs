@@ -1,22 +1,22 @@
 //! GitHub-flavoured Markdown, for a comment on a pull request or the summary of a job.
 //!
-//! Everything that could come from a tag, a name or AWS is escaped: it can't make a link, call a person, close a table
-//! or put HTML into the page. A comment may have 65,536 characters at most, so what would go past that is left out, the
-//! details first, and said to be.
+//! All text from a tag, a name or AWS is escaped: it can't make a link, mention a person, end a table or put HTML into
+//! the page. A comment holds at most 65,536 characters: what does not fit is left out, details first, and counted.
 
 use std::fmt::Write as _;
 
-use super::Report;
-use super::groups::{Node, by_workload, cause_of, pieces};
-use super::table::{advice, summary};
 use holdfast_core::finding::{Finding, Verdict};
 
-/// Below GitHub's 65,536, with room for the last lines.
+use super::groups::{Node, by_workload, cause_of, code_spans};
+use super::model::Report;
+use super::phrases::{advice, summary};
+
+/// Below GitHub's 65,536: the last lines need room.
 const LONGEST: usize = 60_000;
-/// Finds the comment of the last run again, so that it can be replaced.
+/// A workflow finds the comment of its last run by this, and replaces it.
 const MARK: &str = "<!-- holdfast audit -->";
 
-/// A part of the comment, which has its own room: a hundred failures can't push the waivers out.
+/// A part of the comment with a size limit of its own: a hundred failures can't push the waivers out.
 struct Part {
     text: String,
     room: usize,
@@ -32,7 +32,7 @@ impl Part {
         }
     }
 
-    /// Appends `entry` if there is room for it. Says whether there was.
+    /// Appends `entry` if it fits, and returns whether it did.
     fn add(&mut self, entry: &str) -> bool {
         let fits = self.text.len() + entry.len() <= self.room;
         if fits {
@@ -104,7 +104,7 @@ fn label(finding: &Finding) -> String {
     }
 }
 
-/// One row a finding, each consequence right under its cause.
+/// One row for each finding, with its consequences below it.
 fn findings(out: &mut Part, report: &Report) {
     if report.findings.is_empty() {
         return;
@@ -192,7 +192,7 @@ fn details(out: &mut Part, report: &Report) {
     }
 }
 
-/// One block a finding, its consequences inside it.
+/// One block for each finding, with its consequences inside.
 fn detail(out: &mut Part, node: &Node<'_>, report: &Report) {
     let f = node.finding;
     let verdict = match f.verdict {
@@ -220,12 +220,12 @@ fn detail(out: &mut Part, node: &Node<'_>, report: &Report) {
     if !f.evidence.is_empty() {
         block.push_str("\n| Evidence | Observed | Expected |\n| --- | --- | --- |\n");
         for e in &f.evidence {
-            let (seen, wanted) = (code(&e.observed.to_string()), code(&e.expected.to_string()));
-            let _ = writeln!(block, "| {} | {seen} | {wanted} |", code(&e.field));
+            let (observed, expected) = (code(&e.observed.to_string()), code(&e.expected.to_string()));
+            let _ = writeln!(block, "| {} | {observed} | {expected} |", code(&e.field));
         }
     }
     for call in f.remediation.iter().flat_map(|r| &r.calls) {
-        // No line of it begins with a backtick, since JSON has no line breaks in strings.
+        // No line of the JSON begins with a backtick: its strings have no line breaks.
         let _ = writeln!(
             block,
             "\n{}\n\n```json\n{:#}\n```",
@@ -234,14 +234,14 @@ fn detail(out: &mut Part, node: &Node<'_>, report: &Report) {
         );
     }
     if !out.add(&block) {
-        // Its end would be missing too, and with it the frame of what is inside.
+        // The consequences would be inside this block, so they are left out with it.
         out.left_out += tally(&node.consequences);
         return;
     }
     for next in &node.consequences {
         detail(out, next, report);
     }
-    // Not counted: what is open must be closed.
+    // Always written, whatever the limit: the block is open.
     out.text.push_str("\n</details>\n");
 }
 
@@ -249,12 +249,12 @@ fn tally(nodes: &[Node<'_>]) -> usize {
     nodes.iter().map(|n| 1 + tally(&n.consequences)).sum()
 }
 
-/// A line of text in which nothing but code between backticks has a meaning.
+/// A line of text whose only markup is code between backticks.
 fn prose(text: &str) -> String {
-    let each = pieces(text)
+    let spans = code_spans(text)
         .into_iter()
-        .map(|(coded, piece)| if coded { code(piece) } else { escape(piece) });
-    each.collect()
+        .map(|(is_code, span)| if is_code { code(span) } else { escape(span) });
+    spans.collect()
 }
 
 fn escape(text: &str) -> String {
@@ -264,8 +264,8 @@ fn escape(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            // GitHub looks for people, issues and addresses in the finished page, where an escape is gone; a space of
-            // no width breaks them there too.
+            // GitHub looks for mentions, issues and addresses in the rendered page, where escapes are gone. A
+            // zero-width space breaks them there.
             '@' | '#' => out.extend([c, '\u{200b}']),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => out.extend(['\\', c]),
             c if c.is_control() => out.push(' '),
@@ -275,7 +275,7 @@ fn escape(text: &str) -> String {
     out.replace("://", ":\u{200b}//").replace("www.", "www\u{200b}.")
 }
 
-/// Code in a line, and in a cell of a table.
+/// Code within a line or a cell of a table.
 fn code(text: &str) -> String {
     let mut flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     flat = flat.replace('|', "\\|");
@@ -292,7 +292,7 @@ fn code(text: &str) -> String {
     format!("{fence}{pad}{flat}{pad}{fence}")
 }
 
-/// Text inside HTML.
+/// Text within an HTML element.
 fn entities(text: &str) -> String {
     let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     flat.replace('&', "&amp;")
@@ -303,9 +303,10 @@ fn entities(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
-    use super::*;
     use holdfast_core::model::policy::Mode;
+
+    use super::*;
+    use crate::report::sample;
 
     #[test]
     fn the_whole_report() {

@@ -1,10 +1,9 @@
-//! OCSF, as Amazon Security Lake and the larger SIEMs read it: one JSON array of events.
+//! OCSF, which Amazon Security Lake and the larger SIEMs read: one JSON array of events.
 //! <https://schema.ocsf.io/1.8.0/classes/compliance_finding>
 //!
-//! Each finding is a Compliance Finding (class 2003) and not a Detection Finding (2004): OCSF has the first for "results
-//! of evaluations performed against resources", with the control, the standards and a verdict of its own, and the
-//! second for alerts of detection engines, where fail and unknown would be the same. AWS Security Hub tells its controls
-//! in 2003 too.
+//! Each finding is a Compliance Finding (class 2003), not a Detection Finding (2004). OCSF defines the first for
+//! "results of evaluations performed against resources", with a control, standards and a verdict, and the second for
+//! alerts of detection engines, which can't tell fail from unknown. AWS Security Hub reports its controls as 2003 too.
 //!
 //! | verdict | `compliance.status` | `status` | `status_code` |
 //! | --- | --- | --- | --- |
@@ -12,22 +11,22 @@
 //! | waived | Fail | Suppressed | `WAIVED` |
 //! | unknown | Unknown | New | `UNKNOWN` |
 //!
-//! Nothing is used that 1.5.0 lacks, so that readers of that version, which most are, understand it too.
+//! Only fields that 1.5.0 has are used: most readers are of that version.
 
-use serde_json::{Map, Value, json};
-
-use super::Report;
-use super::groups::cause_of;
-use super::table::advice;
 use holdfast_core::finding::{Finding, Kind, ResourceRef, Verdict};
 use holdfast_core::model::policy::Severity;
 use holdfast_core::rules;
+use serde_json::{Map, Value, json};
+
+use super::groups::cause_of;
+use super::model::Report;
+use super::phrases::advice;
 
 const VERSION: &str = "1.8.0";
 const CLASS: u32 = 2003;
 /// `account.type_id` of an AWS account.
 const AWS_ACCOUNT: u32 = 10;
-/// `user.type_id` of what is none of its list.
+/// `user.type_id` of a type that its list does not have.
 const OTHER: u32 = 99;
 /// `analytic.type_id` of a rule.
 const RULE: u32 = 1;
@@ -48,7 +47,7 @@ fn severity(severity: Severity) -> (u32, &'static str) {
     }
 }
 
-/// The type as CloudFormation and AWS Config name it.
+/// The type of the resource in CloudFormation and AWS Config.
 fn resource_type(kind: Kind) -> &'static str {
     match kind {
         Kind::RdsDbInstance => "AWS::RDS::DBInstance",
@@ -57,13 +56,13 @@ fn resource_type(kind: Kind) -> &'static str {
         Kind::SecretsmanagerSecret => "AWS::SecretsManager::Secret",
         Kind::EcsService => "AWS::ECS::Service",
         Kind::EcsTaskDefinition => "AWS::ECS::TaskDefinition",
-        // AWS has no such thing.
+        // AWS has no such type.
         Kind::Workload => "Holdfast::Workload",
     }
 }
 
 fn event(finding: &Finding, report: &Report) -> Value {
-    // A first sighting is a creation; `run` remembers findings, and tells of them again.
+    // The first sighting is a creation. `run` reports a finding again for as long as it is open.
     let (activity, activity_name) = if finding.first_seen < finding.observed_at {
         (2, "Update")
     } else {
@@ -124,15 +123,15 @@ fn event(finding: &Finding, report: &Report) -> Value {
     out
 }
 
-/// We don't know its alias, and some readers demand a name.
+/// Some readers require a name, and Holdfast does not know the alias of the account: the name is its number.
 fn aws_account(account: &str) -> Value {
     json!({"uid": account, "name": account, "type": "AWS Account", "type_id": AWS_ACCOUNT})
 }
 
-/// The account owns what is in it.
+/// The account as the owner of the resources in it.
 fn owner(account: &str) -> Value {
-    let of = aws_account(account);
-    json!({"uid": account, "name": account, "type": "AWS Account", "type_id": OTHER, "account": of})
+    let details = aws_account(account);
+    json!({"uid": account, "name": account, "type": "AWS Account", "type_id": OTHER, "account": details})
 }
 
 fn resource(resource: &ResourceRef, workload: &str) -> Value {
@@ -144,7 +143,7 @@ fn resource(resource: &ResourceRef, workload: &str) -> Value {
         "owner": owner(&resource.account),
         "group": {"name": workload, "type": "workload"},
     });
-    // `aws`, `aws-cn`, `aws-us-gov`: the second part of an ARN. A workload has none.
+    // `aws`, `aws-cn`, `aws-us-gov`: the second part of an ARN. A workload has no ARN.
     let partition = resource
         .arn
         .strip_prefix("arn:")
@@ -157,7 +156,7 @@ fn resource(resource: &ResourceRef, workload: &str) -> Value {
 
 fn compliance(finding: &Finding) -> Value {
     let (status_id, status) = match finding.verdict {
-        // A waiver accepts the failure. It does not mend it.
+        // A waiver accepts the failure and does not fix it.
         Verdict::Fail | Verdict::Waived => (3, "Fail"),
         Verdict::Unknown => (0, "Unknown"),
     };
@@ -224,7 +223,7 @@ fn finding_info(finding: &Finding, report: &Report) -> Value {
     out
 }
 
-/// What OCSF has no place for, under the names of the JSON report.
+/// What OCSF has no field for, under the names of the JSON report.
 fn unmapped(finding: &Finding) -> Value {
     json!({
         "verdict": finding.verdict,
@@ -240,8 +239,8 @@ fn unmapped(finding: &Finding) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::report::sample;
 
     fn events() -> Vec<Value> {
         serde_json::from_str(&ocsf(&sample::report())).expect("an array")
@@ -262,16 +261,16 @@ mod tests {
 
     #[test]
     fn verdicts_stay_apart() {
-        let told = |rule| {
+        let statuses = |rule| {
             let e = of_rule(rule);
             format!(
                 "{} {} {}",
                 e["compliance"]["status_id"], e["status_id"], e["status_code"]
             )
         };
-        assert_eq!(told("rds-open-ingress"), r#"3 1 "FAIL""#);
-        assert_eq!(told("rds-public-access"), r#"3 3 "WAIVED""#);
-        assert_eq!(told("ecs-secret-reference-mismatch"), r#"0 1 "UNKNOWN""#);
+        assert_eq!(statuses("rds-open-ingress"), r#"3 1 "FAIL""#);
+        assert_eq!(statuses("rds-public-access"), r#"3 3 "WAIVED""#);
+        assert_eq!(statuses("ecs-secret-reference-mismatch"), r#"0 1 "UNKNOWN""#);
         let comment = format!("waived until 2026-12-31T00:00:00Z: {}", sample::NASTY);
         assert_eq!(of_rule("rds-public-access")["comment"], comment);
     }

@@ -1,11 +1,7 @@
-//! A report with one of everything, and with names that try to break out of every format.
+//! A report for tests: one finding of each kind, and names that try to break out of every format.
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde_json::json;
-
-use super::Report;
 use holdfast_core::action::{Action, Call, ClosePublicAccess};
 use holdfast_core::finding::{Evidence, Finding, Kind, Passed, Remediation, ResourceRef, Verdict, finding_id};
 use holdfast_core::model::hold::HoldReason;
@@ -13,8 +9,13 @@ use holdfast_core::model::key::Scope;
 use holdfast_core::model::policy::{Mode, Risk, Severity};
 use holdfast_core::model::snapshot::ReadError;
 use holdfast_core::model::tags::Waiver;
+use holdfast_core::rules::{self, Rule};
+use jiff::Timestamp;
+use serde_json::json;
 
-/// Breaks out of HTML, of a Markdown table and link, of an XML attribute, and calls people by name.
+use super::model::Report;
+
+/// Breaks out of HTML, of a Markdown table and link and of an XML attribute, and mentions people.
 pub(crate) const NASTY: &str =
     "<script>alert(1)</script> | [x](http://evil) \"quoted\" & 'so' @team #1 `tick ]]> \u{7}";
 
@@ -30,7 +31,7 @@ fn scope() -> Scope {
 }
 
 fn finding(rule: &str, severity: Severity, verdict: Verdict, resource: ResourceRef, message: &str) -> Finding {
-    let meta = holdfast_core::rules::find(rule).map(holdfast_core::rules::Rule::meta);
+    let meta = rules::find(rule).map(Rule::meta);
     Finding {
         id: finding_id(rule, &resource),
         rule: rule.into(),
@@ -78,7 +79,7 @@ fn close(blocked_by: Option<HoldReason>) -> Remediation {
 }
 
 /// The report.
-#[allow(clippy::too_many_lines, reason = "one report, told in one piece")]
+#[allow(clippy::too_many_lines, reason = "one report, from top to bottom")]
 pub(crate) fn report() -> Report {
     let s = scope();
     let database = ResourceRef::new(

@@ -1,37 +1,39 @@
-//! SARIF 2.1.0, as GitHub code scanning, Azure DevOps and DefectDojo read it.
+//! SARIF 2.1.0, which GitHub code scanning, Azure DevOps and DefectDojo read.
 //! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sarif-v2.1.0-errata01-os-complete.html>
 //!
-//! What the standard leaves open, and what was chosen:
+//! Where the standard leaves a choice:
 //!
-//! - A cloud resource is a *logical* location, named by its ARN. GitHub refuses a file in which any result lacks a
-//!   *physical* one, and takes relative paths only, so each resource also is a path that no repository has:
-//!   `aws/ACCOUNT/REGION/KIND/ID`. It is the same at each sweep, and alerts can be filtered by it. Findings of `check`
+//! - A cloud resource is a *logical* location, and its name is the ARN. GitHub refuses a file with a result that has no
+//!   *physical* location, and accepts relative paths only. So each resource also has a path that no repository has:
+//!   `aws/ACCOUNT/REGION/KIND/ID`. It is the same in each sweep, and alerts can be filtered by it. Findings of `check`
 //!   have the path of their file.
-//! - A waived finding is a failure with a suppression; an unknown one is of the kind `open`, which is what the standard
-//!   calls "insufficient information to decide", and for which it demands the level `none`.
-//! - GitHub takes the severity of an alert from its rule alone. So a rule has the severity that the configuration or
-//!   the worst of this report's findings gives it, not the one it was born with.
+//! - A waived finding is a failure with a suppression. An unknown one has the kind `open`, in the standard "insufficient
+//!   information to decide", which requires the level `none`.
+//! - GitHub reads the severity of an alert from its rule only. So the severity of a rule here is that of its most severe
+//!   finding in this report, and its own severity if it has none.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value, json};
-
-use super::Report;
-use super::groups::cause_of;
-use super::table::advice;
 use holdfast_core::finding::{Finding, ResourceRef, Verdict};
 use holdfast_core::model::policy::Severity;
 use holdfast_core::model::rule_meta::Meta;
 use holdfast_core::model::snapshot::ReadError;
 use holdfast_core::rules::REGISTRY;
+use serde_json::{Map, Value, json};
+
+use super::groups::cause_of;
+use super::model::Report;
+use super::phrases::advice;
+use crate::exit::Exit;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
-/// The only one of the notifications that a run can have.
+/// The only notification that a run can have.
 const UNREAD: &str = "could-not-read";
 
-/// The report in SARIF. `exit_code` is what the process will end with.
+/// The report in SARIF. `exit` is how the process will end.
 #[must_use]
-pub fn sarif(report: &Report, exit_code: u8) -> String {
+pub fn sarif(report: &Report, exit: Exit) -> String {
     let rules: Vec<Value> = REGISTRY.iter().map(|r| rule(r.meta(), report)).collect();
     let results: Vec<Value> = report.findings.iter().map(|f| result(f, report)).collect();
     let log = json!({
@@ -58,16 +60,16 @@ pub fn sarif(report: &Report, exit_code: u8) -> String {
                 "id": category(report),
                 "description": {"text": "One audit of what Holdfast was told to look at."},
             },
-            "invocations": [invocation(report, exit_code)],
+            "invocations": [invocation(report, exit)],
             "results": results,
         }],
     });
     format!("{log:#}\n")
 }
 
-/// Two uploads of the same category replace each other, so what was looked at makes the category.
+/// An upload replaces the last one of the same category, so the accounts and regions of the sweep are the category.
 fn category(report: &Report) -> String {
-    let list = |set: &std::collections::BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join("+");
+    let list = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join("+");
     format!(
         "holdfast/{}/{}/",
         list(&report.scope.accounts),
@@ -83,7 +85,7 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-/// In the middle of the band that GitHub gives the word: over 9.0 critical, from 7.0 high, from 4.0 medium.
+/// The middle of the range that GitHub shows with the same word: over 9.0 critical, from 7.0 high, from 4.0 medium.
 /// <https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning>
 fn score(severity: Severity) -> &'static str {
     match severity {
@@ -150,17 +152,17 @@ fn result(finding: &Finding, report: &Report) -> Value {
         related["message"] = json!({"text": sentence(&cause.message)});
         out.insert("relatedLocations".into(), json!([related]));
     }
-    // GitHub heeds the name `primaryLocationLineHash` alone, and would else make one up from a file that is not there.
+    // GitHub reads `primaryLocationLineHash` only. Without it, GitHub computes one from the file, which does not exist.
     let prints = json!({"holdfastFindingId/v1": finding.id, "primaryLocationLineHash": format!("{}:1", finding.id)});
     out.insert("partialFingerprints".into(), prints);
-    // The standard: on all results, or on none.
+    // The standard requires it on all results or on none.
     out.insert("suppressions".into(), suppressions(finding));
     out.insert("properties".into(), properties(finding));
     Value::Object(out)
 }
 
 fn suppressions(finding: &Finding) -> Value {
-    let given = finding.waiver.iter().map(|waiver| {
+    let suppressions = finding.waiver.iter().map(|waiver| {
         json!({
             "kind": "external",
             "status": "accepted",
@@ -168,10 +170,10 @@ fn suppressions(finding: &Finding) -> Value {
             "properties": {"until": waiver.until, "reason": waiver.reason},
         })
     });
-    given.collect()
+    suppressions.collect()
 }
 
-/// What SARIF has no word for, under the names of the JSON report.
+/// What SARIF has no property for, under the names of the JSON report.
 fn properties(finding: &Finding) -> Value {
     json!({
         "id": finding.id,
@@ -199,7 +201,7 @@ fn location(resource: &ResourceRef) -> Value {
         account,
         region,
     } = resource;
-    // What `check` found is in a file: that is where the alert belongs.
+    // A finding of `check` is in a file, and the alert belongs there.
     let file = arn.strip_prefix("file:").and_then(|rest| rest.split_once('#'));
     let path = match file {
         Some((path, _)) if path != "-" && !path.starts_with('/') => path.to_owned(),
@@ -208,14 +210,14 @@ fn location(resource: &ResourceRef) -> Value {
     json!({
         "physicalLocation": {
             "artifactLocation": {"uri": uri(&path)},
-            // There are no lines; GitHub wants one.
+            // GitHub requires a line; a resource has none.
             "region": {"startLine": 1},
         },
         "logicalLocations": [{"name": id, "fullyQualifiedName": arn, "kind": "resource"}],
     })
 }
 
-/// A relative URI: every segment percent-encoded, and none that would lead out of its folder.
+/// A relative URI. Each segment is percent-encoded, also dots that would lead out of the folder.
 fn uri(path: &str) -> String {
     let segment = |text: &str| -> String {
         let only_dots = text.bytes().all(|b| b == b'.');
@@ -233,18 +235,18 @@ fn uri(path: &str) -> String {
     path.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
-fn invocation(report: &Report, exit_code: u8) -> Value {
-    let meaning = match exit_code {
-        crate::cli::exit::CLEAN => "nothing at or above --fail-on, everything known",
-        crate::cli::exit::FINDINGS => "findings at or above --fail-on",
-        crate::cli::exit::UNKNOWN => "no such finding, but something is unknown",
-        _ => "it could not run",
+fn invocation(report: &Report, exit: Exit) -> Value {
+    let meaning = match exit {
+        Exit::Clean => "nothing at or above --fail-on, everything known",
+        Exit::Findings => "findings at or above --fail-on",
+        Exit::CannotRun => "it could not run",
+        Exit::Unknown => "no such finding, but something is unknown",
     };
     let notifications: Vec<Value> = report.errors.iter().map(|e| notification(e)).collect();
     json!({
-        // A run that could not read everything did not do what it was started for.
+        // A run with a failed read did not do everything it was started for.
         "executionSuccessful": report.errors.is_empty(),
-        "exitCode": exit_code,
+        "exitCode": exit.code(),
         "exitCodeDescription": meaning,
         "startTimeUtc": millis(report.started_at),
         "endTimeUtc": millis(report.finished_at),
@@ -259,7 +261,7 @@ fn invocation(report: &Report, exit_code: u8) -> Value {
     })
 }
 
-/// SARIF asks for no more than milliseconds.
+/// SARIF allows at most milliseconds.
 fn millis(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
@@ -273,7 +275,7 @@ fn notification(error: &ReadError) -> Value {
     })
 }
 
-/// With a full stop.
+/// Ends a text with a full stop.
 fn sentence(text: &str) -> String {
     let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{text}{stop}")
@@ -286,11 +288,11 @@ fn pascal(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::report::sample;
 
     fn run() -> Value {
-        let log: Value = serde_json::from_str(&sarif(&sample::report(), 1)).expect("JSON");
+        let log: Value = serde_json::from_str(&sarif(&sample::report(), Exit::Findings)).expect("JSON");
         log["runs"][0].clone()
     }
 
@@ -307,14 +309,14 @@ mod tests {
 
     #[test]
     fn verdicts_stay_apart() {
-        let told = |rule| {
+        let kinds = |rule| {
             let r = result_of(rule);
             let waived = r["suppressions"].as_array().map_or(0, Vec::len);
             format!("{} {} {waived}", r["kind"], r["level"])
         };
-        assert_eq!(told("rds-open-ingress"), r#""fail" "error" 0"#);
-        assert_eq!(told("rds-public-access"), r#""fail" "error" 1"#);
-        assert_eq!(told("ecs-secret-reference-mismatch"), r#""open" "none" 0"#);
+        assert_eq!(kinds("rds-open-ingress"), r#""fail" "error" 0"#);
+        assert_eq!(kinds("rds-public-access"), r#""fail" "error" 1"#);
+        assert_eq!(kinds("ecs-secret-reference-mismatch"), r#""open" "none" 0"#);
     }
 
     #[test]
@@ -331,7 +333,7 @@ mod tests {
         let rules = run["tool"]["driver"]["rules"].as_array().expect("rules");
         assert_eq!(rules.len(), REGISTRY.len());
         let ingress = rules.iter().find(|r| r["id"] == "rds-open-ingress").expect("the rule");
-        // High by itself; the world made it critical.
+        // High by default; its finding is critical.
         assert_eq!(ingress["properties"]["security-severity"], "9.5");
         assert_eq!(ingress["name"], "RdsOpenIngress");
         for result in run["results"].as_array().expect("results") {

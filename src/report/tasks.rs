@@ -3,10 +3,11 @@
 
 use std::fmt::Write as _;
 
-use super::table::checklist_summary;
-use holdfast_core::checklist::{Checklist, Verdict};
+use holdfast_core::checklist::{Checklist, ItemVerdict};
 
-/// One workload, in every account and region in which it was found.
+use super::phrases::checklist_summary;
+
+/// The checklists of one workload, one for each account and region that it is in.
 #[must_use]
 pub fn checklist_markdown(lists: &[Checklist]) -> String {
     let mut out = String::new();
@@ -28,11 +29,11 @@ pub fn checklist_markdown(lists: &[Checklist]) -> String {
                 let first = letters.next().map(|c| c.to_ascii_uppercase()).into_iter();
                 let _ = writeln!(out, "\n### {}\n", first.chain(letters).collect::<String>());
             }
-            // GitHub knows two states; what is unknown is not done, and says so.
+            // A task has two states on GitHub. An unknown item is not done, and a word says that it is unknown.
             let (mark, word) = match item.verdict {
-                Verdict::Proved => ("x", ""),
-                Verdict::Disproved => (" ", "**disproved:** "),
-                Verdict::Unknown => (" ", "**unknown:** "),
+                ItemVerdict::Proved => ("x", ""),
+                ItemVerdict::Disproved => (" ", "**disproved:** "),
+                ItemVerdict::Unknown => (" ", "**unknown:** "),
             };
             let _ = write!(
                 out,
@@ -55,11 +56,10 @@ pub fn checklist_markdown(lists: &[Checklist]) -> String {
     out
 }
 
-/// Text with nothing in it that Markdown or HTML would take for its own, but for what stands between backticks. In one
-/// line: a line break would end the list.
+/// Text in one line, without Markdown or HTML except for code between backticks. A line break would end the list.
 fn text(plain: &str) -> String {
     let mut out = String::with_capacity(plain.len());
-    // An odd number of backticks opens something that nothing closes.
+    // With an odd number of backticks, one has no partner.
     let code = plain.matches('`').count().is_multiple_of(2);
     let mut inside = false;
     for c in plain.chars() {
@@ -74,7 +74,7 @@ fn text(plain: &str) -> String {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '#' | '|' | '@' => {
-                // `@name` would call someone; a backslash alone does not stop that.
+                // `@name` would mention someone, even after a backslash.
                 if c == '@' {
                     out.push_str("@\u{200b}");
                 } else {

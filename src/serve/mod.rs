@@ -1,7 +1,7 @@
-//! The operator's read-only HTTP side: metrics, health, and what it last saw as JSON.
+//! The read-only HTTP server of `run`: metrics, health, and the operator's state as JSON.
 //!
-//! Handlers read snapshots that the operator publishes; nothing here calls AWS, waits for a reconcile or changes
-//! anything. Only GET (and HEAD) are answered.
+//! Handlers read what the operator publishes. They don't call AWS, wait for a reconcile or change anything, and answer
+//! GET and HEAD only.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,21 +13,20 @@ use axum::extract::State as Extract;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
+use holdfast_operator::metrics::CONTENT_TYPE;
+use holdfast_operator::published::{State, View};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use holdfast_operator::metrics::CONTENT_TYPE;
-use holdfast_operator::published::{State, View};
-
 #[cfg(test)]
 mod tests;
 
-/// Where `run` listens unless told otherwise: this machine only, since findings are nobody else's business.
+/// The default of `run --listen`: this machine only, because anyone who can connect can read the findings.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:9095";
 
-/// How long open connections may hold up the end.
-const CLOSE_WITHIN: Duration = Duration::from_secs(3);
+/// How long open connections may delay the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -35,14 +34,14 @@ pub enum ServeError {
     /// Not an address.
     #[error("`{0}` is not an address to listen on; write it like {DEFAULT_LISTEN} or [::1]:9095")]
     Address(String),
-    /// The address can't be had.
+    /// Another process has the address, or the system refuses it.
     #[error("cannot listen on {address}: {source}; {cure}")]
     Bind {
-        /// As given.
+        /// The address, as given.
         address: String,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
-        /// What to do.
+        /// What to do about it.
         cure: &'static str,
     },
     /// Serving ended with an error.
@@ -50,7 +49,7 @@ pub enum ServeError {
     Serve(#[source] std::io::Error),
 }
 
-/// A server that has its address and answers nobody yet.
+/// A server that has its address and does not answer yet.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -58,15 +57,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the address, `host:port`; port 0 lets the system choose.
+    /// Binds the address, `host:port`. With port 0 the system chooses a port.
     ///
     /// # Errors
-    /// [`ServeError::Address`] or [`ServeError::Bind`], with what to do about it.
+    /// [`ServeError::Address`] or [`ServeError::Bind`].
     pub async fn bind(address: &str) -> Result<Self, ServeError> {
-        let has_form = address
+        let is_host_and_port = address
             .rsplit_once(':')
             .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        if !has_form {
+        if !is_host_and_port {
             return Err(ServeError::Address(address.to_owned()));
         }
         let failed = |source: std::io::Error| {
@@ -93,28 +92,27 @@ impl Server {
         Ok(Self { listener, address })
     }
 
-    /// The address it has, with the port that was chosen.
+    /// The address, with the port that the system chose.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers until `cancel`, then lets requests under way finish for a moment.
+    /// Answers until `cancel`, then gives open requests a moment to finish.
     ///
     /// # Errors
-    /// [`ServeError::Serve`] if the listener breaks.
+    /// [`ServeError::Serve`] if the listener fails.
     pub async fn run(self, state: Arc<State>, cancel: CancellationToken) -> Result<(), ServeError> {
         let serve = axum::serve(self.listener, router(state)).with_graceful_shutdown(cancel.clone().cancelled_owned());
         tokio::select! {
             result = serve => result.map_err(ServeError::Serve),
-            // A client that holds its connection open must not hold the process.
-            () = async { cancel.cancelled().await; tokio::time::sleep(CLOSE_WITHIN).await } => Ok(()),
+            // A client that keeps its connection open must not keep the process running.
+            () = async { cancel.cancelled().await; tokio::time::sleep(CLOSE_TIMEOUT).await } => Ok(()),
         }
     }
 }
 
-/// The routes; later pages (console, workloads) are added here.
-pub fn router(state: Arc<State>) -> Router {
+fn router(state: Arc<State>) -> Router {
     let mut router = Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
@@ -170,7 +168,7 @@ async fn readyz(Extract(state): Extract<Arc<State>>) -> Response {
     }
 }
 
-/// The document, or 503 while there is none: an empty list would read as "all is well".
+/// The document, or 503 while there is none: an empty list would mean that nothing was found.
 fn document(state: &State, view: View) -> Response {
     if let Some(bytes) = state.view(view) {
         return reply(StatusCode::OK, JSON, bytes);

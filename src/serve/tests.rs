@@ -128,7 +128,7 @@ async fn ends_although_a_client_holds_on() {
     let mut held = TcpStream::connect(w.address).await.unwrap();
     held.write_all(b"GET / HT").await.unwrap();
     w.cancel.cancel();
-    tokio::time::timeout(CLOSE_WITHIN * 2, w.task)
+    tokio::time::timeout(CLOSE_TIMEOUT * 2, w.task)
         .await
         .expect("in time")
         .unwrap()

@@ -1,23 +1,23 @@
-//! What the operator says about itself: log lines on standard error and metrics.
+//! Log lines, which go to standard error. The metrics are in `holdfast_operator::metrics`.
 
 use std::io::IsTerminal;
 
+use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-/// The variable that holds `tracing` filter directives and overrides `-v`, for instance `holdfast::watch=debug`.
+/// The variable with `tracing` filter directives, which override `-v`, for instance `holdfast::watch=debug`.
 pub const FILTER_VARIABLE: &str = "HOLDFAST_LOG";
 
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The format of log lines. `--help` prints these comments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people.
-    #[default]
     Text,
-    /// One JSON object a line, for machines.
+    /// One object a line.
     Json,
 }
 
@@ -34,12 +34,12 @@ pub enum InitError {
 
 /// Sends log lines to standard error, from now to the end of the process.
 ///
-/// `verbosity` counts `-v`: 0 warnings, 1 information of our own, 2 our debug lines, 3 and more our traces and
-/// information of every library. [`FILTER_VARIABLE`], if set, decides instead. Colour only on a terminal and only
-/// while `NO_COLOR` is unset or empty (<https://no-color.org>).
+/// `verbosity` is the number of `-v`: 0 for warnings, 1 for Holdfast's information, 2 for its debug lines, 3 and more
+/// for its traces and the information of every library. If [`FILTER_VARIABLE`] is set, it decides instead. Lines have
+/// colour only on a terminal, and only if `NO_COLOR` is unset or empty (<https://no-color.org>).
 ///
 /// # Errors
-/// [`InitError::Filter`] for a filter that does not parse, [`InitError::Twice`] on the second call.
+/// [`InitError::Filter`] if the filter is not valid, [`InitError::Twice`] on the second call.
 pub fn init(format: LogFormat, verbosity: u8) -> Result<(), InitError> {
     let directives = std::env::var(FILTER_VARIABLE).ok().filter(|v| !v.trim().is_empty());
     let is_plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
@@ -49,7 +49,7 @@ pub fn init(format: LogFormat, verbosity: u8) -> Result<(), InitError> {
     Ok(())
 }
 
-/// The log layer with its filters, writing to `writer`.
+/// The log layer with its filters.
 fn layer<S, W>(
     format: LogFormat,
     verbosity: u8,
@@ -62,14 +62,14 @@ where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder().parse(directives.unwrap_or(match verbosity {
-        // The SDK tells at length of credentials that it did not find; our own error says it in a sentence.
+        // The SDK logs at length that it found no credentials; our error says it in a sentence.
         0 => "warn,aws_config=error,aws_runtime=error",
         1 => "warn,holdfast=info,aws_config=error",
         2 => "warn,holdfast=debug",
         _ => "info,holdfast=trace",
     }))?;
-    // Libraries that carry requests, responses and connection strings may print them at debug and trace. Secret
-    // values must reach no log line, so no directive, however given, opens those levels.
+    // Libraries that handle requests, responses and connection strings may log them at debug and trace. No secret value
+    // may reach a log line, so no directive enables these levels.
     let filter = filter.and(filter_fn(|meta| {
         !carries_payload(meta.target()) || *meta.level() <= LevelFilter::INFO
     }));
@@ -87,6 +87,7 @@ where
     })
 }
 
+/// Returns whether a library of this log target handles requests, responses or connection strings.
 fn carries_payload(target: &str) -> bool {
     const CARRIERS: [&str; 8] = [
         "aws_",
@@ -139,8 +140,8 @@ mod tests {
     fn levels_follow_the_flags() {
         let quiet = logged(LogFormat::Text, 0, None);
         assert!(quiet.is_empty(), "{quiet}");
-        let told = logged(LogFormat::Text, 1, None);
-        assert!(told.contains("ours-info") && !told.contains("ours-debug"));
+        let normal = logged(LogFormat::Text, 1, None);
+        assert!(normal.contains("ours-info") && !normal.contains("ours-debug"));
         assert!(logged(LogFormat::Text, 2, None).contains("ours-debug"));
         assert_eq!(logged(LogFormat::Text, 2, Some("off")), "");
     }

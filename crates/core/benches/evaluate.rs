@@ -1,6 +1,6 @@
 //! How long the pure core takes: all rules over so many workloads, on one core.
 //!
-//!     cargo bench --bench evaluate
+//!     cargo bench -p holdfast-core --bench evaluate
 
 #![allow(clippy::expect_used, reason = "the worlds made here are whole")]
 

@@ -1,4 +1,4 @@
-//! Verdicts and what is said about them.
+//! Failed and unknown results, as reports write them.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::model::policy::{Risk, Severity};
 pub use crate::model::resource_ref::{Kind, ResourceRef};
 use crate::model::tags::Waiver;
 
-/// One observed fact and what it should be.
+/// One observed fact and its expected value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The field, named as AWS names it where AWS has it.
@@ -69,14 +69,14 @@ pub struct Remediation {
     pub risk: Risk,
     /// The calls, if calls can do it.
     pub calls: Vec<Call>,
-    /// Why Holdfast will not do it, if it will not.
+    /// The reason to hold the calls, if there is one.
     pub blocked_by: Option<HoldReason>,
     /// The corrections behind the calls; not part of any output.
     pub actions: Vec<Action>,
 }
 
 impl Serialize for Remediation {
-    /// The reason is written as its sentence, and where there is one, its code stands beside it as `hold`.
+    /// Writes the reason as its sentence, and its code as `hold`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self {
             summary,
@@ -117,7 +117,7 @@ pub struct Finding {
     pub resource: ResourceRef,
     /// One sentence.
     pub message: String,
-    /// What it rests on.
+    /// The evidence for it.
     pub evidence: Vec<Evidence>,
     /// When reading began.
     pub observed_at: Timestamp,

@@ -1,4 +1,4 @@
-//! Reading one workload again: which resources, and how what was read reaches what was known. Pure.
+//! Selects the resources of one workload to read again, and merges what was read into the snapshot.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::model::snapshot::{Read, Snapshot};
 /// What one workload is known to consist of, from the last sweep and from the event that drew attention to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RefreshSet {
-    /// The workload; absent where only an event's resource is known, whose tag will tell.
+    /// The workload; absent if only an event's resource is known. The read of its tag finds it.
     pub workload: Option<String>,
     /// Identifiers of RDS instances.
     pub instances: BTreeSet<String>,
@@ -28,7 +28,7 @@ pub struct RefreshSet {
     pub families: BTreeSet<String>,
     /// A secret that an event named, by ARN or name.
     pub secret: Option<String>,
-    /// What is read besides, for a correction that is about to be made.
+    /// Further reads for a correction that is about to be made.
     pub before_call: RefreshBeforeCall,
 }
 
@@ -89,8 +89,8 @@ impl RefreshSet {
         }
     }
 
-    /// Takes what was read of this set over into `base`. Of a list it takes the resources of the set, and all of it where
-    /// the sweep behind `base` could not read the list: then a second read reads the whole of it.
+    /// Merges what was read of this set into `base`. Of a list it takes the resources of the set; if `base` could not
+    /// read the list, it takes the whole list, which the second read then has.
     pub fn merge_into(&self, base: &mut Snapshot, fresh: &Snapshot) {
         // Each part by name, so that a new one can't be forgotten.
         let Snapshot {
@@ -154,14 +154,14 @@ impl RefreshSet {
     }
 }
 
-/// Takes a list over that could not be read before.
+/// Takes over a list that could not be read before.
 fn recover<T>(base: &mut Read<CowMap<String, T>>, fresh: &Read<CowMap<String, T>>) {
     if let (Err(_), Ok(all)) = (&base, fresh) {
         *base = Ok(all.clone());
     }
 }
 
-/// Takes over what `fresh` holds of these resources, or that it holds them no more.
+/// Takes over these resources from `fresh`, and removes those that are gone.
 fn replace<T>(base: &mut Read<CowMap<String, T>>, fresh: &Read<CowMap<String, T>>, ids: &BTreeSet<String>) {
     let (Ok(base), Ok(fresh)) = (base, fresh) else { return };
     for id in ids {
@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
     use crate::model::resources::{AccessTarget, Secret};
-    use crate::model::snapshot::{Guarded, Lookup, ReadError, Value};
+    use crate::model::snapshot::{Guarded, Lookup, ReadError, SecretValue};
     use crate::model::value_from::Selector;
     use crate::rules::testing::{SERVICE, clean, db, guard, now, service};
 
@@ -395,7 +395,7 @@ mod tests {
             "values",
             |s| {
                 let key = ("arn:new".to_owned(), Selector::default());
-                s.values.insert(key, Ok(Value::NotInspected));
+                s.values.insert(key, Ok(SecretValue::NotInspected));
             },
             |s| s.values.iter().any(|((arn, _), _)| arn == "arn:new"),
         ),

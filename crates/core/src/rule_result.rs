@@ -1,4 +1,4 @@
-//! What a rule says about one resource.
+//! The result of one rule for one resource.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::Severity;
 use crate::model::read_error::ReadError;
-use crate::model::subject::Subject;
+use crate::model::subject::ResultSubject;
 use crate::model::tags::{PhaseReading, Tags};
 
-/// What a rule says about one resource.
+/// The result of one rule for one resource.
 #[derive(Debug, Clone)]
 pub struct RuleResult<'a> {
     /// The resource.
-    pub subject: Subject<'a>,
+    pub subject: ResultSubject<'a>,
     /// What the rule found.
     pub outcome: Outcome,
-    /// Tags of the resource, and of others that a person would put a waiver or a mode on. A mode on any of them
-    /// restrains; a waiver must be on the first or on all of the rest.
+    /// Tags of the resource, and of others where a person may put a waiver or a mode. A mode on any of them applies; a
+    /// waiver must be on the first or on all of the rest.
     pub tags: Vec<&'a Tags>,
     /// `migrating` or `migrated`.
     pub phase: &'static str,
-    /// ARNs of other resources that it rests on: where one of them fails a rule that can cause this one, that is the
-    /// root.
+    /// ARNs of other resources that the result depends on. If one of them fails a rule that can cause this failure,
+    /// that finding is the root cause.
     pub related: Vec<Cow<'a, str>>,
 }
 
@@ -46,7 +46,7 @@ pub struct Failure {
     pub severity: Option<Severity>,
     /// One sentence.
     pub message: String,
-    /// What it rests on.
+    /// The evidence for it.
     pub evidence: Vec<Evidence>,
     /// What would correct it.
     pub remedy: Remedy,
@@ -59,7 +59,7 @@ pub struct Remedy {
     pub summary: String,
     /// The corrections; empty if a person must do it.
     pub actions: Vec<Action>,
-    /// Why they may not be carried out, if they may not.
+    /// The reason to hold them, if there is one.
     pub refused: Option<HoldReason>,
 }
 
@@ -73,7 +73,7 @@ impl Remedy {
         }
     }
 
-    /// A correction that would do harm as things stand.
+    /// A correction that would do harm now.
     pub fn refuse(summary: impl Into<String>, actions: Vec<Action>, why: HoldReason) -> Self {
         Self {
             summary: summary.into(),
@@ -93,7 +93,7 @@ impl Remedy {
 }
 
 impl<'a> RuleResult<'a> {
-    fn new(subject: Subject<'a>, outcome: Outcome) -> Self {
+    fn new(subject: ResultSubject<'a>, outcome: Outcome) -> Self {
         Self {
             subject,
             outcome,
@@ -105,29 +105,29 @@ impl<'a> RuleResult<'a> {
 
     /// The invariant holds: nothing that a tag could waive or restrain.
     #[must_use]
-    pub fn pass(subject: Subject<'a>) -> Self {
+    pub fn pass(subject: ResultSubject<'a>) -> Self {
         Self::new(subject, Outcome::Pass)
     }
 
     /// It does not.
     #[must_use]
-    pub fn fail(subject: Subject<'a>, tags: &'a Tags, failure: Failure) -> Self {
+    pub fn fail(subject: ResultSubject<'a>, tags: &'a Tags, failure: Failure) -> Self {
         Self::new(subject, Outcome::Fail(Box::new(failure))).bearing([tags])
     }
 
     /// Evidence is missing.
     #[must_use]
-    pub fn unknown(subject: Subject<'a>, tags: &'a Tags, error: &Arc<ReadError>) -> Self {
+    pub fn unknown(subject: ResultSubject<'a>, tags: &'a Tags, error: &Arc<ReadError>) -> Self {
         Self::new(subject, Outcome::Unknown(Arc::clone(error))).bearing([tags])
     }
 
     /// Evidence is missing for the workload as a whole: there is nothing that a tag could waive or restrain.
     #[must_use]
     pub fn unknown_workload(name: &'a str, error: &Arc<ReadError>) -> Self {
-        Self::new(Subject::Workload(name), Outcome::Unknown(Arc::clone(error)))
+        Self::new(ResultSubject::Workload(name), Outcome::Unknown(Arc::clone(error)))
     }
 
-    /// Notes tags that a person may put a waiver or a mode on. A pass needs none.
+    /// Adds tags where a person may put a waiver or a mode. A pass needs none.
     #[must_use]
     pub fn bearing(mut self, tags: impl IntoIterator<Item = &'a Tags>) -> Self {
         if !matches!(self.outcome, Outcome::Pass) {
@@ -145,7 +145,7 @@ impl<'a> RuleResult<'a> {
         }
     }
 
-    /// Notes another resource that it rests on, by its ARN.
+    /// Adds other resources that the result depends on, by their ARNs.
     #[must_use]
     pub fn relating(mut self, arns: impl IntoIterator<Item = impl Into<Cow<'a, str>>>) -> Self {
         if !matches!(self.outcome, Outcome::Pass) {
@@ -154,7 +154,7 @@ impl<'a> RuleResult<'a> {
         self
     }
 
-    /// Notes the phase.
+    /// Sets the phase.
     #[must_use]
     pub fn in_phase(mut self, reading: PhaseReading) -> Self {
         self.phase = reading.phase.name();

@@ -1,4 +1,4 @@
-//! The cases of every ledger on SQLite, and SQLite against the one in memory.
+//! The cases of every ledger on SQLite, and SQLite compared with the ledger in memory.
 
 use holdfast_core::model::key::Scope;
 use holdfast_operator::attempt::{Attempt, FindingRecord, Outcome, Step};
@@ -80,35 +80,35 @@ fn puts() -> impl Strategy<Value = Op> {
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let finding = prop_oneof![Just("f"), Just("g"), Just("h")];
-    let sighting = (scopes(), workloads(), finding, 0..3_i64, proptest::option::of(3..6_i64));
-    let sighting = sighting.prop_map(|(scope, workload, finding, seconds, end)| FindingRecord {
+    let record = (scopes(), workloads(), finding, 0..3_i64, proptest::option::of(3..6_i64));
+    let record = record.prop_map(|(scope, workload, finding, seconds, end)| FindingRecord {
         resolved_at: end.map(conformance::at),
         ..conformance::sighting(&scope, &workload, finding, seconds)
     });
     let op = prop_oneof![
         4 => puts(),
-        3 => proptest::collection::vec(sighting, 0..5).prop_map(Op::Sighted),
+        3 => proptest::collection::vec(record, 0..5).prop_map(Op::Sighted),
         1 => Just(Op::Reopen),
     ];
     proptest::collection::vec(op, 0..25)
 }
 
-/// Everything that can be asked.
-async fn told(ledger: &dyn Ledger) -> String {
-    let mut told = vec![];
+/// The answers to every query.
+async fn answers(ledger: &dyn Ledger) -> String {
+    let mut answers = vec![];
     for region in ["us-east-1", "eu-west-1"] {
         let scope = conformance::scope(region);
-        told.push(format!("{:#?}", ledger.open_findings(&scope).await));
+        answers.push(format!("{:#?}", ledger.open_findings(&scope).await));
         for since in [0, 3, 9] {
-            told.push(format!("{:#?}", ledger.attempts(&scope, conformance::at(since)).await));
+            answers.push(format!("{:#?}", ledger.attempts(&scope, conformance::at(since)).await));
         }
     }
     for workload in [None, Some("a"), Some("日本語"), Some("none")] {
         for limit in [0, 2, 100] {
-            told.push(format!("{:#?}", ledger.history(workload, limit).await));
+            answers.push(format!("{:#?}", ledger.history(workload, limit).await));
         }
     }
-    told.join("\n")
+    answers.join("\n")
 }
 
 proptest! {
@@ -131,11 +131,11 @@ proptest! {
                         sqlite = SqliteLedger::open(&path, conformance::at(0)).await.expect("opened");
                     }
                 }
-                prop_assert_eq!(told(&memory).await, told(&sqlite).await);
+                prop_assert_eq!(answers(&memory).await, answers(&sqlite).await);
             }
             drop(sqlite);
             let read = SqliteLedger::open_existing(&path).await.expect("opened");
-            prop_assert_eq!(told(&memory).await, told(&read).await);
+            prop_assert_eq!(answers(&memory).await, answers(&read).await);
             Ok(())
         })?;
     }

@@ -1,4 +1,4 @@
-//! Files that are not as they should be: one sentence each, and nothing written.
+//! Files that are no valid ledger: each is refused with one sentence, and unchanged.
 
 mod like_memory;
 
@@ -6,14 +6,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use rusqlite::Connection;
-
-use super::{SqliteLedger, schema};
 use holdfast_core::model::key::Scope;
 use holdfast_operator::attempt::{Attempt, FindingRecord, Outcome};
 use holdfast_operator::ledger::conformance;
 use holdfast_operator::ports::{Ledger as _, LedgerError};
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::{SqliteLedger, schema};
 
 fn now() -> Timestamp {
     "2026-11-21T08:00:00Z".parse().expect("an instant")
@@ -23,7 +23,7 @@ fn scope() -> Scope {
     conformance::scope("us-east-1")
 }
 
-fn sighting(finding: &str, first_seen: &str, resolved_at: Option<&str>) -> FindingRecord {
+fn record(finding: &str, first_seen: &str, resolved_at: Option<&str>) -> FindingRecord {
     let at = |text: &str| text.parse().expect("an instant");
     FindingRecord {
         message: "m".repeat(3000),
@@ -33,29 +33,29 @@ fn sighting(finding: &str, first_seen: &str, resolved_at: Option<&str>) -> Findi
     }
 }
 
-struct Place {
+struct TestLedger {
     dir: tempfile::TempDir,
     path: PathBuf,
 }
 
-impl Place {
+impl TestLedger {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("holdfast.db");
         Self { dir, path }
     }
 
-    /// A ledger of some pages, closed.
+    /// A closed ledger of several pages.
     async fn filled() -> Self {
-        let place = Self::new();
-        let ledger = SqliteLedger::open(&place.path, now()).await.expect("made");
+        let file = Self::new();
+        let ledger = SqliteLedger::open(&file.path, now()).await.expect("made");
         let many: Vec<FindingRecord> = (0..50)
-            .map(|i| sighting(&format!("f{i}"), "2026-11-20T00:00:00Z", None))
+            .map(|i| record(&format!("f{i}"), "2026-11-20T00:00:00Z", None))
             .collect();
         ledger.record_findings(&many).await.expect("sighted");
         drop(ledger);
-        assert_eq!(place.files(), ["holdfast.db"], "nothing is left beside it");
-        place
+        assert_eq!(file.files(), ["holdfast.db"], "nothing is left beside it");
+        file
     }
 
     fn files(&self) -> Vec<String> {
@@ -67,23 +67,24 @@ impl Place {
         names
     }
 
-    /// Opening for writing and for reading are both refused with a sentence that says `what`, and nothing has changed.
+    /// Asserts that opening for writing and for reading both fail with a sentence that contains `what`, and that no
+    /// file changes.
     async fn is_refused(&self, what: &str) {
-        self.is_refused_within(what, super::PATIENCE).await;
+        self.is_refused_within(what, super::LOCK_TIMEOUT).await;
     }
 
-    async fn is_refused_within(&self, what: &str, patience: Duration) {
+    async fn is_refused_within(&self, what: &str, lock_timeout: Duration) {
         let (before, files) = (std::fs::read(&self.path).ok(), self.files());
-        let written = SqliteLedger::open_within(&self.path, now(), patience).await.err();
+        let written = SqliteLedger::open_within(&self.path, now(), lock_timeout).await.err();
         let read = SqliteLedger::open_existing(&self.path).await.err();
         for refused in [written, read] {
-            let Some(LedgerError::Unusable(told)) = refused else {
+            let Some(LedgerError::Unusable(message)) = refused else {
                 panic!("{what}: not refused: {refused:?}");
             };
-            assert!(told.contains(what), "{told}");
-            assert!(told.contains("ledger.path"), "{told}");
-            assert!(told.contains(self.path.to_str().expect("a name")), "{told}");
-            assert!(!told.contains('\n'), "{told}");
+            assert!(message.contains(what), "{message}");
+            assert!(message.contains("ledger.path"), "{message}");
+            assert!(message.contains(self.path.to_str().expect("a name")), "{message}");
+            assert!(!message.contains('\n'), "{message}");
         }
         assert_eq!(std::fs::read(&self.path).ok(), before, "{what}: the file was changed");
         assert_eq!(self.files(), files, "{what}: files were made or removed");
@@ -93,52 +94,52 @@ impl Place {
 #[tokio::test]
 async fn a_file_that_is_no_database() {
     for content in [b"x".as_slice(), &b"# my notes\n".repeat(1000), &[0; 8192]] {
-        let place = Place::new();
-        std::fs::write(&place.path, content).expect("written");
-        place.is_refused("not an SQLite database").await;
+        let file = TestLedger::new();
+        std::fs::write(&file.path, content).expect("written");
+        file.is_refused("not an SQLite database").await;
     }
 }
 
 #[tokio::test]
 async fn the_database_of_another_program() {
-    let place = Place::new();
-    let theirs = Connection::open(&place.path).expect("made");
+    let file = TestLedger::new();
+    let theirs = Connection::open(&file.path).expect("made");
     theirs
         .execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)")
         .expect("filled");
     drop(theirs);
-    place.is_refused("of another program").await;
-    let theirs = Connection::open(&place.path).expect("opened");
+    file.is_refused("of another program").await;
+    let theirs = Connection::open(&file.path).expect("opened");
     theirs
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA application_id = 7; INSERT INTO t VALUES (2)")
         .expect("filled");
     drop(theirs);
-    place.is_refused("of another program").await;
+    file.is_refused("of another program").await;
 }
 
 #[tokio::test]
 async fn a_truncated_ledger() {
-    let place = Place::filled().await;
-    let whole = std::fs::read(&place.path).expect("read");
+    let file = TestLedger::filled().await;
+    let whole = std::fs::read(&file.path).expect("read");
     for length in [20, 100, 4096, whole.len() / 2, whole.len() - 4096, whole.len() - 1] {
-        std::fs::write(&place.path, &whole[..length]).expect("written");
-        place.is_refused("and was left as it is").await;
+        std::fs::write(&file.path, &whole[..length]).expect("written");
+        file.is_refused("and was left as it is").await;
     }
 }
 
 #[tokio::test]
 async fn a_ledger_with_a_bad_page() {
-    let place = Place::filled().await;
-    let whole = std::fs::read(&place.path).expect("read");
+    let file = TestLedger::filled().await;
+    let whole = std::fs::read(&file.path).expect("read");
     let mut found = 0;
     for page in 1..whole.len() / 4096 {
         let mut bad = whole.clone();
         bad[page * 4096..page * 4096 + 64].fill(0xa5);
-        std::fs::write(&place.path, &bad).expect("written");
+        std::fs::write(&file.path, &bad).expect("written");
         // A page of text that overflowed holds nothing that could contradict itself.
-        if SqliteLedger::open_existing(&place.path).await.is_err() {
+        if SqliteLedger::open_existing(&file.path).await.is_err() {
             found += 1;
-            place.is_refused("is damaged").await;
+            file.is_refused("is damaged").await;
         }
     }
     assert!(found > 5, "{found} of {}", whole.len() / 4096);
@@ -146,17 +147,17 @@ async fn a_ledger_with_a_bad_page() {
 
 #[tokio::test]
 async fn a_crash_leaves_a_wal_that_is_read() {
-    let place = Place::filled().await;
-    let ledger = SqliteLedger::open(&place.path, now()).await.expect("opened");
-    let late = sighting("late", "2026-11-21T00:00:00Z", None);
+    let file = TestLedger::filled().await;
+    let ledger = SqliteLedger::open(&file.path, now()).await.expect("opened");
+    let late = record("late", "2026-11-21T00:00:00Z", None);
     ledger
         .record_findings(std::slice::from_ref(&late))
         .await
         .expect("sighted");
     // As a kill would leave it.
-    let crashed = Place::new();
+    let crashed = TestLedger::new();
     for suffix in ["", "-wal"] {
-        let from = format!("{}{suffix}", place.path.display());
+        let from = format!("{}{suffix}", file.path.display());
         std::fs::copy(from, format!("{}{suffix}", crashed.path.display())).expect("copied");
     }
     let read = SqliteLedger::open_existing(&crashed.path).await.expect("opened");
@@ -180,29 +181,29 @@ async fn a_crash_leaves_a_wal_that_is_read() {
 
 #[tokio::test]
 async fn a_locked_ledger() {
-    let place = Place::filled().await;
-    let other = Connection::open(&place.path).expect("opened");
+    let file = TestLedger::filled().await;
+    let other = Connection::open(&file.path).expect("opened");
     other.execute_batch("BEGIN IMMEDIATE").expect("locked");
-    let before = std::fs::read(&place.path).expect("read");
+    let before = std::fs::read(&file.path).expect("read");
     let short = Duration::from_millis(50);
-    let refused = SqliteLedger::open_within(&place.path, now(), short).await.err();
-    let told = refused.expect("refused").to_string();
+    let refused = SqliteLedger::open_within(&file.path, now(), short).await.err();
+    let message = refused.expect("refused").to_string();
     assert!(
-        told.contains("locked by another process") && told.contains("ledger.path"),
-        "{told}"
+        message.contains("locked by another process") && message.contains("ledger.path"),
+        "{message}"
     );
-    assert_eq!(std::fs::read(&place.path).expect("read"), before);
+    assert_eq!(std::fs::read(&file.path).expect("read"), before);
     // Reading goes on.
-    let read = SqliteLedger::open_existing(&place.path).await.expect("opened");
+    let read = SqliteLedger::open_existing(&file.path).await.expect("opened");
     assert_eq!(read.open_findings(&scope()).await.expect("read").len(), 50);
     other.execute_batch("ROLLBACK").expect("unlocked");
     // The lock may come later too.
-    let ledger = SqliteLedger::open_within(&place.path, now(), short)
+    let ledger = SqliteLedger::open_within(&file.path, now(), short)
         .await
         .expect("opened");
     other.execute_batch("BEGIN IMMEDIATE").expect("locked");
     let refused = ledger
-        .record_findings(&[sighting("g", "2026-11-20T00:00:00Z", None)])
+        .record_findings(&[record("g", "2026-11-20T00:00:00Z", None)])
         .await;
     assert!(
         refused
@@ -216,14 +217,14 @@ async fn a_locked_ledger() {
 
 #[tokio::test]
 async fn a_place_that_does_not_exist() {
-    let place = Place::new();
-    let path = place.dir.path().join("missing/holdfast.db");
+    let file = TestLedger::new();
+    let path = file.dir.path().join("missing/holdfast.db");
     let refused = SqliteLedger::open(&path, now()).await.expect_err("refused").to_string();
     assert!(
         refused.contains("there is no directory") && refused.contains("missing; make it"),
         "{refused}"
     );
-    let refused = SqliteLedger::open(place.dir.path(), now())
+    let refused = SqliteLedger::open(file.dir.path(), now())
         .await
         .expect_err("refused")
         .to_string();
@@ -231,7 +232,7 @@ async fn a_place_that_does_not_exist() {
         refused.contains("is not a file") && refused.contains("ledger.path"),
         "{refused}"
     );
-    let refused = SqliteLedger::open_existing(&place.path)
+    let refused = SqliteLedger::open_existing(&file.path)
         .await
         .expect_err("refused")
         .to_string();
@@ -239,7 +240,7 @@ async fn a_place_that_does_not_exist() {
         refused.contains("does not exist") && refused.contains("ledger.path"),
         "{refused}"
     );
-    assert_eq!(place.files(), [] as [&str; 0]);
+    assert_eq!(file.files(), [] as [&str; 0]);
 }
 
 /// Whether permissions bind this process: they don't bind root.
@@ -249,56 +250,59 @@ fn is_bound(path: &Path) -> bool {
 
 #[tokio::test]
 async fn a_read_only_file() {
-    let place = Place::filled().await;
-    let set = |mode| std::fs::set_permissions(&place.path, std::fs::Permissions::from_mode(mode)).expect("set");
+    let file = TestLedger::filled().await;
+    let set = |mode| std::fs::set_permissions(&file.path, std::fs::Permissions::from_mode(mode)).expect("set");
     set(0o400);
-    if is_bound(&place.path) {
-        let told = SqliteLedger::open(&place.path, now())
+    if is_bound(&file.path) {
+        let message = SqliteLedger::open(&file.path, now())
             .await
             .expect_err("refused")
             .to_string();
         assert!(
-            told.contains("can't be written") && told.contains("ledger.path"),
-            "{told}"
+            message.contains("can't be written") && message.contains("ledger.path"),
+            "{message}"
         );
     }
     // It can be read all the same.
-    let read = SqliteLedger::open_existing(&place.path).await.expect("opened");
+    let read = SqliteLedger::open_existing(&file.path).await.expect("opened");
     assert_eq!(read.open_findings(&scope()).await.expect("read").len(), 50);
     drop(read);
-    assert_eq!(place.files(), ["holdfast.db"]);
+    assert_eq!(file.files(), ["holdfast.db"]);
 }
 
 #[tokio::test]
 async fn a_directory_that_this_user_cannot_write() {
-    let place = Place::filled().await;
-    let set = |mode| std::fs::set_permissions(place.dir.path(), std::fs::Permissions::from_mode(mode)).expect("set");
+    let file = TestLedger::filled().await;
+    let set = |mode| std::fs::set_permissions(file.dir.path(), std::fs::Permissions::from_mode(mode)).expect("set");
     set(0o500);
-    if std::fs::write(place.dir.path().join("probe"), "").is_err() {
-        for path in [&place.path, &place.dir.path().join("new.db")] {
-            let told = SqliteLedger::open(path, now()).await.expect_err("refused").to_string();
-            assert!(told.contains("directory") && told.contains("ledger.path"), "{told}");
+    if std::fs::write(file.dir.path().join("probe"), "").is_err() {
+        for path in [&file.path, &file.dir.path().join("new.db")] {
+            let message = SqliteLedger::open(path, now()).await.expect_err("refused").to_string();
+            assert!(
+                message.contains("directory") && message.contains("ledger.path"),
+                "{message}"
+            );
         }
-        let read = SqliteLedger::open_existing(&place.path).await.expect("opened");
+        let read = SqliteLedger::open_existing(&file.path).await.expect("opened");
         assert_eq!(read.open_findings(&scope()).await.expect("read").len(), 50);
         drop(read);
-        assert_eq!(place.files(), ["holdfast.db"]);
+        assert_eq!(file.files(), ["holdfast.db"]);
     }
     set(0o700);
 }
 
 #[tokio::test]
 async fn a_row_written_by_hand() {
-    let place = Place::filled().await;
-    let hand = Connection::open(&place.path).expect("opened");
+    let file = TestLedger::filled().await;
+    let hand = Connection::open(&file.path).expect("opened");
     hand.execute("UPDATE findings SET resource = '{}' WHERE finding = 'f7'", [])
         .expect("written");
     drop(hand);
-    let ledger = SqliteLedger::open(&place.path, now()).await.expect("opened");
-    let told = ledger.open_findings(&scope()).await.expect_err("refused").to_string();
+    let ledger = SqliteLedger::open(&file.path, now()).await.expect("opened");
+    let message = ledger.open_findings(&scope()).await.expect_err("refused").to_string();
     assert!(
-        told.contains("a row that can't be read (resource of f7: missing field") && told.contains("ledger.path"),
-        "{told}"
+        message.contains("a row that can't be read (resource of f7: missing field") && message.contains("ledger.path"),
+        "{message}"
     );
 }
 
@@ -306,24 +310,24 @@ async fn a_row_written_by_hand() {
 async fn a_directory_that_nobody_can_write() {
     // Not even root.
     let path = Path::new("/proc/holdfast.db");
-    let told = SqliteLedger::open(path, now()).await.expect_err("refused").to_string();
+    let message = SqliteLedger::open(path, now()).await.expect_err("refused").to_string();
     assert!(
-        told.contains("/proc/holdfast.db") && told.contains("ledger.path"),
-        "{told}"
+        message.contains("/proc/holdfast.db") && message.contains("ledger.path"),
+        "{message}"
     );
 }
 
 #[tokio::test]
 async fn a_new_ledger_is_its_owners_alone() {
-    let place = Place::new();
-    let ledger = SqliteLedger::open(&place.path, now()).await.expect("made");
+    let file = TestLedger::new();
+    let ledger = SqliteLedger::open(&file.path, now()).await.expect("made");
     ledger
-        .record_findings(&[sighting("f", "2026-11-20T00:00:00Z", None)])
+        .record_findings(&[record("f", "2026-11-20T00:00:00Z", None)])
         .await
         .expect("sighted");
-    assert_eq!(place.files(), ["holdfast.db", "holdfast.db-shm", "holdfast.db-wal"]);
-    for name in place.files() {
-        let mode = std::fs::metadata(place.dir.path().join(&name))
+    assert_eq!(file.files(), ["holdfast.db", "holdfast.db-shm", "holdfast.db-wal"]);
+    for name in file.files() {
+        let mode = std::fs::metadata(file.dir.path().join(&name))
             .expect("there")
             .permissions()
             .mode();
@@ -333,16 +337,16 @@ async fn a_new_ledger_is_its_owners_alone() {
 
 #[tokio::test]
 async fn an_empty_file_becomes_a_ledger() {
-    let place = Place::new();
-    std::fs::write(&place.path, "").expect("written");
-    let refused = SqliteLedger::open_existing(&place.path)
+    let file = TestLedger::new();
+    std::fs::write(&file.path, "").expect("written");
+    let refused = SqliteLedger::open_existing(&file.path)
         .await
         .expect_err("refused")
         .to_string();
     assert!(refused.contains("is empty"), "{refused}");
-    SqliteLedger::open(&place.path, now()).await.expect("made");
-    SqliteLedger::open_existing(&place.path).await.expect("opened");
-    assert_eq!(place.files(), ["holdfast.db"]);
+    SqliteLedger::open(&file.path, now()).await.expect("made");
+    SqliteLedger::open_existing(&file.path).await.expect("opened");
+    assert_eq!(file.files(), ["holdfast.db"]);
 }
 
 #[tokio::test]
@@ -352,7 +356,7 @@ async fn names_that_mean_something_to_sqlite() {
         let path = dir.path().join(name);
         let ledger = SqliteLedger::open(&path, now()).await.expect("made");
         ledger
-            .record_findings(&[sighting("f", "2026-11-20T00:00:00Z", None)])
+            .record_findings(&[record("f", "2026-11-20T00:00:00Z", None)])
             .await
             .expect("sighted");
         drop(ledger);
@@ -364,19 +368,18 @@ async fn names_that_mean_something_to_sqlite() {
 
 #[tokio::test]
 async fn a_ledger_of_a_later_version() {
-    let place = Place::filled().await;
-    let later = Connection::open(&place.path).expect("opened");
+    let file = TestLedger::filled().await;
+    let later = Connection::open(&file.path).expect("opened");
     later.pragma_update(None, "user_version", 9).expect("set");
     drop(later);
-    place
-        .is_refused("is of version 9, and this Holdfast knows none above 1")
+    file.is_refused("is of version 9, and this Holdfast knows none above 1")
         .await;
 }
 
 #[tokio::test]
 async fn migrations_run_once_and_whole() {
-    let place = Place::filled().await;
-    let mut connection = Connection::open(&place.path).expect("opened");
+    let file = TestLedger::filled().await;
+    let mut connection = Connection::open(&file.path).expect("opened");
     let first = schema::MIGRATIONS[0];
     let broken = [
         first,
@@ -404,12 +407,12 @@ async fn migrations_run_once_and_whole() {
 
 #[tokio::test]
 async fn what_ended_long_ago_is_forgotten() {
-    let place = Place::new();
-    let ledger = SqliteLedger::open(&place.path, now()).await.expect("made");
+    let file = TestLedger::new();
+    let ledger = SqliteLedger::open(&file.path, now()).await.expect("made");
     let seen = [
-        sighting("ancient", "2025-01-01T00:00:00Z", Some("2025-10-17T07:59:59Z")),
-        sighting("old", "2025-01-01T00:00:00Z", Some("2025-10-17T08:00:00Z")),
-        sighting("open", "2025-01-01T00:00:00Z", None),
+        record("ancient", "2025-01-01T00:00:00Z", Some("2025-10-17T07:59:59Z")),
+        record("old", "2025-01-01T00:00:00Z", Some("2025-10-17T08:00:00Z")),
+        record("open", "2025-01-01T00:00:00Z", None),
     ];
     ledger.record_findings(&seen).await.expect("sighted");
     let written = r#"{"id":"a","action":{"id":"a","scope":{"account":"123456789012","region":"us-east-1"},"workload":"shop","rules":[],"findings":[],"severity":"low","resource":{"kind":"workload","id":"shop","arn":"workload/shop","account":"123456789012","region":"us-east-1"},"change":"","risk":"none","preconditions":[],"calls":[],"action":{"action":"close_public_access","instance":"db"}},"replica":"r","fence":0,"begun_at":"2025-01-01T00:00:00Z","updated_at":"2025-10-01T00:00:00Z","step":"called","step_at":"2025-10-01T00:00:00Z","revision":null,"outcome":null,"detail":""}"#;
@@ -423,7 +426,7 @@ async fn what_ended_long_ago_is_forgotten() {
         ledger.put(attempt).await.expect("put");
     }
     drop(ledger);
-    let history = SqliteLedger::open(&place.path, now())
+    let history = SqliteLedger::open(&file.path, now())
         .await
         .expect("opened")
         .history(None, 9)

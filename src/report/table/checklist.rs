@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::Color;
+use holdfast_core::checklist::{Checklist, Item, ItemVerdict};
 
-use super::Style;
-use holdfast_core::checklist::{Checklist, Item, Verdict};
+use crate::report::phrases::checklist_summary;
+use crate::report::style::{Colour, Style};
 
-/// One workload, in every account and region in which it was found.
+/// The checklists of one workload, one for each account and region that it is in.
 #[must_use]
 pub fn checklist_table(lists: &[Checklist], style: Style) -> String {
     let mut out = String::new();
@@ -26,37 +26,26 @@ pub fn checklist_table(lists: &[Checklist], style: Style) -> String {
                 section = item.section;
                 let _ = writeln!(out, "  {}", style.bold(section));
             }
-            one(&mut out, item, style);
+            write_item(&mut out, item, style);
         }
         out.push('\n');
-        out.push_str(&style.bold(style.indented(&summary(list), "", "").trim_end()));
+        out.push_str(&style.bold(style.indented(&checklist_summary(list), "", "").trim_end()));
         out.push('\n');
     }
     out
 }
 
-/// `12 proved, 1 disproved, 2 unknown`.
-pub(in crate::report) fn summary(list: &Checklist) -> String {
-    let with = |verdict| list.items.iter().filter(|i| i.verdict == verdict).count();
-    format!(
-        "{} proved, {} disproved, {} unknown",
-        with(Verdict::Proved),
-        with(Verdict::Disproved),
-        with(Verdict::Unknown)
-    )
-}
-
-fn one(out: &mut String, item: &Item, style: Style) {
+fn write_item(out: &mut String, item: &Item, style: Style) {
     let (word, colour) = match item.verdict {
-        Verdict::Proved => ("proved", Color::Grey),
-        Verdict::Disproved => ("DISPROVED", Color::Red),
-        Verdict::Unknown => ("unknown", Color::Magenta),
+        ItemVerdict::Proved => ("proved", Colour::White),
+        ItemVerdict::Disproved => ("DISPROVED", Colour::Red),
+        ItemVerdict::Unknown => ("unknown", Colour::Magenta),
     };
     let start = format!("    {} ", style.paint(&format!("{word:<9}"), Some(colour)));
     let rest = " ".repeat(14);
     out.push_str(&style.indented(&item.title, &start, &rest));
-    let why = format!("{} ({})", item.summary, item.at.strftime("%Y-%m-%d %H:%M"));
-    out.push_str(&style.indented(&why, &format!("{rest}  "), &format!("{rest}  ")));
+    let answer = format!("{} ({})", item.summary, item.at.strftime("%Y-%m-%d %H:%M"));
+    out.push_str(&style.indented(&answer, &format!("{rest}  "), &format!("{rest}  ")));
     let facts = item.facts();
     if !facts.is_empty() {
         out.push_str(&style.indented(&facts, &format!("{rest}  "), &format!("{rest}  ")));

@@ -1,35 +1,35 @@
-//! The way from a service to its database, hop by hop.
+//! The path from a service to its database, hop by hop.
 
 use std::fmt::Write as _;
 
-use comfy_table::Color;
-
-use super::{Style, count};
 use holdfast_core::diagnose::{DebugAccess, Diagnosis, Fix, Hop, Path, Status};
+
+use crate::report::phrases::count;
+use crate::report::style::{Colour, Style};
 
 /// Width of the longest name of a hop.
 const NAME: usize = 14;
-/// Where its sentence begins: after the indent, the status and the name.
+/// The column of its sentence: after the indent, the status and the name.
 const INDENT: usize = 4 + 8 + 1 + NAME + 1;
 
 fn paint(style: Style, status: Status) -> String {
     let (word, colour) = match status {
-        Status::Proved => ("proved", Some(Color::Grey)),
-        Status::Broken => ("BROKEN", Some(Color::Red)),
-        Status::Unknown => ("unknown", Some(Color::Magenta)),
+        Status::Proved => ("proved", Some(Colour::White)),
+        Status::Broken => ("BROKEN", Some(Colour::Red)),
+        Status::Unknown => ("unknown", Some(Colour::Magenta)),
         Status::NotReached => ("-", None),
     };
     style.paint(&format!("{word:<8}"), colour)
 }
 
-/// One workload, in every account and region in which it was found.
+/// The diagnoses of one workload, one for each account and region that it is in.
 #[must_use]
 pub fn diagnosis_table(diagnoses: &[Diagnosis], style: Style) -> String {
     let mut out = String::new();
     for d in diagnoses {
         let _ = writeln!(out, "{}  {} {}", style.bold(&d.workload), d.account, d.region);
         for path in &d.paths {
-            one_path(&mut out, d, path, style);
+            write_path(&mut out, d, path, style);
         }
         let mut service = "";
         for access in &d.debug_access {
@@ -37,7 +37,7 @@ pub fn diagnosis_table(diagnoses: &[Diagnosis], style: Style) -> String {
                 service = &access.service;
                 out.push_str(&style.indented(&format!("to look further into {service}"), "  ", "    "));
             }
-            one_access(&mut out, access, style);
+            write_debug_access(&mut out, access, style);
         }
         out.push('\n');
     }
@@ -55,7 +55,7 @@ pub fn diagnosis_table(diagnoses: &[Diagnosis], style: Style) -> String {
     out
 }
 
-fn one_path(out: &mut String, d: &Diagnosis, path: &Path, style: Style) {
+fn write_path(out: &mut String, d: &Diagnosis, path: &Path, style: Style) {
     let parts = [&path.revision, &path.variable, &path.secret, &path.database];
     let mut line = path.service.clone();
     for part in parts.into_iter().flatten() {
@@ -64,7 +64,7 @@ fn one_path(out: &mut String, d: &Diagnosis, path: &Path, style: Style) {
     out.push_str(&style.indented(&line, "  ", "    "));
     let broken = path.broken().is_some();
     for hop in path.hops.iter().filter(|h| !broken || h.status != Status::NotReached) {
-        one_hop(out, d, hop, style);
+        write_hop(out, d, hop, style);
     }
     if broken {
         let left = path.hops.iter().filter(|h| h.status == Status::NotReached);
@@ -76,7 +76,7 @@ fn one_path(out: &mut String, d: &Diagnosis, path: &Path, style: Style) {
     }
 }
 
-fn one_hop(out: &mut String, d: &Diagnosis, hop: &Hop, style: Style) {
+fn write_hop(out: &mut String, d: &Diagnosis, hop: &Hop, style: Style) {
     let start = format!("    {} {:<NAME$} ", paint(style, hop.status), hop.name);
     let rest = " ".repeat(INDENT);
     if hop.status == Status::NotReached {
@@ -120,7 +120,7 @@ fn one_hop(out: &mut String, d: &Diagnosis, hop: &Hop, style: Style) {
     }
 }
 
-/// A string without its quotation marks.
+/// A JSON value; a string without its quotation marks.
 fn plain(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -140,7 +140,7 @@ fn advice(fix: &Fix, workload: &str) -> String {
     format!("{how}{rule}")
 }
 
-fn one_access(out: &mut String, access: &DebugAccess, style: Style) {
+fn write_debug_access(out: &mut String, access: &DebugAccess, style: Style) {
     let word = match access.available {
         Some(true) => "yes",
         Some(false) => "no",

@@ -1,14 +1,14 @@
-//! What was found and what was done about it.
+//! What Holdfast found, and what it did about it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use comfy_table::{Cell, Color};
-use jiff::Timestamp;
-
-use super::{Style, trim_lines};
+use comfy_table::Cell;
 use holdfast_core::model::key::Scope;
 use holdfast_operator::attempt::{Attempt, FindingRecord, History, Outcome};
+use jiff::Timestamp;
+
+use crate::report::style::{Colour, Style, table_text};
 
 /// One line of the table.
 struct Line<'a> {
@@ -16,19 +16,19 @@ struct Line<'a> {
     scope: &'a Scope,
     workload: &'a str,
     what: String,
-    outcome: (String, Option<Color>),
+    outcome: (String, Option<Colour>),
     detail: String,
 }
 
-/// Corrections and findings in one list, newest first; nothing at all of an empty history.
+/// Corrections and findings in one list, newest first. An empty history is an empty text.
 #[must_use]
 pub fn history_table(history: &History, style: Style) -> String {
     let attempts = history.attempts.iter().map(of_attempt);
-    let mut lines: Vec<Line<'_>> = attempts.chain(history.records.iter().map(of_sighting)).collect();
+    let mut lines: Vec<Line<'_>> = attempts.chain(history.records.iter().map(of_record)).collect();
     if lines.is_empty() {
         return String::new();
     }
-    // Stable: what was done comes before what was found at the same instant, since it followed from it.
+    // The sort is stable: a correction comes before the finding of the same instant, which led to it.
     lines.sort_by_key(|line| Reverse(line.at));
     let scopes: BTreeSet<&Scope> = lines.iter().map(|l| l.scope).collect();
     let mut header = vec!["WHEN (UTC)", "WORKLOAD", "WHAT", "OUTCOME", "DETAIL"];
@@ -50,15 +50,15 @@ pub fn history_table(history: &History, style: Style) -> String {
         }
         table.add_row(row);
     }
-    format!("{}\n", trim_lines(&table.to_string()))
+    table_text(&table)
 }
 
 fn of_attempt(attempt: &Attempt) -> Line<'_> {
     let outcome = match attempt.outcome {
-        None => (format!("under way ({})", attempt.step.as_str()), Some(Color::Yellow)),
+        None => (format!("under way ({})", attempt.step.as_str()), Some(Colour::Yellow)),
         Some(end @ (Outcome::Verified | Outcome::Applied)) => (end.as_str().to_owned(), None),
-        Some(end @ Outcome::Refused) => (end.as_str().to_owned(), Some(Color::Magenta)),
-        Some(end @ (Outcome::Failed | Outcome::Reverted)) => (end.as_str().to_owned(), Some(Color::Red)),
+        Some(end @ Outcome::Refused) => (end.as_str().to_owned(), Some(Colour::Magenta)),
+        Some(end @ (Outcome::Failed | Outcome::Reverted)) => (end.as_str().to_owned(), Some(Colour::Red)),
     };
     Line {
         at: attempt.begun_at,
@@ -70,22 +70,22 @@ fn of_attempt(attempt: &Attempt) -> Line<'_> {
     }
 }
 
-fn of_sighting(seen: &FindingRecord) -> Line<'_> {
-    let outcome = if seen.resolved_at.is_some() {
+fn of_record(record: &FindingRecord) -> Line<'_> {
+    let outcome = if record.resolved_at.is_some() {
         ("gone", None)
     } else {
-        ("open", Some(Color::Yellow))
+        ("open", Some(Colour::Yellow))
     };
-    let until = seen
+    let until = record
         .resolved_at
         .map(|at| at.strftime(", until %Y-%m-%d %H:%M:%S").to_string());
     Line {
-        at: seen.first_seen,
-        scope: &seen.scope,
-        workload: &seen.workload,
-        what: seen.message.clone(),
+        at: record.first_seen,
+        scope: &record.scope,
+        workload: &record.workload,
+        what: record.message.clone(),
         outcome: (outcome.0.to_owned(), outcome.1),
-        detail: format!("{}{}", seen.rule, until.unwrap_or_default()),
+        detail: format!("{}{}", record.rule, until.unwrap_or_default()),
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
         }
     }
 
-    fn sighting(message: &str, resolved_at: Option<&str>, region: &str) -> FindingRecord {
+    fn record(message: &str, resolved_at: Option<&str>, region: &str) -> FindingRecord {
         FindingRecord {
             scope: scope(region),
             workload: "shop".into(),
@@ -172,19 +172,15 @@ mod tests {
                 ),
             ],
             records: vec![
-                sighting("shop-db is publicly accessible", Some("2026-11-21T08:00:30Z"), region),
-                sighting("shop-db keeps backups for 1 day", None, region),
+                record("shop-db is publicly accessible", Some("2026-11-21T08:00:30Z"), region),
+                record("shop-db keeps backups for 1 day", None, region),
             ],
         }
     }
 
     #[test]
     fn the_whole_table() {
-        let plain = Style {
-            width: None,
-            colour: false,
-        };
-        insta::assert_snapshot!(history_table(&history("us-east-1"), plain), @r"
+        insta::assert_snapshot!(history_table(&history("us-east-1"), Style::PLAIN), @r"
         WHEN (UTC)           WORKLOAD  WHAT                                      OUTCOME                 DETAIL
         2026-11-21 09:30:00  shop      main/shop: shop:2 → shop:1                under way (going back)  3 tasks are starting
         2026-11-21 08:00:00  shop      shop-db: PubliclyAccessible true → false  verified                a fresh read shows it
@@ -192,7 +188,7 @@ mod tests {
         2026-11-21 08:00:00  shop      shop-db keeps backups for 1 day           open                    rds-public-access
         2026-11-20 23:00:00  shop      shop-db: BackupRetentionPeriod 1 → 7      failed                  AccessDenied: grant rds:ModifyDBInstance
         ");
-        insta::assert_snapshot!(history_table(&history("eu-west-1"), plain), @r"
+        insta::assert_snapshot!(history_table(&history("eu-west-1"), Style::PLAIN), @r"
         WHEN (UTC)           WHERE                   WORKLOAD  WHAT                                      OUTCOME                 DETAIL
         2026-11-21 09:30:00  123456789012/us-east-1  shop      main/shop: shop:2 → shop:1                under way (going back)  3 tasks are starting
         2026-11-21 08:00:00  123456789012/us-east-1  shop      shop-db: PubliclyAccessible true → false  verified                a fresh read shows it
@@ -200,6 +196,6 @@ mod tests {
         2026-11-21 08:00:00  123456789012/eu-west-1  shop      shop-db keeps backups for 1 day           open                    rds-public-access
         2026-11-20 23:00:00  123456789012/us-east-1  shop      shop-db: BackupRetentionPeriod 1 → 7      failed                  AccessDenied: grant rds:ModifyDBInstance
         ");
-        assert_eq!(history_table(&History::default(), plain), "");
+        assert_eq!(history_table(&History::default(), Style::PLAIN), "");
     }
 }

@@ -72,7 +72,7 @@ pub enum Family {
 pub enum CallPriority {
     /// Events and corrections: all of them.
     Interactive,
-    /// Sweeps, where events must find tokens: the share [`SWEEPS`].
+    /// Sweeps, where events must find tokens: 80 % of them.
     Sweep,
     /// Sweeps of a command that has nothing else to do: all of them.
     Exclusive,

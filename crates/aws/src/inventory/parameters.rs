@@ -12,7 +12,7 @@ use crate::client::{Api, Family};
 use holdfast_core::config::Inspect;
 use holdfast_core::model::connection::SecretShape;
 use holdfast_core::model::key::Scope;
-use holdfast_core::model::snapshot::{Read, ReadError, Value};
+use holdfast_core::model::snapshot::{Read, ReadError, SecretValue};
 use holdfast_core::model::value_from;
 
 const GET: Api = Api {
@@ -25,13 +25,13 @@ const GET: Api = Api {
 /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html>
 const NAMES_A_CALL: usize = 10;
 
-type Parameters = BTreeMap<String, Read<Option<Value>>>;
+type Parameters = BTreeMap<String, Read<Option<SecretValue>>>;
 
 /// What `references` (names or ARNs, as written) lead to. Below `secrets.inspect: value` nothing is read: there is no call
 /// that tells whether a parameter exists and not what it holds.
 pub(super) async fn read(c: &Collector<'_>, references: BTreeSet<String>) -> Parameters {
     if c.config.secrets.inspect != Inspect::Value {
-        let unread = references.into_iter().map(|r| (r, Ok(Some(Value::NotInspected))));
+        let unread = references.into_iter().map(|r| (r, Ok(Some(SecretValue::NotInspected))));
         return unread.collect();
     }
     // ECS takes a parameter of another region by its ARN:
@@ -83,7 +83,7 @@ fn is_refused(code: &str) -> bool {
 }
 
 /// Parameter Store can't hold a name that it refuses.
-fn unread(error: Arc<ReadError>) -> Read<Option<Value>> {
+fn unread(error: Arc<ReadError>) -> Read<Option<SecretValue>> {
     if is_refused(&error.code) { Ok(None) } else { Err(error) }
 }
 
@@ -117,7 +117,7 @@ async fn read_chunk(c: &Collector<'_>, region: &str, names: Vec<String>) -> Read
         })
         .collect();
     let seen = |name: &str| match found.iter().find(|(p, _)| answers(p, name, &c.aws.scope)) {
-        Some((_, shape)) => Ok(Some(Value::Shape(shape.clone()))),
+        Some((_, shape)) => Ok(Some(SecretValue::Shape(shape.clone()))),
         None if missing.iter().any(|m| m == name) => Ok(None),
         None => Err(c.aws.error(
             GET,

@@ -21,7 +21,7 @@ use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::read_error::is_absent;
 use holdfast_core::model::resources::{Rotation, Secret};
-use holdfast_core::model::snapshot::{Lookup, Read, Snapshot, Value, ValueKey};
+use holdfast_core::model::snapshot::{Lookup, Read, SecretValue, Snapshot, ValueKey};
 use holdfast_core::model::tags::Tags;
 use holdfast_core::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
@@ -135,7 +135,7 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot, now: Time
     let (current, pinned) = values_to_read(snapshot, &references);
     if c.config.secrets.inspect != Inspect::Value {
         let all = current.into_iter().map(|arn| (arn, Selector::default())).chain(pinned);
-        snapshot.values = all.map(|key| (key, Ok(Value::NotInspected))).collect();
+        snapshot.values = all.map(|key| (key, Ok(SecretValue::NotInspected))).collect();
         return;
     }
     let mut known = BTreeMap::new();
@@ -144,7 +144,7 @@ pub(super) async fn follow(c: &Collector<'_>, snapshot: &mut Snapshot, now: Time
             .then(|| recall(c, snapshot, key, now))
             .flatten();
         let unread = shape.is_none();
-        known.extend(shape.map(|s| (key.clone(), Ok(Value::Shape(s)))));
+        known.extend(shape.map(|s| (key.clone(), Ok(SecretValue::Shape(s)))));
         unread
     };
     let current = current.into_iter().map(|arn| (arn, Selector::default()));
@@ -185,7 +185,7 @@ fn recall(c: &Collector<'_>, snapshot: &Snapshot, key: &ValueKey, now: Timestamp
 fn remember(c: &Collector<'_>, snapshot: &Snapshot, read: &FetchedValue, now: Timestamp) {
     let stamp = stamp(snapshot, &read.key).filter(|(_, version)| read.version.as_ref() == Some(version));
     match (&read.value, stamp) {
-        (Ok(Value::Shape(shape)), Some(stamp)) => {
+        (Ok(SecretValue::Shape(shape)), Some(stamp)) => {
             c.cache.values.put(read.key.clone(), (stamp, shape.clone()), now);
         }
         _ => c.cache.values.forget(&read.key),
@@ -351,7 +351,7 @@ fn values_to_read(snapshot: &Snapshot, references: &[SecretRef<'_>]) -> (Vec<Str
 /// What was read of one value, and of which version.
 struct FetchedValue {
     key: ValueKey,
-    value: Read<Value>,
+    value: Read<SecretValue>,
     version: Option<String>,
 }
 
@@ -399,10 +399,10 @@ async fn read_batch(c: &Collector<'_>, arns: Vec<String>) -> Values {
             return arns.into_iter().map(failed).collect();
         }
     };
-    let mut found: BTreeMap<String, (Read<Value>, Option<String>)> = BTreeMap::new();
+    let mut found: BTreeMap<String, (Read<SecretValue>, Option<String>)> = BTreeMap::new();
     for entry in answer.secret_values.unwrap_or_default() {
         if let Some(arn) = entry.arn {
-            let value = Ok(Value::Shape(shape(entry.secret_string)));
+            let value = Ok(SecretValue::Shape(shape(entry.secret_string)));
             found.insert(arn, (value, entry.version_id));
         }
     }
@@ -473,9 +473,9 @@ async fn read_one(c: &Collector<'_>, key: ValueKey) -> FetchedValue {
     c.progress.done(1);
     let (value, version) = match answer {
         // The secret is there, so what is absent is the version.
-        Err(e) if is_absent(&e) && selector.pins() => (Ok(Value::NoSuchVersion), None),
+        Err(e) if is_absent(&e) && selector.pins() => (Ok(SecretValue::NoSuchVersion), None),
         Err(e) => (Err(e), None),
-        Ok(found) => (Ok(Value::Shape(shape(found.secret_string))), found.version_id),
+        Ok(found) => (Ok(SecretValue::Shape(shape(found.secret_string))), found.version_id),
     };
     FetchedValue { key, value, version }
 }

@@ -9,7 +9,7 @@ use holdfast_core::model::resources::{
     Access, Container, DbInstance, Deployment, Endpoint, IngressRule, Secret, SecretVariable, SecurityGroup, Service,
     Source, Subnet, TaskDefinition,
 };
-use holdfast_core::model::snapshot::{Lookup, Snapshot, Value};
+use holdfast_core::model::snapshot::{Lookup, SecretValue, Snapshot};
 use holdfast_core::model::tags::Tags;
 use holdfast_core::model::value_from::Selector;
 use jiff::Timestamp;
@@ -163,7 +163,7 @@ impl Names {
         }
     }
 
-    fn value(&self) -> Value {
+    fn value(&self) -> SecretValue {
         let connection = Connection {
             form: ConnectionForm::Url,
             hosts: vec![HostPort {
@@ -176,7 +176,7 @@ impl Names {
             sslmode: Some("require".into()),
             faults: vec![],
         };
-        Value::Shape(SecretShape::Plain(connection))
+        SecretValue::Shape(SecretShape::Plain(connection))
     }
 }
 

@@ -1,4 +1,4 @@
-//! AWS calls as they are shown.
+//! AWS calls as plans and reports show them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -11,7 +11,7 @@ use super::takes_away::TakesAway;
 use crate::model::policy::Risk;
 use crate::model::resources::DatabaseId;
 
-/// Changes one field of a database that nobody notices: no connection is cut and nothing restarts.
+/// Changes one field of a database without an effect on clients: no connection is cut and nothing restarts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConfigureDatabase {
     /// The database.
@@ -20,7 +20,7 @@ pub struct ConfigureDatabase {
     pub setting: DatabaseSetting,
 }
 
-/// The field, and what it is to be.
+/// The field and its new value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "field", content = "to")]
 pub enum DatabaseSetting {
@@ -30,7 +30,7 @@ pub enum DatabaseSetting {
     MaxAllocatedStorage {
         /// The ceiling now, if there is one.
         from: Option<i32>,
-        /// The ceiling to be.
+        /// The new ceiling.
         to: i32,
     },
     /// `AutoMinorVersionUpgrade=true`.

@@ -1,4 +1,4 @@
-//! What each correction must tell.
+//! The trait that each correction implements.
 
 use super::call::Call;
 use super::refresh::RefreshBeforeCall;
@@ -6,7 +6,7 @@ use super::rollout::Rollout;
 use super::takes_away::TakesAway;
 use crate::model::policy::Risk;
 
-/// What must be known of each correction.
+/// Everything that must be known about a correction.
 pub trait Correction {
     /// The calls, in order.
     fn calls(&self) -> Vec<Call>;
@@ -14,14 +14,14 @@ pub trait Correction {
     /// What it costs the workload.
     fn risk(&self) -> Risk;
 
-    /// What somebody may be using that is gone afterwards.
+    /// The access that somebody may use now and that the correction takes away.
     fn takes_away(&self) -> TakesAway<'_>;
 
-    /// What must hold just before the calls, for a person to read. Holdfast checks it by evaluating and planning again
-    /// from fresh reads: the same action must come out.
+    /// The conditions that must hold just before the calls, for a person to read. Holdfast checks them by reading,
+    /// evaluating and planning again: the result must be the same action.
     fn preconditions(&self) -> Vec<String>;
 
-    /// What is read again right before the first call, besides the workload itself.
+    /// The reads to repeat just before the first call, besides the workload itself.
     fn refresh(&self) -> RefreshBeforeCall;
 
     /// How it is carried out.
@@ -30,11 +30,12 @@ pub trait Correction {
     /// How it is planned with others of the same target.
     fn merge(&self) -> Merge<'_>;
 
-    /// What it changes: two corrections of the same target are never under way at once.
+    /// The target that it changes. Holdfast never makes two corrections of one target at once.
     fn target(&self) -> String;
 
-    /// What it is for, however the target looks now. A correction that was undone and is asked for again has the same
-    /// purpose, although a rule that was created again has another id and a service has another revision.
+    /// The purpose, independent of the current state of the target. A correction that was undone and is planned again
+    /// has the same purpose, even if a re-created security group rule has another id or the service has another
+    /// revision.
     fn purpose(&self) -> String;
 
     /// One line: what changes, before → after.
@@ -44,9 +45,9 @@ pub trait Correction {
 /// How a correction is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Execution<'a> {
-    /// By one call; a fresh evaluation shows whether it took effect.
+    /// By one call. A fresh evaluation shows whether it took effect.
     OneCall,
-    /// Step by step, until the service is steady, or back.
+    /// Step by step, until the service is steady or the change is reverted.
     Rollout(Rollout<'a>),
 }
 
@@ -55,6 +56,6 @@ pub enum Execution<'a> {
 pub enum Merge<'a> {
     /// Only with the very same correction.
     Identical,
-    /// With every other one that gives the service a revision: it is given one, whatever is wrong with the running one.
+    /// With every other correction that gives the service a revision, so that it gets one new revision for all of them.
     OneRevision(Rollout<'a>),
 }

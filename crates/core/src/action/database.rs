@@ -1,4 +1,4 @@
-//! What the corrections of a database have in common.
+//! The functions that corrections of databases share.
 
 use crate::model::resources::DatabaseId;
 

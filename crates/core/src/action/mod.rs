@@ -1,8 +1,8 @@
-//! The corrections that Holdfast can make: one file each, with all that must be known of one before it is made.
+//! The corrections that Holdfast can make. Each has one file with everything that must be known before it is made.
 //!
-//! A new one is a file with a type that implements [`Correction`], a variant of [`Action`], and its arm in
-//! [`Action::correction`]; the crate that talks to AWS then lacks an arm too, and says so. No method has a default, so
-//! that none is forgotten.
+//! To add one, write a file with a type that implements [`Correction`], and add a variant to [`Action`] and an arm to
+//! [`Action::correction`]. The compiler then asks for an arm in the crate that talks to AWS. No method of the trait has
+//! a default, so none can be forgotten.
 
 mod allow_ingress;
 mod call;
@@ -46,9 +46,10 @@ pub use secret_change::SecretChange;
 pub use set_up_service::{ServiceSetting, SetUpService};
 pub use takes_away::{Clients, TakesAway};
 
-/// One correction. Two findings that need the same one share it.
+/// One correction. Findings that need the same one share it.
 ///
-/// The ledger and saved plans hold its JSON, and an action's id is made from it: names and order of the fields stay.
+/// The ledger and saved plans hold its JSON, and the id of an action is computed from it, so the names and the order of
+/// the fields must not change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "action")]
 pub enum Action {
@@ -58,7 +59,7 @@ pub enum Action {
     RevokeIngress(RevokeIngress),
     /// Keeps automated backups for longer.
     RaiseRetention(RaiseRetention),
-    /// Changes one field of a database that nobody notices.
+    /// Changes one field of a database without an effect on clients.
     #[serde(rename = "configure")]
     ConfigureDatabase(ConfigureDatabase),
     /// Makes a parameter group refuse connections without TLS.
@@ -78,7 +79,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The one place that tells corrections apart.
+    /// The only match over all corrections.
     #[must_use]
     pub fn correction(&self) -> &dyn Correction {
         match self {
@@ -184,8 +185,8 @@ impl Action {
 /// What makes two corrections one.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MergeKey {
-    /// That they give the same service (cluster, name) a revision.
+    /// Both give the same service (cluster, name) a revision.
     Service(String, String),
-    /// That they are the same.
+    /// Both are the same.
     Action(Action),
 }

@@ -18,7 +18,7 @@ pub struct RaiseRetention {
     pub database: DatabaseId,
     /// Days now.
     pub from: i32,
-    /// Days to be.
+    /// The new number of days.
     pub to: i32,
 }
 

@@ -1,9 +1,10 @@
-//! What corrections rest on besides their own workload.
+//! The reads that a correction repeats besides its own workload.
 
-/// What is read again right before the first call of a correction, besides the workload itself, which always is.
+/// The reads to repeat just before the first call of a correction. The workload itself is always read again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RefreshBeforeCall {
-    /// All databases: whether a group or a parameter group is shared must be known as of now, not as of the last sweep.
+    /// All databases: whether a security group or a parameter group is shared must be known now, not as of the last
+    /// sweep.
     pub all_databases: bool,
     /// Services of the workload that the last sweep did not find: the correction may cut one of them off.
     pub discover_services: bool,
@@ -16,7 +17,7 @@ impl RefreshBeforeCall {
         discover_services: false,
     };
 
-    /// Whether what was read of the workload alone does not suffice.
+    /// Whether anything besides the workload is read again.
     #[must_use]
     pub fn is_wider(self) -> bool {
         self.all_databases || self.discover_services

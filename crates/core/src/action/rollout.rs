@@ -1,8 +1,8 @@
-//! A service that is given a revision.
+//! How a correction gives a service a revision.
 
 use super::secret_change::SecretChange;
 
-/// A service that is given a revision.
+/// How a correction gives a service a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rollout<'a> {
     /// The cluster's name.
@@ -18,8 +18,8 @@ pub struct Rollout<'a> {
 /// The revision that a rollout gives a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revision<'a> {
-    /// One that is registered first: the running one with these references.
+    /// A new one: the running revision with these references, which is registered first.
     Register(&'a [SecretChange]),
-    /// The one with this ARN.
+    /// An existing one, by its ARN.
     Existing(&'a str),
 }

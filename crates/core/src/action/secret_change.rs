@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One variable of one container, and the reference that it shall have.
+/// One variable of one container, and its new reference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SecretChange {
     /// The container.
@@ -11,7 +11,7 @@ pub struct SecretChange {
     pub variable: String,
     /// The reference now; absent if the variable is to be added.
     pub before: Option<String>,
-    /// The reference to be.
+    /// The new reference.
     pub after: String,
 }
 

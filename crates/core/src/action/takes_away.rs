@@ -1,13 +1,13 @@
-//! What corrections take away.
+//! The access that a correction takes away.
 
 use crate::model::resources::{DatabaseId, IngressRule};
 
-/// What somebody may be using that a correction takes away.
+/// The access that a correction takes away, and that somebody may use now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TakesAway<'a> {
-    /// Nothing that anybody could use.
+    /// Nothing that anybody can use.
     Nothing,
-    /// The way of some clients to a database.
+    /// The path of some clients to a database.
     Access(Clients<'a>),
     /// Every open connection: the database restarts.
     Connections(&'a DatabaseId),

@@ -32,7 +32,7 @@ pub(super) struct Case {
     /// Whether its services do not exist, and only what rules say of task definitions counts.
     pub(super) definitions_only: bool,
     /// By the ARN in the snapshot.
-    pub(super) subjects: BTreeMap<String, Subject>,
+    pub(super) subjects: BTreeMap<String, DisplayName>,
     /// What is not known before the plan is applied: address and attribute.
     pub(super) gaps: BTreeSet<(String, String)>,
     /// What carries no workload's tag, and is not evaluated.
@@ -41,13 +41,13 @@ pub(super) struct Case {
 
 /// How a finding names a resource.
 #[derive(Debug, Clone)]
-pub(super) struct Subject {
+pub(super) struct DisplayName {
     pub(super) id: String,
-    /// The kind, where the snapshot has a stand-in.
+    /// The kind to show, where the snapshot holds a stand-in of another kind.
     pub(super) kind: Option<Kind>,
 }
 
-impl Subject {
+impl DisplayName {
     pub(super) fn of(address: &str) -> Self {
         Self {
             id: address.to_owned(),
@@ -63,7 +63,8 @@ impl Subject {
     }
 }
 
-/// The secret that a reference means whose ARN lacks the suffix: that much can be told without asking for it.
+/// The secret that a reference without the random suffix means. Its ARN follows from the reference, so no read is
+/// needed.
 pub(super) fn partial_arn(target: &SecretRef<'_>) -> Option<Secret> {
     if without_suffix(target.resource).is_some() {
         return None;

@@ -1,5 +1,5 @@
 //! A task definition, as `aws ecs register-task-definition --cli-input-json` takes it, as `describe-task-definition`
-//! prints it, or as a bare list of containers. Terraform and some tools spell keys in another case: any will do.
+//! prints it, or as a bare list of containers. Keys may be in any case, since Terraform and some tools change it.
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -31,8 +31,8 @@ pub(super) fn recognise(file: &Value) -> Option<&Value> {
     (whole || bare(inner)).then_some(inner)
 }
 
-/// Reads what [`recognise`] found. `file` is the whole of it: tags stand beside a described definition. `name` is the
-/// family of one that has none; `arn` makes the ARN that stands for it.
+/// Reads what [`recognise`] found. `file` is the whole document, since `describe-task-definition` puts tags beside the
+/// definition. `name` is the family to use if there is none; `arn` makes the placeholder ARN.
 pub(super) fn read(file: &Value, inner: &Value, name: &str, arn: impl Fn(&str) -> String) -> Definition {
     let text = |key| field(inner, key).and_then(Value::as_str).filter(|t| !t.is_empty());
     let bare = inner.is_array();
@@ -60,8 +60,7 @@ pub(super) fn read(file: &Value, inner: &Value, name: &str, arn: impl Fn(&str) -
             ..TaskDefinition::default()
         },
         tags: tags(file, inner),
-        // Whoever does not say where it runs is given the benefit of the doubt: what Docker keeps on a host is not lost
-        // there.
+        // A definition that does not name its launch type may run on EC2, where Docker keeps volumes on the host.
         fargate: asks("FARGATE") && !asks("EC2"),
     }
 }

@@ -1,11 +1,12 @@
-//! The same rules, before the things exist: on task definitions and on what Terraform plans. No AWS, no credentials.
+//! Evaluates the same rules before the resources exist: on task definitions and Terraform plans, without AWS or
+//! credentials.
 //!
-//! A file becomes a [`Snapshot`] like any other, and `evaluate` does not know the difference. Two things are special:
+//! A file becomes a [`Snapshot`], which `evaluate` treats like any other. Two things differ:
 //!
 //! - What a plan does not know before it is applied is neither good nor bad. So there are two snapshots, one of the best
-//!   and one of the worst [`World`] that the plan may lead to, and a verdict is what holds in both ([`offline`]).
+//!   and one of the worst `World` that the plan may lead to, and a verdict is what holds in both (`offline`).
 //! - Nothing has an ARN yet. In the snapshot a resource of a plan has its Terraform address for an id and a placeholder
-//!   for an ARN; in findings the ARN is `file:PATH#ADDRESS` ([`Subject`]).
+//!   for an ARN; in findings the ARN is `file:PATH#ADDRESS` (`DisplayName`).
 
 mod case;
 mod definition;
@@ -28,12 +29,12 @@ use crate::finding::{Finding, Kind, ResourceRef, finding_id};
 use crate::model::resources::Secret;
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::Tags;
-use case::{Case, SERVICE, STAND_IN, Subject, UNREADABLE, World, partial_arn};
+use case::{Case, DisplayName, SERVICE, STAND_IN, UNREADABLE, World, partial_arn};
 pub use error::{CheckError, LARGEST, Lookalike, NotJson};
 
-/// What came of one file.
+/// The results for one file.
 #[derive(Debug)]
-pub struct Checked {
+pub struct CheckedFile {
     /// The file as a snapshot, for a report.
     pub snapshot: Snapshot,
     /// The verdicts.
@@ -74,11 +75,11 @@ pub fn check(
     workload: Option<&str>,
     config: &Config,
     now: Timestamp,
-) -> Result<Checked, CheckError> {
+) -> Result<CheckedFile, CheckError> {
     let text = source::decode(bytes)?;
     let file = source::parse(&text).map_err(|e| source::not_json(&text, e))?;
     let pairs = match source::recognise(&file)? {
-        source::Kind::Terraform => {
+        source::FileKind::Terraform => {
             let terraform = terraform::Terraform::new(&file);
             let tagged = terraform.has_tags(&config.tag_prefix);
             let untagged = workload.or_else(|| (!tagged).then(|| stem(path)));
@@ -86,12 +87,12 @@ pub fn check(
             let worst = terraform.cases(config, World::Worst, untagged, now);
             best.into_iter().zip(worst).collect()
         }
-        source::Kind::Definition => {
+        source::FileKind::Definition => {
             let make = || definition_case(path, &file, workload, config, now);
             vec![(make(), make())]
         }
     };
-    let mut checked: Option<Checked> = None;
+    let mut checked: Option<CheckedFile> = None;
     for (best, worst) in pairs {
         let (evaluation, rules) = offline::verdicts(&best, &worst, config, now);
         let found = present(path, worst, evaluation, rules);
@@ -134,7 +135,7 @@ fn definition_case(
     let revision = found.revision.arn.clone();
     let id = crate::model::resources::revision_name(&revision).to_owned();
     let service = definition::stand_in(&scope, &id, revision.clone(), found.fargate, tags);
-    let subjects = BTreeMap::from([(service.arn.clone(), Subject::of_definition(&id))]);
+    let subjects = BTreeMap::from([(service.arn.clone(), DisplayName::of_definition(&id))]);
     // No secret is in such a file: of a reference only its form can be told.
     let references = found.revision.containers.iter().flat_map(|c| &c.secrets);
     let partial: Vec<(String, Secret)> = references
@@ -164,7 +165,12 @@ fn definition_case(
 }
 
 /// Names everything as the file does, and takes out of remedies what only a real account could do.
-fn present(path: &str, case: Case, mut evaluation: Evaluation, rules: BTreeMap<String, BTreeSet<String>>) -> Checked {
+fn present(
+    path: &str,
+    case: Case,
+    mut evaluation: Evaluation,
+    rules: BTreeMap<String, BTreeSet<String>>,
+) -> CheckedFile {
     let Case {
         mut snapshot,
         definitions_only,
@@ -199,7 +205,7 @@ fn present(path: &str, case: Case, mut evaluation: Evaluation, rules: BTreeMap<S
     let unreadable = snapshot.task_definitions.values().filter_map(|d| d.as_ref().err());
     snapshot.errors = unreadable.filter(|e| e.code == UNREADABLE).cloned().collect();
     let shown = |arn: String| subjects.get(&arn).map_or(arn, |s| s.id.clone());
-    Checked {
+    CheckedFile {
         evaluation,
         unchecked: Unchecked {
             rules: rules
@@ -217,7 +223,7 @@ fn present(path: &str, case: Case, mut evaluation: Evaluation, rules: BTreeMap<S
 }
 
 /// Gives a resource the name that the file has for it.
-fn rename(path: &str, subjects: &BTreeMap<String, Subject>, resource: &mut ResourceRef) {
+fn rename(path: &str, subjects: &BTreeMap<String, DisplayName>, resource: &mut ResourceRef) {
     if let Some(subject) = subjects.get(&resource.arn) {
         resource.id.clone_from(&subject.id);
         resource.kind = subject.kind.unwrap_or(resource.kind);
@@ -227,7 +233,7 @@ fn rename(path: &str, subjects: &BTreeMap<String, Subject>, resource: &mut Resou
     }
 }
 
-/// What is said about a file: nothing of stand-ins, no calls, and nothing of what keeps Holdfast from making them.
+/// Rewrites a finding for a file: removes the markers of stand-ins, the calls, and the reasons to hold them.
 fn retell(finding: &mut Finding) {
     let plain = |text: &mut String| {
         *text = text
@@ -254,7 +260,7 @@ fn retell(finding: &mut Finding) {
     }
 }
 
-fn merge(whole: &mut Checked, more: Checked) {
+fn merge(whole: &mut CheckedFile, more: CheckedFile) {
     whole.evaluation.findings.extend(more.evaluation.findings);
     crate::evaluate::sort(&mut whole.evaluation.findings);
     whole.evaluation.passed.extend(more.evaluation.passed);

@@ -1,4 +1,4 @@
-//! Which rules a file can answer, and what becomes of verdicts that it can't give.
+//! Selects the rules that a file can answer, and removes the results that it can't support.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,8 @@ use crate::evaluate::{Evaluation, evaluate, evaluate_naming_passes};
 use crate::finding::{Finding, Verdict};
 use crate::rules::REGISTRY;
 
-/// Rules about what happens, or about what is elsewhere: no file can answer them. All others are evaluated; where one
-/// of those lacks evidence, that is said in one line and is no verdict.
+/// Rules about events, or about resources outside of a file: no file can answer them. All others are evaluated; where
+/// one of them lacks evidence, one line says so instead of a result.
 pub(super) const NEVER: &[&str] = &[
     // Of a database that runs.
     "rds-stale-restore-point",
@@ -44,7 +44,7 @@ pub(super) const OF_DEFINITIONS: &[&str] = &[
 ];
 
 /// Why a rule was not evaluated, or gave no verdict: by rule, the resources.
-pub(super) type Unchecked = BTreeMap<String, BTreeSet<String>>;
+pub(super) type UncheckedRules = BTreeMap<String, BTreeSet<String>>;
 
 /// The configuration with the rules off that can't be evaluated.
 fn answerable(config: &Config, definitions_only: bool) -> Config {
@@ -62,13 +62,18 @@ fn answerable(config: &Config, definitions_only: bool) -> Config {
     config
 }
 
-/// Evaluates one case in both worlds. What holds in both is a verdict; what hangs on something that is not known yet,
-/// or on evidence that no file has, is not.
-pub(super) fn verdicts(best: &Case, worst: &Case, config: &Config, now: jiff::Timestamp) -> (Evaluation, Unchecked) {
+/// Evaluates one case in both worlds. Only a result that both worlds give is kept: one that depends on a value that is
+/// not known yet, or on evidence that no file has, is dropped.
+pub(super) fn verdicts(
+    best: &Case,
+    worst: &Case,
+    config: &Config,
+    now: jiff::Timestamp,
+) -> (Evaluation, UncheckedRules) {
     let config = answerable(config, best.definitions_only);
     let at_best = evaluate(&best.snapshot, &config, now, None);
     let mut evaluation = evaluate_naming_passes(&worst.snapshot, &config, now, None);
-    let mut unchecked = Unchecked::new();
+    let mut unchecked = UncheckedRules::new();
     let key = |f: &Finding| (f.id.clone(), f.workload.clone());
     let certain: BTreeMap<_, Finding> = at_best.findings.into_iter().map(|f| (key(&f), f)).collect();
     let mut findings = vec![];

@@ -1,4 +1,4 @@
-//! Account and region, which a file tells only by the ARNs in it.
+//! Finds the account and region of a file from the ARNs in it.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::model::key::Scope;
 
-/// Stands for what a file does not tell.
+/// The placeholder for an account or region that a file does not name.
 pub(super) const UNTOLD: &str = "unknown";
 
 type Counts = BTreeMap<(String, String), usize>;

@@ -1,4 +1,4 @@
-//! The text of a file: bounded, parsed, and overwritten when it is done with.
+//! Reads the text of a file: limits its size, parses it, and overwrites its strings after use.
 
 use serde_json::Value;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -34,7 +34,7 @@ fn scrub(value: &mut Value) {
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FileKind {
     /// Of a plan or a state.
     Terraform,
     /// A task definition or a list of containers.
@@ -98,12 +98,12 @@ fn utf8(bytes: &[u8]) -> Result<String, CheckError> {
 ///
 /// # Errors
 /// What was expected.
-pub(super) fn recognise(file: &Value) -> Result<Kind, CheckError> {
+pub(super) fn recognise(file: &Value) -> Result<FileKind, CheckError> {
     if let Some(known) = terraform::recognise(file) {
-        return known.map(|()| Kind::Terraform);
+        return known.map(|()| FileKind::Terraform);
     }
     if definition::recognise(file).is_some() {
-        return Ok(Kind::Definition);
+        return Ok(FileKind::Definition);
     }
     let has = |key: &str| file.get(key).is_some();
     Err(CheckError::NotRecognised(

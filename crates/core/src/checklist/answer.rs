@@ -1,15 +1,15 @@
-//! What an item comes to, before it has a name.
+//! The result of one item.
 
 use jiff::Timestamp;
 
-use super::item::Verdict;
+use super::item::ItemVerdict;
 use crate::diagnose::{Fact, Hop, Status};
-use crate::finding::{Finding, Verdict as RuleVerdict};
+use crate::finding::{Finding, Verdict};
 use crate::model::snapshot::ReadError;
 
-/// What an item comes to.
+/// The result of one item, before it has a name.
 pub(super) struct Answer {
-    pub(super) verdict: Verdict,
+    pub(super) verdict: ItemVerdict,
     pub(super) summary: String,
     pub(super) evidence: Vec<Fact>,
     pub(super) at: Option<Timestamp>,
@@ -19,7 +19,7 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn proved(summary: impl Into<String>) -> Self {
         Self {
-            verdict: Verdict::Proved,
+            verdict: ItemVerdict::Proved,
             summary: summary.into(),
             evidence: vec![],
             at: None,
@@ -29,7 +29,7 @@ impl Answer {
 
     pub(super) fn disproved(summary: impl Into<String>, todo: impl Into<String>) -> Self {
         Self {
-            verdict: Verdict::Disproved,
+            verdict: ItemVerdict::Disproved,
             todo: Some(todo.into()),
             ..Self::proved(summary)
         }
@@ -37,7 +37,7 @@ impl Answer {
 
     pub(super) fn unknown(summary: impl Into<String>, todo: impl Into<String>) -> Self {
         Self {
-            verdict: Verdict::Unknown,
+            verdict: ItemVerdict::Unknown,
             todo: Some(todo.into()),
             ..Self::proved(summary)
         }
@@ -88,7 +88,7 @@ impl Answer {
     pub(super) fn of_finding(finding: &Finding) -> Self {
         let todo = finding.remediation.as_ref().map(|r| r.summary.clone());
         let mut answer = match (finding.verdict, &finding.waiver) {
-            (RuleVerdict::Fail, _) => Self::disproved(
+            (Verdict::Fail, _) => Self::disproved(
                 &finding.message,
                 todo.unwrap_or_else(|| format!("see `holdfast rules {}`", finding.rule)),
             ),

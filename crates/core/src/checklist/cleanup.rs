@@ -1,4 +1,4 @@
-//! Items about what comes after: whether someone is told, and whether the old is backed up and gone.
+//! Items about what follows a migration: alarms, and whether the old database is backed up and deleted.
 
 use super::answer::Answer;
 use super::item::Item;

@@ -1,9 +1,9 @@
-//! Items about a database: its backup, how it was set up, and whether the window of the migration is closed.
+//! Items about a database: its backup, its settings, and whether the migration window is closed.
 
 use jiff::Timestamp;
 
 use super::answer::Answer;
-use super::item::{Item, Verdict};
+use super::item::{Item, ItemVerdict};
 use super::list::List;
 use crate::diagnose::{arns, condition};
 use crate::facts::{Database, RdsResource};
@@ -323,6 +323,6 @@ fn ingress(list: &List<'_>, database: &Database<'_>) -> Answer {
             "close the window, and revoke them",
         )
     };
-    debug_assert!(answer.verdict != Verdict::Unknown);
+    debug_assert!(answer.verdict != ItemVerdict::Unknown);
     answer.fact("SecurityGroupRules", texts)
 }

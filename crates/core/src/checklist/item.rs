@@ -8,7 +8,7 @@ use crate::diagnose::Fact;
 /// What is known of one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum ItemVerdict {
     /// It holds, by evidence.
     Proved,
     /// Evidence is missing.
@@ -17,7 +17,7 @@ pub enum Verdict {
     Disproved,
 }
 
-impl Verdict {
+impl ItemVerdict {
     /// The word used in output.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -48,10 +48,10 @@ pub struct Item {
     /// What is claimed.
     pub title: String,
     /// Whether it holds.
-    pub verdict: Verdict,
+    pub verdict: ItemVerdict,
     /// One sentence: why.
     pub summary: String,
-    /// What that rests on.
+    /// The evidence for it.
     pub evidence: Vec<Fact>,
     /// The instant of the evidence: of the backup, of the log line, of the deployment; else when it was read.
     pub at: Timestamp,

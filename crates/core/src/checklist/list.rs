@@ -1,10 +1,10 @@
-//! What all items are made from.
+//! The facts that items are made from.
 
 use super::answer::Answer;
 use super::item::Item;
 use crate::diagnose::Diagnosis;
 use crate::facts::{Database, RdsResource, Workload};
-use crate::finding::{Finding, Kind, Verdict as RuleVerdict};
+use crate::finding::{Finding, Kind, Verdict};
 use crate::model::resources::{Alarm, Backup};
 use crate::model::snapshot::Read;
 
@@ -17,7 +17,7 @@ pub struct Extras {
     pub alarms: Read<Vec<Alarm>>,
 }
 
-/// What all items are made from.
+/// The facts that items are made from.
 pub(super) struct List<'a> {
     pub(super) w: &'a Workload<'a>,
     pub(super) findings: &'a [Finding],
@@ -73,9 +73,9 @@ impl<'a> List<'a> {
         let about =
             |f: &&Finding| f.rule == rule && (about.contains(&f.resource.arn) || f.resource.kind == Kind::Workload);
         let of = |verdict| self.findings.iter().filter(about).find(|f| f.verdict == verdict);
-        of(RuleVerdict::Fail)
-            .or_else(|| of(RuleVerdict::Waived))
-            .or_else(|| of(RuleVerdict::Unknown))
+        of(Verdict::Fail)
+            .or_else(|| of(Verdict::Waived))
+            .or_else(|| of(Verdict::Unknown))
             .map(Answer::of_finding)
     }
 }

@@ -1,7 +1,7 @@
-//! Whether a migration to a database is done: item by item, each proved, disproved or unknown, with its evidence and
-//! the instant that this is of. Pure.
+//! Says whether a migration to a database is finished. Each item is proved, disproved or unknown, and carries its
+//! evidence and the time of that evidence.
 //!
-//! Where a rule evaluates what an item asks, its finding answers; the rest rests on the same facts.
+//! If a rule evaluates the same question, its finding is the answer. Other items use the same facts as the rules.
 
 mod answer;
 mod cleanup;
@@ -22,11 +22,11 @@ use crate::evaluate::evaluate;
 use crate::facts::one_workload;
 use crate::model::snapshot::Snapshot;
 use answer::Answer;
-pub use item::{Item, Verdict};
+pub use item::{Item, ItemVerdict};
 pub use list::Extras;
 use list::List;
 
-/// Rules that answer items, beside those of the path from the service to its database.
+/// Rules that answer items, in addition to those of the path from the service to its database.
 const RULES: &[&str] = &[
     "rds-public-access",
     "rds-public-subnet",
@@ -63,12 +63,12 @@ pub struct Checklist {
     /// When reading began: no fact is older.
     pub observed_at: Timestamp,
     /// Disproved if one item is, else unknown unless all are proved.
-    pub verdict: Verdict,
+    pub verdict: ItemVerdict,
     /// The items, in order.
     pub items: Vec<Item>,
 }
 
-/// Goes through the checklist.
+/// Answers every item for one workload.
 #[must_use]
 pub fn checklist(snapshot: &Snapshot, extras: &Extras, config: &Config, now: Timestamp, workload: &str) -> Checklist {
     let config = thorough(config);
@@ -119,7 +119,7 @@ pub fn checklist(snapshot: &Snapshot, extras: &Extras, config: &Config, now: Tim
         account: snapshot.scope.account.clone(),
         region: snapshot.scope.region.clone(),
         observed_at: snapshot.started_at,
-        verdict: Verdict::of(items.iter().map(|i| i.verdict)),
+        verdict: ItemVerdict::of(items.iter().map(|i| i.verdict)),
         items,
     }
 }

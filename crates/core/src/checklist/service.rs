@@ -1,4 +1,4 @@
-//! Items about a service: its roles, its task definition, what its log tells, and whether data outlives a deployment.
+//! Items about a service: its roles, its task definition, its log, and whether data survives a deployment.
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Checklist, Extras, Verdict, checklist};
+use super::{Checklist, Extras, ItemVerdict, checklist};
 use crate::config::Config;
 use crate::model::connection::{Fault, SecretShape};
 use crate::model::resources::{Access, AccessTarget, Alarm, Backup, DatabaseId, LogMatch, TaskDefinition};
@@ -66,7 +66,7 @@ fn made(s: &Snapshot, extras: &Extras) -> Checklist {
 }
 
 /// The ids of the items with this verdict.
-fn with(list: &Checklist, verdict: Verdict) -> BTreeSet<&str> {
+fn with(list: &Checklist, verdict: ItemVerdict) -> BTreeSet<&str> {
     list.items
         .iter()
         .filter(|i| i.verdict == verdict)
@@ -331,7 +331,12 @@ const UNKNOWN: &[Case] = &[
 fn a_migration_that_is_done() {
     let (s, extras) = moved();
     let list = made(&s, &extras);
-    assert_eq!(list.verdict, Verdict::Proved, "{:#?}", with(&list, Verdict::Unknown));
+    assert_eq!(
+        list.verdict,
+        ItemVerdict::Proved,
+        "{:#?}",
+        with(&list, ItemVerdict::Unknown)
+    );
     for item in &list.items {
         assert!(
             !item.title.is_empty() && !item.summary.is_empty() && item.todo.is_none(),
@@ -356,9 +361,14 @@ fn what_is_disproved() {
         change(&mut s, &mut extras);
         let list = made(&s, &extras);
         let expected: BTreeSet<&str> = ids.iter().copied().collect();
-        assert_eq!(with(&list, Verdict::Disproved), expected, "{name}: {:#?}", list.items);
-        assert_eq!(list.verdict, Verdict::Disproved, "{name}");
-        for item in list.items.iter().filter(|i| i.verdict == Verdict::Disproved) {
+        assert_eq!(
+            with(&list, ItemVerdict::Disproved),
+            expected,
+            "{name}: {:#?}",
+            list.items
+        );
+        assert_eq!(list.verdict, ItemVerdict::Disproved, "{name}");
+        for item in list.items.iter().filter(|i| i.verdict == ItemVerdict::Disproved) {
             assert!(item.todo.as_ref().is_some_and(|t| !t.is_empty()), "{name}: {item:#?}");
         }
         tried.extend(expected);
@@ -380,9 +390,9 @@ fn what_is_unknown() {
         let (mut s, mut extras) = moved();
         change(&mut s, &mut extras);
         let list = made(&s, &extras);
-        let unknown = with(&list, Verdict::Unknown);
+        let unknown = with(&list, ItemVerdict::Unknown);
         assert!(ids.iter().all(|id| unknown.contains(id)), "{name}: {unknown:?}");
-        for item in list.items.iter().filter(|i| i.verdict == Verdict::Unknown) {
+        for item in list.items.iter().filter(|i| i.verdict == ItemVerdict::Unknown) {
             assert!(item.todo.is_some(), "{name}: {item:#?}");
         }
     }
@@ -399,11 +409,11 @@ fn a_cluster() {
     let list = made(&s, &extras);
     assert_eq!(
         list.verdict,
-        Verdict::Proved,
+        ItemVerdict::Proved,
         "{:#?}",
         list.items
             .iter()
-            .filter(|i| i.verdict != Verdict::Proved)
+            .filter(|i| i.verdict != ItemVerdict::Proved)
             .collect::<Vec<_>>()
     );
     assert!(
@@ -414,7 +424,7 @@ fn a_cluster() {
     );
     cluster(&mut s).deletion_protection = false;
     assert_eq!(
-        with(&made(&s, &extras), Verdict::Disproved),
+        with(&made(&s, &extras), ItemVerdict::Disproved),
         BTreeSet::from(["database-protected"])
     );
 }
@@ -430,5 +440,5 @@ fn no_pattern() {
         .expect("read")
         .connected = None;
     let list = checklist(&s, &extras, &Config::default(), now(), "shop");
-    assert_eq!(with(&list, Verdict::Unknown), BTreeSet::from(["connection-logged"]));
+    assert_eq!(with(&list, ItemVerdict::Unknown), BTreeSet::from(["connection-logged"]));
 }

@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use super::change_windows::{self, WindowError};
 use super::forms::role_account;
 use super::settings::ChangeWindow;
-use super::tree::{Fault, Node, Place, quote};
+use super::tree::{ConfigFault, Node, Place, quote};
 
 /// All faults of the tree in one list.
-pub(super) fn find(root: &Node) -> Vec<Fault> {
+pub(super) fn find(root: &Node) -> Vec<ConfigFault> {
     let mut faults = Vec::new();
     for section in ["ledger", "lease"] {
         store(root, section, &mut faults);
@@ -23,31 +23,31 @@ pub(super) fn find(root: &Node) -> Vec<Fault> {
 }
 
 /// `dynamodb` needs a table, and only it has one; only `sqlite` has a path.
-fn store(root: &Node, section: &str, faults: &mut Vec<Fault>) {
+fn store(root: &Node, section: &str, faults: &mut Vec<ConfigFault>) {
     let given = |key: &str| root.at(&[section, key]).filter(|e| !e.node.is_null());
     let kind = given("kind");
     let is_dynamodb = kind.and_then(|e| e.node.text()) == Some("dynamodb");
     match (is_dynamodb, kind, given("table")) {
         (true, Some(kind), None) => {
             let message = format!("{section}.kind: dynamodb needs {section}.table, the table's name");
-            faults.push(Fault::new(kind.place, message));
+            faults.push(ConfigFault::new(kind.place, message));
         }
         (false, _, Some(table)) => {
             let message =
                 format!("{section}.table belongs to {section}.kind: dynamodb only; remove it or set that kind");
-            faults.push(Fault::new(table.place, message));
+            faults.push(ConfigFault::new(table.place, message));
         }
         _ => {}
     }
     if let (true, Some(path)) = (is_dynamodb, given("path")) {
         let message = format!("{section}.path belongs to {section}.kind: sqlite only; remove it");
-        faults.push(Fault::new(path.place, message));
+        faults.push(ConfigFault::new(path.place, message));
     }
 }
 
 /// Processes that share leases must share what they remember too: else the one that takes over knows nothing of what the
 /// other had begun.
-fn shared(root: &Node, faults: &mut Vec<Fault>) {
+fn shared(root: &Node, faults: &mut Vec<ConfigFault>) {
     let kind = |section: &str| root.at(&[section, "kind"]).filter(|e| !e.node.is_null());
     let Some(lease) = kind("lease").filter(|e| e.node.text() == Some("dynamodb")) else {
         return;
@@ -56,21 +56,21 @@ fn shared(root: &Node, faults: &mut Vec<Fault>) {
     if ledger.is_none_or(|e| e.node.text() == Some("sqlite")) {
         let message = "lease.kind: dynamodb needs ledger.kind: dynamodb, since whoever takes a scope over must know what was \
                        begun there; set ledger.kind and ledger.table (it may be the same table), or lease.kind: none";
-        faults.push(Fault::new(ledger.unwrap_or(lease).node.place, message));
+        faults.push(ConfigFault::new(ledger.unwrap_or(lease).node.place, message));
     }
 }
 
-fn events(root: &Node, faults: &mut Vec<Fault>) {
+fn events(root: &Node, faults: &mut Vec<ConfigFault>) {
     let given = |key: &str| root.at(&["events", key]).filter(|e| !e.node.is_null());
     if let (Some(region), None) = (given("region"), given("queue_url")) {
-        faults.push(Fault::new(
+        faults.push(ConfigFault::new(
             region.place,
             "events.region needs events.queue_url, whose region it is",
         ));
     }
 }
 
-fn targets(root: &Node, faults: &mut Vec<Fault>) {
+fn targets(root: &Node, faults: &mut Vec<ConfigFault>) {
     let Some(targets) = root.entry("targets") else { return };
     // A target without regions takes the caller's default region, which two targets of one account would share.
     let mut seen: HashMap<(&str, Option<&str>), Place> = HashMap::new();
@@ -79,7 +79,7 @@ fn targets(root: &Node, faults: &mut Vec<Fault>) {
         if let (Some(external), None) = (given("external_id"), given("role_arn")) {
             let message =
                 format!("targets[{i}].external_id needs targets[{i}].role_arn, whose trust policy asks for it");
-            faults.push(Fault::new(external.place, message));
+            faults.push(ConfigFault::new(external.place, message));
         }
         let Some(account) = given("account").and_then(|e| e.node.text()) else {
             continue;
@@ -92,7 +92,7 @@ fn targets(root: &Node, faults: &mut Vec<Fault>) {
                     quote(of_role.unwrap_or_default()),
                     quote(account)
                 );
-                faults.push(Fault::new(role.node.place, message));
+                faults.push(ConfigFault::new(role.node.place, message));
             }
         }
         let regions = given("regions").map(|e| e.node.items()).unwrap_or_default();
@@ -111,7 +111,7 @@ fn targets(root: &Node, faults: &mut Vec<Fault>) {
                     quote(account),
                     first.line
                 );
-                faults.push(Fault::new(place, message));
+                faults.push(ConfigFault::new(place, message));
             } else {
                 seen.insert((account, region), place);
             }
@@ -120,7 +120,7 @@ fn targets(root: &Node, faults: &mut Vec<Fault>) {
 }
 
 /// Windows that would never open, since their expression or time zone means nothing.
-fn change_windows(root: &Node, faults: &mut Vec<Fault>) {
+fn change_windows(root: &Node, faults: &mut Vec<ConfigFault>) {
     let Some(windows) = root.at(&["safety", "change_windows"]) else {
         return;
     };
@@ -154,6 +154,6 @@ fn change_windows(root: &Node, faults: &mut Vec<Fault>) {
                 ),
             ),
         };
-        faults.push(Fault::new(place, format!("safety.change_windows[{i}].{what}")));
+        faults.push(ConfigFault::new(place, format!("safety.change_windows[{i}].{what}")));
     }
 }

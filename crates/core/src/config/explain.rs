@@ -1,4 +1,4 @@
-//! What is wrong with a document, for the person who wrote it: a sentence with its place for each error of the validator.
+//! Turns each error of the validator into a sentence with its line and column.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,10 +7,10 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value as Json;
 
 use super::forms::Form;
-use super::tree::{Fault, Meaning, Node, Place, Scalar, Value, quote};
+use super::tree::{ConfigFault, Meaning, Node, Place, Scalar, YamlValue, quote};
 
 /// The faults of the document `root` that `errors` name, of its validation against `schema`.
-pub(super) fn faults(root: &Node, schema: &Json, errors: &[ValidationError<'_>]) -> Vec<Fault> {
+pub(super) fn faults(root: &Node, schema: &Json, errors: &[ValidationError<'_>]) -> Vec<ConfigFault> {
     if errors.is_empty() {
         return Vec::new();
     }
@@ -67,14 +67,14 @@ struct Spot<'a> {
 /// Finds every value of the document by its JSON pointer.
 fn index<'a>(node: &'a Node, key: Place, pointer: String, path: String, spots: &mut HashMap<String, Spot<'a>>) {
     match &node.value {
-        Value::Scalar(_) => {}
-        Value::List(items) => {
+        YamlValue::Scalar(_) => {}
+        YamlValue::List(items) => {
             for (i, item) in items.iter().enumerate() {
                 let pointer = format!("{pointer}/{i}");
                 index(item, item.place, pointer, format!("{path}[{i}]"), spots);
             }
         }
-        Value::Map(entries) => {
+        YamlValue::Map(entries) => {
             for entry in entries {
                 let dot = if path.is_empty() { "" } else { "." };
                 let path = format!("{path}{dot}{}", entry.key);
@@ -95,7 +95,7 @@ struct Explainer<'a> {
     spots: HashMap<String, Spot<'a>>,
     /// Pointers to all values with an error.
     wrong: HashSet<&'a str>,
-    faults: Vec<Fault>,
+    faults: Vec<ConfigFault>,
 }
 
 impl<'a> Explainer<'a> {
@@ -153,7 +153,8 @@ impl<'a> Explainer<'a> {
             .get(pointer)
             .map_or((Place::START, ""), |spot| (spot.node.place, spot.path.as_str()));
         let colon = if path.is_empty() { "" } else { ": " };
-        self.faults.push(Fault::new(place, format!("{path}{colon}{message}")));
+        self.faults
+            .push(ConfigFault::new(place, format!("{path}{colon}{message}")));
     }
 
     /// Adds a fault of a key in the map at `pointer`.
@@ -315,7 +316,7 @@ fn words(schema: &Json) -> Option<Vec<&str>> {
 
 fn meaning(node: &Node) -> Option<(&Scalar, Meaning)> {
     match &node.value {
-        Value::Scalar(scalar) => Some((scalar, scalar.resolve())),
+        YamlValue::Scalar(scalar) => Some((scalar, scalar.resolve())),
         _ => None,
     }
 }
@@ -323,9 +324,9 @@ fn meaning(node: &Node) -> Option<(&Scalar, Meaning)> {
 /// What a value is, for a message.
 fn found(node: &Node) -> String {
     match &node.value {
-        Value::List(_) => "a list".to_owned(),
-        Value::Map(_) => "a map".to_owned(),
-        Value::Scalar(scalar) => match scalar.resolve() {
+        YamlValue::List(_) => "a list".to_owned(),
+        YamlValue::Map(_) => "a map".to_owned(),
+        YamlValue::Scalar(scalar) => match scalar.resolve() {
             Meaning::Null => "nothing (leave the key out for its default)".to_owned(),
             Meaning::Bool(b) => b.to_string(),
             Meaning::Int(_) | Meaning::Float(_) => format!("the number {}", scalar.text),

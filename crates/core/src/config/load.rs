@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::schema::schema;
 use super::settings::Config;
-use super::tree::{self, Fault, Node, Place};
+use super::tree::{self, ConfigFault, Node, Place};
 use super::{conflicts, validate};
 
 /// Far above any real configuration; keeps a wrong path (a disk image, `/dev/zero`) from filling the memory.
@@ -86,10 +86,10 @@ impl ConfigErrors {
         }])
     }
 
-    fn placed(source: &str, mut faults: Vec<Fault>) -> Self {
+    fn placed(source: &str, mut faults: Vec<ConfigFault>) -> Self {
         faults.sort();
         faults.dedup();
-        let error = |fault: Fault| ConfigError {
+        let error = |fault: ConfigFault| ConfigError {
             source: source.to_owned(),
             line: Some(fault.place.line),
             column: Some(fault.place.column),
@@ -118,7 +118,10 @@ pub fn load_bytes(name: &str, bytes: &[u8], known_rules: &[&str]) -> Result<Load
             let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
             Err(ConfigErrors::placed(
                 name,
-                vec![Fault::new(Place { line, column }, "not UTF-8 text; save it as UTF-8")],
+                vec![ConfigFault::new(
+                    Place { line, column },
+                    "not UTF-8 text; save it as UTF-8",
+                )],
             ))
         }
     }
@@ -140,7 +143,7 @@ pub fn load_text(source_name: &str, text: &str, known_rules: &[&str]) -> Result<
             Ok(json) => match serde_json::from_value(json) {
                 Ok(read) => config = read,
                 // The schema lets through what the structs refuse: our mistake, which tests look for.
-                Err(e) => faults.push(Fault::new(root.place, e.to_string())),
+                Err(e) => faults.push(ConfigFault::new(root.place, e.to_string())),
             },
         }
     }

@@ -1,4 +1,4 @@
-//! The configuration: read, checked, merged, described and shown.
+//! Parses, validates, merges and shows the configuration.
 //!
 //! The structs of [`settings`], [`parameters`] and [`operation`] are the one source of keys, types, defaults and bounds. The
 //! JSON Schema derived from them ([`schema()`]) validates a file ([`load_text()`]), so the two can't know different keys.

@@ -34,12 +34,12 @@ impl From<&Marker> for Place {
 
 /// A fault with its place and what a person should read about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Fault {
+pub(super) struct ConfigFault {
     pub place: Place,
     pub message: String,
 }
 
-impl Fault {
+impl ConfigFault {
     pub(super) fn new(place: Place, message: impl Into<String>) -> Self {
         Self {
             place,
@@ -52,12 +52,12 @@ impl Fault {
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub place: Place,
-    pub value: Value,
+    pub value: YamlValue,
 }
 
 /// A value as written. What a scalar means is decided by [`Scalar::resolve`], so that its own text stays at hand.
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(super) enum YamlValue {
     Scalar(Scalar),
     List(Vec<Node>),
     Map(Vec<Entry>),
@@ -129,26 +129,26 @@ impl Scalar {
 impl Node {
     fn count(&self) -> usize {
         1 + match &self.value {
-            Value::Scalar(_) => 0,
-            Value::List(items) => items.iter().map(Self::count).sum(),
-            Value::Map(entries) => entries.iter().map(|e| e.node.count()).sum(),
+            YamlValue::Scalar(_) => 0,
+            YamlValue::List(items) => items.iter().map(Self::count).sum(),
+            YamlValue::Map(entries) => entries.iter().map(|e| e.node.count()).sum(),
         }
     }
 
     fn depth(&self) -> usize {
         1 + match &self.value {
-            Value::Scalar(_) => 0,
-            Value::List(items) => items.iter().map(Self::depth).max().unwrap_or(0),
-            Value::Map(entries) => entries.iter().map(|e| e.node.depth()).max().unwrap_or(0),
+            YamlValue::Scalar(_) => 0,
+            YamlValue::List(items) => items.iter().map(Self::depth).max().unwrap_or(0),
+            YamlValue::Map(entries) => entries.iter().map(|e| e.node.depth()).max().unwrap_or(0),
         }
     }
 
     /// The value as JSON. Whole numbers past 64 bits become fractions: no key takes them.
     pub(super) fn to_json(&self) -> Json {
         match &self.value {
-            Value::Scalar(scalar) => scalar.to_json(),
-            Value::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
-            Value::Map(entries) => {
+            YamlValue::Scalar(scalar) => scalar.to_json(),
+            YamlValue::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
+            YamlValue::Map(entries) => {
                 let pairs = entries.iter().map(|e| (e.key.clone(), e.node.to_json()));
                 Json::Object(pairs.collect())
             }
@@ -158,7 +158,7 @@ impl Node {
     /// The entry of `key`, if this is a map that has it.
     pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.value {
-            Value::Map(entries) => entries.iter().find(|e| e.key == key),
+            YamlValue::Map(entries) => entries.iter().find(|e| e.key == key),
             _ => None,
         }
     }
@@ -177,7 +177,7 @@ impl Node {
     /// The text of a scalar that is not null.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.value {
-            Value::Scalar(s) if s.resolve() != Meaning::Null => Some(&s.text),
+            YamlValue::Scalar(s) if s.resolve() != Meaning::Null => Some(&s.text),
             _ => None,
         }
     }
@@ -185,20 +185,20 @@ impl Node {
     /// The items of a list; none for anything else.
     pub(super) fn items(&self) -> &[Node] {
         match &self.value {
-            Value::List(items) => items,
+            YamlValue::List(items) => items,
             _ => &[],
         }
     }
 
     /// Whether this is written as nothing at all, `~` or `null`.
     pub(super) fn is_null(&self) -> bool {
-        matches!(&self.value, Value::Scalar(s) if s.resolve() == Meaning::Null)
+        matches!(&self.value, YamlValue::Scalar(s) if s.resolve() == Meaning::Null)
     }
 }
 
 /// Reads `text`. Returns the tree (none for an empty document, or one that isn't YAML) and what is wrong with it as
 /// YAML: syntax (which ends the reading), duplicate keys, tags and keys that aren't scalars (which don't).
-pub(super) fn parse(text: &str) -> (Option<Node>, Vec<Fault>) {
+pub(super) fn parse(text: &str) -> (Option<Node>, Vec<ConfigFault>) {
     let mut options = Options::default();
     options.set_emit_comments(false);
     let mut builder = Builder {
@@ -220,26 +220,29 @@ struct Builder<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
-    faults: Vec<Fault>,
+    faults: Vec<ConfigFault>,
 }
 
 impl<'a> Builder<'a> {
-    fn next(&mut self) -> Result<(Event<'a>, Span), Fault> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), ConfigFault> {
         match self.parser.next_event() {
             Some(Ok(next)) => Ok(next),
-            Some(Err(e)) => Err(Fault::new(e.marker().into(), format!("not valid YAML: {}", e.info()))),
-            None => Err(Fault::new(Place::START, "not valid YAML: it ends too soon")),
+            Some(Err(e)) => Err(ConfigFault::new(
+                e.marker().into(),
+                format!("not valid YAML: {}", e.info()),
+            )),
+            None => Err(ConfigFault::new(Place::START, "not valid YAML: it ends too soon")),
         }
     }
 
-    fn stream(&mut self) -> Result<Option<Node>, Fault> {
+    fn stream(&mut self) -> Result<Option<Node>, ConfigFault> {
         let mut root = None;
         loop {
             let (event, span) = self.next()?;
             match event {
                 Event::StreamEnd => return Ok(root),
                 Event::DocumentStart(..) if root.is_some() => {
-                    return Err(Fault::new(
+                    return Err(ConfigFault::new(
                         (&span.start).into(),
                         "a second YAML document begins here; a configuration is one document",
                     ));
@@ -250,13 +253,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Fault> {
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, ConfigFault> {
         let place = Place::from(&span.start);
         self.reserve(place, 1, depth)?;
         let (value, anchor) = match event {
             Event::Alias(id) => {
                 let Some(node) = self.anchors.get(&id) else {
-                    return Err(Fault::new(
+                    return Err(ConfigFault::new(
                         place,
                         "this alias stands inside the value that it refers to",
                     ));
@@ -270,7 +273,7 @@ impl<'a> Builder<'a> {
                 self.reject_tag(place, tag.as_deref());
                 let plain = style == ScalarStyle::Plain;
                 let text = text.into_owned();
-                (Value::Scalar(Scalar { text, plain }), anchor)
+                (YamlValue::Scalar(Scalar { text, plain }), anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.reject_tag(place, tag.as_deref());
@@ -280,7 +283,7 @@ impl<'a> Builder<'a> {
                 self.reject_tag(place, tag.as_deref());
                 (self.map(depth)?, anchor)
             }
-            other => return Err(Fault::new(place, format!("not valid YAML: unexpected {other:?}"))),
+            other => return Err(ConfigFault::new(place, format!("not valid YAML: unexpected {other:?}"))),
         };
         let node = Node { place, value };
         if anchor != 0 {
@@ -289,12 +292,15 @@ impl<'a> Builder<'a> {
         Ok(node)
     }
 
-    fn reserve(&mut self, place: Place, more: usize, depth: usize) -> Result<(), Fault> {
+    fn reserve(&mut self, place: Place, more: usize, depth: usize) -> Result<(), ConfigFault> {
         self.nodes = self.nodes.saturating_add(more);
         if depth > MAX_DEPTH {
-            Err(Fault::new(place, format!("nested deeper than {MAX_DEPTH} levels")))
+            Err(ConfigFault::new(
+                place,
+                format!("nested deeper than {MAX_DEPTH} levels"),
+            ))
         } else if self.nodes > MAX_NODES {
-            Err(Fault::new(
+            Err(ConfigFault::new(
                 place,
                 format!("more than {MAX_NODES} values, aliases counted in full"),
             ))
@@ -309,41 +315,41 @@ impl<'a> Builder<'a> {
                 "YAML tags such as {} are not supported; remove it",
                 quote(&tag.original())
             );
-            self.faults.push(Fault::new(place, message));
+            self.faults.push(ConfigFault::new(place, message));
         }
     }
 
-    fn list(&mut self, depth: usize) -> Result<Value, Fault> {
+    fn list(&mut self, depth: usize) -> Result<YamlValue, ConfigFault> {
         let mut items = Vec::new();
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::SequenceEnd) {
-                return Ok(Value::List(items));
+                return Ok(YamlValue::List(items));
             }
             items.push(self.node(event, span, depth + 1)?);
         }
     }
 
-    fn map(&mut self, depth: usize) -> Result<Value, Fault> {
+    fn map(&mut self, depth: usize) -> Result<YamlValue, ConfigFault> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut seen: HashMap<String, Place> = HashMap::new();
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd) {
-                return Ok(Value::Map(entries));
+                return Ok(YamlValue::Map(entries));
             }
             let place = Place::from(&span.start);
             let key = self.node(event, span, depth + 1)?;
             let (event, span) = self.next()?;
             let node = self.node(event, span, depth + 1)?;
-            let Value::Scalar(Scalar { text: key, .. }) = key.value else {
+            let YamlValue::Scalar(Scalar { text: key, .. }) = key.value else {
                 self.faults
-                    .push(Fault::new(place, "a key must be a plain word, not a list or map"));
+                    .push(ConfigFault::new(place, "a key must be a plain word, not a list or map"));
                 continue;
             };
             if let Some(first) = seen.get(&key) {
                 let message = format!("duplicate key {}; it first stands on line {}", quote(&key), first.line);
-                self.faults.push(Fault::new(place, message));
+                self.faults.push(ConfigFault::new(place, message));
             } else {
                 seen.insert(key.clone(), place);
                 entries.push(Entry { key, place, node });

@@ -8,17 +8,20 @@ use serde_json::{Map, Value as Json};
 
 use super::explain;
 use super::forms::{Form, parse_duration};
-use super::tree::{Fault, Node, quote};
+use super::tree::{ConfigFault, Node, quote};
 
 /// Validates `root` against `schema` and returns it as JSON, without what counts as left out.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(super) fn validate(root: &Node, schema: &Json) -> Result<Json, Vec<Fault>> {
+pub(super) fn validate(root: &Node, schema: &Json) -> Result<Json, Vec<ConfigFault>> {
     let mut document = root.to_json();
     let validator = compile(schema).map_err(|e| {
         // Our own mistake, which tests look for.
-        vec![Fault::new(root.place, format!("Holdfast's own schema is wrong: {e}"))]
+        vec![ConfigFault::new(
+            root.place,
+            format!("Holdfast's own schema is wrong: {e}"),
+        )]
     })?;
     let errors: Vec<ValidationError> = validator.iter_errors(&document).collect();
     let faults = explain::faults(root, schema, &errors);

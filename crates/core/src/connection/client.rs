@@ -1,5 +1,5 @@
-//! Whether a client takes what was read: the values of the parameters that libpq and `tokio_postgres` check, and the
-//! address of a URL. `src/connect` holds the same strings to `tokio_postgres` itself.
+//! Checks whether a client accepts a connection string: the parameters that libpq and `tokio_postgres` check, and the
+//! address of a URL. Tests in `src/connect` compare the same strings with `tokio_postgres` itself.
 
 use super::text::decode;
 
@@ -18,7 +18,7 @@ pub(super) fn takes_parameter(key: &str, value: &str) -> bool {
     }
 }
 
-/// Whether a client takes `address`, what stands between the `@` and the `?` of a URL.
+/// Whether a client accepts `address`, the part of a URL between the `@` and the `?`.
 pub(super) fn takes_address(address: &str) -> bool {
     let (hosts, database) = address.split_once('/').unwrap_or((address, ""));
     let takes = |host: &str, port: &str| {

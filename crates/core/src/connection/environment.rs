@@ -1,4 +1,4 @@
-//! What plain environment variables of a container say about its database.
+//! Reads facts about the database from the plain environment variables of a container.
 
 use zeroize::Zeroizing;
 

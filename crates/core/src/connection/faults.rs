@@ -1,4 +1,4 @@
-//! What every form of connection begins with: no facts, and a list of faults.
+//! Connections without facts, and lists of faults.
 
 use crate::model::connection::{Connection, ConnectionForm, Fault};
 

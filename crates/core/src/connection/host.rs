@@ -90,10 +90,10 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Whether this is a host for certain, or could be a piece of a password that stands where a host is missing:
+    /// Whether this is certainly a host, or could be a part of a password in the place of a missing host:
     /// `postgres://user:pass@word` and `postgres://user:123/word` both look like a host.
     ///
-    /// `after_at` is whether an `@` stands before it, `database` whether `/name` comes after it.
+    /// `after_at` is whether an `@` precedes it, `database` whether `/name` comes after it.
     pub(super) fn credible(&self, after_at: bool, database: bool) -> bool {
         let suffixes = [
             ".amazonaws.com",
@@ -118,7 +118,7 @@ impl<'a> Host<'a> {
     }
 }
 
-/// The host, what follows its `:` if there is one, and whether the host stood in square brackets.
+/// The host, the text after its `:` if there is one, and whether the host was in square brackets.
 fn split(chunk: &str) -> Option<(&str, Option<&str>, bool)> {
     let Some(inside) = chunk.strip_prefix('[') else {
         let (host, ports) = chunk
@@ -135,7 +135,7 @@ fn split(chunk: &str) -> Option<(&str, Option<&str>, bool)> {
     Some((address, ports, true))
 }
 
-/// An address as it may stand in square brackets, with or without a zone.
+/// Whether this is an address that may be in square brackets, with or without a zone.
 fn is_bracketed(raw: &str) -> bool {
     let (address, zone) = raw.split_at(raw.find('%').unwrap_or(raw.len()));
     address.parse::<Ipv6Addr>().is_ok() && zone.bytes().all(|c| is_plain(c) || c == b'%')
@@ -149,7 +149,7 @@ fn is_socket(s: &str) -> bool {
     s.len() <= MAX_NAME && s.bytes().all(|c| c.is_ascii_alphanumeric() || b"/._-:".contains(&c))
 }
 
-/// Hosts as they stand in a keyword, in a URL's query or in JSON, with the ports from beside them.
+/// Reads the hosts of a keyword, a URL's query or JSON, with their ports.
 pub(super) fn hosts_of(hosts: &str, ports: Option<&str>, faults: &mut Vec<Fault>) -> Vec<HostPort> {
     let mut out: Vec<HostPort> = vec![];
     let ports = ports.filter(|p| !p.is_empty());

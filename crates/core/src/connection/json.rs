@@ -9,15 +9,15 @@ use super::plain::inspect_plain;
 use super::text::is_one_of;
 use crate::model::connection::{Connection, Fault, MAX_KEY, MAX_KEYS, SecretShape};
 
-/// Keys that say that they hold a password. They are believed: nothing else is then worth knowing.
+/// Keys that name a password. Nothing else is read from their values.
 const PASSWORD_KEYS: [&str; 4] = ["password", "pass", "passwd", "pwd"];
 
-/// Schemes of what an application reaches beside its database, as [`Fault::WrongScheme`] names them.
+/// Schemes of other services that an application uses, as [`Fault::WrongScheme`] names them.
 const OTHER_SERVICES: [&str; 7] = ["amqp", "amqps", "http", "https", "mongodb", "redis", "rediss"];
-/// Pieces of the names of keys that may be meant for the database, whatever stands there.
+/// Parts of key names that are meant for the database, whatever the value is.
 const DATABASE_KEYS: [&str; 4] = ["database", "dsn", "postgres", "url"];
 
-/// The object whose `{` stands before `rest`; `None` if it is no valid JSON.
+/// Reads the object that `rest` continues after its `{`. Returns `None` if it is not valid JSON.
 pub(super) fn object(rest: &str) -> Option<SecretShape> {
     let entries = entries(rest)?;
     let parts = parts(&entries);
@@ -56,13 +56,13 @@ fn entries(rest: &str) -> Option<Vec<(String, &str)>> {
     }
 }
 
-/// The string under `key` of the object whose `{` stands before `rest`. The last of several holds.
+/// Returns the string under `key` of the object that `rest` continues after its `{`. The last of several counts.
 pub(super) fn text_of<'a>(rest: &'a str, key: &str) -> Option<Text<'a>> {
     let (_, raw) = entries(rest)?.into_iter().rev().find(|(k, _)| k == key)?;
     json_text(raw)
 }
 
-/// What a string under `key` is, which stands in `raw` as written.
+/// Reads the string under `key`; `raw` is the string as written.
 fn entry(key: &str, raw: &str) -> Connection {
     let password = is_one_of(key, &PASSWORD_KEYS);
     match json_text(raw) {

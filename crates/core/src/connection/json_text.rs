@@ -14,7 +14,7 @@ pub(super) fn json_value(s: &str) -> Option<(&str, &str)> {
     Some((s.get(..end)?, s.get(end..)?.trim_start()))
 }
 
-/// A string that may be a password: where it stands, or decoded and zeroed after.
+/// A string that may be a password: borrowed in place, or decoded and zeroed after use.
 pub(super) enum Text<'a> {
     Here(&'a str),
     Decoded(Zeroizing<String>),

@@ -86,7 +86,7 @@ fn unescape(value: &str) -> Zeroizing<String> {
     out
 }
 
-/// What a keyword string gives, of what may be kept or checked.
+/// The values of a keyword string that may be kept or checked.
 #[derive(Default, Clone)]
 struct Given<'a> {
     host: Option<Zeroizing<String>>,
@@ -209,7 +209,7 @@ fn takes(key: &str, value: &str) -> bool {
     !value.contains('\'') && trailing.is_multiple_of(2) && takes_parameter(key, &unescape(value))
 }
 
-/// The password that a well-formed keyword string gives, for whoever connects with it. The last of several holds.
+/// Returns the password of a well-formed keyword string, so that the caller can connect. The last of several counts.
 pub(super) fn password(s: &str) -> Option<Zeroizing<String>> {
     let mut reader = Keywords { s, at: 0 };
     let mut found = None;

@@ -1,16 +1,15 @@
-//! Reads the value of a secret and keeps facts about it, never a password nor a piece of one.
+//! Reads the value of a secret and keeps facts about it, but never a password or a part of one.
 //!
-//! The difficulty is a password that holds an unescaped `/`, `@`, `?`, `#` or `:`. A parser that goes from left to
-//! right then takes the password's tail for host, port, database or query, and would publish it as a fact. So here
-//! the end of the credentials is looked for from the right; whatever comes of it is evaluated by where it stands; and
-//! as soon as there is a fault, a host or database is a fact only if it looks like one (see `host::Host::credible`).
+//! The difficulty is a password that holds an unescaped `/`, `@`, `?`, `#` or `:`. A parser that reads from left to
+//! right takes the end of such a password for the host, port, database or query, and would publish it as a fact. This
+//! parser therefore looks for the end of the credentials from the right. Once it finds a fault, it keeps a host or
+//! database only if it looks like one (see `host::Host::credible`).
 //!
-//! A password is never copied: it is looked at where the caller keeps it (and will zero it). The last word on
-//! whether a client takes the rest has `client`.
+//! A password is never copied: the parser reads it where the caller keeps it, and the caller zeroes it. `client`
+//! decides whether a PostgreSQL client accepts the rest.
 //!
-//! A connection is written in one of three forms, each with a module of its own: a URL (`url`), a keyword string
-//! (`keywords`), or the entries of a JSON object (`json`, `parts`). They share `text`, `host` and what is known of a
-//! client's parameters (`parameters`).
+//! A connection has one of three forms, each in its own module: a URL (`url`), a keyword string (`keywords`), or the
+//! entries of a JSON object (`json`, `parts`). They share `text`, `host` and the parameters of clients (`parameters`).
 
 mod client;
 pub mod environment;
@@ -46,8 +45,8 @@ pub fn inspect(value: &str) -> SecretShape {
     SecretShape::Plain(inspect_plain(value))
 }
 
-/// The well-formed connection that stands in `value`, or in the JSON object `value` under `key`, with its password:
-/// for whoever connects with it. `None` if there is none. The caller owns `value` and zeroes it.
+/// Returns the well-formed connection in `value`, or under `key` if `value` is a JSON object, with its password, so
+/// that the caller can connect. Returns `None` if there is none. The caller owns `value` and zeroes it.
 #[must_use]
 pub fn credentials(value: &str, key: Option<&str>) -> Option<(Connection, Option<Zeroizing<String>>)> {
     if value.len() > MAX_VALUE {

@@ -1,4 +1,4 @@
-//! What is known of a client's parameters, which a URL's query and a keyword string share.
+//! The parameters of clients, which URLs and keyword strings share.
 
 /// `sslmode` as libpq knows it, and node-postgres' `no-verify`. Anything else is not repeated.
 pub(super) const SSL_MODES: [&str; 7] = [

@@ -1,4 +1,4 @@
-//! Text as it stands in a value: white space, names, percent-encoding.
+//! White space, names and percent-encoding in a value.
 
 use zeroize::Zeroizing;
 
@@ -48,7 +48,8 @@ pub(super) fn decode(s: &str) -> Option<Zeroizing<String>> {
         .map(|text| Zeroizing::new(text.to_owned()))
 }
 
-/// What RFC 3986 lets stand in user and password as it is, but for `:` and `%`. libpq, Go and Node take all of it.
+/// The characters that RFC 3986 allows unencoded in user and password, except `:` and `%`. libpq, Go and Node accept
+/// all of them.
 pub(super) const fn is_plain(c: u8) -> bool {
     c.is_ascii_alphanumeric()
         || matches!(

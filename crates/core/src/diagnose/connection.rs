@@ -1,5 +1,5 @@
-//! The last hop, where one asked for it: a real connection with the secret's value. What it came to is data here; the
-//! connection itself is made in `crate::connect`.
+//! The last hop, on request: a real connection with the secret's value. This module turns its result into hops;
+//! `src/connect` makes the connection.
 
 use super::hop::{Fix, Hop, Status};
 use super::hop_result::{HopResult, past};
@@ -111,7 +111,7 @@ pub fn hops(result: &Result<ServerAnswer, Refusal>, target: ConnectTarget<'_>, r
     std::iter::once(first.named("connection")).chain(second).collect()
 }
 
-/// The hops that stand for a connection that was not tried, since the path ends before it.
+/// The hops of a connection that was not tried, because the path ends before it.
 #[must_use]
 pub fn not_tried(why: &str, required: bool) -> Vec<Hop> {
     let names = ["connection", "extensions"].into_iter().take(1 + usize::from(required));

@@ -85,7 +85,7 @@ fn up(t: &Walk<'_>, database: &Database<'_>, name: Option<&str>) -> HopResult {
     }
 }
 
-/// Whether it takes connections, as far as its status tells. Of one that is down, `rds-unavailable` speaks.
+/// Whether the status allows connections. `rds-unavailable` reports a database that is down.
 pub(super) fn state(database: &Database<'_>) -> HopResult {
     let members = &database.members;
     let statuses: Vec<String> = members.iter().map(|i| format!("{} is {}", i.id, i.status)).collect();

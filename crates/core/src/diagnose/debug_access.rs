@@ -1,4 +1,4 @@
-//! What helps to look further once the path is known: a shell in the container, its log, its log level.
+//! Ways to look further once the path is known: a shell in the container, its log, its log level.
 
 use serde::Serialize;
 

@@ -16,7 +16,7 @@ pub enum Status {
     Broken,
     /// Evidence is missing.
     Unknown,
-    /// An earlier hop is broken, or what this one rests on is unknown.
+    /// An earlier hop is broken, or a fact that this one depends on is unknown.
     NotReached,
 }
 
@@ -47,7 +47,7 @@ impl Status {
     }
 }
 
-/// One fact that a hop rests on.
+/// One fact that is evidence for a hop.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fact {
     /// The field, named as AWS names it where AWS has it.
@@ -59,7 +59,7 @@ pub struct Fact {
     pub expected: Option<Value>,
 }
 
-/// What mends a broken hop.
+/// The fix of a broken hop.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fix {
     /// One line: what to do.
@@ -72,7 +72,7 @@ pub struct Fix {
     pub risk: Option<Risk>,
     /// The AWS calls that `holdfast apply` would make.
     pub calls: Vec<Call>,
-    /// Why it would not, if there are calls and it would not.
+    /// The reason to hold the calls, if there is one.
     pub blocked_by: Option<String>,
 }
 
@@ -100,9 +100,9 @@ pub struct Hop {
     pub status: Status,
     /// One sentence.
     pub summary: String,
-    /// What that rests on.
+    /// The evidence for it.
     pub evidence: Vec<Fact>,
-    /// What mends it, if it is broken.
+    /// The fix, if it is broken.
     pub fix: Option<Fix>,
     /// What was not checked there, and how to check it.
     pub not_checked: Vec<String>,

@@ -1,11 +1,11 @@
-//! What a hop comes to, before it has a name.
+//! The result of one hop.
 
 use serde_json::Value;
 
 use super::hop::{Fact, Fix, Hop, Status};
 use crate::model::snapshot::ReadError;
 
-/// What a hop came to.
+/// The result of one hop, before it has a name.
 #[derive(Debug, Clone)]
 pub(super) struct HopResult {
     pub status: Status,
@@ -41,7 +41,7 @@ impl HopResult {
         Self::new(Status::Unknown, summary)
     }
 
-    /// It rests on something that an earlier hop could not tell.
+    /// The hop depends on something that an earlier hop could not find out.
     pub(super) fn not_reached(why: impl Into<String>) -> Self {
         Self::new(Status::NotReached, why)
     }

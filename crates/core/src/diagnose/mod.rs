@@ -1,9 +1,7 @@
-//! Why a service does not reach its database: the path from one to the other, hop by hop, up to the first that is
-//! broken. Pure.
+//! Says why a service does not reach its database: walks the path between them, hop by hop, to the first broken one.
 //!
-//! What a rule evaluates, its finding tells here too, with its own words and its own remedy, so that `diagnose` can't
-//! say anything else than `audit`. A hop speaks for itself only about what no rule says: which facts prove it, and what
-//! was not read.
+//! If a rule evaluates a hop, its finding is the hop's result, with the same message and remedy, so that `diagnose` and
+//! `audit` always agree. Hops add only what no rule says: the facts that prove a hop, and what was not read.
 
 pub mod connection;
 mod database;
@@ -40,7 +38,7 @@ pub use path::{Path, ValueSource};
 use steps::Until;
 use walk::Walk;
 
-/// Rules that evaluate a hop of the path. They are asked whether or not the configuration enables them.
+/// Rules that evaluate a hop of the path. They run whether or not the configuration enables them.
 pub const RULES: &[&str] = &[
     "ecs-missing-database-secret",
     "ecs-secret-reference-mismatch",
@@ -56,7 +54,7 @@ pub const RULES: &[&str] = &[
     "ecs-exec-disabled",
 ];
 
-/// `config` with every rule of the path enabled: `diagnose` is asked for all of it.
+/// Returns `config` with every rule of the path enabled.
 #[must_use]
 pub fn thorough(config: &Config) -> Config {
     let mut config = config.clone();
@@ -82,13 +80,13 @@ pub struct Diagnosis {
     /// One for each service and database variable.
     #[serde(rename = "ways")]
     pub paths: Vec<Path>,
-    /// What helps to look further: a shell in the container, its log, its log level. They decide nothing.
+    /// Ways to look further: a shell in the container, its log, its log level. They do not affect the status.
     #[serde(rename = "aids")]
     pub debug_access: Vec<DebugAccess>,
 }
 
 impl Diagnosis {
-    /// Sums up anew, after hops were added.
+    /// Recomputes the status after hops were added.
     pub fn sum_up(&mut self) {
         self.status = Status::of(self.paths.iter().map(|w| w.status));
     }
@@ -106,13 +104,14 @@ pub fn diagnose(
     walk_all(snapshot, config, now, workload, wanted, Until::Broken)
 }
 
-/// The same for every service, but looks at each hop, broken ones before it or not: what rests on nothing broken is told.
+/// Walks every path of every service to its end, past broken hops: hops that do not depend on a broken one still have a
+/// result.
 #[must_use]
 pub fn diagnose_every_hop(snapshot: &Snapshot, config: &Config, now: Timestamp, workload: &str) -> Diagnosis {
     walk_all(snapshot, config, now, workload, &|_| true, Until::TheEnd)
 }
 
-/// The hop `database` of one database by itself: whether it takes connections.
+/// The hop `database` alone: whether one database accepts connections.
 #[must_use]
 pub fn condition(database: &Database<'_>) -> Hop {
     database::state(database).named("database")

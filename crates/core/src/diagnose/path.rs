@@ -6,7 +6,7 @@ use super::hop::{Hop, Status};
 use crate::model::resources::Service;
 use crate::model::value_from::Selector;
 
-/// Where the value is that a container gets, for whoever goes to read it.
+/// Where the value that a container receives is stored, so that the caller can read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValueSource {
     /// A version of a secret, with the key to take from it.

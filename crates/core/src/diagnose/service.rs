@@ -192,7 +192,7 @@ pub(super) fn deployment(t: &mut Walk<'_>) -> HopResult {
     })
 }
 
-/// The log tells of the database, or at least of no other one.
+/// The log confirms the database, or at least names no other one.
 pub(super) fn logs(t: &mut Walk<'_>) -> HopResult {
     let s = t.service;
     if let Some(found) = t.finding_about(&["ecs-builtin-database"], &[&s.arn]) {

@@ -10,13 +10,13 @@ use super::{database, network, secret, service};
 pub(super) enum Until {
     /// After the first hop that is broken, none is reached.
     Broken,
-    /// Each hop is looked at, as far as what it rests on is known.
+    /// Every hop is checked, as far as the facts that it depends on are known.
     TheEnd,
 }
 
-type Step = for<'t, 'a> fn(&'t mut Walk<'a>) -> HopResult;
+type HopFn = for<'t, 'a> fn(&'t mut Walk<'a>) -> HopResult;
 
-const STEPS: &[(&str, Step)] = &[
+const STEPS: &[(&str, HopFn)] = &[
     ("service", service::service),
     ("revision", service::revision),
     ("variable", secret::variable),

@@ -1,4 +1,4 @@
-//! One path, as far as it has been walked, and what the rules say about it.
+//! The state of one walk: what its hops have found so far, and the findings about it.
 
 use super::hop::Fix;
 use super::hop_result::HopResult;

@@ -1,12 +1,13 @@
-//! Root causes: one broken thing is one problem, however many rules it breaks.
+//! Links findings to their root causes, so that one broken thing is one problem, however many rules it breaks.
 
 use std::borrow::Cow;
 
 use crate::finding::{Finding, Kind, Verdict};
 use crate::rules::find;
 
-/// Notes on each failure of one workload the failure that explains it. `related` holds, for each finding, the ARNs of the
-/// other resources that it rests on. What is waived explains nothing: someone accepted the cause, not what follows.
+/// Notes on each failure of one workload the failure that explains it. `related` holds, for each finding, the ARNs of
+/// the other resources that it depends on. A waived finding explains nothing: the waiver accepts the cause, not what
+/// follows.
 pub(super) fn link(findings: &mut [Finding], related: &[Vec<Cow<'_, str>>]) {
     let causes: Vec<Option<String>> = findings
         .iter()

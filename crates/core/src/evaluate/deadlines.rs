@@ -1,5 +1,5 @@
-//! When a verdict changes although nothing happens: the ends of migration windows and of waivers, and the time by which a
-//! migration task must have ended. Pure.
+//! Times at which results change although no resource does: the ends of migration windows and waivers, and the time by
+//! which a migration task must end.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Phase, Tags};
 use crate::rules::REGISTRY;
 
-/// For each workload, the next instant after `now` at which its verdicts may change by themselves.
+/// For each workload, the next time after `now` at which its results may change although no resource does.
 #[must_use]
 pub fn next_deadlines(snapshot: &Snapshot, config: &Config, now: Timestamp) -> BTreeMap<String, Timestamp> {
     let mut next: BTreeMap<String, Timestamp> = BTreeMap::new();

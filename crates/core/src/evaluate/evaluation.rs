@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::workload_verdicts::WorkloadVerdicts;
 use crate::finding::{Finding, Kind, Passed};
 
-/// The verdicts on one scope, or on some workloads of it.
+/// The results for one scope, or for some of its workloads.
 #[derive(Debug, Clone, Default)]
 pub struct Evaluation {
     /// Verdicts other than pass, sorted: severity, workload, rule, resource.

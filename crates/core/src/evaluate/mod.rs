@@ -1,4 +1,4 @@
-//! Snapshot, policy and waivers in; findings out. Pure.
+//! Runs the rules over a snapshot, and applies the configuration, tags and waivers to their results.
 
 mod causes;
 mod deadlines;
@@ -28,7 +28,7 @@ pub use evaluation::Evaluation;
 pub use rule_stats::RuleStats;
 pub use workload_verdicts::{RuleSet, WorkloadVerdicts};
 
-/// Stands for the workloads of a scope that can't be known because nothing that would name them could be read.
+/// The name for the workloads of a scope when nothing that names them could be read.
 pub const UNKNOWN_WORKLOADS: &str = "*";
 
 /// Evaluates `snapshot` at `now`: all of its workloads, or those of `only`. Passes are counted.
@@ -37,7 +37,7 @@ pub fn evaluate(snapshot: &Snapshot, config: &Config, now: Timestamp, only: Opti
     run_rules(snapshot, config, now, only, false)
 }
 
-/// The same, with every pass named: there are dozens for each workload, and only a report that lists them needs them.
+/// Evaluates and names every pass. A workload has dozens of them, and only reports that list them need them.
 #[must_use]
 pub fn evaluate_naming_passes(
     snapshot: &Snapshot,
@@ -70,7 +70,7 @@ fn run_rules(
         },
     };
     let workloads_evaluated = match only {
-        // What is asked for and can't be seen is unknown, not absent, while something that might name it is unread.
+        // A requested workload that was not found is unknown, not absent, while a part that might name it is unread.
         Some(only) if may_be_hidden => only
             .iter()
             .map(|name| evaluator.evaluate(&workloads.get(name)))
@@ -94,7 +94,7 @@ pub fn sort(findings: &mut [Finding]) {
     });
 }
 
-/// A rule that is evaluated, and what the configuration says of it.
+/// An enabled rule with its settings.
 struct EnabledRule {
     /// Its place in the registry.
     index: usize,
@@ -118,7 +118,7 @@ fn enabled_rules(config: &Config) -> Vec<EnabledRule> {
         .collect()
 }
 
-/// Where one workload after the other is evaluated.
+/// Evaluates one workload after the other and collects the results.
 struct Evaluator {
     rules: Vec<EnabledRule>,
     stats: RuleStats,
@@ -166,7 +166,7 @@ impl Evaluator {
 }
 
 impl EnabledRule {
-    /// The finding that a result other than a pass makes.
+    /// Turns a failed or unknown result into a finding.
     fn to_finding(&self, w: &Workload<'_>, j: RuleResult<'_>, audit_only: &mut BTreeSet<(String, String)>) -> Finding {
         let audit_by_tag = j.tags.iter().any(|t| t.mode(w.prefix) == Some(Mode::Audit));
         let mut finding = finding(w, self.meta, self.severity, j);
@@ -229,7 +229,7 @@ fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: RuleRes
     found
 }
 
-/// The waiver that covers a result: on the resource itself, or on everything else that it concerns.
+/// The waiver that covers a result: on the resource itself, or on everything else that the result concerns.
 fn waiver(tags: &[&Tags], w: &Workload<'_>, rule: &str) -> Option<Waiver> {
     let of = |t: &Tags| t.waiver(w.prefix, rule, w.now);
     let (first, rest) = tags.split_first()?;

@@ -1,4 +1,4 @@
-//! How much of a scope fails each rule: what tells one bad workload from a bad rule.
+//! Counts how many workloads of a scope fail each rule. This tells one bad workload from a bad rule.
 
 use std::collections::BTreeMap;
 

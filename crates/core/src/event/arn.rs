@@ -1,4 +1,4 @@
-//! Just enough of ARNs to find the resources that we watch.
+//! Parses ARNs, as far as is needed to find the resources that rules evaluate.
 //!
 //! Formats: <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
 

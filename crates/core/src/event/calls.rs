@@ -1,4 +1,5 @@
-//! API calls that `CloudTrail` reports: the only notice of changes to security groups, secrets and public access.
+//! Parses the API calls that `CloudTrail` reports. They are the only notice of changes to security groups, secrets and
+//! public access.
 //!
 //! Record format: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
 
@@ -7,12 +8,12 @@ use serde_json::Value;
 use super::arn::Arn;
 use super::fields::{lookup, name, text};
 use super::parsed::{Ignored, ParseError};
-use super::target::{Found, Target, Targets};
+use super::target::{EventTarget, EventTargets, TargetsResult};
 use crate::model::key::Subject;
 
 /// Where a call's resource is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+enum Locator {
     /// `dBInstanceIdentifier`, `dBClusterIdentifier` and their kin.
     Database,
     /// `groupId`, or the `groupId` of the rules in the answer.
@@ -25,7 +26,7 @@ enum How {
     Secret,
     /// `resourceArn` (ECS) or `resourceName` (RDS).
     Tagged,
-    /// Routes, subnets, parameter groups: whatever rests on them.
+    /// Routes, subnets, parameter groups: everything that depends on them.
     Everything,
 }
 
@@ -43,7 +44,7 @@ const SOURCES: [(&str, &str); 4] = [
 ];
 
 /// Every call that can change what a rule looks at.
-const CALLS: &[(&str, &[&str], How)] = &[
+const CALLS: &[(&str, &[&str], Locator)] = &[
     (
         RDS,
         &[
@@ -62,9 +63,9 @@ const CALLS: &[(&str, &[&str], How)] = &[
             "RestoreDBClusterFromS3",
             "RestoreDBClusterToPointInTime",
         ],
-        How::Database,
+        Locator::Database,
     ),
-    (RDS, &["AddTagsToResource", "RemoveTagsFromResource"], How::Tagged),
+    (RDS, &["AddTagsToResource", "RemoveTagsFromResource"], Locator::Tagged),
     (
         RDS,
         &[
@@ -72,7 +73,7 @@ const CALLS: &[(&str, &[&str], How)] = &[
             "ModifyDBParameterGroup",
             "ModifyDBClusterParameterGroup",
         ],
-        How::Everything,
+        Locator::Everything,
     ),
     (
         EC2,
@@ -85,9 +86,9 @@ const CALLS: &[(&str, &[&str], How)] = &[
             "CreateSecurityGroup",
             "DeleteSecurityGroup",
         ],
-        How::Group,
+        Locator::Group,
     ),
-    (EC2, &["CreateTags", "DeleteTags"], How::Ec2Tags),
+    (EC2, &["CreateTags", "DeleteTags"], Locator::Ec2Tags),
     (
         EC2,
         &[
@@ -101,7 +102,7 @@ const CALLS: &[(&str, &[&str], How)] = &[
             "DetachInternetGateway",
             "ModifyManagedPrefixList",
         ],
-        How::Everything,
+        Locator::Everything,
     ),
     (
         ECS,
@@ -111,9 +112,9 @@ const CALLS: &[(&str, &[&str], How)] = &[
             "DeleteService",
             "UpdateServicePrimaryTaskSet",
         ],
-        How::Service,
+        Locator::Service,
     ),
-    (ECS, &["TagResource", "UntagResource"], How::Tagged),
+    (ECS, &["TagResource", "UntagResource"], Locator::Tagged),
     (
         SECRETS,
         &[
@@ -129,7 +130,7 @@ const CALLS: &[(&str, &[&str], How)] = &[
             "UntagResource",
             "RotationSucceeded",
         ],
-        How::Secret,
+        Locator::Secret,
     ),
 ];
 
@@ -153,22 +154,22 @@ pub(super) fn names() -> Vec<&'static str> {
 }
 
 /// What a call changed.
-pub(super) fn targets(detail: &Value) -> Result<Found, ParseError> {
+pub(super) fn targets(detail: &Value) -> Result<EventTargets, ParseError> {
     let event_source = text(detail, "eventSource").ok_or(ParseError::Missing("detail.eventSource"))?;
     let event_name = text(detail, "eventName").ok_or(ParseError::Missing("detail.eventName"))?;
     if lookup(detail, "errorCode").is_some_and(|code| !code.is_null()) {
-        return Ok(Found::Ignored(Ignored::FailedCall));
+        return Ok(EventTargets::Ignored(Ignored::FailedCall));
     }
     if lookup(detail, "readOnly").is_some_and(|flag| flag.as_bool() == Some(true) || flag.as_str() == Some("true")) {
-        return Ok(Found::Ignored(Ignored::ReadOnly));
+        return Ok(EventTargets::Ignored(Ignored::ReadOnly));
     }
     let known = CALLS
         .iter()
         .find(|(source, names, _)| *source == event_source && names.contains(&event_name));
     let Some((_, _, how)) = known else {
-        return Ok(Found::Ignored(Ignored::UnknownCall));
+        return Ok(EventTargets::Ignored(Ignored::UnknownCall));
     };
-    let call = Call {
+    let call = RecordedCall {
         request: lookup(detail, "requestParameters").unwrap_or(&Value::Null),
         response: lookup(detail, "responseElements").unwrap_or(&Value::Null),
         extra: lookup(detail, "additionalEventData").unwrap_or(&Value::Null),
@@ -176,16 +177,18 @@ pub(super) fn targets(detail: &Value) -> Result<Found, ParseError> {
     // Parameters over 100 KiB are left out and marked so. Something changed; what, only a look at everything tells.
     // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
     if call.request.get("omitted").is_some_and(|o| *o == Value::Bool(true)) {
-        return Ok(Found::Targets(vec![Target::Subject(Subject::Everything)]));
+        return Ok(EventTargets::EventTargets(vec![EventTarget::Subject(
+            Subject::Everything,
+        )]));
     }
-    Ok(Found::Targets(match how {
-        How::Database => call.databases()?,
-        How::Group => call.groups()?,
-        How::Ec2Tags => call.ec2_tags()?,
-        How::Service => call.service()?,
-        How::Secret => call.secret()?,
-        How::Tagged => call.tagged()?,
-        How::Everything => vec![Target::Subject(Subject::Everything)],
+    Ok(EventTargets::EventTargets(match how {
+        Locator::Database => call.databases()?,
+        Locator::Group => call.groups()?,
+        Locator::Ec2Tags => call.ec2_tags()?,
+        Locator::Service => call.service()?,
+        Locator::Secret => call.secret()?,
+        Locator::Tagged => call.tagged()?,
+        Locator::Everything => vec![EventTarget::Subject(Subject::Everything)],
     }))
 }
 
@@ -198,15 +201,15 @@ pub(super) fn actor(detail: &Value) -> Option<String> {
         .find_map(|field| text(identity, field).and_then(name))
 }
 
-struct Call<'a> {
+struct RecordedCall<'a> {
     request: &'a Value,
     response: &'a Value,
     extra: &'a Value,
 }
 
-impl Call<'_> {
+impl RecordedCall<'_> {
     /// Identifiers are case-insensitive to RDS and come as the caller wrote them; the answer has the stored form.
-    fn databases(&self) -> Targets {
+    fn databases(&self) -> TargetsResult {
         const INSTANCE: [&str; 3] = [
             "dBInstanceIdentifier",
             "targetDBInstanceIdentifier",
@@ -230,13 +233,13 @@ impl Call<'_> {
         let instances = find(&INSTANCE).into_iter().map(Subject::DbInstance);
         let found: Vec<_> = instances
             .chain(find(&CLUSTER).into_iter().map(Subject::DbCluster))
-            .map(Target::Subject)
+            .map(EventTarget::Subject)
             .collect();
         need(found, "detail.requestParameters.dBInstanceIdentifier")
     }
 
     /// Groups that a rule merely refers to (`ipPermissions...groups`) are not what changed.
-    fn groups(&self) -> Targets {
+    fn groups(&self) -> TargetsResult {
         let own = [
             self.request,
             self.response,
@@ -250,25 +253,25 @@ impl Call<'_> {
             .into_iter()
             .filter_map(name)
             .map(Subject::SecurityGroup)
-            .map(Target::Subject)
+            .map(EventTarget::Subject)
             .collect();
         // In a default VPC a group may be named instead, and names are not keys.
         if found.is_empty() && text(self.request, "groupName").is_some() {
-            found.push(Target::Subject(Subject::Everything));
+            found.push(EventTarget::Subject(Subject::Everything));
         }
         need(found, "detail.requestParameters.groupId")
     }
 
-    fn ec2_tags(&self) -> Targets {
+    fn ec2_tags(&self) -> TargetsResult {
         if lookup(self.request, "resourcesSet").is_none() {
             return Err(ParseError::Missing("detail.requestParameters.resourcesSet"));
         }
         let ids = items(self.request, "resourcesSet").filter_map(|item| text(item, "resourceId"));
         let groups = ids.filter(|id| id.starts_with("sg-")).filter_map(name);
-        Ok(groups.map(Subject::SecurityGroup).map(Target::Subject).collect())
+        Ok(groups.map(Subject::SecurityGroup).map(EventTarget::Subject).collect())
     }
 
-    fn service(&self) -> Targets {
+    fn service(&self) -> TargetsResult {
         const MISSING: ParseError = ParseError::Missing("detail.requestParameters.service");
         let answer = lookup(self.response, "service").unwrap_or(&Value::Null);
         let written = text(self.request, "service").or_else(|| text(self.request, "serviceName"));
@@ -284,19 +287,19 @@ impl Call<'_> {
         // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
         let fallback = || cluster.clone().unwrap_or_else(|| "default".to_owned());
         Ok(vec![match Arn::parse(&written) {
-            None => Target::Subject(Subject::Service {
+            None => EventTarget::Subject(Subject::Service {
                 cluster: fallback(),
                 service: written,
             }),
             Some(arn) => {
                 let (of_arn, service) = arn.service().ok_or(MISSING)?;
                 let cluster = of_arn.unwrap_or_else(fallback);
-                Target::Arn(arn, Subject::Service { cluster, service })
+                EventTarget::Arn(arn, Subject::Service { cluster, service })
             }
         }])
     }
 
-    fn secret(&self) -> Targets {
+    fn secret(&self) -> TargetsResult {
         let arn = text(self.response, "arn").and_then(Arn::parse);
         let id = || text(self.request, "secretId").or_else(|| text(self.extra, "SecretId"));
         let id = || {
@@ -307,20 +310,20 @@ impl Call<'_> {
         if let Some(arn) = arn
             && let Some(subject) = arn.subject()
         {
-            return Ok(vec![Target::Arn(arn, subject)]);
+            return Ok(vec![EventTarget::Arn(arn, subject)]);
         }
-        let named = id().and_then(name).map(Subject::Secret).map(Target::Subject);
+        let named = id().and_then(name).map(Subject::Secret).map(EventTarget::Subject);
         need(named.into_iter().collect(), "detail.requestParameters.secretId")
     }
 
-    fn tagged(&self) -> Targets {
+    fn tagged(&self) -> TargetsResult {
         let written = text(self.request, "resourceArn").or_else(|| text(self.request, "resourceName"));
         let arn = written
             .and_then(Arn::parse)
             .ok_or(ParseError::Missing("detail.requestParameters.resourceArn"))?;
         Ok(arn
             .subject()
-            .map(|subject| Target::Arn(arn, subject))
+            .map(|subject| EventTarget::Arn(arn, subject))
             .into_iter()
             .collect())
     }
@@ -336,7 +339,7 @@ fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
     list.into_iter().flatten()
 }
 
-fn need(found: Vec<Target>, field: &'static str) -> Targets {
+fn need(found: Vec<EventTarget>, field: &'static str) -> TargetsResult {
     if found.is_empty() {
         Err(ParseError::Missing(field))
     } else {

@@ -1,16 +1,16 @@
-//! Events that services send themselves.
+//! Parses the events that AWS services send themselves.
 
 use serde_json::Value;
 
 use super::arn;
 use super::fields::{name, resources, text};
 use super::parsed::{Ignored, ParseError};
-use super::target::{Found, Target, Targets};
+use super::target::{EventTarget, EventTargets, TargetsResult};
 use crate::model::key::Subject;
 
 /// `RDS DB Instance Event` and its sibling:
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-cloud-watch-events.html>
-pub(super) fn database(outer: &Value, detail: &Value, detail_type: &str) -> Targets {
+pub(super) fn database(outer: &Value, detail: &Value, detail_type: &str) -> TargetsResult {
     let arn = text(detail, "SourceArn")
         .or_else(|| resources(outer).next())
         .and_then(arn::Arn::parse);
@@ -30,13 +30,13 @@ pub(super) fn database(outer: &Value, detail: &Value, detail_type: &str) -> Targ
     };
     let subject = subject.ok_or(ParseError::Missing("detail.SourceIdentifier"))?;
     Ok(vec![match arn {
-        Some(arn) => Target::Arn(arn, subject),
-        None => Target::Subject(subject),
+        Some(arn) => EventTarget::Arn(arn, subject),
+        None => EventTarget::Subject(subject),
     }])
 }
 
 /// `ECS Task State Change`: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html>
-pub(super) fn task(detail: &Value) -> Result<Found, ParseError> {
+pub(super) fn task(detail: &Value) -> Result<EventTargets, ParseError> {
     let group = text(detail, "group").unwrap_or_default();
     let Some(service) = group.strip_prefix("service:").and_then(name) else {
         return Ok(standalone(detail, group));
@@ -45,26 +45,26 @@ pub(super) fn task(detail: &Value) -> Result<Found, ParseError> {
         .and_then(arn::Arn::parse)
         .ok_or(ParseError::Missing("detail.clusterArn"))?;
     let cluster = arn.cluster().ok_or(ParseError::Missing("detail.clusterArn"))?;
-    Ok(Found::Targets(vec![Target::Arn(
+    Ok(EventTargets::EventTargets(vec![EventTarget::Arn(
         arn,
         Subject::Service { cluster, service },
     )]))
 }
 
 /// A task of no service is started by people, pipelines and schedules, and may be a migration. Its group is
-/// `family:NAME` unless whoever ran it said otherwise.
-fn standalone(detail: &Value, group: &str) -> Found {
+/// `family:NAME` unless the caller of `RunTask` chose another one.
+fn standalone(detail: &Value, group: &str) -> EventTargets {
     let of_group = group.strip_prefix("family:").and_then(name);
     let family = of_group.or_else(|| text(detail, "taskDefinitionArn").and_then(arn::Arn::parse)?.family());
     match family {
-        Some(family) => Found::Targets(vec![Target::Subject(Subject::TaskFamily(family))]),
-        None => Found::Ignored(Ignored::OtherResource),
+        Some(family) => EventTargets::EventTargets(vec![EventTarget::Subject(Subject::TaskFamily(family))]),
+        None => EventTargets::Ignored(Ignored::OtherResource),
     }
 }
 
 /// `ECS Service Action` and `ECS Deployment State Change`: the first resource is the service.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_events.html>
-pub(super) fn service(outer: &Value, detail: &Value) -> Targets {
+pub(super) fn service(outer: &Value, detail: &Value) -> TargetsResult {
     let arn = resources(outer)
         .find_map(arn::Arn::parse)
         .ok_or(ParseError::Missing("resources"))?;
@@ -78,17 +78,17 @@ pub(super) fn service(outer: &Value, detail: &Value) -> Targets {
             .and_then(|a| a.cluster())
             .ok_or(ParseError::Missing("detail.clusterArn"))?,
     };
-    Ok(vec![Target::Arn(arn, Subject::Service { cluster, service })])
+    Ok(vec![EventTarget::Arn(arn, Subject::Service { cluster, service })])
 }
 
 /// `Tag Change on Resource`: <https://docs.aws.amazon.com/tag-editor/latest/userguide/monitor-tag-changes.html>
-pub(super) fn tagged(outer: &Value) -> Result<Found, ParseError> {
+pub(super) fn tagged(outer: &Value) -> Result<EventTargets, ParseError> {
     if resources(outer).next().is_none() {
         return Err(ParseError::Missing("resources"));
     }
     let arns = resources(outer).filter_map(arn::Arn::parse);
-    Ok(Found::Targets(
-        arns.filter_map(|arn| arn.subject().map(|s| Target::Arn(arn, s)))
+    Ok(EventTargets::EventTargets(
+        arns.filter_map(|arn| arn.subject().map(|s| EventTarget::Arn(arn, s)))
             .collect(),
     ))
 }

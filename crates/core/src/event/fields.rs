@@ -27,7 +27,7 @@ pub(super) fn lookup<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
     })
 }
 
-/// A name fit for a key: it will stand in logs, so nothing endless and no control characters.
+/// Returns a name that is fit for a key. Keys appear in logs, so names are short and have no control characters.
 pub(super) fn name(text: &str) -> Option<String> {
     let is_fit = !text.is_empty() && text.len() <= 2_048 && !text.chars().any(char::is_control);
     is_fit.then(|| text.to_owned())

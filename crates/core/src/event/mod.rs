@@ -1,11 +1,12 @@
-//! From the body of a queue message to the keys it points at.
+//! Parses the body of a queue message into the keys of what changed.
 //!
-//! An event supplies keys and nothing else: what is evaluated is read afresh, so nothing here trusts an event beyond
-//! *which* resource to look at. A scope that comes from an event must still be one that the operator is configured for.
+//! An event supplies keys and nothing else. What is evaluated is always read again, so an event is trusted only for
+//! *which* resource to look at. The operator ignores scopes that it is not configured for.
 //!
-//! Understood are the `EventBridge` envelope (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>)
-//! as such, wrapped by SNS (`Type: Notification`, `Message`), by Pipes or Lambda (arrays, `Records`, SQS records with a
-//! `body`), with a `detail` that is a string, and a bare `CloudTrail` record (a rule with `InputPath: $.detail`).
+//! The parser accepts the `EventBridge` envelope
+//! (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>) as such, wrapped by SNS
+//! (`Type: Notification`, `Message`), by Pipes or Lambda (arrays, `Records`, SQS records with a `body`), with a
+//! `detail` that is a string, and a bare `CloudTrail` record (a rule with `InputPath: $.detail`).
 
 use serde_json::{Value, json};
 
@@ -21,9 +22,9 @@ mod target;
 mod tests;
 
 use fields::{resources, text};
-pub use parsed::{Ignored, MAX_BODY, Outcome, ParseError, Parsed};
+pub use parsed::{Ignored, MAX_BODY, ParseError, Parsed, Relevance};
 use parsed::{MAX_KEYS, ignored};
-use target::{Found, Target};
+use target::{EventTarget, EventTargets};
 
 /// Envelopes within envelopes: SNS around Pipes around SQS is three; more is not ours.
 const MAX_WRAPS: usize = 4;
@@ -47,8 +48,8 @@ pub const DIRECT: &[(&str, &str)] = &[
 /// Account and region are the envelope's, else those of an ARN in the event, else `CloudTrail`'s
 /// `recipientAccountId` and `awsRegion` (moto's envelope has no `account`).
 ///
-/// # Errors
-/// [`ParseError`] if the body is not an event, or one of a handled type that lacks what its type always has.
+/// # Errors [`ParseError`] if the body is not an event, or is of a handled type without a field that this type always
+/// has.
 pub fn parse(body: &str) -> Result<Parsed, ParseError> {
     if body.len() > MAX_BODY {
         return Err(ParseError::TooLarge(body.len()));
@@ -208,9 +209,9 @@ fn event(envelope: &Envelope<'_>) -> Result<Parsed, ParseError> {
     }
     let found = match (source, detail_type) {
         (_, CALL | SERVICE_CALL) => calls::targets(detail)?,
-        ("aws.rds", _) => Found::Targets(direct::database(outer, detail, detail_type)?),
+        ("aws.rds", _) => EventTargets::EventTargets(direct::database(outer, detail, detail_type)?),
         ("aws.ecs", "ECS Task State Change") => direct::task(detail)?,
-        ("aws.ecs", _) => Found::Targets(direct::service(outer, detail)?),
+        ("aws.ecs", _) => EventTargets::EventTargets(direct::service(outer, detail)?),
         _ => direct::tagged(outer)?,
     };
     let time = text(outer, "time")
@@ -218,8 +219,8 @@ fn event(envelope: &Envelope<'_>) -> Result<Parsed, ParseError> {
         .and_then(|t| t.parse().ok());
     let actor = if is_call { calls::actor(detail) } else { None };
     let (targets, reason) = match found {
-        Found::Targets(targets) => (targets, Ignored::OtherResource),
-        Found::Ignored(reason) => (Vec::new(), reason),
+        EventTargets::EventTargets(targets) => (targets, Ignored::OtherResource),
+        EventTargets::Ignored(reason) => (Vec::new(), reason),
     };
     if targets.is_empty() {
         return Ok(Parsed {
@@ -243,14 +244,14 @@ fn event(envelope: &Envelope<'_>) -> Result<Parsed, ParseError> {
         time,
         keys,
         actor,
-        outcome: Outcome::Relevant,
+        outcome: Relevance::Relevant,
     })
 }
 
-fn locate(outer: &Value, detail: &Value, target: Target) -> Result<Key, ParseError> {
+fn locate(outer: &Value, detail: &Value, target: EventTarget) -> Result<Key, ParseError> {
     let (named, subject) = match target {
-        Target::Subject(subject) => (None, subject),
-        Target::Arn(arn, subject) => (Some(arn), subject),
+        EventTarget::Subject(subject) => (None, subject),
+        EventTarget::Arn(arn, subject) => (Some(arn), subject),
     };
     let first_resource = || resources(outer).find_map(arn::Arn::parse);
     let pick = |of_envelope: &str, of_arn: fn(&arn::Arn) -> &str, of_trail: &str, is_valid: fn(&str) -> bool| {

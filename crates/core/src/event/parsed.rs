@@ -1,11 +1,11 @@
-//! What an event comes to: keys, the reason why there are none, or an error.
+//! The result of parsing: keys, the reason why there are none, or an error.
 
 use jiff::Timestamp;
 
 use super::fields::name;
 use crate::model::key::Key;
 
-/// The largest body that is looked at: `EventBridge` passes on no larger event.
+/// The largest body that is parsed: `EventBridge` passes on no larger event.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>
 pub const MAX_BODY: usize = 256 * 1024;
 
@@ -14,7 +14,7 @@ pub(super) const MAX_KEYS: usize = 2_000;
 
 /// Whether an event concerns us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Relevance {
     /// It names at least one key.
     Relevant,
     /// It is well formed and none of our business.
@@ -38,7 +38,7 @@ pub enum Ignored {
     Empty,
 }
 
-/// What an event told.
+/// The keys of an event, and what logs and metrics say about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
     /// For instance `aws.rds`; of a batch, that of its first relevant event.
@@ -52,7 +52,7 @@ pub struct Parsed {
     /// Who did it: the ARN of the principal, from `CloudTrail` alone.
     pub actor: Option<String>,
     /// Whether it concerns us.
-    pub outcome: Outcome,
+    pub outcome: Relevance,
 }
 
 /// Why a body could not be understood. Never holds anything of the body but names of fields that we looked for.
@@ -87,6 +87,6 @@ pub(super) fn ignored(source: &str, detail_type: &str, why: Ignored) -> Parsed {
         time: None,
         keys: Vec::new(),
         actor: None,
-        outcome: Outcome::Ignored(why),
+        outcome: Relevance::Ignored(why),
     }
 }

@@ -4,17 +4,17 @@ use super::arn;
 use super::parsed::{Ignored, ParseError};
 use crate::model::key::Subject;
 
-/// What an event points at, before it is known where.
-pub(super) enum Target {
+/// What an event points at, before its scope is known.
+pub(super) enum EventTarget {
     Subject(Subject),
-    /// As named by an ARN, which may also tell account and region.
+    /// Named by an ARN, which may also give the account and region.
     Arn(arn::Arn, Subject),
 }
 
-pub(super) type Targets = Result<Vec<Target>, ParseError>;
+pub(super) type TargetsResult = Result<Vec<EventTarget>, ParseError>;
 
 /// Either targets, or why there are none.
-pub(super) enum Found {
-    Targets(Vec<Target>),
+pub(super) enum EventTargets {
+    EventTargets(Vec<EventTarget>),
     Ignored(Ignored),
 }

@@ -105,11 +105,11 @@ fn samples() -> BTreeMap<String, String> {
 
 fn told(parsed: &Parsed) -> Vec<String> {
     match parsed.outcome {
-        Outcome::Ignored(why) => {
+        Relevance::Ignored(why) => {
             assert!(parsed.keys.is_empty());
             vec![format!("ignored {why:?}")]
         }
-        Outcome::Relevant => {
+        Relevance::Relevant => {
             assert!(!parsed.keys.is_empty());
             let print = |key: &Key| {
                 key.to_string()
@@ -197,7 +197,7 @@ fn errors_never_quote_the_body() {
         assert!(!format!("{error} {error:?}").contains(canary), "{error}");
     }
     assert!(matches!(parse(&" ".repeat(MAX_BODY + 1)), Err(ParseError::TooLarge(_))));
-    assert_eq!(parse("[]").unwrap().outcome, Outcome::Ignored(Ignored::Empty));
+    assert_eq!(parse("[]").unwrap().outcome, Relevance::Ignored(Ignored::Empty));
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn the_pattern_fits_and_lets_every_relevant_sample_through() {
                 && contains(&branch["detail-type"], &event["detail-type"])
                 && contains(&branch["detail"]["eventName"], &event["detail"]["eventName"])
         });
-        let is_relevant = parse(&body).unwrap().outcome == Outcome::Relevant;
+        let is_relevant = parse(&body).unwrap().outcome == Relevance::Relevant;
         assert!(is_let_through || !is_relevant, "{file}");
     }
 }
@@ -271,7 +271,7 @@ proptest! {
             mutate(&mut event, &mut at, &with);
         }
         if let Ok(parsed) = parse(&event.to_string()) {
-            prop_assert_eq!(parsed.keys.is_empty(), parsed.outcome != Outcome::Relevant);
+            prop_assert_eq!(parsed.keys.is_empty(), parsed.outcome != Relevance::Relevant);
             for key in parsed.keys {
                 prop_assert!(arn::is_account(&key.scope.account) && arn::is_region(&key.scope.region));
                 prop_assert!(!key.to_string().chars().any(char::is_control));

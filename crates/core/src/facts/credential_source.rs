@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::connection::SecretShape;
 use crate::model::resources::{Secret, SecretVariable, Service};
 use crate::model::snapshot::Read;
-use crate::model::subject::Subject;
+use crate::model::subject::ResultSubject;
 use crate::model::tags::Tags;
 use crate::model::value_from::ValueFrom;
 
@@ -22,10 +22,10 @@ pub struct Reference<'a> {
     pub target: ValueFrom<'a>,
 }
 
-/// A secret, or the parameters of one service. Findings know no kind for a parameter, so the service stands for it.
+/// A secret, or the parameters of one service. Findings have no kind for a parameter, so they name the service instead.
 pub struct CredentialSource<'a> {
     /// The secret, or the service.
-    pub subject: Subject<'a>,
+    pub subject: ResultSubject<'a>,
     /// Its tags.
     pub tags: &'a Tags,
     /// The secret; absent for parameters.
@@ -36,13 +36,13 @@ pub struct CredentialSource<'a> {
     pub values: Vec<CredentialValue<'a>>,
 }
 
-/// One value, as it is used.
+/// One value of a secret or parameter, and how it is used.
 pub struct CredentialValue<'a> {
     /// Name of the secret or parameter.
     pub name: &'a str,
     /// The key that is used of a JSON value.
     pub key: Option<String>,
-    /// Facts about it; absent: it is not there, of which `ecs-secret-reference-mismatch` speaks.
+    /// Facts about it; absent if it does not exist, which `ecs-secret-reference-mismatch` reports.
     pub shape: Read<Option<&'a SecretShape>>,
 }
 
@@ -57,7 +57,7 @@ impl CredentialSource<'_> {
         }
     }
 
-    /// What a finding says of one value: of a secret just that, of parameters with the parameter's name before it.
+    /// What a finding says of one value; of a parameter with its name in front.
     #[must_use]
     pub fn describe(&self, value: &CredentialValue<'_>, what: &str) -> String {
         match self.secret {

@@ -11,7 +11,7 @@ use super::workload::Workload;
 use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::ReadError;
-use crate::model::subject::Subject;
+use crate::model::subject::ResultSubject;
 use crate::model::value_from::{self, Selector, ValueFrom};
 use crate::rule_result::RuleResult;
 
@@ -59,7 +59,7 @@ fn find_sources<'a>(w: &Workload<'a>) -> (Vec<CredentialSource<'a>>, Option<Arc<
     )
 }
 
-/// What `evaluate` says of each of them, and that something is unknown where one may be hidden.
+/// Applies `evaluate` to each of them, and adds an unknown result if a failed read may hide one.
 #[must_use]
 pub fn each_credential_source<'a>(
     w: &Workload<'a>,
@@ -71,7 +71,7 @@ pub fn each_credential_source<'a>(
     out
 }
 
-/// A secret with its uses; without any it is held for what it is by itself.
+/// A secret with its uses. One without uses is evaluated on its own.
 fn of_secret<'a>(w: &Workload<'a>, used: &[(&'a Secret, Option<&Selector>)]) -> Option<CredentialSource<'a>> {
     let (secret, _) = *used.first()?;
     let whole = Selector::default();
@@ -86,7 +86,7 @@ fn of_secret<'a>(w: &Workload<'a>, used: &[(&'a Secret, Option<&Selector>)]) -> 
         key: selector.json_key.clone(),
     };
     Some(CredentialSource {
-        subject: Subject::Secret(secret),
+        subject: ResultSubject::Secret(secret),
         tags: &secret.tags,
         secret: Some(secret),
         referenced,
@@ -103,7 +103,7 @@ fn of_service<'a>(w: &Workload<'a>, used: &[(&'a Service, &'a str)]) -> Option<C
         key: None,
     };
     Some(CredentialSource {
-        subject: Subject::Service(service),
+        subject: ResultSubject::Service(service),
         tags: &service.tags,
         secret: None,
         referenced: true,
@@ -111,8 +111,8 @@ fn of_service<'a>(w: &Workload<'a>, used: &[(&'a Service, &'a str)]) -> Option<C
     })
 }
 
-/// The connections of one shape that count: those referred to, or else those meant as one. The key is absent where
-/// the connection is the whole value.
+/// The connections of one shape that count: those that a container uses, or else those meant as one. The key is absent
+/// if the connection is the whole value.
 #[must_use]
 pub fn connections<'s>(
     shape: &'s SecretShape,
@@ -141,7 +141,7 @@ pub fn connections<'s>(
     }
 }
 
-/// Schemes of relational databases, which a person may have taken for PostgreSQL's.
+/// Schemes of other relational databases, which a person may have written by mistake.
 const DATABASE_SCHEMES: &[&str] = &[
     "cockroachdb",
     "db2",

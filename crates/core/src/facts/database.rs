@@ -1,4 +1,4 @@
-//! What a database is.
+//! The databases of a workload: instances, clusters and members of clusters.
 
 use std::sync::Arc;
 
@@ -7,17 +7,18 @@ use jiff::Timestamp;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{DatabaseId, DbCluster, DbInstance};
 use crate::model::snapshot::ReadError;
-use crate::model::subject::Subject;
+use crate::model::subject::ResultSubject;
 use crate::model::tags::{PhaseReading, Tags};
 use crate::rule_result::{Failure, RuleResult};
 
-/// The port of a PostgreSQL server that has not said otherwise.
+/// The default port of PostgreSQL.
 pub const DEFAULT_PORT: u16 = 5432;
 
-/// The IAM actions that evaluating a database by itself needs.
+/// The IAM actions that a rule about a database alone needs.
 pub const DATABASE_READS: &[&str] = &["rds:DescribeDBInstances", "rds:DescribeDBClusters"];
 
-/// What RDS describes and changes by one call: an instance, which may be a read replica or the member of a cluster, or a cluster.
+/// An instance or a cluster, as RDS describes and modifies it. An instance may be a read replica or a member of a
+/// cluster.
 #[derive(Debug, Clone, Copy)]
 pub enum RdsResource<'a> {
     /// An instance.
@@ -119,10 +120,10 @@ impl<'a> RdsResource<'a> {
 
     /// Itself, for a result.
     #[must_use]
-    pub fn subject(&self) -> Subject<'a> {
+    pub fn subject(&self) -> ResultSubject<'a> {
         match self {
-            Self::Instance(i) => Subject::Instance(i),
-            Self::Cluster(c) => Subject::Cluster(c),
+            Self::Instance(i) => ResultSubject::Instance(i),
+            Self::Cluster(c) => ResultSubject::Cluster(c),
         }
     }
 
@@ -154,8 +155,8 @@ impl<'a> RdsResource<'a> {
     }
 }
 
-/// One database of a workload: an instance that stands alone, a cluster with its members, or a member whose cluster is not in
-/// the list, because it was listed before the cluster was there or because the cluster is being deleted.
+/// One database of a workload: an instance outside of a cluster, a cluster with its members, or a member whose cluster
+/// is not in the list, because it was listed before the cluster was there or because the cluster is being deleted.
 #[derive(Debug, Clone)]
 pub struct Database<'a> {
     /// The instance or cluster itself.
@@ -185,7 +186,7 @@ pub struct Database<'a> {
 impl<'a> Database<'a> {
     /// Itself, for a result.
     #[must_use]
-    pub fn subject(&self) -> Subject<'a> {
+    pub fn subject(&self) -> ResultSubject<'a> {
         self.resource.subject()
     }
 
@@ -278,7 +279,7 @@ pub(super) fn databases<'a>(
     databases
 }
 
-/// Why AWS would refuse to change a database of this status, if it would.
+/// The reason to hold a change, if AWS refuses to modify a database of this status.
 #[must_use]
 pub fn not_available(id: &str, status: &str) -> Option<HoldReason> {
     (status != "available").then(|| HoldReason::DatabaseNotAvailable {

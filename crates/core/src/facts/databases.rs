@@ -1,12 +1,12 @@
-//! One database after the other, and the corrections of its settings.
+//! Evaluates each database of a workload, and builds the corrections of its settings.
 
 use super::database::{Database, RdsResource, not_available};
 use super::workload::{Workload, untagged};
 use crate::action::{Action, ConfigureDatabase, DatabaseSetting};
 use crate::rule_result::{Remedy, RuleResult};
 
-/// What `evaluate` says of each database that owns its storage, backups and settings. An orphaned member does not: they
-/// are those of its cluster, of which nothing is known.
+/// Applies `evaluate` to each database that owns its storage, backups and settings. An orphaned member does not own
+/// them: its cluster does, and nothing is known of that.
 #[must_use]
 pub fn each_storage_owner<'a>(
     w: &Workload<'a>,
@@ -22,7 +22,7 @@ pub fn each_storage_owner<'a>(
     }
 }
 
-/// The correction that changes one field which nobody notices.
+/// The correction that changes one field without an effect on clients.
 #[must_use]
 pub fn configure(w: &Workload<'_>, resource: &RdsResource<'_>, setting: DatabaseSetting, summary: String) -> Remedy {
     let action = Action::ConfigureDatabase(ConfigureDatabase {

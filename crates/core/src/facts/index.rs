@@ -8,11 +8,11 @@ use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, Se
 use crate::model::snapshot::{ReadError, Snapshot};
 use crate::model::tags::Tags;
 
-/// The parts of every workload of a snapshot: made once, so that evaluating is linear in the snapshot's size. What is
-/// being deleted or drained away is counted, and otherwise left out.
+/// The resources of every workload of a snapshot. The index is made once, so the evaluation is linear in the snapshot's
+/// size. Resources that are being deleted or drained are counted, but left out otherwise.
 ///
-/// Workloads go by their places in the list of names, and resources of a kind stand in one list in that order: with a
-/// hundred thousand workloads, what is spent is time to fetch memory.
+/// A workload is a position in the list of names, and the resources of a kind are in one list in that order. With a
+/// hundred thousand workloads, the time goes to fetching memory.
 #[derive(Debug, Default)]
 pub struct Index<'a> {
     /// The workloads that anything is tagged for, in order.
@@ -74,7 +74,7 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// The place of one of the workloads; of any other, a place that is nobody's.
+    /// The position of a workload; for an unknown one, a position without resources.
     #[must_use]
     pub fn place(&self, name: &str) -> usize {
         self.names.binary_search(&name).unwrap_or(usize::MAX)
@@ -215,7 +215,7 @@ impl<T> Grouped<T> {
         }
     }
 
-    /// Those of one workload; none for a place that is nobody's.
+    /// The resources of the workload at this position.
     pub fn of(&self, place: usize) -> &[T] {
         let Some(&start) = self.starts.get(place) else {
             return &[];

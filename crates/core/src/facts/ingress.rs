@@ -1,4 +1,4 @@
-//! What the security groups of a database let in, and what would be lost if they did not.
+//! What the security groups of a database let in, and who would lose access without a rule.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::model::resources::{DbInstance, IngressRule, SecurityGroup, Service, S
 use crate::model::snapshot::{Read, ReadError};
 use crate::rule_result::Remedy;
 
-/// Whether a rule lets in only what the workload allows: its own services, its own groups, `allowed_ingress`.
-/// `None` where that can't be told because the services could not be read.
+/// Whether a rule lets in only what the workload allows: its own services, its own groups, `allowed_ingress`. `None` if
+/// the services could not be read.
 #[must_use]
 pub fn is_allowed(w: &Workload<'_>, group: &SecurityGroup, rule: &IngressRule) -> Option<bool> {
     match &rule.source {
@@ -41,8 +41,7 @@ pub fn is_allowed(w: &Workload<'_>, group: &SecurityGroup, rule: &IngressRule) -
     }
 }
 
-/// Services that would have no way to `database` once only private, allowed paths are left, with the reason for
-/// each.
+/// Services that would have no path to `database` if only private, allowed paths were left, with the reason for each.
 ///
 /// # Errors
 /// What kept the services or the groups from being read.
@@ -150,7 +149,7 @@ fn also_guards(w: &Workload<'_>, group: &SecurityGroup) -> Read<Vec<String>> {
     Ok(others)
 }
 
-/// Why a group may not be changed for the workload's database, if others depend on it, or may.
+/// The reason to hold a change of a group, if others depend on it or may do so.
 #[must_use]
 pub fn guards_others(w: &Workload<'_>, group: &SecurityGroup) -> Option<HoldReason> {
     let group_id = group.id.clone();
@@ -188,7 +187,7 @@ pub fn revoke(w: &Workload<'_>, group: &SecurityGroup, databases: &[&Database<'_
     }
 }
 
-/// Why a service would lose its path, if one would.
+/// The reason to hold a change that takes away the path of a service.
 fn path_refusal(w: &Workload<'_>, database: &Database<'_>) -> Option<HoldReason> {
     match losing_access(w, database) {
         Err(error) => Some(HoldReason::PathsUnknown {
@@ -225,7 +224,7 @@ pub fn close_public_access(w: &Workload<'_>, instance: &DbInstance) -> Remedy {
     }
 }
 
-/// The rules of `group` that reach a database which they should not, and those for which that can't be told.
+/// The rules of `group` that wrongly reach a database, and those for which that is unknown.
 pub fn offending<'g>(
     w: &Workload<'_>,
     group: &'g SecurityGroup,

@@ -1,4 +1,4 @@
-//! What several rules ask of a workload, each question answered in one place.
+//! Answers the questions that several rules ask of a workload.
 //!
 //! - [`Workloads`] reads every tag of a snapshot once; a [`Workload`] is one of them, with what belongs to it.
 //! - [`Database`]: what its databases are, with their members, hosts and groups ([`each_storage_owner`], [`configure`]).
@@ -8,7 +8,7 @@
 //! - [`each_service`], [`is_durable`], [`roll_out`]: its services, where they keep data, and how they are given another
 //!   revision. [`why_failed`]: how a migration ended.
 //!
-//! Absent on purpose: rules. Nothing here imports one, and a rule imports no other rule. What two rules need moves here.
+//! Nothing here imports a rule, and no rule imports another rule. What two rules need moves here.
 
 mod credential_source;
 mod credentials;

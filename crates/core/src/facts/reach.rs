@@ -18,26 +18,26 @@ pub enum Reach {
     NoRule(String),
     /// They are in different VPCs with no route between them: why, for a message.
     NoRoute(String),
-    /// It can't be told.
+    /// It is unknown.
     Unclear(Arc<ReadError>),
 }
 
-/// What is compared.
-struct Path<'w, 'a> {
+/// The service and the database whose networks are compared.
+struct NetworkPath<'w, 'a> {
     w: &'w Workload<'a>,
     service: &'a Service,
     database: &'w Database<'a>,
     port: u16,
 }
 
-/// Whether `service`, which has an awsvpc network, reaches `database` on `port`. Only the database's side is looked at:
+/// Whether `service`, which has an awsvpc network, reaches `database` on `port`. Only the database's side is checked:
 /// groups of services let everything out unless somebody forbids it.
 ///
 /// # Errors
 /// What kept the security groups from being read.
 pub fn reach<'a>(w: &Workload<'a>, service: &'a Service, database: &Database<'a>, port: u16) -> Read<Reach> {
     w.groups()?;
-    let path = Path {
+    let path = NetworkPath {
         w,
         service,
         database,
@@ -46,7 +46,7 @@ pub fn reach<'a>(w: &Workload<'a>, service: &'a Service, database: &Database<'a>
     Ok(path.reach())
 }
 
-impl<'a> Path<'_, 'a> {
+impl<'a> NetworkPath<'_, 'a> {
     fn group(&self, id: &str) -> Option<&'a SecurityGroup> {
         self.w.group(id).ok().flatten()
     }

@@ -10,7 +10,7 @@ pub enum Resolution {
     OwnDatabase,
     /// It leads elsewhere: field, observed, expected.
     Elsewhere(&'static str, String, String),
-    /// It can't be told: why.
+    /// It is unknown, for this reason.
     Unclear(String),
 }
 

@@ -1,4 +1,4 @@
-//! Giving a service another revision: the corrections, and what holds them.
+//! The corrections that give a service another revision, and the reasons to hold them.
 
 use super::secrets::{ask_to_read, readable_as, references, right_reference};
 use super::workload::{Workload, untagged};
@@ -33,11 +33,12 @@ pub fn roll_out(w: &Workload<'_>, service: &Service, summary: String, changes: V
     }
 }
 
-/// Why the tasks could not read what `changes` refer to, if it is known that they could not.
+/// The reason to hold a rollout, if the tasks are known to have no permission to read what `changes` refer to.
 ///
-/// Only a proved denial refuses. Where the simulator could not be asked, or IAM knows no such role, the rollout goes on:
-/// a task that can't fetch its secret does not start, the deployment is not steady in time, and what ran before is set
-/// back. To refuse would leave a service without its database for want of a permission that only this check needs.
+/// Only a proven denial holds it. If the simulator could not be asked, or IAM has no such role, the rollout goes on: a
+/// task that can't fetch its secret does not start, the deployment does not become steady in time, and the rollout is
+/// reverted. Holding it would leave a service without its database because of a missing permission that only this check
+/// needs.
 fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> Option<HoldReason> {
     let definition = w.running(service).ok()?;
     let Some(role) = &definition.execution_role else {
@@ -55,13 +56,13 @@ fn unreadable(w: &Workload<'_>, service: &Service, changes: &[SecretChange]) -> 
     })
 }
 
-/// Why a revision can't be given a secret.
+/// The reason for which a revision can't get a secret.
 #[must_use]
 pub fn no_execution_role(definition: &TaskDefinition) -> HoldReason {
     HoldReason::NoExecutionRole(revision_name(&definition.arn).to_owned())
 }
 
-/// Why a service may not be given another revision now, if it may not.
+/// The reason to hold another revision of a service, if there is one.
 #[must_use]
 pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason> {
     let name = format!("{}/{}", service.cluster, service.name);

@@ -11,7 +11,7 @@ use crate::model::connection::{Connection, SecretShape};
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{Secret, SecretVariable, TaskDefinition};
-use crate::model::snapshot::{Lookup, Read, ReadError, Value};
+use crate::model::snapshot::{Lookup, Read, ReadError, SecretValue};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
 /// The IAM actions that lead from a service to the value of its secret, and to the database that it should lead to.
@@ -106,8 +106,8 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Read
     };
     let version = if version.pins() { version } else { Selector::default() };
     match w.snapshot.values.get(&(secret.arn.clone(), version)) {
-        Some(Ok(Value::Shape(shape))) => Ok(Some(shape)),
-        Some(Ok(Value::NoSuchVersion)) => Ok(None),
+        Some(Ok(SecretValue::Shape(shape))) => Ok(Some(shape)),
+        Some(Ok(SecretValue::NoSuchVersion)) => Ok(None),
         Some(Err(e)) => Err(Arc::clone(e)),
         None if secret.deleted_at.is_some() => Err(Arc::new(ReadError {
             service: "secretsmanager".into(),
@@ -120,7 +120,7 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Read
                 secret.name, secret.arn
             ),
         })),
-        Some(Ok(Value::NotInspected)) | None => Err(Arc::new(ReadError {
+        Some(Ok(SecretValue::NotInspected)) | None => Err(Arc::new(ReadError {
             service: "secretsmanager".into(),
             operation: "GetSecretValue".into(),
             resource: secret.name.clone(),
@@ -133,16 +133,16 @@ pub fn shape<'a>(w: &Workload<'a>, secret: &Secret, selector: &Selector) -> Read
     }
 }
 
-/// The facts about a parameter, by the reference as written; `None` if there is none such.
+/// The facts about a parameter, by the reference as written; `None` if there is no such parameter.
 ///
 /// # Errors
 /// What kept it from being read: denied, or not allowed by `secrets.inspect`.
 pub fn parameter<'a>(w: &Workload<'a>, reference: &str) -> Read<Option<&'a SecretShape>> {
     match w.snapshot.parameters.get(reference) {
-        Some(Ok(Some(Value::Shape(shape)))) => Ok(Some(shape)),
-        Some(Ok(Some(Value::NoSuchVersion) | None)) => Ok(None),
+        Some(Ok(Some(SecretValue::Shape(shape)))) => Ok(Some(shape)),
+        Some(Ok(Some(SecretValue::NoSuchVersion) | None)) => Ok(None),
         Some(Err(e)) => Err(Arc::clone(e)),
-        Some(Ok(Some(Value::NotInspected))) | None => Err(Arc::new(ReadError {
+        Some(Ok(Some(SecretValue::NotInspected))) | None => Err(Arc::new(ReadError {
             service: "ssm".into(),
             operation: "GetParameters".into(),
             resource: reference.to_owned(),
@@ -152,8 +152,8 @@ pub fn parameter<'a>(w: &Workload<'a>, reference: &str) -> Read<Option<&'a Secre
     }
 }
 
-/// What a role must be able to read to fetch a reference: the full ARN of a secret, or the ARN of a parameter. `None` if
-/// it leads to nothing, of which `ecs-secret-reference-mismatch` speaks.
+/// The ARN that a role must be able to read to fetch a reference: of a secret or of a parameter. `None` if the
+/// reference leads nowhere, which `ecs-secret-reference-mismatch` reports.
 ///
 /// # Errors
 /// What kept the secret or parameter from being looked up.
@@ -195,7 +195,7 @@ pub fn right_reference(w: &Workload<'_>) -> Result<String, HoldReason> {
     right_connection(w).map(|(reference, _)| reference)
 }
 
-/// The same, with the connection that it leads to.
+/// The same as [`right_reference`], with the connection that it leads to.
 ///
 /// # Errors
 /// Why there is not exactly one.

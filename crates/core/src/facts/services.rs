@@ -1,11 +1,11 @@
-//! One service after the other.
+//! Evaluates each service of a workload.
 
 use super::workload::Workload;
 use crate::model::resources::{Service, TaskDefinition};
-use crate::model::subject::Subject;
+use crate::model::subject::ResultSubject;
 use crate::rule_result::RuleResult;
 
-/// What `evaluate` says of each service, and that something is unknown where one could not be read.
+/// Applies `evaluate` to each service, and adds an unknown result if one could not be read.
 #[must_use]
 pub fn each_service<'a>(
     w: &Workload<'a>,
@@ -22,14 +22,15 @@ pub fn each_service<'a>(
     out
 }
 
-/// What `evaluate` says of each service and the revision that it runs; unknown where that could not be read.
+/// Applies `evaluate` to each service and the revision that it runs; the result is unknown if the revision could not be
+/// read.
 #[must_use]
 pub fn each_running<'a>(
     w: &Workload<'a>,
     mut evaluate: impl FnMut(&'a Service, &'a TaskDefinition) -> Option<RuleResult<'a>>,
 ) -> Vec<RuleResult<'a>> {
     each_service(w, |service| match w.running(service) {
-        Err(e) => Some(RuleResult::unknown(Subject::Service(service), &service.tags, &e)),
+        Err(e) => Some(RuleResult::unknown(ResultSubject::Service(service), &service.tags, &e)),
         Ok(definition) => evaluate(service, definition),
     })
 }

@@ -1,4 +1,4 @@
-//! Which databases a service uses, as far as its running revision tells.
+//! Which databases a service uses, according to its running revision.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::secrets::{database_variables, resolve, shape};
 use super::workload::Workload;
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Secret, Service};
-use crate::model::snapshot::{Read, ReadError, Value};
+use crate::model::snapshot::{Read, ReadError, SecretValue};
 use crate::model::value_from::{self, ValueFrom};
 
 /// Where the running revision of a service says that its databases are.
@@ -17,7 +17,7 @@ pub struct DatabaseUsage<'a> {
     pub connections: Vec<&'a Connection>,
     /// The secrets that they come from.
     pub secrets: Vec<&'a Secret>,
-    /// Why one variable does not tell, where one does not.
+    /// The reason why the database of a variable is unknown, if it is.
     pub unclear: Option<Arc<ReadError>>,
 }
 
@@ -37,8 +37,8 @@ impl DatabaseUsage<'_> {
             .any(|h| hosts.contains(&h.host.as_str()))
     }
 
-    /// Why it can't be told that the service uses none but the databases that its connections name: a variable that does not tell, or a
-    /// host that may stand for another.
+    /// The reason why the service may use other databases than its connections name, if it may: a variable whose
+    /// database is unknown, or a host that may be an alias.
     #[must_use]
     pub fn doubt(&self) -> Option<Arc<ReadError>> {
         let stand_in = || {
@@ -52,7 +52,7 @@ impl DatabaseUsage<'_> {
 }
 
 /// Whether a host name may lead to a database of another name: RDS Proxy, an Aurora global database's writer, an alias
-/// or address of one's own. Only RDS's plain endpoints stand for themselves.
+/// or address of one's own. Only RDS's plain endpoints are never aliases.
 fn may_stand_for_another(host: &str) -> bool {
     let plain = [".rds.amazonaws.com", ".rds.amazonaws.com.cn"]
         .iter()
@@ -121,10 +121,10 @@ pub fn database_usage<'a>(w: &Workload<'a>, service: &Service) -> Read<DatabaseU
 
 fn parameter<'a>(w: &Workload<'a>, name: &str) -> Read<Option<&'a SecretShape>> {
     match w.snapshot.parameters.get(name) {
-        Some(Ok(Some(Value::Shape(shape)))) => Ok(Some(shape)),
+        Some(Ok(Some(SecretValue::Shape(shape)))) => Ok(Some(shape)),
         Some(Ok(None)) => Ok(None),
         Some(Err(e)) => Err(Arc::clone(e)),
-        Some(Ok(Some(Value::NoSuchVersion | Value::NotInspected))) | None => Err(Arc::new(ReadError {
+        Some(Ok(Some(SecretValue::NoSuchVersion | SecretValue::NotInspected))) | None => Err(Arc::new(ReadError {
             service: "ssm".into(),
             operation: "GetParameters".into(),
             resource: name.to_owned(),

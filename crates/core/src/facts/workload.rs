@@ -24,7 +24,7 @@ pub struct Workload<'a> {
     pub snapshot: &'a Snapshot,
     /// `tag_prefix` of the configuration.
     pub prefix: &'a str,
-    /// The instant to evaluate at.
+    /// The time of the evaluation.
     pub now: Timestamp,
     /// `migration.max_window` of the configuration.
     pub max_window: Duration,
@@ -32,18 +32,18 @@ pub struct Workload<'a> {
     pub migration_timeout: Duration,
     /// The workload's parameters.
     pub params: Arc<Parameters>,
-    /// What is tagged for it, and for others.
+    /// The index of tagged resources.
     pub(super) index: Arc<Index<'a>>,
     /// Its place in the index.
     pub(super) place: usize,
-    /// What several rules ask.
+    /// Cached answers.
     pub(super) memo: Memo<'a>,
 }
 
-/// Answers that cost something and that several rules ask for: each is found once.
+/// Answers that are costly and that several rules ask for. Each is computed once.
 #[derive(Default)]
 pub(super) struct Memo<'a> {
-    /// For each service, what it runs.
+    /// For each service, the revision that it runs.
     pub running: OnceCell<Vec<Read<&'a TaskDefinition>>>,
     pub databases: OnceCell<Vec<Database<'a>>>,
     pub references: OnceCell<(Vec<Reference<'a>>, Option<Arc<ReadError>>)>,
@@ -211,7 +211,7 @@ impl<'a> Workload<'a> {
     }
 }
 
-/// Why a resource that lacks the workload's tag may not be changed, if it lacks it.
+/// The reason to hold a change of a resource without the workload's tag; `None` if it has the tag.
 #[must_use]
 pub fn untagged(w: &Workload<'_>, what: &str, tags: &Tags) -> Option<HoldReason> {
     (tags.workload(w.prefix) != Some(w.name)).then(|| HoldReason::Untagged {

@@ -10,7 +10,7 @@ use super::workload::{Memo, Workload};
 use crate::config::{Config, Parameters};
 use crate::model::snapshot::Snapshot;
 
-/// One workload of a snapshot. To look at many, make [`Workloads`].
+/// One workload of a snapshot. For many, use [`Workloads`].
 #[must_use]
 pub fn one_workload<'a>(name: &'a str, snapshot: &'a Snapshot, config: &'a Config, now: Timestamp) -> Workload<'a> {
     let only = BTreeSet::from([name.to_owned()]);
@@ -23,7 +23,7 @@ pub struct Workloads<'a> {
     config: &'a Config,
     now: Timestamp,
     index: Arc<Index<'a>>,
-    /// Most workloads override nothing, and share what holds for all.
+    /// Parameters without overrides, which most workloads share.
     defaults: Arc<Parameters>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Workloads<'a> {
         }
     }
 
-    /// What is tagged for whom.
+    /// The index of tagged resources.
     #[must_use]
     pub fn index(&self) -> &Index<'a> {
         &self.index

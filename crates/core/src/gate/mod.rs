@@ -1,4 +1,4 @@
-//! Whether a deployment may go on: what `holdfast gate` decides. Pure.
+//! Decides whether a deployment may go ahead, for `holdfast gate`.
 
 mod redact;
 
@@ -15,9 +15,9 @@ use crate::model::resources::{MigrationFamily, TaskRun, revision_name};
 use crate::model::snapshot::Snapshot;
 pub use redact::redact;
 
-/// What is asked.
+/// The question that the gate answers.
 #[derive(Debug, Clone)]
-pub struct Asked<'a> {
+pub struct GateRequest<'a> {
     /// The workload to be deployed.
     pub workload: &'a str,
     /// The least severity of an open finding that shuts the gate.
@@ -26,16 +26,16 @@ pub struct Asked<'a> {
     pub family: Option<&'a str>,
 }
 
-/// What the gate says.
+/// The answer of the gate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum GateVerdict {
-    /// Go on. What was found to be well.
+    /// The deployment may go ahead: what was found in order.
     Open(Vec<String>),
-    /// Do not.
+    /// The deployment may not go ahead.
     Shut(Vec<Reason>),
     /// A migration is still running.
     Wait(Vec<TaskRun>),
-    /// It can't be told: why.
+    /// Evidence is missing, for these reasons.
     Unknown(Vec<String>),
 }
 
@@ -44,7 +44,7 @@ pub enum GateVerdict {
 pub struct Reason {
     /// One line.
     pub text: String,
-    /// The run of a migration whose log tells more, and the containers in it that failed.
+    /// The run of a migration whose log says more, and the containers in it that failed.
     pub log: Option<(TaskRun, Vec<String>)>,
 }
 
@@ -58,7 +58,7 @@ const FAILED: &str = "migration-failed";
 pub fn decide(
     snapshot: &Snapshot,
     evaluation: &Evaluation,
-    asked: &Asked<'_>,
+    asked: &GateRequest<'_>,
     config: &Config,
     now: Timestamp,
 ) -> GateVerdict {
@@ -73,16 +73,16 @@ pub fn decide(
         well: vec![],
     };
     view.migrations();
-    let told_of_runs = view.shut.iter().any(|r| r.log.is_some());
-    let told_of_families = !view.shut.is_empty();
+    let runs_reported = view.shut.iter().any(|r| r.log.is_some());
+    let families_reported = !view.shut.is_empty();
     let mut shut = vec![];
     for finding in evaluation.findings.iter().filter(|f| f.workload == asked.workload) {
         match finding.verdict {
             Verdict::Waived => {}
             Verdict::Unknown => view.unknown.push(finding.message.clone()),
-            // The run itself was told already, with its log.
-            Verdict::Fail if finding.rule == FAILED && told_of_runs => {}
-            Verdict::Fail if finding.rule == "migration-missing" && told_of_families => {}
+            // The run itself was reported already, with its log.
+            Verdict::Fail if finding.rule == FAILED && runs_reported => {}
+            Verdict::Fail if finding.rule == "migration-missing" && families_reported => {}
             Verdict::Fail if finding.severity >= asked.fail_on || ALWAYS.contains(&finding.rule.as_str()) => {
                 shut.push(reason(finding));
             }
@@ -108,7 +108,7 @@ fn reason(finding: &Finding) -> Reason {
 struct View<'a> {
     workload: Workload<'a>,
     evaluation: &'a Evaluation,
-    asked: &'a Asked<'a>,
+    asked: &'a GateRequest<'a>,
     /// Whether the workload has anything here.
     present: bool,
     shut: Vec<Reason>,
@@ -118,7 +118,8 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// A shut gate is told at once: no migration that still runs opens it again. An open one needs all to be known.
+    /// A closed gate is reported at once, since no running migration can open it. An open gate needs everything to be
+    /// known.
     fn verdict(mut self) -> GateVerdict {
         let mut seen = BTreeSet::new();
         self.unknown.retain(|why| seen.insert(why.clone()));
@@ -183,13 +184,13 @@ impl View<'_> {
             }
             return;
         };
-        let told = told(run);
+        let run_name = describe_run(run);
         if let Some(why) = why_failed(&self.workload, run) {
             if let Some(waiver) = self.waived(family) {
                 self.well
-                    .push(format!("the migration {told} failed, which is waived: {waiver}"));
+                    .push(format!("the migration {run_name} failed, which is waived: {waiver}"));
             } else {
-                let text = format!("the migration {told} failed: {why}");
+                let text = format!("the migration {run_name} failed: {why}");
                 let log = Some((run.clone(), failed_containers(run)));
                 self.shut.push(Reason { text, log });
             }
@@ -197,12 +198,12 @@ impl View<'_> {
             self.wait.push(run.clone());
         } else if self.workload.params.requires_migrations() && run.task_definition != family.revision {
             self.fail(format!(
-                "the migration {} must have run, and what ran last is {told}; run it",
+                "the migration {} must have run, and what ran last is {run_name}; run it",
                 revision_name(&family.revision)
             ));
         } else {
             let when = run.stopped_at.map(|at| format!(" at {at}")).unwrap_or_default();
-            self.well.push(format!("the migration {told} succeeded{when}"));
+            self.well.push(format!("the migration {run_name} succeeded{when}"));
         }
     }
 
@@ -214,7 +215,7 @@ impl View<'_> {
     }
 }
 
-/// The containers whose logs tell why: those that did not exit with 0, else all.
+/// The containers whose logs say why: those that did not exit with 0, else all.
 fn failed_containers(run: &TaskRun) -> Vec<String> {
     let failed = |(_, code): &(&String, &Option<i32>)| run.has_stopped() && **code != Some(0);
     let found: Vec<String> = run
@@ -231,7 +232,7 @@ fn failed_containers(run: &TaskRun) -> Vec<String> {
 
 /// A run by its revision and the id of its task: `coder-migrate:7 (task 0123abcd)`.
 #[must_use]
-pub fn told(run: &TaskRun) -> String {
+pub fn describe_run(run: &TaskRun) -> String {
     let id = run.arn.rsplit('/').next().unwrap_or(&run.arn);
     format!("{} (task {id})", revision_name(&run.task_definition))
 }

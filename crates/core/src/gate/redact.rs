@@ -1,9 +1,9 @@
-//! Takes passwords out of an application's own log lines before they are printed.
+//! Removes passwords from an application's log lines before they are printed.
 //!
-//! Nobody can know every form in which an application prints a password. Two are looked for: in a URL, and after a key
-//! that sounds like one. In doubt more is taken out than was needed.
+//! An application may print a password in any form. This module looks for two: in a URL, and after a key that names
+//! one. In doubt it removes more than is needed.
 
-/// What stands where something was taken out.
+/// The text that replaces a password.
 const MASK: &str = "***";
 
 /// Words in a key whose value is not for others.
@@ -148,7 +148,7 @@ fn sounds_secret(key: &str) -> bool {
     SECRET_WORDS.iter().any(|w| joined.contains(w)) || SECRET_ENDS.iter().any(|e| key.ends_with(e)) || key == "pass"
 }
 
-/// What stands between a key and its value, and all that follows.
+/// The text between a key and its value, and the rest.
 fn separator(after: &str) -> Option<(&str, &str)> {
     let quote = after.trim_start_matches(['\\', '"', '\'', '`', ']']);
     let sign = quote

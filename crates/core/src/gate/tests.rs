@@ -105,7 +105,7 @@ impl Case {
             workloads: BTreeMap::from([("shop".to_owned(), WorkloadVerdicts::default())]),
             ..Evaluation::default()
         };
-        let asked = Asked {
+        let asked = GateRequest {
             workload: "shop",
             fail_on: self.fail_on,
             family: self.family,

@@ -1,4 +1,4 @@
-//! What the conditions of a statement bind it to.
+//! Whom the conditions of a statement restrict it to.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ const NEGATIVE: [&str; 6] = [
     "notipaddress",
 ];
 
-/// Keys whose value is an account or an ARN that holds one, of whoever calls or on whose behalf.
+/// Keys whose value is an account, or an ARN that holds one, of the caller or of the resource behind the call.
 const ACCOUNTS: [&str; 6] = [
     "aws:principalaccount",
     "aws:sourceaccount",
@@ -49,7 +49,7 @@ const ACCOUNTS: [&str; 6] = [
     "aws:principalarn",
     "aws:sourcearn",
 ];
-/// Keys whose value is an organization or a part of one, or a network: whoever wrote it there knows whom it holds.
+/// Keys whose value is an organization, a part of one, or a network. The author of the policy knows who is in it.
 const PLACES: [&str; 10] = [
     "aws:principalorgid",
     "aws:principalorgpaths",
@@ -85,8 +85,8 @@ impl Conditions {
         narrowest.map_or(Binding::None, Binding::To)
     }
 
-    /// What a `Deny` leaves: it must rest on one negated condition alone, for with a second one fewer are denied. (That
-    /// AWS's own services are spared beside it takes nothing away.) A negated operator, `ForAllValues:` and
+    /// What a `Deny` leaves: it counts only with a single negated condition, because a second one would deny fewer
+    /// principals. (An exception for AWS's own services changes nothing.) A negated operator, `ForAllValues:` and
     /// `...IfExists` hold where the key is absent, so they deny those too; `ForAnyValue:` does not.
     pub fn negated_binding(&self, own: &str) -> Binding {
         let spares_services = |key: &str, values: &OneOrMany<Value>| {

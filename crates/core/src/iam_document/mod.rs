@@ -1,15 +1,15 @@
-//! Reads the resource policy of a secret: who is let in to read its value.
+//! Reads the resource policy of a secret: which principals may read its value.
 //!
-//! Pure: text in, principals out. What can't be understood is an error, never a guess. Format:
+//! Text that can't be understood is an error, never a guess. Format:
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html>
 //!
-//! A statement lets someone in if it allows `GetSecretValue`, or `PutResourcePolicy`, by which whoever holds it can give
-//! himself the other. Who counts as a stranger:
+//! A statement lets a principal in if it allows `GetSecretValue`, or `PutResourcePolicy`, which is enough to grant the
+//! other. These principals are strangers:
 //!
 //! - everyone (`*`), everyone but some (`NotPrincipal`), and each principal of another account;
 //! - not a principal of the secret's own account, nor an AWS service, which acts for the account that set it up;
 //! - not what a condition binds (`condition`): to the account, to an organization, to a network;
-//! - not whom a `Deny` fences out that holds for everyone outside of such a binding.
+//! - not a principal that a `Deny` keeps out because it is outside of such a binding.
 
 mod condition;
 mod value;
@@ -222,7 +222,7 @@ impl Statement {
     }
 }
 
-/// Whether a principal, as written, is not of the account `own`. A unique id (`AIDA...`, `AROA...`) stands in a policy
+/// Whether a principal, as written, is not of the account `own`. A unique id (`AIDA...`, `AROA...`) appears in a policy
 /// where the principal was deleted: nobody has it any more.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
 fn is_stranger(principal: &str, own: &str) -> bool {

@@ -1,5 +1,5 @@
-//! The least-privilege policy for exactly the enabled rules, from the rules' own metadata, and for what the configuration
-//! asks for beside them ([`own`]).
+//! Builds the least-privilege policy for exactly the enabled rules, from their metadata, and for Holdfast's own
+//! resources (`own`).
 
 mod own;
 
@@ -50,7 +50,7 @@ const BOUND_TO_RESOURCE_TAG: &[&str] = &[
     "ecs:UpdateService",
 ];
 
-/// What `checklist` and `gate` ask for beside what rules read: snapshots of the databases, alarms about them, the end of
+/// What `checklist` and `gate` read in addition to the rules: snapshots of the databases, alarms about them, the end of
 /// a failed migration's log. They can't be bound to a tag: AWS knows no resource for the alarms, and neither a snapshot
 /// nor a log need carry the tag of its workload.
 const ON_DEMAND: &[&str] = &[

@@ -1,5 +1,5 @@
-//! What Holdfast needs for itself in the account that it runs in: its queue, its bus, its kill switch, its tables, and the
-//! roles of its targets. None of it touches what is looked after.
+//! The permissions for Holdfast's own resources in the account that it runs in: its queue, bus, kill switch, tables,
+//! and the roles of its targets. None of them touches a workload.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ const QUEUE: &[&str] = &["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sq
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const LISTED_ROLES: usize = 20;
 
-/// Where Holdfast itself runs, as far as the configuration tells; `*` for what it doesn't.
+/// The account and region that Holdfast runs in; `*` for what the configuration does not say.
 struct Home<'c> {
     partition: &'static str,
     region: &'c str,
@@ -88,7 +88,7 @@ pub(super) fn statements(config: &Config, region: Option<&str>) -> Vec<Value> {
 }
 
 impl Home<'_> {
-    /// The ARN of something that the configuration gives by name or by ARN.
+    /// The ARN of a resource that the configuration names by name or ARN.
     fn arn(&self, service: &str, kind: &str, name: &str) -> String {
         if name.starts_with("arn:") {
             return name.to_owned();
@@ -100,7 +100,7 @@ impl Home<'_> {
     }
 }
 
-/// What the URL of a queue tells: `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`; an emulator's tells no region.
+/// Reads the URL of a queue: `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`. An emulator's has no region.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html>
 struct Queue<'u> {
     region: Option<&'u str>,

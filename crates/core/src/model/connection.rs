@@ -1,4 +1,4 @@
-//! What may be known about a database secret: facts, never the value.
+//! Facts about a database secret, never its value.
 
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +77,7 @@ pub enum Fault {
     NoHost,
     /// No database name.
     NoDatabase,
-    /// Parsed in no other way that can be told without the value.
+    /// Malformed in a way that can't be described without the value.
     Unparsable,
 }
 

@@ -1,10 +1,11 @@
-//! A map whose clones share what they hold. A snapshot is cloned for each event, and an event changes little of it.
+//! A map whose clones share their values until they change. A snapshot is cloned for each event, and an event changes
+//! little of it.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
 
-/// An ordered map. To clone it costs nothing; to change a clone copies its keys, and of the values only what is changed.
+/// An ordered map. A clone costs nothing. A change to a clone copies the keys, and of the values only the changed ones.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CowMap<K, T>(Arc<BTreeMap<K, Arc<T>>>);
 
@@ -21,7 +22,7 @@ impl<K, T> Default for CowMap<K, T> {
 }
 
 impl<K: Ord, T> CowMap<K, T> {
-    /// Nothing.
+    /// An empty map.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -75,12 +76,12 @@ impl<K: Ord, T> CowMap<K, T> {
 }
 
 impl<K: Ord + Clone, T> CowMap<K, T> {
-    /// Puts one in, in place of what may have been there.
+    /// Inserts a value, and replaces the one under the same key.
     pub fn insert(&mut self, key: K, value: T) {
         Arc::make_mut(&mut self.0).insert(key, Arc::new(value));
     }
 
-    /// Takes one out.
+    /// Removes one value.
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<Arc<T>>
     where
         K: Borrow<Q>,
@@ -89,19 +90,19 @@ impl<K: Ord + Clone, T> CowMap<K, T> {
         Arc::make_mut(&mut self.0).remove(key)
     }
 
-    /// Takes all out.
+    /// Removes all values.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Takes out what does not fit.
+    /// Keeps only the values for which `fits` is true.
     pub fn retain(&mut self, fits: impl Fn(&K, &T) -> bool) {
         if !self.iter().all(|(key, value)| fits(key, value)) {
             Arc::make_mut(&mut self.0).retain(|key, value| fits(key, value));
         }
     }
 
-    /// Makes what is held under `key` what `other` holds under it, or nothing.
+    /// Copies the value under `key` from `other`, or removes it if `other` has none.
     pub fn take(&mut self, key: &K, other: &Self) {
         match other.0.get(key) {
             Some(value) if self.0.get(key).is_some_and(|own| Arc::ptr_eq(own, value)) => {}
@@ -114,7 +115,7 @@ impl<K: Ord + Clone, T> CowMap<K, T> {
         }
     }
 
-    /// Takes over all that `other` holds.
+    /// Copies all values of `other`.
     pub fn take_all(&mut self, other: &Self) {
         for key in other.keys() {
             self.take(key, other);
@@ -123,7 +124,7 @@ impl<K: Ord + Clone, T> CowMap<K, T> {
 }
 
 impl<K: Ord + Clone, T: Clone> CowMap<K, T> {
-    /// One of them, to be changed: clones of the map keep theirs.
+    /// One value, mutably. Clones of the map keep theirs.
     pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut T>
     where
         K: Borrow<Q>,
@@ -131,12 +132,12 @@ impl<K: Ord + Clone, T: Clone> CowMap<K, T> {
         Arc::make_mut(&mut self.0).get_mut(key).map(Arc::make_mut)
     }
 
-    /// All values, to be changed.
+    /// All values, mutably.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.iter_mut().map(|(_, value)| value)
     }
 
-    /// All, their values to be changed.
+    /// All pairs, with mutable values.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut T)> {
         let all = Arc::make_mut(&mut self.0).iter_mut();
         all.map(|(key, value)| (key, Arc::make_mut(value)))
@@ -193,8 +194,7 @@ impl<'a, K: Ord, T> IntoIterator for &'a CowMap<K, T> {
 impl<K: Ord + Borrow<Q>, Q: Ord + ?Sized, T> std::ops::Index<&Q> for CowMap<K, T> {
     type Output = T;
 
-    /// # Panics
-    /// If there is none of that key: for tests.
+    /// # Panics If there is no such key. For tests.
     fn index(&self, key: &Q) -> &T {
         &self.0[key]
     }

@@ -1,4 +1,4 @@
-//! What else must be read, once the first reads show that it matters.
+//! Reads that are needed only if the first reads show that they matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ pub struct FollowUpReads {
     pub guarded: BTreeSet<String>,
     /// Running revisions that keep data in the container, with no secret to add: was an earlier one durable?
     pub earlier_revisions: BTreeSet<String>,
-    /// Parameter groups of one's own, by whether they are clusters' and by name: do they force TLS?
+    /// Custom parameter groups, by whether they are clusters' and by name: do they force TLS?
     pub parameter_groups: BTreeSet<(bool, String)>,
     /// Secrets by ARN: whom does their resource policy let in?
     pub policies: BTreeSet<String>,

@@ -1,4 +1,4 @@
-//! What an event or a sweep points at: enough to know what to read, and nothing of what it will say.
+//! The keys of the work queue: they say what to read, and nothing about its state.
 
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +52,7 @@ pub enum Subject {
     TaskFamily(String),
     /// A workload, by the value of its tag.
     Workload(String),
-    /// Something that many workloads may rest on (a subnet, a route table): look at the whole scope again.
+    /// A resource that many workloads may use (a subnet, a route table): the whole scope is read again.
     Everything,
 }
 

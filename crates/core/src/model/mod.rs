@@ -1,4 +1,4 @@
-//! Pure data: what was seen, what is wrong, what would correct it. No SDK type, no clock, no I/O.
+//! The data that everything else works on: what was read, and the words for it. No SDK type appears here.
 
 pub mod connection;
 pub mod cow_map;

@@ -1,4 +1,4 @@
-//! The words of policy: how far Holdfast may go, how bad a finding is, and what a correction costs.
+//! Modes, severities and risks: what Holdfast may do, how bad a finding is, and what a correction costs.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,10 +1,10 @@
-//! Reads that failed, and what the codes of failed calls mean.
+//! Failed reads, and the meaning of AWS's error codes.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A call that failed, told so that a person can mend it.
+/// A failed call, with a message that says how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ReadError {
     /// IAM prefix of the service: `rds`, `ecs`, `ec2`, `secretsmanager`, `tag`, ...

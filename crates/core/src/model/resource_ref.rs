@@ -1,4 +1,4 @@
-//! What findings are about.
+//! The name of a resource in findings.
 
 use serde::{Deserialize, Serialize};
 

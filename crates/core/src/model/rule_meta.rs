@@ -1,8 +1,8 @@
-//! What is known about a rule without running it.
+//! The metadata of a rule.
 
 use super::policy::{Risk, Severity};
 
-/// What is known about a rule without running it.
+/// The metadata of a rule.
 #[derive(Debug)]
 pub struct Meta {
     /// Names the defect.
@@ -17,7 +17,7 @@ pub struct Meta {
     pub docs: &'static str,
     /// Controls of other catalogues that say the same.
     pub controls: &'static [&'static str],
-    /// Configuration keys that it heeds, under `defaults` or `workloads.<name>`.
+    /// Configuration keys that it uses, under `defaults` or `workloads.<name>`.
     pub parameters: &'static [&'static str],
     /// IAM actions that evaluating needs.
     pub reads: &'static [&'static str],

@@ -1,4 +1,4 @@
-//! All that was read of one scope. A part that could not be read holds the error in its place.
+//! Everything that was read of one scope. A part that could not be read holds the error in its place.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::resources::{
 use super::tags::Tags;
 use super::value_from::Selector;
 
-/// What became of a reference to a secret.
+/// Where a reference to a secret leads.
 #[derive(Debug, Clone)]
 pub enum Lookup {
     /// It leads to the secret with this ARN.
@@ -28,9 +28,9 @@ pub enum Lookup {
 /// Identifies one value: the secret's full ARN and the version asked for (its JSON key is not part of it).
 pub type ValueKey = (String, Selector);
 
-/// Why a value is not there.
+/// What was read of a secret's value.
 #[derive(Debug, Clone)]
-pub enum Value {
+pub enum SecretValue {
     /// Facts about the value.
     Shape(SecretShape),
     /// The version asked for does not exist.
@@ -39,14 +39,14 @@ pub enum Value {
     NotInspected,
 }
 
-/// What a security group guards, as far as network interfaces tell.
+/// What a security group guards, according to the network interfaces in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guarded {
     /// Interfaces that are neither RDS's nor of an ECS task of a known service: their ids and descriptions.
     pub others: Vec<String>,
 }
 
-/// All that was read of one scope.
+/// Everything that was read of one scope.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Where.
@@ -76,9 +76,9 @@ pub struct Snapshot {
     /// References as written (without selector) and where they lead.
     pub lookups: CowMap<String, Read<Lookup>>,
     /// Values by secret and version.
-    pub values: CowMap<ValueKey, Read<Value>>,
+    pub values: CowMap<ValueKey, Read<SecretValue>>,
     /// Parameters of Parameter Store that containers refer to, by the reference as written; `None`: there is none such.
-    pub parameters: CowMap<String, Read<Option<Value>>>,
+    pub parameters: CowMap<String, Read<Option<SecretValue>>>,
     /// Who, besides the secret's own account, the resource policy of a secret lets in: principals as written, by the
     /// secret's full ARN. Empty for one without a policy, or with one that names nobody else.
     pub policies: CowMap<String, Read<Vec<String>>>,
@@ -92,7 +92,7 @@ pub struct Snapshot {
     pub logs: CowMap<String, Read<LogEvidence>>,
     /// Families that run schema migrations, by name.
     pub migrations: Read<CowMap<String, MigrationFamily>>,
-    /// Corrections that something keeps undoing; known to `run` alone.
+    /// Corrections that something keeps undoing. Only `run` knows them.
     pub fights: Vec<Fight>,
     /// Every failed read, for the report.
     pub errors: BTreeSet<Arc<ReadError>>,

@@ -1,4 +1,4 @@
-//! What a result is about.
+//! The resource that a result is about.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use super::key::Scope;
 use super::resource_ref::{Kind, ResourceRef};
 use crate::model::resources::{DbCluster, DbInstance, Secret, SecurityGroup, Service, revision_name};
 
-/// A resource as the snapshot holds it. Most results are passes that nobody asks the name of, so that it is written
-/// out ([`Subject::named`]) only where it is told.
+/// A resource as the snapshot holds it. Most results are passes whose name nobody asks for, so [`ResultSubject::named`]
+/// writes it only where it is shown.
 #[derive(Debug, Clone, Copy)]
-pub enum Subject<'a> {
+pub enum ResultSubject<'a> {
     /// An RDS instance.
     Instance(&'a DbInstance),
     /// An RDS cluster.
@@ -28,14 +28,14 @@ pub enum Subject<'a> {
     Named(&'a ResourceRef),
 }
 
-impl PartialEq for Subject<'_> {
+impl PartialEq for ResultSubject<'_> {
     fn eq(&self, other: &Self) -> bool {
         (self.kind(), self.key()) == (other.kind(), other.key())
     }
 }
 
-impl<'a> Subject<'a> {
-    /// What tells it from others of its kind in one scope.
+impl<'a> ResultSubject<'a> {
+    /// Identifies it among others of its kind in one scope.
     fn key(self) -> &'a str {
         match self {
             Self::Instance(i) => &i.arn,

@@ -1,4 +1,4 @@
-//! The `holdfast:` tags: workload, mode, phase and waivers.
+//! Reads the `holdfast:` tags: workload, mode, phase and waivers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,8 +32,8 @@ impl Tags {
         self.get(prefix, "workload").map(str::trim).filter(|w| !w.is_empty())
     }
 
-    /// The mode that the resource asks for. A value that is neither `audit` nor `enforce` means `audit`: a
-    /// misspelt restraint must still restrain.
+    /// The mode that the resource asks for. A value that is neither `audit` nor `enforce` means `audit`, because a
+    /// misspelt restriction must still restrict.
     #[must_use]
     pub fn mode(&self, prefix: &str) -> Option<Mode> {
         self.get(prefix, "mode").map(|v| {

@@ -15,7 +15,7 @@ pub enum ValueFrom<'a> {
     Parameter(&'a str),
 }
 
-/// A reference to a secret, taken apart.
+/// A parsed reference to a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SecretRef<'a> {
     /// The ARN without the selector, as written: perhaps without its suffix.
@@ -49,7 +49,8 @@ impl Selector {
     }
 }
 
-/// Takes a `valueFrom` apart. Never fails: what is no Secrets Manager ARN is a parameter to ECS.
+/// Parses a `valueFrom`. This never fails: ECS takes everything that is not a Secrets Manager ARN for the name of a
+/// parameter.
 #[must_use]
 pub fn parse(text: &str) -> ValueFrom<'_> {
     parse_secret(text).map_or(ValueFrom::Parameter(text), ValueFrom::Secret)

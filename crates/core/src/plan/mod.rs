@@ -1,4 +1,4 @@
-//! Findings and safety in; a plan out, with a reason for everything that it leaves out. Pure.
+//! Turns findings into a plan: exact calls, and a reason for each correction that is held.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::model::hold::{HoldCode, HoldReason};
 use crate::model::key::Scope;
 use crate::model::policy::{Mode, Risk, Severity};
 
-/// Fewer workloads than this say nothing about the fleet: one of two failing is 50 %, and no sign of a bad rule.
+/// The fewest workloads for which a percentage counts: one of two failing is 50 %, but no sign of a bad rule.
 const SMALLEST_FLEET: usize = 10;
 
-/// One correction that may be carried out now.
+/// One correction that may be made now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlannedAction {
     /// Stable: depends on the scope and the action alone.
@@ -38,7 +38,7 @@ pub struct PlannedAction {
     pub change: String,
     /// What it costs.
     pub risk: Risk,
-    /// What is checked just before.
+    /// The conditions that are checked just before the calls.
     pub preconditions: Vec<String>,
     /// The calls, in order.
     pub calls: Vec<Call>,
@@ -61,16 +61,16 @@ pub struct Held {
     pub workload: String,
     /// Its resource.
     pub resource: ResourceRef,
-    /// What would be done, if anything could.
+    /// The correction that is held, if there is one.
     pub summary: String,
-    /// Why it is not.
+    /// Why it is held.
     pub reason: String,
     /// Which kind of reason that is.
     #[serde(default)]
     pub code: HoldCode,
 }
 
-/// What may be done now, and why the rest is not.
+/// The corrections that may be made now, and the reasons to hold the rest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// 1.
@@ -79,11 +79,11 @@ pub struct Plan {
     pub made_at: Timestamp,
     /// In the order in which they are carried out.
     pub actions: Vec<PlannedAction>,
-    /// Everything else.
+    /// The corrections that are held.
     pub held: Vec<Held>,
 }
 
-/// Plans the correction of what was evaluated in `scope`.
+/// Plans the corrections for the findings of `evaluation` in `scope`.
 #[must_use]
 pub fn plan(scope: &Scope, evaluation: &Evaluation, config: &Config, now: Timestamp) -> Plan {
     let mut actions: BTreeMap<MergeKey, PlannedAction> = BTreeMap::new();
@@ -111,7 +111,7 @@ pub fn plan(scope: &Scope, evaluation: &Evaluation, config: &Config, now: Timest
 }
 
 impl Plan {
-    /// A plan of nothing.
+    /// An empty plan.
     #[must_use]
     pub fn empty(now: Timestamp) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl Plan {
     }
 }
 
-/// Says why a finding is not corrected.
+/// Holds the correction of a finding, with the reason.
 #[must_use]
 pub fn hold(finding: &Finding, reason: &HoldReason) -> Held {
     Held {
@@ -181,7 +181,7 @@ fn reason_to_hold(finding: &Finding, evaluation: &Evaluation, config: &Config) -
     too_many_failing(&finding.rule, evaluation, config)
 }
 
-/// Why nothing may be corrected now, if it may not.
+/// The reason to hold every correction, if there is one.
 fn outside_of_windows(config: &Config, now: Timestamp) -> Option<HoldReason> {
     match change_windows::state_at(&config.safety.change_windows, now) {
         WindowState::Open(_) => None,

@@ -1,4 +1,4 @@
-//! What else must be read, once the first reads show that it matters: every rule says it for itself.
+//! Collects the follow-up reads that the rules ask for.
 
 use jiff::Timestamp;
 

@@ -1,8 +1,8 @@
-//! The rules: a folder each, and the registry that names them all.
+//! The rules, one folder each, and the registry that names them all.
 //!
 //! A rule looks at one workload and returns one result for each resource that it applies to. It reads no clock, makes
-//! no call, imports no other rule, and decides nothing about waivers, modes or budgets: `evaluate` and `plan` do. What
-//! several rules ask is in [`crate::facts`], which knows no rule.
+//! no call and imports no other rule. `evaluate` and `plan` decide about waivers, modes and budgets. What several rules
+//! ask is in [`crate::facts`].
 
 pub mod follow_up_reads;
 pub mod rule;

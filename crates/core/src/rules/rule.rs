@@ -1,9 +1,9 @@
-//! What a rule is, and what one is written with.
+//! The trait that rules implement, and the types that they use.
 
 pub use crate::facts::Workload;
 pub use crate::model::follow_up_reads::FollowUpReads;
 pub use crate::model::rule_meta::{FollowUp, Meta};
-pub use crate::model::subject::Subject;
+pub use crate::model::subject::ResultSubject;
 pub use crate::rule_result::{Failure, Remedy, RuleResult};
 
 /// One invariant.

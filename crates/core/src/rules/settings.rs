@@ -1,4 +1,4 @@
-//! What the configuration says about a rule: whether it runs, and whether its corrections may be carried out.
+//! Whether the configuration enables a rule, and whether it allows its corrections.
 
 use super::find;
 use super::rule::Meta;

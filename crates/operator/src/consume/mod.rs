@@ -25,7 +25,7 @@ use crate::internal_events::{
 };
 use crate::ports::{BATCH, EventSource, Message, SourceError};
 use crate::queue::{AddError, Completion, Priority, RunFailed, WorkQueue};
-use holdfast_core::event::{self, Outcome};
+use holdfast_core::event::{self, Relevance};
 use holdfast_core::model::key::Key;
 
 /// Where keys go. [`WorkQueue`] is one.
@@ -264,7 +264,7 @@ impl Loop {
             detail_type: &parsed.detail_type,
             keys: parsed.keys.len(),
             actor: parsed.actor.as_deref(),
-            relevant: parsed.outcome == Outcome::Relevant,
+            relevant: parsed.outcome == Relevance::Relevant,
         }
         .emit(&self.parts.telemetry);
         if parsed.keys.is_empty() {

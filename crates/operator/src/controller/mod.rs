@@ -55,8 +55,11 @@ pub struct Operator {
     /// What the HTTP server shows.
     state: Arc<State>,
     publishing: Mutex<()>,
-    notifier: Mutex<Option<(Arc<dyn Notifier>, mpsc::Receiver<Notification>)>>,
+    delivery: Mutex<Option<Delivery>>,
 }
+
+/// Who is told, and what waits to be told.
+type Delivery = (Arc<dyn Notifier>, mpsc::Receiver<Notification>);
 
 /// What the operator needs from outside.
 pub struct Dependencies {
@@ -114,7 +117,7 @@ impl Operator {
             .into_iter()
             .map(|cloud| (cloud.scope().clone(), ScopeState::new(cloud)))
             .collect();
-        let (telemetry, notifier) = match notifier {
+        let (telemetry, delivery) = match notifier {
             Some(notifier) => {
                 let (telemetry, waiting) = Telemetry::with_notifications(metrics);
                 (telemetry, Some((notifier, waiting)))
@@ -139,7 +142,7 @@ impl Operator {
             queues,
             state,
             publishing: Mutex::default(),
-            notifier: Mutex::new(notifier),
+            delivery: Mutex::new(delivery),
         }
     }
 
@@ -259,7 +262,7 @@ impl Operator {
 
     /// Delivers notifications, one after the other.
     async fn notify(self: Arc<Self>) {
-        let waiting = self.notifier.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waiting = self.delivery.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((notifier, mut waiting)) = waiting else { return };
         while let Some(notification) = waiting.recv().await {
             match notification {

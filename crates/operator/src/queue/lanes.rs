@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Laned;
+use super::keys::Laned;
 
 /// Waiting keys, served round-robin over lanes and first-in-first-out within one.
 pub(super) struct Lanes<K: Laned> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use tokio::time::Instant;
 
+use super::keys::{Completion, Laned, Priority, QueueObserver, QueueOptions};
 use super::lanes::{Lanes, Recent};
-use super::{Completion, Laned, Priority, QueueObserver, QueueOptions};
 
 /// A place in the order of timers; the number keeps equal instants apart.
 pub(super) type TimerId = (Instant, u64);

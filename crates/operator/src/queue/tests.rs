@@ -3,6 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
+use tokio::sync::oneshot;
+
 use super::*;
 
 mod sharing;

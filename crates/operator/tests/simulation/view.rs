@@ -8,7 +8,7 @@ use holdfast_core::model::connection::SecretShape;
 use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::resources::{SecurityGroup, Service, VolumeKind};
-use holdfast_core::model::snapshot::{Guarded, Lookup, Read, Snapshot, Value};
+use holdfast_core::model::snapshot::{Guarded, Lookup, Read, SecretValue, Snapshot};
 use holdfast_core::model::value_from::{self, Selector, ValueFrom};
 use holdfast_core::refresh::RefreshSet;
 use jiff::Timestamp;
@@ -206,7 +206,7 @@ fn finish(mut s: Snapshot, reads: &Reads, config: &Config) -> Snapshot {
         let value = reads
             .values
             .clone()
-            .map(|_| Value::Shape(SecretShape::Plain(connection(&name))));
+            .map(|_| SecretValue::Shape(SecretShape::Plain(connection(&name))));
         s.values.insert((arn, Selector::default()), value);
     }
     let guarded: Vec<String> = s.security_groups.iter().flat_map(|m| m.keys().cloned()).collect();

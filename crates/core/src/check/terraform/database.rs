@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::attributes::{Attribute, number};
 use super::resource::{Resource, list, text};
 use super::{Class, Reading, unknown};
-use crate::check::case::{Subject, World};
+use crate::check::case::{DisplayName, World};
 use crate::model::resources::{DbCluster, DbInstance, Endpoint, ParameterGroup};
 
-/// What stands for "as many as anyone could want" where a number is not known.
+/// The number to assume in the best world: more than any rule requires.
 const PLENTY: i32 = 35;
 
 /// Attributes that say that storage comes from elsewhere, and with it whether it is encrypted, its size and its user.
@@ -67,7 +67,7 @@ impl<'a> Reading<'a, '_> {
 
     fn subject(&mut self, kind: &str, address: &str) -> String {
         let arn = self.snapshot.scope.arn("rds", &format!("{kind}:{address}"));
-        self.names(&arn, Subject::of(address));
+        self.names(&arn, DisplayName::of(address));
         arn
     }
 

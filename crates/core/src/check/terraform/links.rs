@@ -22,11 +22,11 @@ pub(super) struct Configuration<'a>(Option<&'a Value>);
 pub(super) struct Targets {
     /// Addresses.
     pub found: Vec<String>,
-    /// Whether some of them lead nowhere that the file tells of.
+    /// Whether some of them lead out of the file.
     pub unresolved: bool,
 }
 
-/// One step down the modules: the call's name, and the key of its instance where that is told.
+/// One step down the modules: the call's name, and the key of its instance if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Step {
     name: String,
@@ -69,7 +69,8 @@ impl<'a> Configuration<'a> {
             targets: &mut targets,
         };
         search.all(&steps(&module_of(from)), references, HOPS);
-        // `aws_subnet.a[each.key]` is told as `aws_subnet.a` and `each.key`: the instance with the same key is meant.
+        // Terraform writes `aws_subnet.a[each.key]` as `aws_subnet.a` and `each.key`: it means the instance with the
+        // same key.
         let own = key_of(from);
         if own.is_some() && references.iter().any(|r| KEYS.contains(r)) {
             let same = |address: &String| key_of(address) == own;
@@ -135,7 +136,7 @@ impl Search<'_, '_> {
             }
             ["data", kind, name, ..] => self.resource(module, kind, name, true),
             _ if hops + 1 == HOPS && KEYS.contains(&reference) => {}
-            // Of a whole module, or of what the file does not tell.
+            // A whole module, or something that is not in the file.
             [
                 "module" | "local" | "each" | "count" | "self" | "path" | "terraform" | "data",
                 ..,
@@ -188,7 +189,7 @@ impl Search<'_, '_> {
     }
 }
 
-/// What a resource made by `count` or `for_each` may be told apart by.
+/// References to the key of an instance that `count` or `for_each` makes.
 const KEYS: &[&str] = &["each.key", "each.value", "count.index"];
 
 /// The key of an address's last part: `["a"]` of `aws_subnet.b["a"]`.

@@ -1,8 +1,8 @@
 //! `terraform show -json`, of a plan or of a state.
 //!
 //! Format: <https://developer.hashicorp.com/terraform/internals/json-format>. What a plan does not know before it is
-//! applied is left out of `after` and is `true` in `after_unknown`; what such a value will be made of stands in
-//! `configuration`, as references ([`links`]).
+//! applied is left out of `after` and is `true` in `after_unknown`; `configuration` names the references that such a
+//! value will be made of ([`links`]).
 
 mod attributes;
 mod database;
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::case::{Case, Subject, UNREADABLE, World};
+use super::case::{Case, DisplayName, UNREADABLE, World};
 use super::error::CheckError;
 use crate::config::Config;
 use crate::model::key::Scope;
@@ -102,7 +102,7 @@ struct Reading<'a, 't> {
     nameless: BTreeSet<String>,
     snapshot: Snapshot,
     /// How findings name what the snapshot names by a placeholder.
-    subjects: BTreeMap<String, Subject>,
+    subjects: BTreeMap<String, DisplayName>,
     inspect: bool,
 }
 
@@ -181,7 +181,7 @@ impl<'a> Terraform<'a> {
             for resource in self.resources.iter().filter(|r| types.contains(&r.kind)) {
                 for attribute in ["id", "arn"].iter().chain(names) {
                     if let Some(known) = text(resource.values, attribute).filter(|t| !t.is_empty()) {
-                        // What is managed here is told before what is only read.
+                        // A managed resource takes precedence over a data source.
                         let key = (class, known.to_owned());
                         if !resource.data || !aliases.contains_key(&key) {
                             aliases.insert(key, resource.address.clone());
@@ -279,12 +279,12 @@ impl Reading<'_, '_> {
     }
 
     /// Notes how findings name the resource that the snapshot knows by `arn`.
-    fn names(&mut self, arn: &str, subject: Subject) {
+    fn names(&mut self, arn: &str, subject: DisplayName) {
         self.subjects.insert(arn.to_owned(), subject);
     }
 }
 
-/// Why something that rests on `attribute` can't be evaluated.
+/// The error for what depends on `attribute` and can't be evaluated.
 fn unknown(resource: &Resource<'_>, attribute: &str) -> ReadError {
     ReadError {
         service: "file".into(),
@@ -338,7 +338,7 @@ fn gather<'a>(module: Option<&'a Value>, found: &mut Vec<&'a Value>) {
     }
 }
 
-/// Account and region, as far as the file tells: by the ARNs in it, else by its provider's configuration.
+/// Finds the account and region from the ARNs in the file, else from the provider's configuration.
 fn scope(file: &Value) -> Scope {
     let mut found: BTreeMap<(String, String), usize> = BTreeMap::new();
     for part in ["resource_changes", "planned_values", "values", "prior_state"] {

@@ -8,18 +8,18 @@ use serde_json::Value;
 use super::attributes::{flag, number, somewhere};
 use super::resource::{Resource, list, text};
 use super::{Class, Reading};
-use crate::check::case::{Subject, World};
+use crate::check::case::{DisplayName, World};
 use crate::model::resources::{IngressRule, SecurityGroup, Source, Subnet};
 
 /// A rule without its source: id, protocol and ports.
-struct Reach {
+struct PortRange {
     id: String,
     protocol: String,
     from: Option<i32>,
     to: Option<i32>,
 }
 
-impl Reach {
+impl PortRange {
     fn of(id: &str, value: &Value, protocol: &str) -> Self {
         let protocol = match text(value, protocol).unwrap_or("-1").to_lowercase().as_str() {
             "all" => "-1".to_owned(),
@@ -69,7 +69,7 @@ impl<'a> Reading<'a, '_> {
             group.ingress.sort();
             group.ingress.dedup();
             let arn = self.snapshot.scope.arn("ec2", &format!("security-group/{}", group.id));
-            subjects.push((arn, Subject::of(&group.id)));
+            subjects.push((arn, DisplayName::of(&group.id)));
         }
         for (arn, subject) in subjects {
             self.names(&arn, subject);
@@ -82,7 +82,7 @@ impl<'a> Reading<'a, '_> {
     fn inline(&mut self, r: &Resource<'a>, group: &mut SecurityGroup) {
         let unknown = list(r.unknown.get("ingress"));
         for (n, block) in r.blocks("ingress").iter().enumerate() {
-            let reach = Reach::of(&format!("{}.ingress", r.address), block, "protocol");
+            let reach = PortRange::of(&format!("{}.ingress", r.address), block, "protocol");
             let own = group.id.clone();
             plain_sources(block, &reach, &own, &mut group.ingress);
             let named = list(block.get("security_groups")).iter().filter_map(Value::as_str);
@@ -129,7 +129,7 @@ impl<'a> Reading<'a, '_> {
         if separate && r.text("type") != Some("ingress") {
             return;
         }
-        let reach = Reach::of(&r.address, r.values, if separate { "protocol" } else { "ip_protocol" });
+        let reach = PortRange::of(&r.address, r.values, if separate { "protocol" } else { "ip_protocol" });
         let source_group = if separate {
             "source_security_group_id"
         } else {
@@ -190,7 +190,7 @@ impl<'a> Reading<'a, '_> {
     }
 
     /// A source that is not known yet is anyone in the worst world, and nobody in the best.
-    fn unknown_source(&self, reach: &Reach, rules: &mut Vec<IngressRule>) {
+    fn unknown_source(&self, reach: &PortRange, rules: &mut Vec<IngressRule>) {
         if self.world == World::Worst {
             rules.push(reach.with(Source::Other("a source that is not known yet".into())));
         }
@@ -261,10 +261,10 @@ impl<'a> Reading<'a, '_> {
     }
 
     /// Where each route table leads.
-    fn tables(&mut self) -> BTreeMap<String, Table> {
+    fn tables(&mut self) -> BTreeMap<String, RouteTable> {
         let terraform = self.terraform;
         let (types, _) = Class::RouteTable.types();
-        let mut tables: BTreeMap<String, Table> = BTreeMap::new();
+        let mut tables: BTreeMap<String, RouteTable> = BTreeMap::new();
         for r in terraform.managed(types) {
             let table = tables.entry(r.address.clone()).or_default();
             let unknown = list(r.unknown.get("route"));
@@ -325,7 +325,7 @@ impl<'a> Reading<'a, '_> {
 }
 
 /// Ranges, prefix lists, and the group itself.
-fn plain_sources(value: &Value, reach: &Reach, own: &str, rules: &mut Vec<IngressRule>) {
+fn plain_sources(value: &Value, reach: &PortRange, own: &str, rules: &mut Vec<IngressRule>) {
     let several = |key: &str| {
         list(value.get(key))
             .iter()
@@ -357,12 +357,12 @@ struct Route {
 }
 
 #[derive(Default)]
-struct Table {
+struct RouteTable {
     gateway: Option<String>,
     private: Vec<IpNet>,
 }
 
-impl Table {
+impl RouteTable {
     fn add(&mut self, route: Route) {
         if route.world && route.gateway.is_some() {
             self.gateway = route.gateway;

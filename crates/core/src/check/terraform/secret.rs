@@ -6,10 +6,10 @@ use serde_json::Value as Json;
 
 use super::resource::Resource;
 use super::{Class, Reading};
-use crate::check::case::{Subject, partial_arn, secret};
+use crate::check::case::{DisplayName, partial_arn, secret};
 use crate::connection::inspect;
 use crate::model::resources::Secret;
-use crate::model::snapshot::{Lookup, Value};
+use crate::model::snapshot::{Lookup, SecretValue};
 use crate::model::value_from::{self, Selector, ValueFrom};
 
 impl<'a> Reading<'a, '_> {
@@ -27,7 +27,7 @@ impl<'a> Reading<'a, '_> {
             if r.data && secrets.contains_key(&secret.arn) {
                 continue;
             }
-            self.names(&secret.arn, Subject::of(&r.address));
+            self.names(&secret.arn, DisplayName::of(&r.address));
             by_address.insert(&r.address, secret.arn.clone());
             secrets.insert(secret.arn.clone(), secret);
         }
@@ -53,9 +53,9 @@ impl<'a> Reading<'a, '_> {
                 continue;
             };
             let value = if self.inspect {
-                Value::Shape(inspect(value))
+                SecretValue::Shape(inspect(value))
             } else {
-                Value::NotInspected
+                SecretValue::NotInspected
             };
             self.snapshot
                 .values
@@ -79,7 +79,7 @@ impl<'a> Reading<'a, '_> {
         }
     }
 
-    /// Where the references of every revision lead, as far as the file tells.
+    /// Resolves the references of every revision, as far as the file has their targets.
     pub(super) fn references(&mut self) {
         let definitions = self.snapshot.task_definitions.values().flatten();
         let written: Vec<String> = definitions

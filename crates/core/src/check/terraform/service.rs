@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::attributes::{Attribute, first, flag};
 use super::resource::{Resource, list, text};
 use super::{Class, Reading, unknown, unreadable};
-use crate::check::case::{SERVICE, Subject};
+use crate::check::case::{DisplayName, SERVICE};
 use crate::check::definition;
 use crate::model::resources::{Deployment, Service, TaskDefinition, Volume, VolumeKind};
 use crate::model::snapshot::{Read, ReadError};
@@ -51,13 +51,13 @@ impl<'a> Reading<'a, '_> {
             let fargate = requires_fargate(r);
             let tags = self.own_tags(r);
             let service = definition::stand_in(&self.snapshot.scope, &r.address, revision, fargate, tags);
-            self.names(&service.arn, Subject::of_definition(&r.address));
+            self.names(&service.arn, DisplayName::of_definition(&r.address));
             services.insert(service.arn.clone(), service);
         }
         self.snapshot.services = Ok(services.into());
     }
 
-    /// Reads a task definition into the snapshot and returns the ARN that stands for it.
+    /// Reads a task definition into the snapshot and returns its placeholder ARN.
     fn definition(&mut self, r: &Resource<'a>) -> String {
         let arn = self
             .snapshot
@@ -103,7 +103,7 @@ impl<'a> Reading<'a, '_> {
 
     fn service(&mut self, r: &Resource<'a>, revision: String) -> Service {
         let arn = self.snapshot.scope.arn("ecs", &format!("service/{}", r.address));
-        self.names(&arn, Subject::of(&r.address));
+        self.names(&arn, DisplayName::of(&r.address));
         let breaker = first(r.values.get("deployment_circuit_breaker"));
         let alarms = first(r.values.get("alarms"));
         let on = |block: Option<&Value>, key: &str| block.and_then(|b| b.get(key)).and_then(flag).unwrap_or(false);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{CheckError, Checked, check};
+use super::{CheckError, CheckedFile, check};
 use crate::config::Config;
 
 fn now() -> Timestamp {
@@ -25,12 +25,12 @@ fn bytes(name: &str) -> Vec<u8> {
 }
 
 /// Evaluates a text as the file `name`.
-fn evaluate(name: &str, text: &[u8], workload: Option<&str>) -> Result<Checked, CheckError> {
+fn evaluate(name: &str, text: &[u8], workload: Option<&str>) -> Result<CheckedFile, CheckError> {
     check(name, text, workload, &Config::default(), now())
 }
 
 /// Evaluates a fixture. Only the rules that this version of the tests knows are looked at.
-fn fixture(name: &str, workload: Option<&str>) -> Checked {
+fn fixture(name: &str, workload: Option<&str>) -> CheckedFile {
     evaluate(name, &bytes(name), workload).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
@@ -47,7 +47,7 @@ const ABOUT: &[&str] = &[
 ];
 
 /// One line for each finding: `verdict workload rule kind id`.
-fn told(checked: &Checked) -> Vec<String> {
+fn told(checked: &CheckedFile) -> Vec<String> {
     let mut lines: Vec<String> = checked
         .evaluation
         .findings
@@ -68,7 +68,7 @@ fn told(checked: &Checked) -> Vec<String> {
     lines
 }
 
-fn message<'c>(checked: &'c Checked, rule: &str) -> &'c str {
+fn message<'c>(checked: &'c CheckedFile, rule: &str) -> &'c str {
     let found = checked.evaluation.findings.iter().find(|f| f.rule == rule);
     found.map(|f| f.message.as_str()).unwrap_or_default()
 }

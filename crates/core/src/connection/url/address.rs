@@ -8,10 +8,10 @@ use super::super::text::{decode, is_plain};
 use super::query::Query;
 use crate::model::connection::{Fault, HostPort};
 
-/// What stands between the `@` and the `?`, with what the query says instead.
+/// The part between the `@` and the `?`, and what the query overrides.
 pub(super) struct Address<'a> {
     authority: &'a str,
-    /// Whether an `@` stands before it.
+    /// Whether an `@` precedes it.
     after_at: bool,
     hosts: Vec<Host<'a>>,
     pub(super) database: Option<Zeroizing<String>>,

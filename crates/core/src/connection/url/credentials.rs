@@ -1,4 +1,4 @@
-//! The user and password of a URL: where they end, and what may be known of them.
+//! Finds where the user and password of a URL end, and what may be kept of them.
 
 use zeroize::Zeroizing;
 
@@ -46,7 +46,7 @@ impl End {
     }
 }
 
-/// What stands before the `@`.
+/// The part before the `@`.
 pub(super) struct Credentials<'a> {
     /// The user name as written.
     pub(super) user_raw: &'a str,

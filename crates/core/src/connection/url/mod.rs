@@ -119,7 +119,7 @@ fn postgres_url(rest: &str) -> Connection {
     found
 }
 
-/// Whether a client takes the URL. `before` is what stands between the `@` and the `?`.
+/// Whether a client accepts the URL. `before` is the part between the `@` and the `?`.
 fn client_takes(user_raw: Option<&str>, before: &str, query: &Query<'_>) -> bool {
     user_raw.is_none_or(is_text)
         && takes_address(before)

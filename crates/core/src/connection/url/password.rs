@@ -1,4 +1,4 @@
-//! The password of a well-formed URL, for whoever connects with it.
+//! Extracts the password of a well-formed URL, so that the caller can connect.
 
 use zeroize::Zeroizing;
 
@@ -6,7 +6,7 @@ use super::super::text::decode;
 use super::credentials::End;
 use super::query::pairs;
 
-/// The password that `s` gives, decoded: of the query if it is there, as for libpq, else of the credentials.
+/// Returns the decoded password of `s`: from the query if it is there, as libpq does, else from the credentials.
 pub(in super::super) fn password(s: &str) -> Option<Zeroizing<String>> {
     let (_, rest) = s.split_once("://")?;
     let End { at, .. } = End::find(rest);

@@ -7,7 +7,7 @@ use super::super::parameters::{CHECKED_KEYWORDS, is_password_key, ssl_mode};
 use super::super::text::{decode, is_plain, percents_are_good};
 use crate::model::connection::{Fault, UrlPart};
 
-/// The parameters that a query gives.
+/// The parameters of a query.
 #[derive(Default)]
 pub(super) struct Query<'a> {
     pub(super) host: Option<Zeroizing<String>>,
@@ -24,7 +24,7 @@ pub(super) fn pairs(query: &str) -> impl Iterator<Item = &str> {
     query.split('&').filter(|p| !p.is_empty())
 }
 
-/// Whether it gives a password, which may hold anything.
+/// Whether the query has a password, which may hold any character.
 pub(super) fn gives_password(query: &str) -> bool {
     pairs(query).any(|p| p.split_once('=').is_some_and(|(k, _)| is_password_key(k)))
 }

@@ -304,7 +304,7 @@ pub(super) const UNKNOWN: &[(&str, Change, &[&str])] = &[
         "a value that may not be read",
         |s| {
             s.values
-                .insert((SECRET.into(), Selector::default()), Ok(Value::NotInspected));
+                .insert((SECRET.into(), Selector::default()), Ok(SecretValue::NotInspected));
         },
         &["secret", "url", "database"],
     ),

@@ -11,7 +11,7 @@ use crate::model::connection::{Fault, SecretShape, UrlPart};
 use crate::model::resources::{
     Access, AccessTarget, Container, Deployment, LogEvidence, LogMatch, SecretVariable, Source, Subnet, TaskDefinition,
 };
-use crate::model::snapshot::{Snapshot, Value};
+use crate::model::snapshot::{SecretValue, Snapshot};
 use crate::model::value_from::Selector;
 use crate::rules::testing::{
     HOST, REVISION, ROLE, SECRET, SERVICE, ago, clean, connection, db, denied, guard, holds, ingress, now, refer,
@@ -239,7 +239,8 @@ fn parameters_are_followed() {
     let mut s = clean();
     web(&mut s).secrets[0].value_from = "/shop/url".into();
     let shape = SecretShape::Plain(connection(HOST, "app", vec![]));
-    s.parameters.insert("/shop/url".into(), Ok(Some(Value::Shape(shape))));
+    s.parameters
+        .insert("/shop/url".into(), Ok(Some(SecretValue::Shape(shape))));
     let arn = "arn:aws:ssm:us-east-1:123456789012:parameter/shop/url";
     s.access.insert((ROLE.into(), arn.into()), Ok(Access::Allowed));
     let found = walk(&s);

@@ -1,11 +1,12 @@
-//! The kinds of reasons for which a correction is not made.
+//! The kinds of reasons for which a correction is held.
 
 use serde::{Deserialize, Serialize};
 
 /// Defines [`HoldCode`] with the names that JSON, metrics and the API use.
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $code:ident $name:literal;)+) => {
-        /// The kind of a [`HoldReason`], for programs: few, so that a metric can be labelled with it, and stable.
+        /// The kind of a [`HoldReason`](super::HoldReason), for programs. There are few, and they are stable, so that a
+        /// metric can have it as a label.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum HoldCode {
             $($(#[doc = $doc])+ #[serde(rename = $name)] $code,)+
@@ -53,7 +54,7 @@ codes! {
     Deployment "deployment";
     /// AWS offers no such change for this resource here.
     Unsupported "unsupported";
-    /// A role lacks what the change needs.
+    /// A role does not have the permissions that the change needs.
     Permission "permission";
     /// There is no secret to refer to, or the one there is will not do.
     Secret "secret";

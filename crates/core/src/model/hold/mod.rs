@@ -1,4 +1,4 @@
-//! Why a correction is not made now.
+//! The reasons for which a correction is held.
 
 mod code;
 
@@ -15,7 +15,7 @@ pub use code::HoldCode;
 /// Why a correction is not made now: one sentence for a person ([`Display`](std::fmt::Display)), and a
 /// [code](HoldReason::code) for programs.
 ///
-/// Every reason is here, whoever gives it: rules, the plan, or the loop that carries corrections out.
+/// Every reason is here, whether a rule, the plan or the execution gives it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HoldReason {
     // ---- of the finding ----
@@ -190,7 +190,7 @@ pub enum HoldReason {
     ExecutionRoleDenied {
         /// The role's ARN.
         role: String,
-        /// The actions that it may not do.
+        /// The IAM actions that are denied.
         missing: Vec<String>,
     },
     /// A revision (`family:revision`) has no role for ECS Exec.
@@ -201,7 +201,7 @@ pub enum HoldReason {
     TaskRoleDenied {
         /// The role's ARN.
         role: String,
-        /// The actions that it may not do.
+        /// The IAM actions that are denied.
         missing: Vec<String>,
     },
     /// The task role (its ARN) is gone.

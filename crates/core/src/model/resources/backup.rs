@@ -11,7 +11,7 @@ use super::DatabaseId;
 pub struct Backup {
     /// Its identifier.
     pub id: String,
-    /// What it is of.
+    /// The database that it was made from.
     pub database: DatabaseId,
     /// Whether a person (or AWS Backup) asked for it: those of RDS itself go with the instance.
     pub manual: bool,
@@ -34,6 +34,6 @@ pub struct Alarm {
     pub state: String,
     /// When that changed last.
     pub state_since: Option<Timestamp>,
-    /// Whether it tells anyone: its actions are enabled, and there are some.
+    /// Whether it notifies anyone: it has actions, and they are enabled.
     pub tells: bool,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::tags::Tags;
 
-/// A database, as the calls that modify one tell them apart.
+/// A database, by the kind that the modifying calls need.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DatabaseId {
@@ -64,7 +64,7 @@ pub struct DbInstance {
     pub subnets: Vec<String>,
     /// Security groups, active or being added.
     pub security_groups: Vec<String>,
-    /// Whether it has an IPv6 address beside its IPv4 one: `NetworkType=DUAL`.
+    /// Whether it has an IPv6 address in addition to its IPv4 one: `NetworkType=DUAL`.
     pub dual_stack: bool,
     /// Names of its parameter groups.
     pub parameter_groups: Vec<String>,
@@ -78,9 +78,9 @@ pub struct DbInstance {
     pub deletion_protection: bool,
     /// GiB.
     pub allocated_storage: i32,
-    /// GiB up to which storage grows by itself; absent where it does not.
+    /// GiB up to which storage autoscaling grows; absent if it is off.
     pub max_allocated_storage: Option<i32>,
-    /// Whether minor versions are installed by themselves.
+    /// Whether minor versions are installed automatically.
     pub auto_minor_upgrade: bool,
     /// Whether a standby waits in another zone.
     pub multi_az: bool,
@@ -133,7 +133,7 @@ pub struct DbCluster {
     pub subnet_group: Option<String>,
     /// Security groups.
     pub security_groups: Vec<String>,
-    /// Whether it has IPv6 addresses beside its IPv4 ones: `NetworkType=DUAL`.
+    /// Whether it has IPv6 addresses in addition to its IPv4 ones: `NetworkType=DUAL`.
     pub dual_stack: bool,
     /// Name of its parameter group.
     pub parameter_group: Option<String>,
@@ -151,7 +151,7 @@ pub struct DbCluster {
     pub multi_az: bool,
     /// Whether IAM may log in.
     pub iam_authentication: bool,
-    /// Whether minor versions are installed by themselves. Of an Aurora cluster that needs every member's flag too.
+    /// Whether minor versions are installed automatically. Of an Aurora cluster that needs every member's flag too.
     /// <https://docs.aws.amazon.com/config/latest/developerguide/rds-automatic-minor-version-upgrade-enabled.html>
     pub auto_minor_upgrade: Option<bool>,
     /// Names of the fields with a change pending.

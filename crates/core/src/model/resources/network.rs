@@ -50,7 +50,7 @@ pub enum Source {
         /// The owner, if AWS names one.
         account: Option<String>,
     },
-    /// Something that Holdfast does not know: the text AWS gave. Never taken for harmless.
+    /// A source that Holdfast does not know, as AWS wrote it. It never counts as harmless.
     Other(String),
 }
 
@@ -121,7 +121,7 @@ pub struct Subnet {
     /// The internet gateway that its route table (its own, or the VPC's main one) sends 0.0.0.0/0 or `::/0` to.
     pub internet_gateway: Option<String>,
     /// Ranges outside its VPC that its route table sends to a peering connection, a transit gateway, a Cloud WAN core
-    /// network or a virtual private gateway. A route to a prefix list, whose ranges are not read, stands here as
+    /// network or a virtual private gateway. A route to a prefix list, whose ranges are not read, appears here as
     /// everything: what is missing here is known to be unreachable.
     pub private_routes: Vec<IpNet>,
 }

@@ -32,9 +32,9 @@ pub struct Secret {
 /// How a secret is rotated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rotation {
-    /// Whether it is rotated by itself.
+    /// Whether automatic rotation is on.
     pub enabled: bool,
-    /// When it was rotated last, by hand or by itself.
+    /// When it was last rotated, by hand or automatically.
     pub last: Option<Timestamp>,
 }
 

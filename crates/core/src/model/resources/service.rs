@@ -33,7 +33,7 @@ pub struct Service {
     pub other_tasks: BTreeMap<String, i32>,
     /// Why those could not be read, if they could not.
     pub unread_tasks: Option<Arc<ReadError>>,
-    /// Tasks wanted.
+    /// The desired number of tasks.
     pub desired_count: i32,
     /// Tasks running.
     pub running_count: i32,
@@ -76,7 +76,7 @@ pub struct Deployment {
     pub rollout_state: Option<String>,
     /// Why, in AWS's words.
     pub rollout_reason: Option<String>,
-    /// Tasks wanted.
+    /// The desired number of tasks.
     pub desired_count: i32,
     /// Tasks running.
     pub running_count: i32,
@@ -130,7 +130,7 @@ pub struct Container {
     pub secrets: Vec<SecretVariable>,
     /// Where a plain environment variable names a database, if it does. Values are not kept.
     pub plain_databases: Vec<PlainDatabase>,
-    /// Names of plain environment variables that hold a database's password by itself (`PGPASSWORD`, ...).
+    /// Names of plain environment variables that hold only a database's password (`PGPASSWORD`, ...).
     pub plain_passwords: Vec<String>,
     /// Names of all plain environment variables. Values are not kept.
     pub variables: Vec<String>,
@@ -246,6 +246,6 @@ pub struct Fight {
     pub times: usize,
     /// Since when.
     pub since: Timestamp,
-    /// Who undid it, where CloudTrail events told.
+    /// Who undid it, if CloudTrail events say so.
     pub principals: Vec<String>,
 }

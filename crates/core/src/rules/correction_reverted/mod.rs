@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::Fight;
@@ -26,7 +26,7 @@ impl Rule for CorrectionReverted {
     fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let fights = w.snapshot.fights.iter().filter(|f| f.workload == w.name);
         fights
-            .map(|f| RuleResult::fail(Subject::Named(&f.resource), Tags::NONE, failure(f)))
+            .map(|f| RuleResult::fail(ResultSubject::Named(&f.resource), Tags::NONE, failure(f)))
             .collect()
     }
 }

@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::config::Datastore;
 use crate::facts::{database_variables, each_running, resolve};
 use crate::finding::Evidence;
@@ -16,7 +16,7 @@ use crate::model::value_from::{self, ValueFrom};
 /// `ecs-builtin-database`
 pub struct EcsBuiltinDatabase;
 
-/// How long a service may run before its log must tell of a connection.
+/// How long a service may run before its log must show a connection.
 const GRACE: Duration = Duration::from_mins(10);
 
 static META: Meta = Meta {
@@ -78,7 +78,7 @@ fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition
 }
 
 fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
-    let subject = Subject::Service(service);
+    let subject = ResultSubject::Service(service);
     if !is_concerned(w, service, definition) {
         let asked = w.params.database_log_pattern.is_some();
         return asked.then(|| RuleResult::unknown(subject, &service.tags, &no_log(service)));
@@ -185,7 +185,7 @@ fn error(service: &Service, code: &str, message: String) -> Arc<ReadError> {
     })
 }
 
-/// `database_log_pattern` asks for what nothing tells.
+/// `database_log_pattern` asks for a line that the log does not have.
 fn no_log(service: &Service) -> Arc<ReadError> {
     let name = format!("{}/{}", service.cluster, service.name);
     let message = if service.deployment_controller == "ECS" {

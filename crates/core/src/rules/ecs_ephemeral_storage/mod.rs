@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::{Action, RollBack};
 use crate::config::Datastore;
 use crate::facts::{
@@ -37,7 +37,7 @@ impl Rule for EcsEphemeralStorage {
 
     fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_running(w, |service, definition| {
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             Some(if is_durable(w, definition, service.fargate) {
                 RuleResult::pass(subject)
             } else {

@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::facts::{each_service, rollout_refusal};
 use crate::finding::Evidence;
@@ -41,7 +41,7 @@ impl Rule for EcsExecDisabled {
 
     fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_service(w, |service| {
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             let role = match w.running(service) {
                 Ok(definition) => role(w, definition),
                 Err(e) => Err(e),
@@ -69,7 +69,7 @@ impl Rule for EcsExecDisabled {
     }
 }
 
-/// What the task role lacks, as far as is known.
+/// The permissions that the task role does not have, as far as is known.
 fn role(w: &Workload<'_>, definition: &TaskDefinition) -> Result<Option<HoldReason>, Arc<ReadError>> {
     let Some(role) = &definition.task_role else {
         let revision = revision_name(&definition.arn).to_owned();

@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::each_service;
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
@@ -36,7 +36,7 @@ impl Rule for EcsFailedDeployment {
     fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_service(w, |service| {
             let primary = service.deployments.first()?;
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             Some(match (failure(w, service, primary), &service.unread_tasks) {
                 (Some(failure), _) => RuleResult::fail(subject, &service.tags, failure),
                 (None, Some(e)) if primary.rollout_state.as_deref() == Some("COMPLETED") => {

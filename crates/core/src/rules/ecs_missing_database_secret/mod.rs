@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Rule, ResultSubject, Workload};
 use crate::config::Datastore;
 use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, ask_to_roll_out, database_variables, each_running};
 use crate::finding::Evidence;
@@ -37,7 +37,7 @@ impl Rule for EcsMissingDatabaseSecret {
             return vec![];
         }
         each_running(w, |service, definition| {
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             Some(if database_variables(w, definition).next().is_some() {
                 RuleResult::pass(subject)
             } else {

@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::each_service;
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
@@ -34,7 +34,7 @@ impl Rule for EcsNoLoadBalancer {
             if !service.assign_public_ip {
                 return None;
             }
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             if service.load_balanced {
                 return Some(RuleResult::pass(subject));
             }

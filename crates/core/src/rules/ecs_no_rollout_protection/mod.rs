@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::{Action, ServiceSetting, SetUpService};
 use crate::facts::{each_service, rollout_refusal};
 use crate::finding::Evidence;
@@ -38,7 +38,7 @@ impl Rule for EcsNoRolloutProtection {
             if service.deployment_controller != "ECS" {
                 return None;
             }
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             Some(if service.circuit_breaker && service.circuit_breaker_rollback {
                 RuleResult::pass(subject)
             } else {

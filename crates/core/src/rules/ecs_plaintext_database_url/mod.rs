@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::SecretChange;
 use crate::facts::{ROLLOUT_WRITES, SECRET_READS, ask_to_roll_out, each_running, right_connection, roll_out};
 use crate::model::connection::Connection;
@@ -45,7 +45,7 @@ impl Rule for EcsPlaintextDatabaseUrl {
 struct Plain<'a> {
     container: &'a str,
     variable: &'a str,
-    /// What it says of the database, if it is a whole URL and not a password by itself.
+    /// The facts about the database, if it is a whole URL and not only a password.
     url: Option<&'a Connection>,
 }
 
@@ -72,7 +72,7 @@ fn plain_variables(definition: &TaskDefinition) -> Vec<Plain<'_>> {
 }
 
 fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> RuleResult<'a> {
-    let subject = Subject::Service(service);
+    let subject = ResultSubject::Service(service);
     let found = plain_variables(definition);
     if found.is_empty() {
         return RuleResult::pass(subject);
@@ -132,7 +132,7 @@ fn remedy(w: &Workload<'_>, service: &Service, found: &[Plain<'_>]) -> Remedy {
     }
 }
 
-/// The changes that move `urls` to the workload's secret, or why an application could tell the difference.
+/// The changes that move `urls` to the workload's secret, or the difference that an application would notice.
 fn moved(w: &Workload<'_>, urls: &[(&Plain<'_>, &Connection)]) -> Result<Vec<SecretChange>, HoldReason> {
     let (reference, right) = right_connection(w)?;
     urls.iter()

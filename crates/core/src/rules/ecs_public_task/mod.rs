@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::each_service;
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
@@ -36,7 +36,7 @@ impl Rule for EcsPublicTask {
     fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let phase = phase(w);
         each_service(w, |service| {
-            let subject = Subject::Service(service);
+            let subject = ResultSubject::Service(service);
             Some(match &phase {
                 Ok(phase) if service.assign_public_ip && !phase.phase.is_migrating() => {
                     let name = format!("{}/{}", service.cluster, service.name);

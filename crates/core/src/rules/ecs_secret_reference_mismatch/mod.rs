@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::SecretChange;
 use crate::facts::{
     Database, ROLLOUT_WRITES, Resolution, SECRET_READS, ask_to_roll_out, database_variables, each_running, parameter,
@@ -53,14 +53,14 @@ impl Rule for EcsSecretReferenceMismatch {
 struct Mismatch {
     container: String,
     variable: SecretVariable,
-    /// What is wrong with it, told.
+    /// What is wrong with it, in words.
     why: String,
     /// The reference that would be right, or why there is none.
     right: Result<String, HoldReason>,
 }
 
 fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
-    let subject = Subject::Service(service);
+    let subject = ResultSubject::Service(service);
     let mut mismatches = vec![];
     let mut unknown: Option<Arc<ReadError>> = None;
     let mut evaluated = false;
@@ -197,7 +197,7 @@ fn partial(secret: &Secret) -> String {
     )
 }
 
-/// A reference to nothing: perhaps the secret was made anew, and its suffix changed.
+/// A reference that leads nowhere. The secret may have been re-created with another suffix.
 fn evaluate_missing(w: &Workload<'_>, target: &SecretRef<'_>) -> (String, Result<String, HoldReason>) {
     let name = value_from::without_suffix(target.resource).unwrap_or(target.resource);
     let here = target.region == w.snapshot.scope.region && target.account == w.snapshot.scope.account;

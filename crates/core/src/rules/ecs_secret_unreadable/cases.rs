@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::connection::SecretShape;
 use crate::model::resources::Access;
-use crate::model::snapshot::Value;
+use crate::model::snapshot::SecretValue;
 use crate::rules::testing::secrets::{
     OTHER, PARAMETER, PARAMETER_ARN, good, holds_at, lacks, may, other, parameter, secret,
 };
@@ -49,7 +49,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         }),
         Case::new("a parameter with the name of a secret", |s| {
             web(s).secrets[0].value_from = "shop-url".into();
-            s.parameters.insert("shop-url".into(), Ok(Some(Value::Shape(SecretShape::Plain(good())))));
+            s.parameters.insert("shop-url".into(), Ok(Some(SecretValue::Shape(SecretShape::Plain(good())))));
             s.access.insert((ROLE.into(), PARAMETER_ARN.replace("shop/url", "shop-url").into()), Ok(Access::Allowed));
         }),
         Case::new("a replica of another region", |s| {
@@ -68,7 +68,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("the simulation", |s| { s.access.insert((ROLE.into(), SECRET.into()), Err(denied("SimulatePrincipalPolicy"))); }),
         Case::new("no simulation", |s| s.access.clear()),
         Case::new("a parameter", |s| { parameter(s, None); s.parameters.insert(PARAMETER.into(), Err(denied("GetParameters"))); }).and_unknown(&["ecs-secret-reference-mismatch", "rds-abandoned", "secret-malformed-url", "secret-no-tls", "secret-uses-master-user", "secret-wrong-database"]),
-        Case::new("a parameter that may not be read", |s| { parameter(s, None); s.parameters.insert(PARAMETER.into(), Ok(Some(Value::NotInspected))); }).and_unknown(&["ecs-secret-reference-mismatch", "rds-abandoned", "secret-malformed-url", "secret-no-tls", "secret-uses-master-user", "secret-wrong-database"]),
+        Case::new("a parameter that may not be read", |s| { parameter(s, None); s.parameters.insert(PARAMETER.into(), Ok(Some(SecretValue::NotInspected))); }).and_unknown(&["ecs-secret-reference-mismatch", "rds-abandoned", "secret-malformed-url", "secret-no-tls", "secret-uses-master-user", "secret-wrong-database"]),
     ],
     unread: &[Unread::Services, Unread::OneService, Unread::AnotherService, Unread::Revision, Unread::Secrets, Unread::SecretsOff],
 };

@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::{Action, Deregister};
 use crate::facts::{each_running, loses_data, untagged};
 use crate::finding::Evidence;
@@ -64,7 +64,7 @@ fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition
 }
 
 fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
-    let subject = Subject::Service(service);
+    let subject = ResultSubject::Service(service);
     if !is_concerned(w, service, definition) {
         return None;
     }

@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::database_variables;
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
@@ -48,7 +48,7 @@ impl Rule for MigrationDrift {
 }
 
 fn evaluate_family<'a>(w: &Workload<'a>, family: &'a MigrationFamily) -> Option<RuleResult<'a>> {
-    let subject = Subject::Revision(&family.revision);
+    let subject = ResultSubject::Revision(&family.revision);
     let unknown = |e: &Arc<ReadError>| Some(RuleResult::unknown(subject, &family.tags, e));
     let services = match services(w) {
         Ok(services) if services.is_empty() => return None,
@@ -141,18 +141,18 @@ fn image(run: Option<&TaskRun>, definition: &TaskDefinition, services: &[Running
 }
 
 /// A secret or parameter, without the JSON key.
-struct Source<'a> {
+struct SecretReference<'a> {
     written: &'a str,
     arn: String,
     stage: Option<String>,
     version: Option<String>,
 }
 
-fn sources<'a>(w: &'a Workload<'_>, definition: &'a TaskDefinition) -> Vec<Source<'a>> {
+fn sources<'a>(w: &'a Workload<'_>, definition: &'a TaskDefinition) -> Vec<SecretReference<'a>> {
     let variables = database_variables(w, definition).map(|(_, v)| v.value_from.as_str());
     variables
         .map(|written| match value_from::parse(written) {
-            ValueFrom::Secret(target) => Source {
+            ValueFrom::Secret(target) => SecretReference {
                 written,
                 arn: match w.snapshot.lookups.get(target.arn) {
                     Some(Ok(Lookup::Found(arn))) => arn.clone(),
@@ -163,7 +163,7 @@ fn sources<'a>(w: &'a Workload<'_>, definition: &'a TaskDefinition) -> Vec<Sourc
                 version: target.selector.version,
             },
             // By name, or by an ARN that ends with it.
-            ValueFrom::Parameter(name) => Source {
+            ValueFrom::Parameter(name) => SecretReference {
                 written,
                 arn: name
                     .rsplit(":parameter")
@@ -178,14 +178,14 @@ fn sources<'a>(w: &'a Workload<'_>, definition: &'a TaskDefinition) -> Vec<Sourc
         .collect()
 }
 
-fn is_same(a: &Source<'_>, b: &Source<'_>) -> bool {
+fn is_same(a: &SecretReference<'_>, b: &SecretReference<'_>) -> bool {
     let partial = |whole: &str, part: &str| value_from::without_suffix(whole) == Some(part);
     let arn = a.arn == b.arn || partial(&a.arn, &b.arn) || partial(&b.arn, &a.arn);
     arn && a.stage == b.stage && a.version == b.version
 }
 
 fn secret(w: &Workload<'_>, definition: &TaskDefinition, services: &[Running<'_>]) -> Option<Difference> {
-    let theirs: Vec<Source<'_>> = services.iter().flat_map(|(_, d)| sources(w, d)).collect();
+    let theirs: Vec<SecretReference<'_>> = services.iter().flat_map(|(_, d)| sources(w, d)).collect();
     // Services without a secret are other rules' concern.
     if theirs.is_empty() {
         return None;

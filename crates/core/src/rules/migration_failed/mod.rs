@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::{database_variables, resolve, why_failed};
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
@@ -43,7 +43,7 @@ impl Rule for MigrationFailed {
 }
 
 fn evaluate_family<'a>(w: &Workload<'a>, family: &'a MigrationFamily) -> Option<RuleResult<'a>> {
-    let subject = Subject::Revision(&family.revision);
+    let subject = ResultSubject::Revision(&family.revision);
     if let Some(e) = &family.unread {
         return Some(RuleResult::unknown(subject, &family.tags, e));
     }

@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::tags::Tags;
@@ -32,7 +32,7 @@ impl Rule for MigrationMissing {
             Ok(families) => families,
             Err(e) => return w.unknown(&e),
         };
-        let subject = Subject::Workload(w.name);
+        let subject = ResultSubject::Workload(w.name);
         if !families.is_empty() {
             return vec![RuleResult::pass(subject)];
         }

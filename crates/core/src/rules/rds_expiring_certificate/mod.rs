@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::DATABASE_READS;
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
@@ -35,7 +35,7 @@ impl Rule for RdsExpiringCertificate {
 
 fn evaluate_one<'a>(w: &Workload<'a>, i: &'a DbInstance) -> Option<RuleResult<'a>> {
     let until = i.certificate_until?;
-    let subject = Subject::Instance(i);
+    let subject = ResultSubject::Instance(i);
     if until > w.now + w.params.certificate_notice {
         return Some(RuleResult::pass(subject));
     }

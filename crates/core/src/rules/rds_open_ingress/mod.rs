@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::collections::BTreeMap;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Rule, ResultSubject, Workload};
 use crate::facts::{Database, offending, revoke};
 use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -87,7 +87,7 @@ impl Rule for RdsOpenIngress {
 }
 
 fn evaluate_group<'a>(w: &Workload<'a>, group: &'a SecurityGroup, databases: &[&Database<'a>]) -> RuleResult<'a> {
-    let subject = Subject::Group(group);
+    let subject = ResultSubject::Group(group);
     let (offending, undetermined) = offending(w, group, databases);
     let mut result = match (offending.as_slice(), undetermined.then(|| w.services_error()).flatten()) {
         ([], None) => RuleResult::pass(subject),

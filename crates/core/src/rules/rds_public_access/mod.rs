@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::close_public_access;
 use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -44,7 +44,7 @@ impl Rule for RdsPublicAccess {
             let Some(public) = cluster.publicly_accessible else {
                 continue;
             };
-            let (reading, subject) = (w.phase(&cluster.tags), Subject::Cluster(cluster));
+            let (reading, subject) = (w.phase(&cluster.tags), ResultSubject::Cluster(cluster));
             out.push(if public && !reading.phase.is_migrating() {
                 let remedy = Remedy::manual(format!(
                     "AWS can't clear the flag of a Multi-AZ DB cluster: restore a snapshot of {} as a private one, \
@@ -62,7 +62,7 @@ impl Rule for RdsPublicAccess {
                 .any(|c| id.as_deref() == Some(&c.id) && !c.engine.starts_with("aurora"))
         };
         for &instance in instances.iter().filter(|i| !evaluated_above(&i.cluster)) {
-            let (reading, subject) = (w.instance_phase(instance), Subject::Instance(instance));
+            let (reading, subject) = (w.instance_phase(instance), ResultSubject::Instance(instance));
             out.push(if instance.publicly_accessible && !reading.phase.is_migrating() {
                 let failure = failure(&instance.id, close_public_access(w, instance));
                 let above = clusters.iter().filter(|c| instance.cluster.as_deref() == Some(&c.id));

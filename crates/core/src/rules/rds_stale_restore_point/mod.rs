@@ -36,7 +36,7 @@ impl Rule for RdsStaleRestorePoint {
     }
 }
 
-/// Whether the server is down in this state, by itself or because somebody wished so, and will be back.
+/// Whether the server is down in this state and will be back.
 fn is_resting(status: &str) -> bool {
     matches!(
         status,

@@ -42,7 +42,7 @@ impl Rule for RdsUnavailable {
     }
 }
 
-/// Whether a database of this status serves nobody, and will not by itself.
+/// Whether a database of this status serves nobody until a person acts.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html#Overview.DBInstance.Status>,
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/accessing-monitoring.html#Aurora.Status>
 fn is_broken(status: &str) -> bool {

@@ -42,7 +42,7 @@ impl Rule for RdsUnenforcedTls {
         each_storage_owner(w, |database| evaluate_one(w, database))
     }
 
-    /// The parameter groups of one's own that decide for a database of the workload.
+    /// The custom parameter groups that apply to a database of the workload.
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
         let databases = w.databases().unwrap_or_default().iter();
         let deciding = databases.filter(|d| !d.is_orphaned_member()).filter_map(deciding);
@@ -70,7 +70,7 @@ fn is_default(name: &str) -> bool {
     name.starts_with("default.")
 }
 
-/// Whether the engine asks for TLS where no parameter group says otherwise. `None` where the version does not tell.
+/// Whether the engine requires TLS unless a parameter group says otherwise. `None` if the version is not known.
 ///
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html>,
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Security.html>

@@ -73,7 +73,7 @@ impl Rule for RdsUnreachableFromService {
 struct Paths<'w, 'a> {
     database: &'w Database<'a>,
     port: u16,
-    /// Whether any service was looked at.
+    /// Whether any service was evaluated.
     looked: bool,
     unreached: Vec<(&'a Service, Reach)>,
     unclear: Option<Arc<ReadError>>,
@@ -102,7 +102,7 @@ fn paths<'w, 'a>(w: &'w Workload<'a>) -> Read<Vec<Paths<'w, 'a>>> {
     Ok(paths)
 }
 
-/// Notes what of `paths` the service needs and lacks.
+/// Notes which of `paths` the service needs but does not have.
 fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>]) -> Read<()> {
     let reached: Vec<Reach> = paths
         .iter()
@@ -258,7 +258,7 @@ fn apart(w: &Workload<'_>, service: &Service, guard: &SecurityGroup) -> bool {
         .any(|g| g.vpc != guard.vpc)
 }
 
-/// The group of a service that stands for it alone; else one that does not, and why it may not be let in.
+/// The group that only this service uses; else a shared one, and the reason not to let it in.
 fn own_group(w: &Workload<'_>, service: &Service) -> Result<String, (String, HoldReason)> {
     let others = || {
         let all = w.snapshot.services.iter().flat_map(|m| m.values());

@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::{credential_sources, each_credential_source};
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
@@ -54,7 +54,7 @@ impl Rule for SecretBroadAccess {
 }
 
 fn evaluate_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> RuleResult<'a> {
-    let subject = Subject::Secret(secret);
+    let subject = ResultSubject::Secret(secret);
     let strangers = match w.snapshot.policies.get(&secret.arn) {
         Some(Ok(strangers)) if strangers.is_empty() => return RuleResult::pass(subject),
         Some(Ok(strangers)) => strangers,

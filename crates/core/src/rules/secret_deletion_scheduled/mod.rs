@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::action::{Action, RestoreSecret};
 use crate::facts::untagged;
 use crate::finding::Evidence;
@@ -113,7 +113,7 @@ fn not_looked_up(target: &SecretRef<'_>) -> Arc<ReadError> {
 
 fn evaluate_secret<'a>(w: &Workload<'a>, used: &[Used<'a>]) -> Option<RuleResult<'a>> {
     let (secret, _) = *used.first()?;
-    let subject = Subject::Secret(secret);
+    let subject = ResultSubject::Secret(secret);
     let Some(at) = secret.deleted_at else {
         return Some(RuleResult::pass(subject));
     };

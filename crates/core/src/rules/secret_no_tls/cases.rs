@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::connection::{Connection, ConnectionForm, Fault, SecretShape};
 use crate::model::resources::{Access, SecretVariable};
-use crate::model::snapshot::Value;
+use crate::model::snapshot::SecretValue;
 use crate::rules::testing::secrets::{OTHER, PARAMETER_ARN, holds_at, in_mode, json, other, parameter, plain};
 use crate::rules::testing::workload::{ROLE, SECRET, SERVICE, connection, denied, refer, web};
 use crate::rules::testing::{Case, Cases, Unread, finding_by};
@@ -48,7 +48,7 @@ fn two_parameters() {
             web(s).secrets.push(second);
             s.parameters.insert(
                 "shop-second".into(),
-                Ok(Some(Value::Shape(SecretShape::Plain(in_mode(Some("allow")))))),
+                Ok(Some(SecretValue::Shape(SecretShape::Plain(in_mode(Some("allow")))))),
             );
             s.access.insert(
                 (ROLE.into(), PARAMETER_ARN.replace("shop/url", "shop-second").into()),

@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::config::format_duration;
 use crate::facts::each_credential_source;
 use crate::finding::Evidence;
@@ -52,7 +52,7 @@ impl Rule for SecretUnrotated {
 }
 
 fn evaluate_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> RuleResult<'a> {
-    let subject = Subject::Secret(secret);
+    let subject = ResultSubject::Secret(secret);
     let age = format_duration(w.params.rotation_age);
     let late = secret
         .rotation

@@ -44,7 +44,7 @@ impl Rule for SecretWrongDatabase {
     }
 }
 
-/// One thing that leads elsewhere: what is told of it, the field, observed, expected.
+/// One value that leads elsewhere: its description, the field, observed, expected.
 type Astray = (String, &'static str, String, String);
 
 fn evaluate_source<'a>(

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use super::workload::{SECRET, ago, cluster, connection, db, denied, guard, holds, ingress, now, shop, web};
 use crate::model::connection::SecretShape;
 use crate::model::resources::{DbInstance, ParameterGroup, PlainDatabase, Secret, SecretVariable, Subnet};
-use crate::model::snapshot::{Guarded, Snapshot, Value};
+use crate::model::snapshot::{Guarded, SecretValue, Snapshot};
 use crate::model::value_from::Selector;
 
 /// Another database's plain endpoint.
@@ -168,7 +168,8 @@ pub(crate) fn parameter(s: &mut Snapshot, host: &str) {
         value_from: "/shop/url".into(),
     }];
     let shape = SecretShape::Plain(connection(host, "app", vec![]));
-    s.parameters.insert("/shop/url".into(), Ok(Some(Value::Shape(shape))));
+    s.parameters
+        .insert("/shop/url".into(), Ok(Some(SecretValue::Shape(shape))));
 }
 
 /// A phase of migration of which nobody said when it ends.

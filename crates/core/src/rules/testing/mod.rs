@@ -54,7 +54,7 @@ impl Case {
         self
     }
 
-    /// These other rules can't tell.
+    /// These other rules are unknown.
     pub(crate) const fn and_unknown(mut self, rules: &'static [&'static str]) -> Self {
         self.unknown = rules;
         self

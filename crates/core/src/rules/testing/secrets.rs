@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::workload::{HOST, ROLE, SECRET, connection, holds, running, web};
 use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::resources::{Access, Container, PlainDatabase, Secret};
-use crate::model::snapshot::{Snapshot, Value};
+use crate::model::snapshot::{SecretValue, Snapshot};
 use crate::model::value_from::Selector;
 
 pub(crate) const PARAMETER: &str = "/shop/url";
@@ -61,13 +61,13 @@ pub(crate) fn other(s: &mut Snapshot) -> &mut Secret {
 
 pub(crate) fn holds_at(s: &mut Snapshot, arn: &str, shape: SecretShape) {
     s.values
-        .insert((arn.into(), Selector::default()), Ok(Value::Shape(shape)));
+        .insert((arn.into(), Selector::default()), Ok(SecretValue::Shape(shape)));
 }
 
 /// Takes the database variable from a parameter, which holds `shape`; `None`: there is none such.
 pub(crate) fn parameter(s: &mut Snapshot, shape: Option<SecretShape>) {
     web(s).secrets[0].value_from = PARAMETER.into();
-    s.parameters.insert(PARAMETER.into(), Ok(shape.map(Value::Shape)));
+    s.parameters.insert(PARAMETER.into(), Ok(shape.map(SecretValue::Shape)));
     s.access
         .insert((ROLE.into(), PARAMETER_ARN.into()), Ok(Access::Allowed));
 }
@@ -110,7 +110,7 @@ pub(crate) fn plain_password(s: &mut Snapshot, container: &str, variable: &str) 
 
 pub(crate) fn unread(s: &mut Snapshot) {
     s.values
-        .insert((SECRET.into(), Selector::default()), Ok(Value::NotInspected));
+        .insert((SECRET.into(), Selector::default()), Ok(SecretValue::NotInspected));
 }
 
 /// JSON with the connection under the key `url`, and something else beside it.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Change;
 use super::workload::{REVISION, SECRET, SERVICE, denied};
 use crate::model::cow_map::CowMap;
-use crate::model::snapshot::{Snapshot, Value};
+use crate::model::snapshot::{SecretValue, Snapshot};
 use crate::model::value_from::Selector;
 use crate::rules::{CASES, REGISTRY};
 
@@ -93,11 +93,11 @@ impl Unread {
                 s.access.clear();
             },
             Self::Value => |s| value(s, Err(denied("GetSecretValue"))),
-            Self::UninspectedValue => |s| value(s, Ok(Value::NotInspected)),
+            Self::UninspectedValue => |s| value(s, Ok(SecretValue::NotInspected)),
         }
     }
 }
 
-fn value(s: &mut Snapshot, value: crate::model::snapshot::Read<Value>) {
+fn value(s: &mut Snapshot, value: crate::model::snapshot::Read<SecretValue>) {
     s.values.insert((SECRET.into(), Selector::default()), value);
 }

@@ -14,7 +14,7 @@ use crate::model::resources::{
     Access, AccessTarget, Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, LogEvidence, LogTarget,
     Rotation, Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition,
 };
-use crate::model::snapshot::{Guarded, Lookup, Read, ReadError, Snapshot, Value};
+use crate::model::snapshot::{Guarded, Lookup, Read, ReadError, SecretValue, Snapshot};
 use crate::model::tags::Tags;
 use crate::model::value_from::Selector;
 
@@ -267,7 +267,7 @@ pub(crate) fn clean() -> Snapshot {
 /// Gives the workload's secret another value.
 pub(crate) fn holds(s: &mut Snapshot, shape: SecretShape) {
     s.values
-        .insert((SECRET.into(), Selector::default()), Ok(Value::Shape(shape)));
+        .insert((SECRET.into(), Selector::default()), Ok(SecretValue::Shape(shape)));
 }
 
 /// The workload's database.
@@ -318,7 +318,8 @@ pub(crate) fn refer(s: &mut Snapshot, value_from: &str, leads_to: Option<&str>) 
                 json_key: None,
                 ..target.selector
             };
-            s.values.insert((SECRET.into(), version), Ok(Value::NoSuchVersion));
+            s.values
+                .insert((SECRET.into(), version), Ok(SecretValue::NoSuchVersion));
         }
     }
 }

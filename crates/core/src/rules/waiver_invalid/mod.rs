@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::tags::{Tags, WaiverFault};
@@ -35,21 +35,21 @@ impl Rule for WaiverInvalid {
 
     fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         let mut out = vec![];
-        let mut look = |subject: Subject<'a>, tags: &'a Tags| out.extend(result(w, self.ids, subject, tags));
+        let mut look = |subject: ResultSubject<'a>, tags: &'a Tags| out.extend(result(w, self.ids, subject, tags));
         for &i in w.instances().unwrap_or_default() {
-            look(Subject::Instance(i), &i.tags);
+            look(ResultSubject::Instance(i), &i.tags);
         }
         for &c in w.clusters().unwrap_or_default() {
-            look(Subject::Cluster(c), &c.tags);
+            look(ResultSubject::Cluster(c), &c.tags);
         }
         for &s in w.services().unwrap_or_default() {
-            look(Subject::Service(s), &s.tags);
+            look(ResultSubject::Service(s), &s.tags);
         }
         for &s in w.secrets().unwrap_or_default() {
-            look(Subject::Secret(s), &s.tags);
+            look(ResultSubject::Secret(s), &s.tags);
         }
         for &g in w.groups().unwrap_or_default() {
-            look(Subject::Group(g), &g.tags);
+            look(ResultSubject::Group(g), &g.tags);
         }
         // A resource that can't be read can't be waived either: what it hides is told by the rules about it. Only where
         // nothing but the error is known is there something to say here.
@@ -71,7 +71,7 @@ impl Rule for WaiverInvalid {
 fn result<'a>(
     w: &Workload<'a>,
     ids: fn() -> Vec<&'static str>,
-    subject: Subject<'a>,
+    subject: ResultSubject<'a>,
     tags: &'a Tags,
 ) -> Option<RuleResult<'a>> {
     let given = tags.get(w.prefix, "waive")?;

@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::facts::{Resolution, connections, credential_sources, references, resolve, resolves_to};
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
@@ -37,12 +37,12 @@ static META: Meta = Meta {
 /// Parts found so far, each once, and the first error that hides one.
 #[derive(Default)]
 struct Parts<'a> {
-    found: Vec<(Subject<'a>, &'a Tags)>,
+    found: Vec<(ResultSubject<'a>, &'a Tags)>,
     error: Option<Arc<ReadError>>,
 }
 
 impl<'a> Parts<'a> {
-    fn add(&mut self, subject: Subject<'a>, tags: &'a Tags) {
+    fn add(&mut self, subject: ResultSubject<'a>, tags: &'a Tags) {
         if !self.found.iter().any(|(known, _)| *known == subject) {
             self.found.push((subject, tags));
         }
@@ -82,16 +82,16 @@ fn databases<'a>(w: &Workload<'a>, parts: &mut Parts<'a>) {
     };
     let mut guards: Vec<&String> = vec![];
     for i in instances {
-        parts.add(Subject::Instance(i), &i.tags);
+        parts.add(ResultSubject::Instance(i), &i.tags);
         guards.extend(&i.security_groups);
     }
     for c in clusters {
-        parts.add(Subject::Cluster(c), &c.tags);
+        parts.add(ResultSubject::Cluster(c), &c.tags);
         guards.extend(&c.security_groups);
     }
     for id in guards {
         match w.group(id) {
-            Ok(Some(group)) => parts.add(Subject::Group(group), &group.tags),
+            Ok(Some(group)) => parts.add(ResultSubject::Group(group), &group.tags),
             // Of another account, or gone since: nothing that a tag could mend.
             Ok(None) => {}
             Err(e) => parts.missed(e),
@@ -111,7 +111,7 @@ fn secrets<'a>(w: &Workload<'a>, parts: &mut Parts<'a>) {
         match resolve(w, target) {
             // A secret of another account is not ours to tag.
             Ok(Some(secret)) if secret.arn.split(':').nth(4) == Some(&w.snapshot.scope.account) => {
-                parts.add(Subject::Secret(secret), &secret.tags);
+                parts.add(ResultSubject::Secret(secret), &secret.tags);
             }
             Ok(_) => {}
             Err(e) => parts.missed(e),
@@ -142,17 +142,17 @@ fn strays<'a>(w: &Workload<'a>, host: &str, parts: &mut Parts<'a>) {
     let free = |tags: &Tags| tags.workload(w.prefix).is_none();
     for i in w.snapshot.instances.iter().flat_map(|m| m.values()) {
         if free(&i.tags) && i.endpoint.as_ref().is_some_and(|e| e.host == host) {
-            parts.add(Subject::Instance(i), &i.tags);
+            parts.add(ResultSubject::Instance(i), &i.tags);
         }
     }
     for c in w.snapshot.clusters.iter().flat_map(|m| m.values()) {
         if free(&c.tags) && c.hosts.iter().any(|h| h == host) {
-            parts.add(Subject::Cluster(c), &c.tags);
+            parts.add(ResultSubject::Cluster(c), &c.tags);
         }
     }
 }
 
-fn result<'a>(w: &Workload<'a>, subject: Subject<'a>, tags: &'a Tags) -> RuleResult<'a> {
+fn result<'a>(w: &Workload<'a>, subject: ResultSubject<'a>, tags: &'a Tags) -> RuleResult<'a> {
     let own = tags.workload(w.prefix);
     if own == Some(w.name) {
         return RuleResult::pass(subject);

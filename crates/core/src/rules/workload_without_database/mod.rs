@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Subject, Workload};
+use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
 use crate::config::Datastore;
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
@@ -40,7 +40,7 @@ impl Rule for WorkloadWithoutDatabase {
         if services.is_empty() && w.unread_services().is_empty() {
             return vec![];
         }
-        let subject = Subject::Workload(w.name);
+        let subject = ResultSubject::Workload(w.name);
         match w.databases() {
             Err(e) => w.unknown(&e),
             Ok(found) if !found.is_empty() => vec![RuleResult::pass(subject)],

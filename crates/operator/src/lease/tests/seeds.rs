@@ -75,7 +75,7 @@ async fn schedule(seed: u64, seen: &mut Seen) {
                 replicas[at]
                     .coordinator
                     .give_back(&scopes[..fastrand::usize(..4)])
-                    .await
+                    .await;
             }
             32 => {
                 if let Some((scope, token)) = replicas[at].held().pop_first() {

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use tokio::sync::oneshot;
+
 use super::*;
 
 fn open(options: QueueOptions) -> WorkQueue<u8> {

@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use clap::Subcommand;
-
-use super::session::{configuration, print, print_json};
-use super::{Failure, exit};
 use holdfast_core::{config, rules};
+
+use super::failure::Failure;
+use super::load_config::load_config;
+use super::output::{print, print_json};
+use crate::exit::Exit;
 
 /// Commands of `config`.
 #[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
+pub(super) enum ConfigCommand {
     /// Reports every error at once, with file, line and column.
     Check,
     /// The configuration in force, and where each value comes from.
@@ -19,18 +21,15 @@ pub enum ConfigCommand {
     Schema,
 }
 
-pub(super) fn run(command: &ConfigCommand, path: Option<&Path>) -> Result<u8, Failure> {
+pub(super) fn run(command: &ConfigCommand, path: Option<&Path>) -> Result<Exit, Failure> {
     match command {
-        ConfigCommand::Schema => print_json(&config::schema(&rules::ids())),
-        ConfigCommand::Show => {
-            print(&config::show(&configuration(path)?))?;
-            Ok(exit::CLEAN)
-        }
+        ConfigCommand::Schema => print_json(&config::schema(&rules::ids()))?,
+        ConfigCommand::Show => print(&config::show(&load_config(path)?))?,
         ConfigCommand::Check => {
-            let loaded = configuration(path)?;
+            let loaded = load_config(path)?;
             let source = loaded.source.as_deref().unwrap_or("the defaults");
             print(&format!("{source}: valid\n"))?;
-            Ok(exit::CLEAN)
         }
     }
+    Ok(Exit::Clean)
 }
