@@ -16,9 +16,9 @@
 //! # Where the line runs
 //!
 //! SDK types stay inside: what leaves this crate is the model of `holdfast-core` and the ports of `holdfast-operator`.
-//! The exceptions are the clients of [`client::Aws`], which the command line uses to connect to a task, and the SDK
-//! configuration of [`client::Connector`]. Secret values stay inside too: `inventory` reduces them to facts in the function that receives
-//! them, and overwrites them.
+//! The exceptions are the clients of [`client::Aws`], with which the command line makes a call of its own, and the SDK
+//! configuration of [`client::Connector`]. Secret values stay inside too: `inventory` reduces them to facts in the
+//! function that receives them, and overwrites them.
 //!
 //! # What is deliberately absent
 //!

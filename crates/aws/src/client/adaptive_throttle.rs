@@ -18,7 +18,7 @@ impl AdaptiveThrottle {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).tokens
     }
 
-    /// An attempt of a call that took so many tokens was throttled.
+    /// An attempt of a call that took this many tokens was throttled.
     pub(super) fn throttled(&self, took: u32) {
         let mut throttle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *throttle = throttle.throttled(took);

@@ -64,7 +64,7 @@ impl Bucket {
         }
     }
 
-    /// Takes so many tokens at once, or, if it never holds that many, all that it holds.
+    /// Takes this many tokens at once, or, if it never holds that many, all that it holds.
     pub(super) async fn take(&self, tokens: u32) {
         let tokens = NonZeroU32::new(tokens.min(self.burst)).unwrap_or(NonZeroU32::MIN);
         // The bucket is never asked for more than it holds, which is the outer error.

@@ -72,7 +72,7 @@ pub enum Family {
 pub enum CallPriority {
     /// Events and corrections: all of them.
     Interactive,
-    /// Sweeps, where events must find tokens: the share [`SWEEPS`].
+    /// Sweeps, where events must find tokens: 80 % of them.
     Sweep,
     /// Sweeps of a command that has nothing else to do: all of them.
     Exclusive,
@@ -308,7 +308,7 @@ impl Limits {
         tokens
     }
 
-    /// AWS throttled an attempt of a call that took so many tokens.
+    /// AWS throttled an attempt of a call that took this many tokens.
     pub fn throttled(&self, family: Family, took: u32) {
         if let Some(gate) = self.0.get(&family) {
             gate.throttle.throttled(took);

@@ -98,7 +98,7 @@ impl Intercept for Recorder {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // An attempt that was never sent (no credentials) is none.
+        // An attempt that was never sent (no credentials) does not count.
         let Some(Started(at)) = cfg.load::<Started>() else {
             return Ok(());
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_core::model::tags::Tags;
 use jiff::Timestamp;
 
-/// Tags from pairs; a pair without a key is none. AWS sends each key once. Should one come with two values, it is taken
+/// Tags from pairs; a pair without a key is left out. AWS sends each key once. Should one come with two values, it is taken
 /// for empty, which every tag reads as its strictest: no workload, no window, no waiver, and the mode `audit`.
 pub(super) fn tags<'t>(pairs: impl Iterator<Item = (Option<&'t str>, Option<&'t str>)>) -> Tags {
     let mut found: BTreeMap<String, String> = BTreeMap::new();

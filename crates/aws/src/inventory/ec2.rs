@@ -204,7 +204,7 @@ fn internet_gateway(table: &RouteTable) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Ranges that a table sends to another network of one's own: by peering, a transit gateway, a core network, or a
+/// Ranges that a table sends to another network of the customer's own: by peering, a transit gateway, a core network, or a
 /// virtual private gateway. The ranges of a prefix list are not read, so that it may be any.
 fn private_routes(table: &RouteTable) -> Vec<IpNet> {
     let everything = || [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];

@@ -89,7 +89,7 @@ fn revision(c: &Collector<'_>, r: &ResourceTagMapping) -> Option<Revision> {
     let arn = r.resource_arn().filter(|arn| is_of(arn, &c.aws.scope))?;
     let (family, number) = family_of(arn)?;
     let tags = tags(r.tags().iter().map(|t| (Some(t.key()), Some(t.value()))));
-    // A family without an owner is nobody's.
+    // A family without an owner belongs to no workload.
     tags.workload(&c.config.tag_prefix)?;
     Some(Revision {
         family: family.to_owned(),
@@ -158,7 +158,7 @@ fn is_gone(error: &ReadError) -> bool {
     error.code == "ClientException"
 }
 
-/// The families of these names, without their runs; what is none (any more) is left out. Of those in `known` the
+/// The families of these names, without their runs; what is no longer one is left out. Of those in `known` the
 /// revision seen last counts where a newer one is not tagged.
 pub(super) async fn refresh(
     c: &Collector<'_>,

@@ -1,4 +1,4 @@
-//! Parameter groups of one's own, as far as TLS goes.
+//! The customer's own parameter groups, as far as TLS goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

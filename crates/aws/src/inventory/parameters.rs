@@ -82,7 +82,7 @@ fn is_refused(code: &str) -> bool {
     code == "ValidationException"
 }
 
-/// A name that Parameter Store refuses is none that it could hold.
+/// Parameter Store can't hold a name that it refuses.
 fn unread(error: Arc<ReadError>) -> Read<Option<SecretValue>> {
     if is_refused(&error.code) { Ok(None) } else { Err(error) }
 }

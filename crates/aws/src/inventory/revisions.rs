@@ -55,7 +55,7 @@ pub(super) async fn durable_revisions(
                     durable = Some(definition);
                     break;
                 }
-                // A revision that is gone or can't be read is none to go back to.
+                // A revision that is gone or can't be read is not one to go back to.
                 Ok(_) => {}
                 Err(e) => all_read &= e.code == "ClientException",
             }

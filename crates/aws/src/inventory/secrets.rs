@@ -267,7 +267,7 @@ fn listed_as(all: &CowMap<String, Secret>, reference: &SecretRef<'_>, scope: &Sc
         .map(|s| s.arn.clone())
 }
 
-/// One secret by the ARN or name that an event gives; `None` if it is gone or can't be read: then it is nobody's.
+/// One secret by the ARN or name that an event gives; `None` if it is gone or can't be read: then it belongs to no workload.
 pub(super) async fn by_id(c: &Collector<'_>, id: &str) -> Option<Secret> {
     describe_id(c, id, &c.aws.scope.region).await.ok().flatten()
 }

@@ -42,8 +42,8 @@ const PAUSES: [Duration; 3] = [
 /// Revisions looked through for one that an attempt registered: others register too, but not that fast.
 const REVISIONS: i32 = 50;
 
-/// Changes one setting of a service. A field of the service that is not sent stays as it is; what stands beside the
-/// circuit breaker in the deployment's configuration is sent along as it was read, so that it stays too.
+/// Changes one setting of a service. A field of the service that is not sent stays as it is; the rest of
+/// the deployment's configuration is sent as it was read, so that it stays too.
 pub(super) async fn set_up(c: &Collector<'_>, cluster: &str, service: &str, setting: ServiceSetting) -> Read<()> {
     let place = format!("{cluster}/{service}");
     let request = c.aws.ecs.update_service().cluster(cluster).service(service);

@@ -1,4 +1,4 @@
-//! What stands in the table, and under which keys.
+//! The items of the table, and their keys.
 //!
 //! | `pk` | `sk` | what |
 //! | --- | --- | --- |
@@ -31,7 +31,7 @@ pub(super) const SCHEMA: u64 = 1;
 /// An item, by the names of its attributes.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// Where an item stands.
+/// The key of an item.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) pk: String,
@@ -165,7 +165,7 @@ pub(super) fn record<T: DeserializeOwned>(item: &Item) -> Result<T, ItemError> {
     Ok(serde_json::from_str(text)?)
 }
 
-/// The sighting of an item: when it was resolved stands beside its record, so that it can be set once.
+/// The sighting of an item: the time of its resolution is an attribute beside its record, so that it can be set once.
 pub(super) fn sighting(item: &Item) -> Result<FindingRecord, ItemError> {
     let mut seen: FindingRecord = record(item)?;
     if let Some(AttributeValue::S(end)) = item.get("resolved_at") {

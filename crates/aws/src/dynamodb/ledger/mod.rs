@@ -253,7 +253,7 @@ impl DynamoLedger {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
-    /// Writes a sighting at `place` if nothing stands there, and its end if it has one and there is none yet.
+    /// Writes a sighting at `place` if no item is there, and its end if it has one and there is none yet.
     fn update_of(&self, place: &Place, seen: &FindingRecord, if_open: bool) -> Result<TransactWriteItem, LedgerError> {
         let open = FindingRecord {
             resolved_at: None,

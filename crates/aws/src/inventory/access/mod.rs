@@ -160,7 +160,7 @@ fn key_arn(key: &str, secret: &str) -> Option<String> {
 }
 
 /// Asks the simulator: each action with its resources, and again, one by one and with what is known of the request,
-/// where the decision hangs on that.
+/// where the decision depends on that.
 async fn decide(c: &Collector<'_>, role: &str, questions: &[Question<'_>]) -> Read<Decisions> {
     let mut decisions = Decisions::new();
     for action in [READ_SECRET, READ_PARAMETER, DECRYPT] {

@@ -32,7 +32,7 @@ pub(super) enum Decision {
     Forbidden,
     /// Not allowed by any statement.
     NotAllowed,
-    /// It hangs on these condition keys, which were not sent to the simulator.
+    /// It depends on these condition keys, which were not sent to the simulator.
     DependsOn(Vec<String>),
 }
 
@@ -110,7 +110,7 @@ async fn ask(
     Err(endless(c, SIMULATE))
 }
 
-/// One result speaks of one action: for each resource by itself, or, where there is no such list, of the one it names.
+/// One result speaks of one action: for each resource on its own, or, where there is no such list, of the one it names.
 fn read(result: &EvaluationResult, asked: &[String], found: &mut Decisions) {
     let action = result.eval_action_name();
     let mut note = |resource: &str, decision: Decision| {
