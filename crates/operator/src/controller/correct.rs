@@ -8,7 +8,6 @@ use holdfast_core::plan::PlannedAction;
 
 use super::admission::Deferral;
 use super::context::Context;
-use super::reconcile::{at_least_a_tick, take_in};
 use super::records;
 use super::requeue::Requeue;
 use super::scope_state::ScopeState;
@@ -65,7 +64,7 @@ pub(super) async fn execute(
         tried.insert(action.id.clone());
         if let Err(deferral) = admit(ctx, state, &action) {
             if let Some(delay) = deferral.after {
-                requeue.after(&state.key_of(workload), at_least_a_tick(delay), Priority::Event);
+                requeue.after(&state.key_of(workload), delay, Priority::Event);
             }
             hold(ctx, state, &action, &deferral.reason);
             if state.set_fights(records::fights(ctx, state)) {
@@ -92,7 +91,7 @@ pub(super) async fn execute(
                     history.withdraw(&action);
                 }
                 if let Some(mut observation) = step.look {
-                    take_in(ctx, state, &mut observation).await;
+                    records::take_in(ctx, state, &mut observation).await;
                     fresh = Some(observation);
                 }
                 // What was not begun neither ends nor waits.
@@ -134,13 +133,13 @@ async fn take_step(
             }
             .emit();
             let key = state.key_of(&attempt.action.workload);
-            requeue.after(&key, at_least_a_tick(delay), Priority::Event);
+            requeue.after(&key, delay, Priority::Event);
         }
         Progress::Held(reason) => ended(ctx, state, &attempt.action, Outcome::Refused, &reason.to_string()),
         Progress::Ended(outcome, detail) => ended(ctx, state, &attempt.action, outcome, &detail),
     }
     if let Some(observation) = &mut look {
-        take_in(ctx, state, observation).await;
+        records::take_in(ctx, state, observation).await;
     }
     look
 }

@@ -9,7 +9,6 @@ use holdfast_core::model::key::{Key, Subject};
 use holdfast_core::model::policy::Mode;
 use holdfast_core::model::read_error::{ReadError, is_absent, is_denied};
 use holdfast_core::model::snapshot::Snapshot;
-use holdfast_core::plan::plan;
 use holdfast_core::refresh::RefreshSet;
 
 use super::affected_workloads::affected_workloads;
@@ -132,15 +131,15 @@ async fn reconcile_workload(
     };
     let mut observation = executor.observe(&base, workload, Some(about)).await;
     drop(base);
-    take_in(ctx, state, &mut observation).await;
+    records::take_in(ctx, state, &mut observation).await;
     let failed = passing_failure(&observation.snapshot);
     let now = ctx.clock.now();
     if let Some(at) = next_deadlines(&observation.snapshot, &ctx.config, now).remove(workload) {
-        requeue.after(&key, at_least_a_tick(passed(now, at)), Priority::Event);
+        requeue.after(&key, passed(now, at), Priority::Event);
     }
     if enforces {
         if let Some(delay) = until_window(ctx, &observation, workload) {
-            requeue.after(&key, at_least_a_tick(delay), Priority::Event);
+            requeue.after(&key, delay, Priority::Event);
         }
         correct::execute(ctx, state, &executor, observation, workload, &mut requeue).await;
     }
@@ -151,15 +150,6 @@ async fn reconcile_workload(
             requeue,
         }),
     }
-}
-
-/// Takes over what was seen of one workload, and plans it as one of its scope's.
-pub(super) async fn take_in(ctx: &Context, state: &ScopeState, observation: &mut Observation) {
-    observation.evaluation.failing = state.rule_stats(&observation.evaluation);
-    observation.plan = plan(state.scope(), &observation.evaluation, &ctx.config, ctx.clock.now());
-    let changes = state.take_observation(&observation.snapshot, &observation.set, &observation.evaluation);
-    state.set_plan(&observation.evaluation, &observation.plan);
-    records::announce(ctx, state, changes, false).await;
 }
 
 /// A failed read that may well succeed if it is tried again.
@@ -176,9 +166,4 @@ fn until_window(ctx: &Context, observation: &Observation, workload: &str) -> Opt
         WindowState::Closed(Some(at)) if waits => Some(passed(now, at)),
         WindowState::Closed(_) | WindowState::Open(_) => None,
     }
-}
-
-/// A timer that has passed already is not asked again within the same instant.
-pub(super) fn at_least_a_tick(delay: Duration) -> Duration {
-    delay.max(Duration::from_millis(1))
 }

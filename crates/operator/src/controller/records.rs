@@ -1,16 +1,27 @@
-//! What the ledger is told, and what it tells.
+//! What was observed, taken over; what the ledger is told, and what it tells.
 
 use holdfast_core::model::resources::Fight;
+use holdfast_core::plan::plan;
 
 use super::admission::AttemptHistory;
 use super::context::Context;
 use super::scope_state::{Changes, ScopeState};
+use crate::execute::Observation;
 use crate::internal_events::{FindingsChanged, FindingsNotRecorded, OutcomeStillNotRecorded, ScopeObserved};
 use crate::ports::LedgerError;
 
 /// Findings kept for a ledger that can't be written: past it the oldest are dropped, and only when they were first seen
 /// is lost.
 const UNRECORDED_KEPT: usize = 10_000;
+
+/// Takes over what was seen of one workload, and plans it as one of its scope's.
+pub(super) async fn take_in(ctx: &Context, state: &ScopeState, observation: &mut Observation) {
+    observation.evaluation.failing = state.rule_stats(&observation.evaluation);
+    observation.plan = plan(state.scope(), &observation.evaluation, &ctx.config, ctx.clock.now());
+    let changes = state.take_observation(&observation.snapshot, &observation.set, &observation.evaluation);
+    state.set_plan(&observation.evaluation, &observation.plan);
+    announce(ctx, state, changes, false).await;
+}
 
 /// Reads what the ledger remembers of a scope, once.
 pub(super) async fn restore(ctx: &Context, state: &ScopeState) -> Result<(), LedgerError> {

@@ -35,8 +35,10 @@ impl Requeue {
         });
     }
 
-    /// Looks at `key` again after `delay`, or sooner, if that was asked for already.
+    /// Looks at `key` again after `delay`, or sooner, if that was asked for already. A timer that has passed already is
+    /// not asked again within the same instant.
     pub fn after(&mut self, key: &Key, delay: Duration, priority: Priority) {
+        let delay = delay.max(Duration::from_millis(1));
         match self
             .0
             .iter_mut()

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::context::Context;
-use super::reconcile::at_least_a_tick;
 use super::records;
 use super::requeue::Requeue;
 use super::scope_state::ScopeState;
@@ -82,7 +81,7 @@ pub(super) async fn sweep(ctx: &Context, state: &ScopeState) -> Requeue {
         scope: scope.clone(),
         subject: Subject::Everything,
     };
-    requeue.after(&everything, at_least_a_tick(delay), Priority::Sweep);
+    requeue.after(&everything, delay, Priority::Sweep);
     requeue
 }
 
@@ -108,7 +107,7 @@ fn follow_up<'p>(
         }
     }
     for (workload, at) in deadlines {
-        let delay = at_least_a_tick(passed(ctx.clock.now(), at));
+        let delay = passed(ctx.clock.now(), at);
         requeue.after(&state.key_of(&workload), delay, Priority::Event);
     }
     requeue

@@ -283,20 +283,17 @@ impl Sim {
         let result = applied.as_ref().map(|a| a.arn.clone()).map_err(|code| *code);
         self.trace(state, &format!("{scope} {} by {by}: {result:?}", call.target()));
         let State { invariants, worlds, .. } = &mut *state;
-        match applied {
-            Ok(applied) => {
-                let after = worlds[scope].now();
-                let holds = invariants.on_effect(call, &before, after, applied.no_change, now);
-                self.schedule_consequences(state, scope, applied.consequences);
-                self.check(state, holds);
-                if let (false, Some(subject)) = (applied.no_change, call.subject()) {
-                    self.send_event(state, scope, subject);
-                }
+        if let Ok(applied) = applied {
+            let after = worlds[scope].now();
+            let holds = invariants.on_effect(call, &before, after, applied.no_change, now);
+            self.schedule_consequences(state, scope, applied.consequences);
+            self.check(state, holds);
+            if let (false, Some(subject)) = (applied.no_change, call.subject()) {
+                self.send_event(state, scope, subject);
             }
-            Err(_) => {
-                let holds = invariants.on_refusal(call, worlds[scope].now(), now);
-                self.check(state, holds);
-            }
+        } else {
+            let holds = invariants.on_refusal(call, worlds[scope].now(), now);
+            self.check(state, holds);
         }
         result
     }

@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use super::rule::{Failure, FollowUpReads, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::config::Datastore;
 use crate::facts::{database_variables, each_running, resolve};
 use crate::finding::Evidence;

@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::action::{Action, RollBack};
 use crate::config::Datastore;
 use crate::facts::{

@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Rule, ResultSubject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, Meta, ResultSubject, Rule, RuleResult, Workload};
 use crate::config::Datastore;
 use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, ask_to_roll_out, database_variables, each_running};
 use crate::finding::Evidence;

@@ -3,18 +3,18 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::action::SecretChange;
 use crate::facts::{
     Database, ROLLOUT_WRITES, Resolution, SECRET_READS, ask_to_roll_out, database_variables, each_running, parameter,
     resolve, resolves_to, right_reference, roll_out, shape, usable_keys,
 };
-use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::finding::Evidence;
+use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition, revision_name};
-use crate::model::snapshot::{ReadError, Read};
+use crate::model::snapshot::{Read, ReadError};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
 /// `ecs-secret-reference-mismatch`

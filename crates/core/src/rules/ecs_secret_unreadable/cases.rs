@@ -92,6 +92,11 @@ fn the_missing_statement_is_printed() {
         assert!(remedy.summary.contains(&statement), "{}", remedy.summary);
     }
     for lacking in missing() {
-        assert!(evaluation.findings[0].evidence[0].observed.to_string().contains(&lacking));
+        assert!(
+            evaluation.findings[0].evidence[0]
+                .observed
+                .to_string()
+                .contains(&lacking)
+        );
     }
 }

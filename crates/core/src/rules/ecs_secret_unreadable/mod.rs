@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use super::rule::{Failure, FollowUpReads, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::facts::{SECRET_READS, ask_to_read, database_variables, each_running, no_execution_role, readable_as};
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
@@ -59,7 +59,11 @@ impl Rule for EcsSecretUnreadable {
     }
 }
 
-fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &'a TaskDefinition) -> Option<RuleResult<'a>> {
+fn evaluate_service<'a>(
+    w: &Workload<'a>,
+    service: &'a Service,
+    definition: &'a TaskDefinition,
+) -> Option<RuleResult<'a>> {
     let subject = ResultSubject::Service(service);
     let mut unknown: Option<Arc<ReadError>> = None;
     let mut needed: BTreeSet<Cow<'a, str>> = BTreeSet::new();

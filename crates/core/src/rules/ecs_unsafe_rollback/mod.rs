@@ -3,14 +3,14 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use super::rule::{Failure, FollowUpReads, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::action::{Action, Deregister};
 use crate::facts::{each_running, loses_data, untagged};
 use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
-use crate::model::snapshot::{ReadError, Read};
+use crate::model::snapshot::{Read, ReadError};
 
 /// `ecs-unsafe-rollback`
 pub struct EcsUnsafeRollback;

@@ -4,12 +4,12 @@ pub(super) mod cases;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use super::rule::{Failure, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::facts::database_variables;
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{MigrationFamily, Service, TaskDefinition, TaskRun, revision_name};
-use crate::model::snapshot::{Lookup, ReadError, Read};
+use crate::model::snapshot::{Lookup, Read, ReadError};
 use crate::model::value_from::{self, ValueFrom};
 
 /// `migration-drift`

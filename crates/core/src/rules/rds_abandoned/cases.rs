@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::connection::SecretShape;
-use crate::model::resources::PlainDatabase;
 use crate::model::cow_map::CowMap;
+use crate::model::resources::PlainDatabase;
 use crate::rules::testing::databases::{
     ELSEWHERE, TWO, leads_to, migrating, orphan, parameter, plain_url, replica, secret, status, unread_value,
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
 use crate::config::format_duration;
 use crate::facts::{Database, DatabaseUsage, database_usage};
 use crate::finding::Evidence;

@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use super::rule::{Failure, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::facts::{DEFAULT_PORT, Database, close_public_access, is_allowed, revoke};
 use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -51,7 +51,12 @@ fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>) -> RuleResult<'a>
     }
 }
 
-fn evaluate_lapsed<'a>(w: &Workload<'a>, database: &Database<'a>, subject: ResultSubject<'a>, lapse: Lapse) -> RuleResult<'a> {
+fn evaluate_lapsed<'a>(
+    w: &Workload<'a>,
+    database: &Database<'a>,
+    subject: ResultSubject<'a>,
+    lapse: Lapse,
+) -> RuleResult<'a> {
     let open: Vec<&DbInstance> = database
         .members
         .iter()

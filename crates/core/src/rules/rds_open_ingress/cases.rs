@@ -3,7 +3,7 @@
 use crate::model::resources::{IngressRule, Source};
 use crate::model::snapshot::Guarded;
 use crate::rules::testing::databases::{lets_in, migrating};
-use crate::rules::testing::workload::{clean, db, denied, guard, ingress, evaluation, service, tags};
+use crate::rules::testing::workload::{clean, db, denied, evaluation, guard, ingress, service, tags};
 use crate::rules::testing::{Case, Cases, Change, Unread, assert_caused};
 
 #[rustfmt::skip]

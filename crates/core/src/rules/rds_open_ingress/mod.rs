@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::collections::BTreeMap;
 
-use super::rule::{Failure, FollowUp, FollowUpReads, RuleResult, Meta, Rule, ResultSubject, Workload};
+use super::rule::{Failure, FollowUp, FollowUpReads, Meta, ResultSubject, Rule, RuleResult, Workload};
 use crate::facts::{Database, offending, revoke};
 use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};

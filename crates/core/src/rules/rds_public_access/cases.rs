@@ -51,7 +51,9 @@ fn a_path_that_is_kept() {
         let mut config = crate::config::Config::default();
         config.defaults.allowed_ingress.cidrs = vec![net("10.0.0.0/8"), net("2001:db8::/32")];
         let evaluation = crate::evaluate::evaluate(&s, &config, now(), None);
-        let remediation = the_finding(&evaluation, "rds-public-access").remediation.expect("a remedy");
+        let remediation = the_finding(&evaluation, "rds-public-access")
+            .remediation
+            .expect("a remedy");
         remediation.blocked_by.map(|r| r.to_string()).unwrap_or_default()
     };
     assert_eq!(refusal(|_| {}), "");

@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
 use crate::facts::Database;
 use crate::finding::Evidence;
 use crate::model::policy::Severity;

@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::collections::BTreeMap;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
 use crate::action::{Action, RaiseRetention};
 use crate::facts::{Database, RdsResource, each_storage_owner, not_available, untagged};
 use crate::finding::Evidence;

@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use jiff::SignedDuration;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
 use crate::config::format_duration;
 use crate::facts::{DATABASE_READS, Database, RdsResource, each_storage_owner};
 use crate::finding::Evidence;

@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
 use crate::facts::{DATABASE_READS, Database, RdsResource, each_storage_owner};
 use crate::finding::Evidence;
 use crate::model::policy::Severity;

@@ -3,14 +3,14 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, FollowUpReads, Meta, Remedy, Rule, RuleResult, Workload};
 use crate::action::{Action, ForceTls};
 use crate::facts::{Database, RdsResource, database_usage, each_storage_owner, untagged};
 use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::ParameterGroup;
-use crate::model::snapshot::{ReadError, Read};
+use crate::model::snapshot::{Read, ReadError};
 
 /// `rds-unenforced-tls`
 pub struct RdsUnenforcedTls;

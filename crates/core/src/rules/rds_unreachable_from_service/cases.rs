@@ -1,13 +1,15 @@
 //! What `rds-unreachable-from-service` says, and of what it says nothing.
 
 use crate::finding::Verdict;
-use crate::model::resources::Source;
 use crate::model::cow_map::CowMap;
+use crate::model::resources::Source;
 use crate::model::snapshot::Guarded;
 use crate::rules::testing::databases::{
     TWO, add_subnet, apart, leads_to, lets_in_only, migrating, net, second, subnet, unread_value,
 };
-use crate::rules::testing::workload::{ago, clean, cluster, db, denied, guard, ingress, evaluated_by, service, tags, web};
+use crate::rules::testing::workload::{
+    ago, clean, cluster, db, denied, evaluated_by, guard, ingress, service, tags, web,
+};
 use crate::rules::testing::{Case, Cases, Change, Unread, finding_after, refusal, the_finding};
 
 #[rustfmt::skip]

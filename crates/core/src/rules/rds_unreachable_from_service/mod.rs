@@ -4,14 +4,14 @@ pub(super) mod cases;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, FollowUpReads, Meta, Remedy, Rule, RuleResult, Workload};
 use crate::action::{Action, AllowIngress};
 use crate::facts::{Database, DatabaseUsage, Reach, database_usage, guards_others, reach, untagged};
 use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{SecurityGroup, Service};
-use crate::model::snapshot::{ReadError, Read};
+use crate::model::snapshot::{Read, ReadError};
 
 /// `rds-unreachable-from-service`
 pub struct RdsUnreachableFromService;

@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, FollowUpReads, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use super::rule::{Failure, FollowUpReads, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::facts::{credential_sources, each_credential_source};
 use crate::finding::Evidence;
 use crate::model::policy::Severity;

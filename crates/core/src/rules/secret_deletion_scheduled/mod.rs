@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use super::rule::{Failure, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::action::{Action, RestoreSecret};
 use crate::facts::untagged;
 use crate::finding::Evidence;

@@ -3,10 +3,10 @@ pub(super) mod cases;
 
 use std::collections::BTreeSet;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
 use crate::facts::{CredentialSource, SECRET_READS, connections, each_credential_source};
-use crate::model::connection::{Fault, SecretShape};
 use crate::finding::Evidence;
+use crate::model::connection::{Fault, SecretShape};
 use crate::model::policy::{Risk, Severity};
 
 /// `secret-malformed-url`

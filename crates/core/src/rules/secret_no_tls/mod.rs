@@ -1,10 +1,10 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
 use crate::facts::{CredentialSource, Database, SECRET_READS, connections_in_use, credential_sources};
-use crate::model::connection::ConnectionForm;
 use crate::finding::Evidence;
+use crate::model::connection::ConnectionForm;
 use crate::model::policy::Severity;
 
 /// `secret-no-tls`

@@ -1,12 +1,12 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, Workload};
+use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
 use crate::facts::{
     CredentialSource, Database, Resolution, SECRET_READS, connections_in_use, each_credential_source, resolves_to,
 };
-use crate::model::connection::Connection;
 use crate::finding::Evidence;
+use crate::model::connection::Connection;
 use crate::model::policy::Severity;
 
 /// `secret-uses-master-user`

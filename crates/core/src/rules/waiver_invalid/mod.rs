@@ -1,7 +1,7 @@
 #[cfg(test)]
 pub(super) mod cases;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use super::rule::{Failure, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::tags::{Tags, WaiverFault};

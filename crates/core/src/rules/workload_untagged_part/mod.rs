@@ -3,7 +3,7 @@ pub(super) mod cases;
 
 use std::sync::Arc;
 
-use super::rule::{Failure, RuleResult, Meta, Remedy, Rule, ResultSubject, Workload};
+use super::rule::{Failure, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::facts::{Resolution, connections, credential_sources, references, resolve, resolves_to};
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
