@@ -70,7 +70,7 @@ pub trait Cloud: Send + Sync {
     /// Makes one call, once. `Some`: the ARN that AWS gave to what was registered.
     ///
     /// # Errors
-    /// The call's failure; [`crate::client::is_uncertain`] tells whether it may have taken effect all the same.
+    /// The call's failure; [`is_uncertain`](holdfast_core::model::read_error::is_uncertain) tells whether it may have taken effect all the same.
     async fn write(&self, write: Write<'_>) -> Read<Option<String>>;
 
     /// Calls that sweeps made so far, repeated attempts included.

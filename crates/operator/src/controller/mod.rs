@@ -4,7 +4,7 @@
 //! something under way, or that changes by itself at a known instant, is a key that a timer adds. All are read afresh,
 //! evaluated, planned and, in mode `enforce`, corrected. Nothing that an event says is believed.
 //!
-//! The line runs through `reconcile`: functions over one [`Context`](context::Context), each of which returns what is to
+//! The line runs through `reconcile`: functions over one `Context`, each of which returns what is to
 //! be looked at again. This file only runs them.
 
 mod admission;
