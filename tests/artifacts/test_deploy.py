@@ -66,7 +66,7 @@ def test_image_runs_unprivileged_and_pinned():
         assert tag and tag != "latest", f"{image} names no version"
     users = [rest for name, rest in steps if name == "USER"]
     assert users == ["65532:65532"], "the same user as in the template, by number"
-    oldest = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["rust-version"]
+    oldest = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["rust-version"]
     assert version(arguments["RUST_VERSION"]) >= version(oldest)
 
 
