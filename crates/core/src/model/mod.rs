@@ -11,6 +11,7 @@ pub mod resource_ref;
 pub mod resources;
 pub mod rule_meta;
 pub mod snapshot;
+pub mod store;
 pub mod subject;
 pub mod tags;
 pub mod value_from;
