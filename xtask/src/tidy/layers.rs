@@ -30,14 +30,15 @@ pub const CORE: &[Row] = &[
     ("model", &[]),
 
     // ---- From text to facts ----
-    // The value of a database secret becomes facts about the connection, without the password.
-    ("connection", &["model"]),
     // A resource policy becomes the principals that it lets in.
     ("iam_document", &["model"]),
     // The body of a queue message becomes the keys of what changed.
     ("event", &["model"]),
     // The configuration file becomes settings. It knows no rule: `rules` hands over the parameters that rules declare.
     ("config", &["model"]),
+    // Values of secrets and variables become facts about connections, without the password. Its list of known images is
+    // extended by the configuration, and parsed as that is.
+    ("connection", &["model", "config"]),
 
     // ---- What Holdfast says, and can do ----
     // One file for each correction: its calls, risk, preconditions, and what must be read again before it.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::family::Family;
 use super::schema::schema;
 use super::settings::Config;
 use super::tree::{self, ConfigFault, Node, Place};
@@ -153,4 +154,20 @@ pub fn load_text(source_name: &str, text: &str, known_rules: &[&str]) -> Result<
     } else {
         Err(ConfigErrors::placed(source_name, faults))
     }
+}
+
+/// Reads the `families` of a text that is known to be valid: no schema is compiled for it.
+///
+/// # Errors
+/// What is wrong with it as YAML, or the first that doesn't fit.
+pub fn read_families(source_name: &str, text: &str) -> Result<Vec<Family>, ConfigErrors> {
+    let (root, faults) = tree::parse(text);
+    if !faults.is_empty() {
+        return Err(ConfigErrors::placed(source_name, faults));
+    }
+    let Some(list) = root.as_ref().and_then(|r| r.entry("families")) else {
+        return Ok(vec![]);
+    };
+    serde_json::from_value(list.node.to_json())
+        .map_err(|e| ConfigErrors::placed(source_name, vec![ConfigFault::new(list.place, e.to_string())]))
 }

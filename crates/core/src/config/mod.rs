@@ -10,6 +10,7 @@
 pub mod change_windows;
 mod conflicts;
 mod explain;
+pub mod family;
 pub mod forms;
 mod load;
 pub mod operation;
@@ -23,8 +24,9 @@ mod validate;
 #[cfg(test)]
 mod tests;
 
+pub use family::Family;
 pub use forms::{FormError, Percent, format_duration, parse_duration};
-pub use load::{ConfigError, ConfigErrors, Loaded, MAX_BYTES, load_bytes, load_text};
+pub use load::{ConfigError, ConfigErrors, Loaded, MAX_BYTES, load_bytes, load_text, read_families};
 pub use operation::{ApiLimits, ApiService, Lease, LeaseKind, Ledger, LedgerKind, Limits, ReportTo};
 pub use parameters::{
     AllowedIngress, Datastore, IngressOverrides, Migrations, Overridable, Parameters, WorkloadOverrides,

@@ -13,6 +13,7 @@
 
 mod client;
 pub mod environment;
+pub mod families;
 mod faults;
 mod host;
 mod json;
