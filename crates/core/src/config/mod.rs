@@ -29,7 +29,8 @@ pub use forms::{FormError, Percent, format_duration, parse_duration};
 pub use load::{ConfigError, ConfigErrors, Loaded, MAX_BYTES, load_bytes, load_text, read_families};
 pub use operation::{ApiLimits, ApiService, Lease, LeaseKind, Ledger, LedgerKind, Limits, ReportTo};
 pub use parameters::{
-    AllowedIngress, Datastore, IngressOverrides, Migrations, Overridable, Parameters, WorkloadOverrides,
+    AllowedIngress, DatabaseEnv, Datastore, IngressOverrides, Migrations, Overridable, Parameters, ServiceOverrides,
+    WorkloadOverrides,
 };
 pub use schema::schema;
 pub use settings::{

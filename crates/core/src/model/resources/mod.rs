@@ -1,6 +1,7 @@
 //! The AWS resources that rules evaluate, reduced to what they need.
 
 mod backup;
+mod container;
 mod database;
 mod network;
 mod secret;
@@ -8,11 +9,11 @@ mod service;
 mod task;
 
 pub use backup::{Alarm, Backup};
+pub use container::{Container, LogTarget, Mount, PlainValue, PlainVariable, SecretVariable};
 pub use database::{DatabaseId, DbCluster, DbInstance, Endpoint, ParameterGroup};
 pub use network::{IngressRule, SecurityGroup, Source, Subnet};
 pub use secret::{Access, AccessTarget, Rotation, Secret};
 pub use service::{
-    Container, Deployment, Fight, LogEvidence, LogMatch, LogTarget, Mount, PlainDatabase, SecretVariable, Service,
-    TaskDefinition, Volume, VolumeKind, revision_name,
+    Deployment, Fight, LogEvidence, LogMatch, Service, TaskDefinition, Volume, VolumeKind, revision_name,
 };
 pub use task::{MigrationFamily, TaskRun};

@@ -1,0 +1,91 @@
+//! What the names of settings and images mean: by the configuration, by the families, and by the grammar of names.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use super::families::Families;
+use super::grammar::role_of;
+use super::words;
+use crate::config::{Config, DatabaseEnv};
+use crate::model::store::{Engine, Role};
+
+/// What names mean under one configuration.
+#[derive(Debug, Clone)]
+pub struct Vocabulary {
+    families: Cow<'static, Families>,
+    /// What the configuration says of a variable, for whichever workload.
+    configured: BTreeMap<String, BTreeSet<Role>>,
+}
+
+impl Vocabulary {
+    /// What they mean without a configuration.
+    #[must_use]
+    pub fn embedded() -> &'static Self {
+        static EMBEDDED: OnceLock<Vocabulary> = OnceLock::new();
+        EMBEDDED.get_or_init(|| Self {
+            families: Cow::Borrowed(Families::embedded()),
+            configured: BTreeMap::new(),
+        })
+    }
+
+    /// What they mean under `config`.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let mut configured: BTreeMap<String, BTreeSet<Role>> = BTreeMap::new();
+        let overrides = config.workloads.values();
+        let own = overrides.clone().flat_map(|w| w.database_env.iter().flatten());
+        let of_services = overrides.clone().flat_map(|w| w.services.values());
+        let of_services = of_services.flat_map(|s| s.database_env.iter().flatten());
+        for entry in config.defaults.database_env.iter().chain(own).chain(of_services) {
+            for (role, variable) in entry.roles() {
+                configured.entry(variable.to_owned()).or_default().insert(role);
+            }
+        }
+        let urls = overrides.flat_map(|w| w.secret_env.iter().flatten());
+        for variable in config.defaults.secret_env.iter().chain(urls) {
+            configured.entry(variable.clone()).or_default().insert(Role::Url);
+        }
+        Self {
+            families: if config.families.is_empty() {
+                Cow::Borrowed(Families::embedded())
+            } else {
+                Cow::Owned(Families::with(&config.families))
+            },
+            configured,
+        }
+    }
+
+    /// The families.
+    #[must_use]
+    pub fn families(&self) -> &Families {
+        &self.families
+    }
+
+    /// What a setting of this name may hold.
+    pub(super) fn roles(&self, name: &str) -> BTreeSet<Role> {
+        let mut roles = self.configured.get(name).cloned().unwrap_or_default();
+        roles.extend(self.families.roles_of(name).filter(|m| !m.in_file).map(|m| m.role));
+        if name.starts_with('-') {
+            let connections = self.families.iter().flat_map(|f| &f.connections);
+            let args = connections.flat_map(|c| c.args.iter());
+            roles.extend(args.filter(|(_, arg)| *arg == name).map(|(role, _)| role));
+        }
+        roles.extend(role_of(name).map(|named| named.role));
+        roles
+    }
+
+    /// Whether `word`, in lower case, is a value of the setting `name` that may be kept: it is on a list.
+    pub(super) fn is_word(&self, name: &str, word: &str) -> bool {
+        let selects = |s: &super::families::Selector| {
+            (s.variables.iter().any(|v| v == name) || s.args.iter().any(|a| a == name))
+                && s.values.keys().any(|v| v.eq_ignore_ascii_case(word))
+        };
+        self.families.iter().filter_map(|f| f.selector.as_ref()).any(selects) || words::is_known(&words::upper(name), word)
+    }
+}
+
+/// The engine that the value of a setting selects, where it is one of a list.
+pub(super) fn selected(word: &str) -> Engine {
+    words::engine(word).unwrap_or_default()
+}
