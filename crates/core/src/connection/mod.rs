@@ -64,7 +64,7 @@ pub fn credentials(value: &str, key: Option<&str>) -> Option<(Connection, Option
     let password = match facts.form {
         ConnectionForm::Url => url::password(&text),
         ConnectionForm::Keywords => keywords::password(&text),
-        ConnectionForm::Parts => return None,
+        _ => return None,
     };
     Some((facts, password))
 }

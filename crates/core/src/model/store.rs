@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What keeps the data that a connection leads to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Engine {
     /// PostgreSQL, or something that speaks its protocol on RDS.
     Postgres,
@@ -49,10 +50,14 @@ pub enum Role {
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Dialect {
-    /// libpq, and drivers that read its URLs and keyword strings with keys of their own: pgx, lib/pq, psycopg, node-postgres.
+    /// libpq, and drivers that read its URLs and keyword strings with keys of their own: pgx, lib/pq, psycopg.
     Libpq,
-    /// SQLAlchemy and Django's `dj-database-url`: `postgresql+psycopg2://`.
+    /// node-postgres and others that read URLs in JavaScript. Without `sslmode` they don't use TLS.
+    Node,
+    /// SQLAlchemy, Celery and Alembic: `postgresql+psycopg2://`, `db+postgresql://`.
     Sqlalchemy,
+    /// Django's `dj-database-url` and `django-environ`: `postgres://`, `pgsql://`, `psql://`, `postgis://`.
+    Django,
     /// JDBC: `jdbc:postgresql://host:port/database?key=value`.
     Jdbc,
     /// R2DBC: `r2dbc:postgresql://`.
@@ -65,4 +70,32 @@ pub enum Dialect {
     Rails,
     /// Go's MySQL driver: `user:password@tcp(host:port)/database`.
     GoMysql,
+    /// PHP's PDO and Perl's DBI: `pgsql:host=...;port=...;dbname=...`.
+    Pdo,
+}
+
+impl Dialect {
+    /// What a person calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Libpq => "libpq",
+            Self::Node => "node-postgres",
+            Self::Sqlalchemy => "SQLAlchemy",
+            Self::Django => "Django",
+            Self::Jdbc => "JDBC",
+            Self::R2dbc => "R2DBC",
+            Self::Ado => "ADO.NET",
+            Self::Prisma => "Prisma",
+            Self::Rails => "Rails",
+            Self::GoMysql => "Go's MySQL driver",
+            Self::Pdo => "PDO",
+        }
+    }
+
+    /// Whether its readers speak to PostgreSQL alone.
+    #[must_use]
+    pub const fn needs_postgres(self) -> bool {
+        matches!(self, Self::Libpq | Self::Node)
+    }
 }

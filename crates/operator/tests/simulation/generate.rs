@@ -70,6 +70,7 @@ pub fn connection(workload: &str) -> Connection {
         has_password: true,
         sslmode: Some("require".into()),
         faults: vec![],
+        ..Connection::default()
     }
 }
 

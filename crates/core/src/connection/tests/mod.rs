@@ -17,6 +17,9 @@ fn line(c: &Connection) -> String {
     let form = match c.form {
         ConnectionForm::Url => "url",
         ConnectionForm::Keywords => "kw",
+        ConnectionForm::Pairs => "pairs",
+        ConnectionForm::Dsn => "dsn",
+        ConnectionForm::Address => "address",
         ConnectionForm::Parts => "parts",
     };
     let hosts: Vec<_> = c.hosts.iter().map(|h| format!("{}:{}", h.host, h.port)).collect();

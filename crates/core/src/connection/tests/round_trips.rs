@@ -41,7 +41,7 @@ proptest! {
             user: Some(user),
             has_password: true,
             sslmode: mode.map(str::to_owned),
-            faults: vec![],
+            ..Connection::default()
         };
         prop_assert_eq!(&found, &expected, "{}", value);
     }
@@ -58,7 +58,7 @@ proptest! {
             user: Some(user.clone()),
             has_password: true,
             sslmode: None,
-            faults: vec![],
+            ..Connection::default()
         };
         prop_assert_eq!(&inspect_plain(&value), &expected, "{}", value);
         expected.form = ConnectionForm::Parts;

@@ -86,6 +86,7 @@ pub(crate) fn connection(host: &str, database: &str, faults: Vec<Fault>) -> Conn
         has_password: true,
         sslmode: Some("require".into()),
         faults,
+        ..Connection::default()
     }
 }
 
