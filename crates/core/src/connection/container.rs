@@ -62,6 +62,8 @@ pub struct ContainerConnection<'a> {
     pub settings: BTreeMap<Role, Setting<'a>>,
     /// Whether IAM gives the login.
     pub iam: bool,
+    /// Whether the configuration says that these settings are one.
+    pub configured: bool,
 }
 
 impl<'a> ContainerConnection<'a> {
@@ -199,7 +201,7 @@ pub fn connections<'a>(
 struct Builder<'g, 'a> {
     given: &'g [Given<'a>],
     claimed: BTreeSet<&'a str>,
-    found: Vec<(String, ContainerConnection<'a>)>,
+    found: Vec<ContainerConnection<'a>>,
     image: Option<ImageMatch<'a>>,
 }
 
@@ -214,7 +216,10 @@ impl<'a> Builder<'_, 'a> {
                 }
             }
             if !settings.is_empty() {
-                self.push(String::new(), None, None, settings, Engine::Unknown);
+                self.push(None, None, settings, Engine::Unknown);
+                if let Some(own) = self.found.last_mut() {
+                    own.configured = true;
+                }
             }
         }
     }
@@ -263,7 +268,7 @@ impl<'a> Builder<'_, 'a> {
             }
             if let Some(engine) = self.engine_of(family, connection) {
                 self.claimed.extend(free.values().map(|s| s.variable));
-                self.push(String::new(), Some(family), Some(connection), free, engine);
+                self.push(Some(family), Some(connection), free, engine);
             }
         }
     }
@@ -324,7 +329,7 @@ impl<'a> Builder<'_, 'a> {
         for (group, (settings, hint)) in groups {
             self.claimed.extend(settings.values().map(|s| s.variable));
             let engine = self.selector_of(&group).unwrap_or(hint);
-            self.push(group, None, None, settings, engine);
+            self.push(None, None, settings, engine);
         }
     }
 
@@ -339,28 +344,25 @@ impl<'a> Builder<'_, 'a> {
 
     fn push(
         &mut self,
-        group: String,
         family: Option<&'a Family>,
         connection: Option<&'a FamilyConnection>,
         settings: BTreeMap<Role, Setting<'a>>,
         engine: Engine,
     ) {
-        self.found.push((
-            group,
-            ContainerConnection {
-                family,
-                purpose: connection.map(|c| c.purpose).unwrap_or_default(),
-                engine,
-                dialect: family.zip(connection).and_then(|(f, c)| f.dialect_of(c)),
-                settings,
-                iam: false,
-            },
-        ));
+        self.found.push(ContainerConnection {
+            family,
+            purpose: connection.map(|c| c.purpose).unwrap_or_default(),
+            engine,
+            dialect: family.zip(connection).and_then(|(f, c)| f.dialect_of(c)),
+            settings,
+            iam: false,
+            configured: false,
+        });
     }
 
     fn finish(self) -> Vec<ContainerConnection<'a>> {
         let iam = self.given.iter().any(|g| g.word().is_some_and(|word| words::says_iam(&g.upper, word)));
-        let mut found: Vec<ContainerConnection<'a>> = self.found.into_iter().map(|(_, c)| c).collect();
+        let mut found = self.found;
         for connection in &mut found {
             connection.iam = iam;
             if let Some(url) = connection.plain_url().filter(|u| u.engine != Engine::Unknown) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use super::families::Families;
+use super::families::{Families, Family, FamilyConnection};
 use super::grammar::role_of;
 use super::words;
 use crate::config::{Config, DatabaseEnv};
@@ -66,13 +66,19 @@ impl Vocabulary {
     pub(super) fn roles(&self, name: &str) -> BTreeSet<Role> {
         let mut roles = self.configured.get(name).cloned().unwrap_or_default();
         roles.extend(self.families.roles_of(name).filter(|m| !m.in_file).map(|m| m.role));
-        if name.starts_with('-') {
-            let connections = self.families.iter().flat_map(|f| &f.connections);
-            let args = connections.flat_map(|c| c.args.iter());
-            roles.extend(args.filter(|(_, arg)| *arg == name).map(|(role, _)| role));
-        }
+        roles.extend(self.args_of(name).into_iter().map(|(_, _, role)| role));
         roles.extend(role_of(name).map(|named| named.role));
         roles
+    }
+
+    /// What a command-line flag is to each family that reads it.
+    pub(super) fn args_of<'a>(&'a self, flag: &str) -> Vec<(&'a Family, &'a FamilyConnection, Role)> {
+        if !flag.starts_with('-') {
+            return vec![];
+        }
+        let connections = self.families.iter().flat_map(|f| f.connections.iter().map(move |c| (f, c)));
+        let args = connections.flat_map(|(f, c)| c.args.iter().map(move |(role, arg)| (f, c, role, arg)));
+        args.filter(|(.., arg)| *arg == flag).map(|(f, c, role, _)| (f, c, role)).collect()
     }
 
     /// Whether `word`, in lower case, is a value of the setting `name` that may be kept: it is on a list.
