@@ -12,9 +12,11 @@
 //! entries of a JSON object (`json`, `parts`). They share `text`, `host` and the parameters of clients (`parameters`).
 
 mod client;
+pub mod engine;
 pub mod environment;
 pub mod families;
 mod faults;
+pub mod grammar;
 mod host;
 mod json;
 mod json_text;
