@@ -5,7 +5,8 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::case::STAND_IN;
-use crate::connection::environment::plain_environment;
+use crate::connection::vocabulary::Vocabulary;
+use crate::connection::{arguments, reduce, wrappers};
 use crate::model::key::Scope;
 use crate::model::resources::{
     Container, LogTarget, Mount, SecretVariable, Service, TaskDefinition, Volume, VolumeKind,
@@ -33,7 +34,7 @@ pub(super) fn recognise(file: &Value) -> Option<&Value> {
 
 /// Reads what [`recognise`] found. `file` is the whole document, since `describe-task-definition` puts tags beside the
 /// definition. `name` is the family to use if there is none; `arn` makes the placeholder ARN.
-pub(super) fn read(file: &Value, inner: &Value, name: &str, arn: impl Fn(&str) -> String) -> Definition {
+pub(super) fn read(file: &Value, inner: &Value, name: &str, arn: impl Fn(&str) -> String, vocabulary: &Vocabulary) -> Definition {
     let text = |key| field(inner, key).and_then(Value::as_str).filter(|t| !t.is_empty());
     let bare = inner.is_array();
     let family = text("family").unwrap_or(name).to_owned();
@@ -52,7 +53,7 @@ pub(super) fn read(file: &Value, inner: &Value, name: &str, arn: impl Fn(&str) -
         revision: TaskDefinition {
             arn: arn(&shown),
             family,
-            containers: list.map(containers).unwrap_or_default(),
+            containers: list.map(|list| containers(list, vocabulary)).unwrap_or_default(),
             volumes: items(inner, "volumes").iter().filter_map(volume).collect(),
             active: text("status") != Some("INACTIVE"),
             execution_role: text("executionRoleArn").map(str::to_owned).or_else(untold),
@@ -80,22 +81,23 @@ pub(super) fn stand_in(scope: &Scope, id: &str, revision: String, fargate: bool,
 }
 
 /// The containers of a list.
-pub(super) fn containers(list: &Value) -> Vec<Container> {
+pub(super) fn containers(list: &Value, vocabulary: &Vocabulary) -> Vec<Container> {
     let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    let names: Vec<String> = list
-        .iter()
-        .filter_map(|c| Some(field(c, "name")?.as_str()?.to_owned()))
-        .collect();
-    list.iter().map(|c| container(c, &names)).collect()
+    list.iter().map(|c| container(c, vocabulary)).collect()
 }
 
-fn container(c: &Value, sidecars: &[String]) -> Container {
+fn container(c: &Value, vocabulary: &Vocabulary) -> Container {
     let text = |key| field(c, key).and_then(Value::as_str).map(str::to_owned);
-    let variables = items(c, "environment").iter().filter_map(|kv| {
+    let plain = items(c, "environment").iter().filter_map(|kv| {
         let (name, value) = (field(kv, "name")?.as_str()?, field(kv, "value")?.as_str()?);
-        Some((name.to_owned(), Zeroizing::new(value.to_owned())))
+        Some(reduce(name.to_owned(), value, vocabulary))
     });
-    let (plain_databases, plain_passwords) = plain_environment(variables, sidecars);
+    let words = |key| -> Vec<Zeroizing<String>> {
+        let words = items(c, key).iter().filter_map(Value::as_str);
+        words.map(|w| Zeroizing::new(w.to_owned())).collect()
+    };
+    let (entry_point, command) = (words("entryPoint"), words("command"));
+    let files = items(c, "environmentFiles").iter();
     Container {
         name: text("name").unwrap_or_default(),
         // AWS: a container is essential unless it says otherwise.
@@ -110,12 +112,10 @@ fn container(c: &Value, sidecars: &[String]) -> Container {
                 })
             })
             .collect(),
-        plain_databases,
-        plain_passwords,
-        variables: items(c, "environment")
-            .iter()
-            .filter_map(|kv| Some(field(kv, "name")?.as_str()?.to_owned()))
-            .collect(),
+        variables: plain.chain(arguments(&entry_point, &command, vocabulary)).collect(),
+        environment_files: files.filter_map(|f| Some(field(f, "value")?.as_str()?.to_owned())).collect(),
+        wrapper: wrappers::wrapper(&entry_point, &command).map(str::to_owned),
+        log_router: field(c, "firelensConfiguration").is_some_and(Value::is_object),
         image: text("image").unwrap_or_default(),
         log: field(c, "logConfiguration").and_then(log_target),
         mounts: items(c, "mountPoints")
@@ -148,13 +148,20 @@ fn log_target(log: &Value) -> Option<LogTarget> {
 
 fn volume(v: &Value) -> Option<Volume> {
     let has = |key: &str| field(v, key).is_some_and(Value::is_object);
-    let kind = if has("efsVolumeConfiguration") || has("fsxWindowsFileServerVolumeConfiguration") {
+    let kind = if ["efsVolumeConfiguration", "fsxWindowsFileServerVolumeConfiguration", "s3filesVolumeConfiguration"]
+        .into_iter()
+        .any(has)
+    {
         VolumeKind::Shared
     } else if field(v, "configuredAtLaunch").and_then(Value::as_bool) == Some(true) {
         VolumeKind::TaskEbs
     } else {
         let docker = |key: &str| field(field(v, "dockerVolumeConfiguration")?, key)?.as_str();
-        if docker("scope") == Some("shared") && docker("driver").is_some_and(|d| d != "local") {
+        let plain = |k: &String| matches!(k.as_str(), "name" | "host" | "dockerVolumeConfiguration" | "configuredAtLaunch");
+        let other = v.as_object().is_some_and(|fields| fields.iter().any(|(k, v)| v.is_object() && !plain(k)));
+        if other {
+            VolumeKind::Other
+        } else if docker("scope") == Some("shared") && docker("driver").is_some_and(|d| d != "local") {
             VolumeKind::DockerDriver
         } else {
             VolumeKind::Host

@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::connection::vocabulary::Vocabulary;
 use crate::evaluate::Evaluation;
 use crate::finding::{Finding, Kind, ResourceRef, finding_id};
 use crate::model::resources::Secret;
@@ -126,7 +127,7 @@ fn definition_case(
     let mut snapshot = Snapshot::empty(scope.clone(), now);
     let inner = definition::recognise(file).unwrap_or(file);
     let arn = |name: &str| scope.arn("ecs", &format!("task-definition/{name}"));
-    let found = definition::read(file, inner, stem(path), arn);
+    let found = definition::read(file, inner, stem(path), arn, &Vocabulary::of(config));
     let mut tags: Tags = found.tags;
     if tags.workload(&config.tag_prefix).is_none() {
         let name = workload.unwrap_or(&found.revision.family).to_owned();

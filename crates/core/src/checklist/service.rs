@@ -236,7 +236,8 @@ fn leads_to(list: &List<'_>, definition: &TaskDefinition, database: &str) -> boo
     let databases = list.databases().unwrap_or_default();
     let one: Vec<Database<'_>> = databases.iter().filter(|d| d.id == database).cloned().collect();
     let home = |c: &Connection| c.is_well_formed() && resolves_to(c, &one) == Resolution::OwnDatabase;
-    database_variables(list.w, definition).any(|(_, variable)| {
+    database_variables(list.w, None, definition).into_iter().any(|found| {
+        let variable = found.variable;
         let ValueFrom::Secret(target) = value_from::parse(&variable.value_from) else {
             return false;
         };

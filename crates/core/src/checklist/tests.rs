@@ -10,7 +10,7 @@ use crate::model::resources::{Access, AccessTarget, Alarm, Backup, DatabaseId, L
 use crate::model::snapshot::Snapshot;
 use crate::rules::testing::{
     HOST, REVISION, ROLE, SECRET, SERVICE, ago, clean, cluster, connection, db, denied, guard, holds, ingress, now,
-    running, service, shop, tags, web,
+    running, service, shop, tags,
 };
 
 const PATTERN: &str = "connected to the database";
@@ -166,7 +166,7 @@ const DISPROVED: &[Case] = &[
     ),
     (
         "no secret",
-        |s, _| web(s).secrets.clear(),
+        |s, _| crate::rules::testing::workload::lose_secret(s),
         &["secret-referenced", "data-persists", "database-in-use"],
     ),
     (

@@ -13,8 +13,9 @@ use super::forms::{self, duration};
 use crate::model::store::Role;
 
 /// Where the data of a workload or of one service is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Datastore {
     /// As its settings and images tell; unknown where they do not.
     #[default]

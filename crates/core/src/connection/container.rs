@@ -5,10 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::families::{Family, FamilyConnection, ImageMatch, Kind, Purpose, Strength};
-use super::grammar::role_of;
-use super::vocabulary::{Vocabulary, selected};
-use super::words;
+use super::families::{Family, FamilyConnection, ImageMatch, Kind, Purpose};
+use super::grammar::{role_of, selector_of};
+use super::vocabulary::Vocabulary;
 use crate::config::DatabaseEnv;
 use crate::model::connection::{Connection, HostPort};
 use crate::model::resources::{Container, PlainValue, SecretVariable};
@@ -50,8 +49,8 @@ pub enum Password<'a> {
 /// How a container reaches one store of data.
 #[derive(Debug, Clone)]
 pub struct ContainerConnection<'a> {
-    /// The family that its settings belong to.
-    pub family: Option<&'a Family>,
+    /// The id of the family that its settings belong to.
+    pub family: Option<String>,
     /// What it is for.
     pub purpose: Purpose,
     /// What keeps the data.
@@ -74,6 +73,15 @@ impl<'a> ContainerConnection<'a> {
             Source::Plain(value) => value.connection.as_ref(),
             Source::Secret(_) | Source::File => None,
         }
+    }
+
+    /// The host that a plain setting names by itself.
+    #[must_use]
+    pub fn plain_host(&self) -> Option<&'a str> {
+        [Role::Host, Role::Url].iter().find_map(|role| match self.settings.get(role)?.source {
+            Source::Plain(value) => value.host.as_deref(),
+            Source::Secret(_) | Source::File => None,
+        })
     }
 
     /// The hosts that plain settings name.
@@ -159,8 +167,6 @@ const PASSING: &[&str] = &[
 /// A setting with all that its value tells.
 struct Given<'a> {
     name: &'a str,
-    /// As [`words::upper`] gives it.
-    upper: String,
     source: Source<'a>,
 }
 
@@ -181,31 +187,39 @@ impl<'a> Given<'a> {
 #[must_use]
 pub fn connections<'a>(
     container: &'a Container,
-    configured: &'a [DatabaseEnv],
-    vocabulary: &'a Vocabulary,
+    configured: &[DatabaseEnv],
+    vocabulary: &Vocabulary,
 ) -> Vec<ContainerConnection<'a>> {
     let plain = container.variables.iter().map(|v| (v.name.as_str(), Source::Plain(&v.value)));
     let secret = container.secrets.iter().map(|s| (s.name.as_str(), Source::Secret(s)));
     let given: Vec<Given<'a>> = secret
         .chain(plain)
-        .map(|(name, source)| Given { name, upper: words::upper(name), source })
+        .map(|(name, source)| Given { name, source })
         .collect();
     let image = vocabulary.families().of_image(&container.image);
-    let mut builder = Builder { given: &given, claimed: BTreeSet::new(), found: vec![], image };
+    let mut builder = Builder {
+        given: &given,
+        claimed: BTreeSet::new(),
+        found: vec![],
+        image,
+    };
     builder.by_configuration(configured);
     builder.by_families(vocabulary);
     builder.by_grammar();
     builder.finish()
 }
 
-struct Builder<'g, 'a> {
-    given: &'g [Given<'a>],
+struct Builder<'v, 'a> {
+    given: &'v [Given<'a>],
     claimed: BTreeSet<&'a str>,
     found: Vec<ContainerConnection<'a>>,
-    image: Option<ImageMatch<'a>>,
+    image: Option<ImageMatch<'v>>,
 }
 
-impl<'a> Builder<'_, 'a> {
+/// The settings of one connection of a family.
+type Group<'v, 'a> = (&'v Family, &'v FamilyConnection, BTreeMap<Role, Setting<'a>>);
+
+impl<'v, 'a> Builder<'v, 'a> {
     fn by_configuration(&mut self, configured: &[DatabaseEnv]) {
         for entry in configured {
             let mut settings = BTreeMap::new();
@@ -225,13 +239,12 @@ impl<'a> Builder<'_, 'a> {
     }
 
     /// Settings that a family reads: of the image's own family first, then of the family that reads the most of them.
-    fn by_families(&mut self, vocabulary: &'a Vocabulary) {
-        type Group<'a> = (&'a Family, &'a FamilyConnection, BTreeMap<Role, Setting<'a>>);
-        let mut groups: Vec<Group<'a>> = vec![];
+    fn by_families(&mut self, vocabulary: &'v Vocabulary) {
+        let mut groups: Vec<Group<'v, 'a>> = vec![];
         let own = self.image.map(|i| i.family.id.as_str());
         for given in self.given.iter().filter(|g| !g.is_empty() && !self.claimed.contains(g.name)) {
             let by_name = vocabulary.families().roles_of(given.name).map(|m| (m.family, m.connection, m.role, m.in_file));
-            let by_arg = vocabulary.args_of(given.name).map(|(family, connection, role)| (family, connection, role, false));
+            let by_arg = vocabulary.args_of(given.name).into_iter().map(|(family, connection, role)| (family, connection, role, false));
             for (family, connection, role, in_file) in by_name.chain(by_arg) {
                 // A product's variables mean nothing to another product; a framework's may be read in any image.
                 let readable = own == Some(family.id.as_str()) || matches!(family.kind(), Kind::Framework) || self.image.is_none();
@@ -240,14 +253,14 @@ impl<'a> Builder<'_, 'a> {
                 }
                 let source = if in_file { Source::File } else { given.source };
                 let setting = Setting { variable: given.name, source };
-                let same = |g: &&mut Group<'a>| std::ptr::eq(g.0, family) && std::ptr::eq(g.1, connection);
+                let same = |g: &&mut Group<'v, 'a>| std::ptr::eq(g.0, family) && std::ptr::eq(g.1, connection);
                 match groups.iter_mut().find(same) {
                     Some(group) => _ = group.2.entry(role).or_insert(setting),
                     None => groups.push((family, connection, BTreeMap::from([(role, setting)]))),
                 }
             }
         }
-        let is_own = |g: &Group<'a>| own == Some(g.0.id.as_str());
+        let is_own = |g: &Group<'v, 'a>| own == Some(g.0.id.as_str());
         groups.sort_by_key(|g| (!is_own(g), std::cmp::Reverse(g.2.len())));
         for at in 0..groups.len() {
             let (family, connection, settings) = &groups[at];
@@ -309,9 +322,9 @@ impl<'a> Builder<'_, 'a> {
         for given in self.given.iter().filter(|g| !g.is_empty() && !self.claimed.contains(g.name)) {
             let setting = |source| Setting { variable: given.name, source };
             if let Some(named) = role_of(given.name) {
-                // A name such as `SERVICE_URL_DB` may hold anything: only what is one counts as a connection string.
+                let source = if named.in_file { Source::File } else { given.source };
                 let (settings, engine) = groups.entry(named.group).or_default();
-                settings.entry(named.role).or_insert_with(|| setting(given.source));
+                settings.entry(named.role).or_insert_with(|| setting(source));
                 if *engine == Engine::Unknown {
                     *engine = named.engine;
                 }
@@ -322,35 +335,35 @@ impl<'a> Builder<'_, 'a> {
                     (None, Some(_)) => Role::Host,
                     (None, None) => continue,
                 };
-                let (settings, _) = groups.entry(given.upper.clone()).or_default();
+                let (settings, _) = groups.entry(given.name.to_owned()).or_default();
                 settings.insert(role, setting(given.source));
             }
         }
         for (group, (settings, hint)) in groups {
             self.claimed.extend(settings.values().map(|s| s.variable));
-            let engine = self.selector_of(&group).unwrap_or(hint);
+            let engine = self.selected_beside(&group).unwrap_or(hint);
             self.push(None, None, settings, engine);
         }
     }
 
     /// The engine that a setting beside those of `group` selects: `DB_CLIENT` for `DB_HOST`.
-    fn selector_of(&self, group: &str) -> Option<Engine> {
-        let group = words::upper(group);
-        self.given
-            .iter()
-            .filter(|g| words::selects(&g.upper).is_some_and(|own| own == group))
-            .find_map(|g| Some(selected(g.word()?)).filter(|e| *e != Engine::Unknown))
+    fn selected_beside(&self, group: &str) -> Option<Engine> {
+        let selects = |g: &&Given<'a>| selector_of(g.name).is_some_and(|own| own == group);
+        self.given.iter().filter(selects).find_map(|g| match g.source {
+            Source::Plain(value) => Some(value.engine.clone()).filter(|e| *e != Engine::Unknown),
+            Source::Secret(_) | Source::File => None,
+        })
     }
 
     fn push(
         &mut self,
-        family: Option<&'a Family>,
-        connection: Option<&'a FamilyConnection>,
+        family: Option<&Family>,
+        connection: Option<&FamilyConnection>,
         settings: BTreeMap<Role, Setting<'a>>,
         engine: Engine,
     ) {
         self.found.push(ContainerConnection {
-            family,
+            family: family.map(|f| f.id.clone()),
             purpose: connection.map(|c| c.purpose).unwrap_or_default(),
             engine,
             dialect: family.zip(connection).and_then(|(f, c)| f.dialect_of(c)),
@@ -361,7 +374,7 @@ impl<'a> Builder<'_, 'a> {
     }
 
     fn finish(self) -> Vec<ContainerConnection<'a>> {
-        let iam = self.given.iter().any(|g| g.word().is_some_and(|word| words::says_iam(&g.upper, word)));
+        let iam = self.given.iter().any(|g| matches!(g.source, Source::Plain(value) if value.iam));
         let mut found = self.found;
         for connection in &mut found {
             connection.iam = iam;
@@ -404,11 +417,4 @@ fn join(found: Vec<ContainerConnection<'_>>) -> Vec<ContainerConnection<'_>> {
     }
     found.remove(key);
     found
-}
-
-/// The family of a container's image, if its own repository tells it.
-#[must_use]
-pub fn family<'a>(container: &Container, vocabulary: &'a Vocabulary) -> Option<(&'a Family, Strength)> {
-    let found = vocabulary.families().of_image(&container.image)?;
-    Some((found.family, found.strength))
 }

@@ -12,8 +12,8 @@
 //! entries of a JSON object (`json`, `parts`). They share `text`, `host` and the parameters of clients (`parameters`).
 
 mod client;
+pub mod container;
 pub mod engine;
-pub mod environment;
 pub mod families;
 mod faults;
 pub mod grammar;
@@ -26,6 +26,9 @@ mod parts;
 mod plain;
 mod text;
 mod url;
+mod variable;
+pub mod wrappers;
+pub mod vocabulary;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +39,7 @@ use crate::model::connection::{Connection, ConnectionForm, SecretShape};
 use plain::MAX_VALUE;
 pub use plain::inspect_plain;
 use text::trim;
+pub use variable::{arguments, reduce};
 
 /// Reads the value of a secret: a plain string, or a JSON object of them. The caller owns `value` and zeroes it.
 #[must_use]

@@ -6,9 +6,8 @@ use std::sync::OnceLock;
 
 use super::families::{Families, Family, FamilyConnection};
 use super::grammar::role_of;
-use super::words;
-use crate::config::{Config, DatabaseEnv};
-use crate::model::store::{Engine, Role};
+use crate::config::Config;
+use crate::model::store::Role;
 
 /// What names mean under one configuration.
 #[derive(Debug, Clone)]
@@ -67,7 +66,7 @@ impl Vocabulary {
         let mut roles = self.configured.get(name).cloned().unwrap_or_default();
         roles.extend(self.families.roles_of(name).filter(|m| !m.in_file).map(|m| m.role));
         roles.extend(self.args_of(name).into_iter().map(|(_, _, role)| role));
-        roles.extend(role_of(name).map(|named| named.role));
+        roles.extend(role_of(name).filter(|named| !named.in_file).map(|named| named.role));
         roles
     }
 
@@ -81,17 +80,16 @@ impl Vocabulary {
         args.filter(|(.., arg)| *arg == flag).map(|(f, c, role, _)| (f, c, role)).collect()
     }
 
-    /// Whether `word`, in lower case, is a value of the setting `name` that may be kept: it is on a list.
-    pub(super) fn is_word(&self, name: &str, word: &str) -> bool {
-        let selects = |s: &super::families::Selector| {
-            (s.variables.iter().any(|v| v == name) || s.args.iter().any(|a| a == name))
-                && s.values.keys().any(|v| v.eq_ignore_ascii_case(word))
-        };
-        self.families.iter().filter_map(|f| f.selector.as_ref()).any(selects) || words::is_known(&words::upper(name), word)
+    /// Whether a family reads the command-line flag.
+    pub(super) fn reads_flag(&self, flag: &str) -> bool {
+        let selects = |f: &Family| f.selector.as_ref().is_some_and(|s| s.args.iter().any(|a| a == flag));
+        !self.args_of(flag).is_empty() || self.families.iter().any(selects)
     }
-}
 
-/// The engine that the value of a setting selects, where it is one of a list.
-pub(super) fn selected(word: &str) -> Engine {
-    words::engine(word).unwrap_or_default()
+    /// Whether `word` is a value by which a family's selector `name` chooses an engine.
+    pub(super) fn is_selected(&self, name: &str, word: &str) -> bool {
+        let selectors = self.families.iter().filter_map(|f| f.selector.as_ref());
+        let mut own = selectors.filter(|s| s.variables.iter().chain(&s.args).any(|v| v == name));
+        own.any(|s| s.values.keys().any(|v| v.eq_ignore_ascii_case(word)))
+    }
 }

@@ -192,8 +192,9 @@ fn paths_of(snapshot: &Snapshot, config: &Config, w: &Workload<'_>, service: &Se
     let variables: Vec<(String, SecretVariable)> = definition
         .as_ref()
         .map(|d| {
-            database_variables(w, d)
-                .map(|(container, variable)| (container.to_owned(), variable.clone()))
+            database_variables(w, Some(service), d)
+                .into_iter()
+                .map(|v| (v.container.to_owned(), v.variable.clone()))
                 .collect()
         })
         .unwrap_or_default();

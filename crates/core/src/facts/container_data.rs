@@ -1,128 +1,25 @@
 //! Where one container keeps its data, as its image, settings and mounts tell.
 
+use super::evidence::{Durability, Evidence, durability};
 use super::workload::Workload;
 use crate::connection::container::{ContainerConnection, Password};
 use crate::connection::families::{Absence, Family, Kind, Strength};
 use crate::model::connection::SecretShape;
-use crate::model::resources::{Container, SecretVariable, TaskDefinition, VolumeKind};
-use crate::model::store::{Engine, Role};
+use crate::model::resources::{Container, SecretVariable, TaskDefinition};
+use crate::model::store::Engine;
 use crate::model::value_from::{self, ValueFrom};
 
-/// What tells where one container keeps its data.
-#[derive(Debug, Clone)]
-pub enum Evidence<'a> {
-    /// It is a proxy, agent or log router, or a cache: it keeps nothing.
-    KeepsNothing,
-    /// It uses a database outside of the task.
-    LeadsOut {
-        /// The database's engine, if that is not PostgreSQL.
-        other_engine: Option<String>,
-        /// Where the password comes from.
-        password: Password<'a>,
-    },
-    /// It uses a database in the task.
-    InTask {
-        /// The engine.
-        engine: Engine,
-        /// The container that is the database; its own name, if that is its own.
-        server: String,
-        /// What the data lies on there.
-        durability: Durability,
-    },
-    /// It keeps data in its own file system.
-    Inside {
-        /// What keeps it: `SQLite`, `PostgreSQL`.
-        store: String,
-        /// Whether that is PostgreSQL, and so a secret was meant.
-        postgres: bool,
-        /// Why that is known.
-        why: String,
-        /// What the data lies on.
-        durability: Durability,
-    },
-    /// It does not start, or keeps nothing, without settings that it has not.
-    Unset {
-        /// Why that is known.
-        why: String,
-    },
-    /// Something writable and durable is mounted, and nothing tells what it keeps there.
-    Mounted {
-        /// Where, and the volume: `/data (efs)`.
-        mount: String,
-    },
-    /// Its settings are kept where Holdfast doesn't look.
-    Hidden {
-        /// Where: a clause.
-        at: String,
-    },
-    /// Nothing tells.
-    Nothing,
-}
-
-/// What a path in a container lies on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Durability {
-    /// A volume that outlives the task; where it is mounted.
-    Durable(String),
-    /// A directory of the container instance, which a task leaves when it moves.
-    OneInstance(String),
-    /// A kind of volume that isn't known.
-    Unknown(String),
-    /// The container's own file system, or a volume that is deleted with the task.
-    Lost,
-}
-
-/// What the first of `paths` that is on a volume lies on.
-#[must_use]
-pub fn durability(definition: &TaskDefinition, container: &Container, paths: &[String], fargate: bool) -> Durability {
-    let mut best = Durability::Lost;
-    for mount in container.mounts.iter().filter(|m| !m.read_only) {
-        if !paths.iter().any(|p| is_at_or_above(&mount.path, p)) {
-            continue;
-        }
-        let Some(volume) = definition.volumes.iter().find(|v| v.name == mount.volume) else {
-            continue;
-        };
-        let place = format!("{} ({})", mount.path, volume.name);
-        match volume.kind {
-            VolumeKind::Shared => return Durability::Durable(place),
-            VolumeKind::DockerDriver if !fargate => return Durability::Durable(place),
-            VolumeKind::Other => best = Durability::Unknown(place),
-            VolumeKind::Host if !fargate && best == Durability::Lost => best = Durability::OneInstance(place),
-            VolumeKind::DockerDriver | VolumeKind::Host | VolumeKind::TaskEbs => {}
-        }
-    }
-    best
-}
-
-/// Whether `mount` is `path` or a directory above it.
-fn is_at_or_above(mount: &str, path: &str) -> bool {
-    let mut above = mount.split('/').filter(|p| !p.is_empty());
-    let mut parts = path.split('/').filter(|p| !p.is_empty());
-    above.all(|part| parts.next() == Some(part))
-}
-
-/// A container with what is known of it.
-pub struct ContainerData<'a> {
-    /// The container.
-    pub container: &'a Container,
-    /// Its connections.
-    pub connections: Vec<ContainerConnection<'a>>,
-    /// What tells where it keeps its data.
-    pub evidence: Evidence<'a>,
-}
-
 /// All that is asked of one container.
-pub(super) struct Look<'w, 'a> {
+pub(super) struct Look<'w, 'a, 'd> {
     pub w: &'w Workload<'a>,
-    pub definition: &'a TaskDefinition,
+    pub definition: &'d TaskDefinition,
     pub fargate: bool,
     /// `data_paths` of the service.
     pub paths: &'w [String],
 }
 
-impl<'a> Look<'_, 'a> {
-    pub fn evidence(&self, container: &'a Container, connections: &[ContainerConnection<'a>]) -> Evidence<'a> {
+impl<'a, 'd> Look<'_, 'a, 'd> {
+    pub fn evidence(&self, container: &'d Container, connections: &[ContainerConnection<'d>]) -> Evidence<'d> {
         let image = self.w.family(&container.image);
         if container.log_router || image.is_some_and(|(family, _)| family.is_sidecar()) {
             return Evidence::KeepsNothing;
@@ -146,7 +43,7 @@ impl<'a> Look<'_, 'a> {
     }
 
     /// What a container is that is a database or cache itself.
-    fn server(&self, container: &'a Container, family: &Family) -> Option<Evidence<'a>> {
+    fn server(&self, container: &'d Container, family: &Family) -> Option<Evidence<'d>> {
         if family.kind() != Kind::Server {
             return None;
         }
@@ -171,8 +68,8 @@ impl<'a> Look<'_, 'a> {
     }
 
     /// What the connections tell: one that leads out counts before one that does not.
-    fn by_connections(&self, container: &'a Container, connections: &[ContainerConnection<'a>]) -> Option<Evidence<'a>> {
-        let mut found: Vec<Evidence<'a>> = connections
+    fn by_connections(&self, container: &'d Container, connections: &[ContainerConnection<'d>]) -> Option<Evidence<'d>> {
+        let mut found: Vec<Evidence<'d>> = connections
             .iter()
             .filter(|c| c.keeps_data())
             .filter_map(|c| self.by_connection(container, c))
@@ -188,7 +85,7 @@ impl<'a> Look<'_, 'a> {
         found.into_iter().next().or_else(|| self.by_json(container))
     }
 
-    fn by_connection(&self, container: &'a Container, connection: &ContainerConnection<'a>) -> Option<Evidence<'a>> {
+    fn by_connection(&self, container: &'d Container, connection: &ContainerConnection<'d>) -> Option<Evidence<'d>> {
         if let Engine::Builtin(store) = &connection.engine {
             return Some(self.inside(container, connection, store));
         }
@@ -229,7 +126,7 @@ impl<'a> Look<'_, 'a> {
         Some(self.in_task(connection, server))
     }
 
-    fn in_task(&self, connection: &ContainerConnection<'a>, server: &str) -> Evidence<'a> {
+    fn in_task(&self, connection: &ContainerConnection<'d>, server: &str) -> Evidence<'d> {
         let container = self.definition.containers.iter().find(|c| c.name == server);
         let durability = container.map_or(Durability::Lost, |c| {
             let family = self.w.family(&c.image).map(|(f, _)| f.keeps_data_in.as_slice()).unwrap_or_default();
@@ -241,7 +138,7 @@ impl<'a> Look<'_, 'a> {
     }
 
     /// The container of the task that a host is, if it is one.
-    fn in_this_task(&self, host: &str, own: &'a Container) -> Option<&'a str> {
+    fn in_this_task(&self, host: &str, own: &'d Container) -> Option<&'d str> {
         let containers = || self.definition.containers.iter().map(|c| c.name.as_str());
         if let Some(name) = containers().find(|name| name.eq_ignore_ascii_case(host)) {
             return Some(name);
@@ -257,7 +154,7 @@ impl<'a> Look<'_, 'a> {
     }
 
     /// The container that is a database or pooler, if there is one only.
-    fn only_server(&self) -> Option<&'a str> {
+    fn only_server(&self) -> Option<&'d str> {
         let mut servers = self.definition.containers.iter().filter(|c| {
             self.w.family(&c.image).is_some_and(|(f, _)| match f.kind() {
                 Kind::Server => f.disposable != Some(true),
@@ -270,12 +167,13 @@ impl<'a> Look<'_, 'a> {
     }
 
     /// A store in the container that a setting names.
-    fn inside(&self, container: &'a Container, connection: &ContainerConnection<'a>, store: &str) -> Evidence<'a> {
+    fn inside(&self, container: &'d Container, connection: &ContainerConnection<'d>, store: &str) -> Evidence<'d> {
         let file = connection.plain_url().and_then(|u| u.database.clone()).filter(|path| path.starts_with('/'));
-        let family = connection.family.map(|f| f.keeps_data_in.clone()).unwrap_or_default();
+        let known = connection.family.as_ref().and_then(|id| self.w.vocabulary.families().get(id));
+        let family = known.map(|f| f.keeps_data_in.clone()).unwrap_or_default();
         let paths: Vec<String> = file.into_iter().chain(family).chain(self.paths.iter().cloned()).collect();
         let mut names: Vec<&str> = connection.settings.values().map(|s| s.variable).collect();
-        let selector = connection.family.and_then(|f| f.selector.as_ref());
+        let selector = known.and_then(|f| f.selector.as_ref());
         names.extend(selector.iter().flat_map(|s| &s.variables).map(String::as_str));
         names.truncate(1);
         let any: Vec<String> = container.mounts.iter().map(|m| m.path.clone()).collect();
@@ -296,7 +194,7 @@ impl<'a> Look<'_, 'a> {
     }
 
     /// A JSON secret that is injected whole, if its keys are those of a database's.
-    fn by_json(&self, container: &'a Container) -> Option<Evidence<'a>> {
+    fn by_json(&self, container: &'d Container) -> Option<Evidence<'d>> {
         let database = |variable: &SecretVariable| match self.shape(variable) {
             Some(SecretShape::Json { parts: Some(parts), .. }) if parts.has_password => Some(parts.engine.clone()),
             _ => None,
@@ -324,7 +222,7 @@ impl<'a> Look<'_, 'a> {
     }
 
     /// What is known of a container without a connection.
-    fn without_connection(&self, container: &'a Container, image: Option<(&'a Family, Strength)>) -> Evidence<'a> {
+    fn without_connection(&self, container: &'d Container, image: Option<(&Family, Strength)>) -> Evidence<'d> {
         let own = self.durability(container, self.paths);
         if own != Durability::Lost {
             return Evidence::Inside {
@@ -403,7 +301,7 @@ fn absence(family: &Family) -> String {
 fn reads_one_of(family: &Family, connections: &[ContainerConnection<'_>]) -> bool {
     connections
         .iter()
-        .any(|c| c.family.is_some_and(|own| own.id == family.id) || c.configured)
+        .any(|c| c.family.as_ref() == Some(&family.id) || c.configured)
 }
 
 /// Whether a secret of this name may hold all settings of an application.
@@ -412,10 +310,4 @@ fn holds_settings(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     let mut parts = upper.split(|c: char| !c.is_ascii_alphanumeric());
     parts.any(|part| WORDS.contains(&part))
-}
-
-/// Whether a role is one of those that lead to a database or log in there.
-#[must_use]
-pub fn is_credential(role: Role) -> bool {
-    matches!(role, Role::Url | Role::Host | Role::User | Role::Password)
 }

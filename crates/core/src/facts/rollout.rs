@@ -1,6 +1,6 @@
 //! The corrections that give a service another revision, and the reasons to hold them.
 
-use super::secrets::{ask_to_read, readable_as, references, right_reference};
+use super::secrets::{ask_to_read, readable_as};
 use super::workload::{Workload, untagged};
 use crate::action::{Action, RollOut, SecretChange};
 use crate::model::follow_up_reads::FollowUpReads;
@@ -81,76 +81,6 @@ pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason
     let under_way = service.deployments.len() > 1
         && primary.is_some_and(|d| d.rollout_state.as_deref() == Some("IN_PROGRESS") && d.failed_tasks == 0);
     under_way.then_some(HoldReason::DeploymentUnderWay(name))
-}
-
-/// The correction that gives the running revision its database secret.
-#[must_use]
-pub fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Remedy {
-    let summary = format!(
-        "add the database secret to the task definition of {}/{}",
-        service.cluster, service.name
-    );
-    let change = || -> Result<SecretChange, HoldReason> {
-        let container = application(service, definition)?;
-        let after = right_reference(w)?;
-        if definition.execution_role.is_none() {
-            return Err(no_execution_role(definition));
-        }
-        let variable = variable(w, definition, &container).ok_or(HoldReason::NoVariableNamed)?;
-        Ok(SecretChange {
-            container,
-            variable,
-            before: None,
-            after,
-        })
-    };
-    match change() {
-        Ok(change) => roll_out(w, service, summary, vec![change]),
-        Err(why) => Remedy::refuse(summary, vec![], why),
-    }
-}
-
-/// The container that holds the application: the only one, or the one behind the load balancer, or the only
-/// essential one that listens.
-fn application(service: &Service, definition: &TaskDefinition) -> Result<String, HoldReason> {
-    if let [only] = definition.containers.as_slice() {
-        return Ok(only.name.clone());
-    }
-    if let Some(name) = &service.balanced_container {
-        return Ok(name.clone());
-    }
-    let listening: Vec<&str> = definition
-        .containers
-        .iter()
-        .filter(|c| c.essential && c.has_ports)
-        .map(|c| c.name.as_str())
-        .collect();
-    let unclear = || HoldReason::ContainerUnclear(revision_name(&definition.arn).to_owned());
-    match listening.as_slice() {
-        [only] => Ok((*only).to_owned()),
-        _ => Err(unclear()),
-    }
-}
-
-/// The variable that the container has in plain text already; or the one that the workload's other services use, if
-/// they agree; else the first of `secret_env`.
-fn variable(w: &Workload<'_>, definition: &TaskDefinition, container: &str) -> Option<String> {
-    let own = definition
-        .containers
-        .iter()
-        .filter(|c| c.name == container)
-        .flat_map(|c| &c.plain_databases);
-    if let Some(plain) = own.map(|d| &d.variable).find(|v| w.params.secret_env.contains(v)) {
-        return Some(plain.clone());
-    }
-    let (references, _) = references(w);
-    let mut names: Vec<&str> = references.iter().map(|r| r.variable.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    match names.as_slice() {
-        [only] => Some((*only).to_owned()),
-        _ => w.params.secret_env.first().cloned(),
-    }
 }
 
 /// Asks whether the execution roles may read what rollouts among `results` would have them read.

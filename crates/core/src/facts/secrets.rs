@@ -10,8 +10,9 @@ use super::workload::Workload;
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
-use crate::model::resources::{Secret, SecretVariable, TaskDefinition};
+use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
 use crate::model::snapshot::{Lookup, Read, ReadError, SecretValue};
+use crate::model::store::{Dialect, Engine, Role};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
 /// The IAM actions that lead from a service to the value of its secret, and to the database that it should lead to.
@@ -32,16 +33,42 @@ pub const SECRET_READS: &[&str] = &[
     "ssm:GetParameters",
 ];
 
-/// The database variables of one revision.
-pub fn database_variables<'a>(
+/// A variable that is filled from a secret and belongs to a connection to PostgreSQL, or to a database of an engine that
+/// isn't known.
+#[derive(Debug, Clone)]
+pub struct DatabaseVariable<'a> {
+    /// The container's name.
+    pub container: &'a str,
+    /// The variable.
+    pub variable: &'a SecretVariable,
+    /// What it holds.
+    pub role: Role,
+    /// What reads it, where that is known.
+    pub dialect: Option<Dialect>,
+}
+
+/// The database variables of one revision, as `service` or else the workload has them.
+#[must_use]
+pub fn database_variables<'d>(
     w: &Workload<'_>,
-    definition: &'a TaskDefinition,
-) -> impl Iterator<Item = (&'a str, &'a SecretVariable)> {
-    definition
-        .containers
-        .iter()
-        .flat_map(|c| c.secrets.iter().map(move |s| (c.name.as_str(), s)))
-        .filter(|(_, s)| w.params.secret_env.contains(&s.name))
+    service: Option<&Service>,
+    definition: &'d TaskDefinition,
+) -> Vec<DatabaseVariable<'d>> {
+    let mut found: Vec<DatabaseVariable<'d>> = vec![];
+    for container in &definition.containers {
+        for connection in w.connections(service, container) {
+            if !connection.keeps_data() || matches!(connection.engine, Engine::Other(_) | Engine::Builtin(_)) {
+                continue;
+            }
+            found.extend(connection.secrets().map(|(role, variable)| DatabaseVariable {
+                container: &container.name,
+                variable,
+                role,
+                dialect: connection.dialect,
+            }));
+        }
+    }
+    found
 }
 
 /// Every reference to a database secret that a running revision makes, and the first error that hides one.
@@ -57,14 +84,16 @@ fn find_references<'a>(w: &Workload<'a>) -> (Vec<Reference<'a>>, Option<Arc<Read
     for &service in w.services().unwrap_or_default() {
         match w.running(service) {
             Err(e) => error = error.or(Some(e)),
-            Ok(definition) => found.extend(
-                database_variables(w, definition).map(|(container, variable)| Reference {
+            Ok(definition) => found.extend(database_variables(w, Some(service), definition).into_iter().map(|found| {
+                Reference {
                     service,
-                    container,
-                    variable,
-                    target: value_from::parse(&variable.value_from),
-                }),
-            ),
+                    container: found.container,
+                    variable: found.variable,
+                    role: found.role,
+                    dialect: found.dialect,
+                    target: value_from::parse(&found.variable.value_from),
+                }
+            })),
         }
     }
     (found, error)

@@ -1,10 +1,9 @@
 //! Where a service keeps its data: what its containers tell, and what a person declared.
 
-use super::container_data::{ContainerData, Durability, Evidence, Look};
-use super::workload::Workload;
-use crate::config::{DatabaseEnv, Datastore};
-use crate::connection::container::{ContainerConnection, Password, connections};
-use crate::model::resources::{Container, Service, TaskDefinition, revision_name};
+use super::evidence::{ContainerData, Durability, Evidence};
+use crate::config::Datastore;
+use crate::connection::container::{ContainerConnection, Password};
+use crate::model::resources::{Container, TaskDefinition, revision_name};
 use crate::model::store::Engine;
 
 /// What was declared of a service, and how narrowly.
@@ -23,9 +22,9 @@ pub struct ServiceData<'a> {
     /// Its containers, in order.
     pub containers: Vec<ContainerData<'a>>,
     /// `data_paths`.
-    paths: Vec<String>,
-    fargate: bool,
-    definition: &'a TaskDefinition,
+    pub(super) paths: Vec<String>,
+    pub(super) fargate: bool,
+    pub(super) definition: &'a TaskDefinition,
 }
 
 /// What `ecs-ephemeral-storage` says of a revision.
@@ -63,51 +62,6 @@ pub enum DatabaseSecret {
     Missing(String),
     /// Nothing tells; a sentence that says what would.
     Unknown(String),
-}
-
-impl<'a> Workload<'a> {
-    /// What was declared of a service and a revision of it.
-    #[must_use]
-    pub fn declared(&self, service: &Service, definition: &TaskDefinition) -> Declared {
-        let tag = |tags: &crate::model::tags::Tags| tags.datastore(self.prefix);
-        let own = tag(&service.tags).or_else(|| tag(&definition.tags));
-        let own = own.or_else(|| self.overrides(service)?.datastore);
-        Declared {
-            datastore: own.unwrap_or(self.params.datastore),
-            of_service: own.is_some(),
-        }
-    }
-
-    /// The connections of a container of `service`.
-    #[must_use]
-    pub fn connections(&self, service: &Service, container: &'a Container) -> Vec<ContainerConnection<'a>> {
-        connections(container, self.database_env(service), self.vocabulary)
-    }
-
-    /// The entries of the configuration for a service.
-    fn database_env(&self, service: &Service) -> &'a [DatabaseEnv] {
-        let own = self.overrides(service).and_then(|o| o.database_env.as_deref());
-        own.unwrap_or(self.database_env)
-    }
-
-    /// Where a revision keeps data when `service` runs it.
-    #[must_use]
-    pub fn data_of(&self, service: &Service, definition: &'a TaskDefinition) -> ServiceData<'a> {
-        let own = self.overrides(service).and_then(|o| o.data_paths.clone());
-        let paths = own.unwrap_or_else(|| self.params.data_paths.clone());
-        let look = Look { w: self, definition, fargate: service.fargate, paths: &paths };
-        let containers = definition.containers.iter().map(|container| {
-            let connections = self.connections(service, container);
-            ContainerData { evidence: look.evidence(container, &connections), container, connections }
-        });
-        ServiceData {
-            declared: self.declared(service, definition),
-            containers: containers.collect(),
-            fargate: service.fargate,
-            definition,
-            paths,
-        }
-    }
 }
 
 impl<'a> ServiceData<'a> {
@@ -202,6 +156,25 @@ impl<'a> ServiceData<'a> {
         DatabaseSecret::Unknown(self.sentence("nothing in its task definition tells", tells))
     }
 
+    /// How this revision would lose the data of a service that keeps it now, by `running`, if it would: a clause.
+    #[must_use]
+    pub fn loses_data(&self, running: &str) -> Option<String> {
+        match self.storage(Some(running), "") {
+            Storage::Lost(loss) => Some(format!("keeps its data in the container: {}", loss.how)),
+            Storage::Kept | Storage::NotEvaluated | Storage::Unknown(_) => match self.database_secret(Some(running), "") {
+                DatabaseSecret::Missing(why) => Some(format!("gets no database secret: {why}")),
+                DatabaseSecret::NotEvaluated | DatabaseSecret::Given | DatabaseSecret::Unknown(_) => None,
+            },
+        }
+    }
+
+    /// Whether no container tells anything of where data is.
+    #[must_use]
+    pub fn has_no_evidence(&self) -> bool {
+        let silent = |e: &Evidence<'_>| matches!(e, Evidence::Nothing | Evidence::KeepsNothing);
+        self.containers.iter().all(|c| silent(&c.evidence))
+    }
+
     /// Whether each container is known to keep nothing.
     fn keeps_nothing(&self) -> bool {
         self.containers.iter().all(|c| matches!(c.evidence, Evidence::KeepsNothing))
@@ -246,7 +219,7 @@ impl<'a> ServiceData<'a> {
             let container = data.container;
             let any: Vec<String> = container.mounts.iter().map(|m| m.path.clone()).collect();
             let paths = if self.paths.is_empty() { &any } else { &self.paths };
-            let found = super::container_data::durability(self.definition, container, paths, self.fargate);
+            let found = super::evidence::durability(self.definition, container, paths, self.fargate);
             let rank = |d: &Durability| match d {
                 Durability::Durable(_) => 0,
                 Durability::Unknown(_) => 1,

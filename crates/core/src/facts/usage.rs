@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::database::Database;
-use super::secrets::{database_variables, resolve, shape};
+use super::secrets::{resolve, shape};
 use super::workload::Workload;
+use crate::connection::container::ContainerConnection;
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::{Read, ReadError, SecretValue};
+use crate::model::store::{Engine, Role};
 use crate::model::value_from::{self, ValueFrom};
 
 /// Where the running revision of a service says that its databases are.
@@ -15,13 +17,56 @@ use crate::model::value_from::{self, ValueFrom};
 pub struct DatabaseUsage<'a> {
     /// Every connection with a host that a database variable may hold: of a secret with several, all of them.
     pub connections: Vec<&'a Connection>,
+    /// Hosts that plain settings name by themselves.
+    pub hosts: Vec<&'a str>,
     /// The secrets that they come from.
     pub secrets: Vec<&'a Secret>,
     /// The reason why the database of a variable is unknown, if it is.
     pub unclear: Option<Arc<ReadError>>,
 }
 
-impl DatabaseUsage<'_> {
+impl<'a> DatabaseUsage<'a> {
+    /// What one connection of a container says.
+    fn add(&mut self, w: &Workload<'a>, service: &Service, connection: &ContainerConnection<'a>) {
+        let before = self.connections.len() + self.hosts.len();
+        for (role, variable) in connection.secrets() {
+            let told = match value_from::parse(&variable.value_from) {
+                ValueFrom::Secret(target) => match resolve(w, &target) {
+                    Ok(Some(secret)) => {
+                        self.secrets.push(secret);
+                        shape(w, secret, &target.selector)
+                    }
+                    Ok(None) => Ok(None),
+                    Err(e) => Err(e),
+                },
+                ValueFrom::Parameter(_) => parameter(w, &variable.value_from),
+            };
+            if !matches!(role, Role::Url | Role::Host) {
+                continue;
+            }
+            match told {
+                Ok(shape) => self.connections.extend(shape.map(connections).unwrap_or_default()),
+                Err(e) => _ = self.unclear.get_or_insert(e),
+            }
+        }
+        if let Some(url) = connection.plain_url().filter(|c| !c.hosts.is_empty()) {
+            self.connections.push(url);
+        } else {
+            self.hosts.extend(connection.plain_host());
+        }
+        if self.connections.len() + self.hosts.len() > before {
+            return;
+        }
+        let Some(setting) = connection.settings.values().next() else { return };
+        let message = format!("{} of {} leads to no host", setting.variable, service.name);
+        self.unclear.get_or_insert_with(|| not_known(setting.variable, &message));
+    }
+
+    fn all_hosts(&self) -> impl Iterator<Item = &str> {
+        let named = self.connections.iter().flat_map(|c| &c.hosts).map(|h| h.host.as_str());
+        named.chain(self.hosts.iter().copied())
+    }
+
     /// Whether one of the connections leads to `database`, by whatever port and database name.
     #[must_use]
     pub fn includes(&self, database: &Database<'_>) -> bool {
@@ -31,10 +76,7 @@ impl DatabaseUsage<'_> {
     /// Whether one of the connections names one of `hosts`.
     #[must_use]
     pub fn names_one_of(&self, hosts: &[&str]) -> bool {
-        self.connections
-            .iter()
-            .flat_map(|c| &c.hosts)
-            .any(|h| hosts.contains(&h.host.as_str()))
+        self.all_hosts().any(|h| hosts.contains(&h))
     }
 
     /// The reason why the service may use other databases than its connections name, if it may: a variable whose
@@ -42,8 +84,7 @@ impl DatabaseUsage<'_> {
     #[must_use]
     pub fn doubt(&self) -> Option<Arc<ReadError>> {
         let stand_in = || {
-            let hosts = self.connections.iter().flat_map(|c| &c.hosts);
-            hosts.map(|h| h.host.as_str()).find(|h| may_stand_for_another(h))
+            self.all_hosts().find(|h| may_stand_for_another(h))
         };
         self.unclear
             .clone()
@@ -77,43 +118,11 @@ fn not_known(resource: &str, message: &str) -> Arc<ReadError> {
 pub fn database_usage<'a>(w: &Workload<'a>, service: &Service) -> Read<DatabaseUsage<'a>> {
     let definition = w.running(service)?;
     let mut found = DatabaseUsage::default();
-    for (_, variable) in database_variables(w, definition) {
-        let told = match value_from::parse(&variable.value_from) {
-            ValueFrom::Secret(target) => match resolve(w, &target) {
-                Ok(Some(secret)) => {
-                    found.secrets.push(secret);
-                    shape(w, secret, &target.selector)
-                }
-                Ok(None) => Ok(None),
-                Err(e) => Err(e),
-            },
-            ValueFrom::Parameter(_) => parameter(w, &variable.value_from),
-        };
-        let hosts = match told {
-            Ok(shape) => shape.map(connections).unwrap_or_default(),
-            Err(e) => {
-                found.unclear.get_or_insert(e);
-                continue;
+    for container in &definition.containers {
+        for connection in w.connections(Some(service), container) {
+            if connection.keeps_data() && matches!(connection.engine, Engine::Postgres | Engine::Unknown) {
+                found.add(w, service, &connection);
             }
-        };
-        if hosts.is_empty() {
-            let message = format!("{} of {} leads to no host", variable.name, service.name);
-            found
-                .unclear
-                .get_or_insert_with(|| not_known(&variable.value_from, &message));
-        }
-        found.connections.extend(hosts);
-    }
-    for plain in definition.containers.iter().flat_map(|c| &c.plain_databases) {
-        match &plain.connection {
-            Some(connection) if !connection.hosts.is_empty() => found.connections.push(connection),
-            _ if plain.external => {
-                let message = format!("the value of {} is not kept", plain.variable);
-                found
-                    .unclear
-                    .get_or_insert_with(|| not_known(&plain.variable, &message));
-            }
-            _ => {}
         }
     }
     Ok(found)

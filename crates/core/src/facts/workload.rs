@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use super::credential_source::{CredentialSource, Reference};
 use super::database::{Database, RdsResource, databases};
 use super::index::Index;
-use crate::config::Parameters;
+use super::service_data::ServiceData;
+use crate::config::{Parameters, WorkloadOverrides};
+use crate::connection::vocabulary::Vocabulary;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
 use crate::model::snapshot::{Read, ReadError, Snapshot};
@@ -32,6 +34,10 @@ pub struct Workload<'a> {
     pub migration_timeout: Duration,
     /// The workload's parameters.
     pub params: Arc<Parameters>,
+    /// What names of settings and images mean.
+    pub vocabulary: Arc<Vocabulary>,
+    /// What the configuration says of this workload alone.
+    pub(super) own: Option<&'a WorkloadOverrides>,
     /// The index of tagged resources.
     pub(super) index: Arc<Index<'a>>,
     /// Its place in the index.
@@ -45,6 +51,8 @@ pub struct Workload<'a> {
 pub(super) struct Memo<'a> {
     /// For each service, the revision that it runs.
     pub running: OnceCell<Vec<Read<&'a TaskDefinition>>>,
+    /// For each service, where the revision that it runs keeps data.
+    pub data: OnceCell<Vec<Option<Arc<ServiceData<'a>>>>>,
     pub databases: OnceCell<Vec<Database<'a>>>,
     pub references: OnceCell<(Vec<Reference<'a>>, Option<Arc<ReadError>>)>,
     pub credential_sources: OnceCell<(Vec<CredentialSource<'a>>, Option<Arc<ReadError>>)>,

@@ -20,6 +20,32 @@ pub enum Engine {
     Unknown,
 }
 
+/// Engines and the ports on which they listen as a rule.
+const PORTS: [(u16, Engine); 7] = [
+    (5432, Engine::Postgres),
+    (1433, Engine::Other(Cow::Borrowed("sqlserver"))),
+    (1521, Engine::Other(Cow::Borrowed("oracle"))),
+    (3306, Engine::Other(Cow::Borrowed("mysql"))),
+    (6379, Engine::Other(Cow::Borrowed("redis"))),
+    (11211, Engine::Other(Cow::Borrowed("memcached"))),
+    (27017, Engine::Other(Cow::Borrowed("mongodb"))),
+];
+
+impl Engine {
+    /// The engine that listens on a port as a rule; unknown for a port that says nothing.
+    #[must_use]
+    pub fn by_port(port: u16) -> Self {
+        let found = PORTS.iter().find(|(own, _)| *own == port);
+        found.map(|(_, engine)| engine.clone()).unwrap_or_default()
+    }
+
+    /// The port on which it listens as a rule; that of PostgreSQL for one that isn't known.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        PORTS.iter().find(|(_, engine)| engine == self).map_or(5432, |(port, _)| *port)
+    }
+}
+
 /// What one setting of a connection holds.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, strum::Display,

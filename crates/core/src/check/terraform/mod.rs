@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::case::{Case, DisplayName, UNREADABLE, World};
 use super::error::CheckError;
 use crate::config::Config;
+use crate::connection::vocabulary::Vocabulary;
 use crate::model::key::Scope;
 use crate::model::snapshot::{ReadError, Snapshot};
 use crate::model::tags::Tags;
@@ -94,6 +95,8 @@ struct Reading<'a, 't> {
     terraform: &'t Terraform<'a>,
     world: World,
     prefix: &'t str,
+    /// What names of settings and images mean.
+    vocabulary: std::sync::Arc<Vocabulary>,
     /// The workload of what carries no tag.
     untagged: Option<&'t str>,
     /// What is not known before it is applied: address and attribute.
@@ -224,8 +227,10 @@ impl<'a> Terraform<'a> {
         untagged: Option<&str>,
         now: jiff::Timestamp,
     ) -> Vec<Case> {
+        let vocabulary = std::sync::Arc::new(Vocabulary::of(config));
         let reading = |()| Reading {
             terraform: self,
+            vocabulary: std::sync::Arc::clone(&vocabulary),
             world,
             prefix: &config.tag_prefix,
             untagged,

@@ -91,7 +91,7 @@ impl<'a> Reading<'a, '_> {
         Ok(Arc::new(TaskDefinition {
             arn: arn.to_owned(),
             family: r.text("family").unwrap_or(&r.address).to_owned(),
-            containers: definition::containers(&parsed),
+            containers: definition::containers(&parsed, &self.vocabulary),
             volumes: r.blocks("volume").iter().filter_map(volume).collect(),
             active: true,
             execution_role: role("execution_role_arn"),

@@ -8,7 +8,7 @@ pub(super) const BROKEN: &[(&str, Change, &str, &str, &str)] = &[
     // ---- the seven paths of the three teams ----
     (
         "1: no variable",
-        |s| web(s).secrets.clear(),
+        |s| crate::rules::testing::workload::lose_secret(s),
         "variable",
         "no container gets a database secret",
         "add the database secret",

@@ -276,7 +276,7 @@ fn through_looks_past_a_broken_hop() {
 #[test]
 fn debug_access() {
     let mut s = clean();
-    web(&mut s).variables = vec!["PORT".into(), "CODER_VERBOSE".into()];
+    web(&mut s).variables = ["PORT", "CODER_VERBOSE"].map(|name| crate::rules::testing::workload::plain(name, "1")).into();
     s.access.insert(
         (ROLE.into(), AccessTarget::EcsExec),
         Err(denied("SimulatePrincipalPolicy")),

@@ -91,6 +91,21 @@ pub enum Difference {
     Parameters,
 }
 
+impl Difference {
+    /// What a person calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Address => "host or port",
+            Self::Database => "database",
+            Self::User => "user",
+            Self::Password => "password",
+            Self::Parameters => "parameters",
+        }
+    }
+}
+
 impl Connection {
     /// Whether a driver of its dialect can use it.
     #[must_use]

@@ -1,6 +1,8 @@
 //! The reasons for which a correction is held.
 
 mod code;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -287,9 +289,30 @@ pub enum HoldReason {
         /// What differs.
         what: &'static str,
     },
-    /// The configuration names no variable to add.
-    #[error("`secret_env` is empty: name the variable that the image reads")]
-    NoVariableNamed,
+    /// Nothing shows that a container of a revision (`family:revision`) reads the database's connection string.
+    #[error(
+        "nothing shows which container of {revision} reads the database's connection string, and from which variable: name \
+         it in `workloads.{workload}.services.{service}.database_env`"
+    )]
+    NoReaderKnown {
+        /// The revision.
+        revision: String,
+        /// The workload.
+        workload: String,
+        /// The service.
+        service: String,
+    },
+    /// Nothing shows where the right value of a variable with this role is.
+    #[error("nothing shows which secret holds the right {0}")]
+    NoRightValue(crate::model::store::Role),
+    /// The secret's connection string is in a form that the container does not read.
+    #[error("{container} reads {variable} in another form than that of the workload's secret")]
+    OtherDialect {
+        /// The variable.
+        variable: String,
+        /// The container.
+        container: String,
+    },
     /// Several containers of a revision (`family:revision`) may be the application.
     #[error("which container of {0} holds the application is unclear")]
     ContainerUnclear(String),
@@ -430,8 +453,10 @@ impl HoldReason {
             | Self::SecretOfOtherDatabase(_)
             | Self::NoUsableKey(_)
             | Self::PlainMalformed(_)
+            | Self::NoRightValue(_)
+            | Self::OtherDialect { .. }
             | Self::PlainDiffers { .. } => HoldCode::Secret,
-            Self::SeveralReferences(_) | Self::SeveralKeys(_) | Self::NoVariableNamed | Self::ContainerUnclear(_) => {
+            Self::SeveralReferences(_) | Self::SeveralKeys(_) | Self::NoReaderKnown { .. } | Self::ContainerUnclear(_) => {
                 HoldCode::Ambiguous
             }
             Self::Paused(_) | Self::PauseUnreadable { .. } => HoldCode::Pause,
@@ -446,52 +471,5 @@ impl HoldReason {
             Self::NotNeeded | Self::Changed => HoldCode::Changed,
             Self::Stopped => HoldCode::Stopped,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reason_inside_another_keeps_its_code() {
-        let lost = HoldReason::NotBegun(Box::new(HoldReason::LeaseUnconfirmed("no answer".into())));
-        assert_eq!(lost.to_string(), "not begun: waits: no answer");
-        assert_eq!(lost.code(), HoldCode::Lease);
-        let held = HoldReason::HeldNow {
-            code: HoldCode::Window,
-            reason: HoldReason::NoWindow.to_string(),
-        };
-        assert_eq!(held.to_string(), "not done: none of safety.change_windows ever opens");
-        assert_eq!(held.code(), HoldCode::Window);
-    }
-
-    #[test]
-    fn lists_and_waivers_are_written_out() {
-        let waiver = Waiver {
-            until: Timestamp::UNIX_EPOCH,
-            reason: "known".into(),
-        };
-        assert_eq!(
-            HoldReason::Waived(Some(waiver)).to_string(),
-            "waived until 1970-01-01T00:00:00Z: known"
-        );
-        assert_eq!(HoldReason::Waived(None).to_string(), "waived");
-        let shared = HoldReason::GuardsOthers {
-            group: "sg-1".into(),
-            others: vec!["RDS instance a".into(), "ECS service main/b".into()],
-        };
-        assert_eq!(
-            shared.to_string(),
-            "sg-1 also guards RDS instance a, ECS service main/b"
-        );
-        let denied = HoldReason::ExecutionRoleDenied {
-            role: "role/ecs".into(),
-            missing: vec!["kms:Decrypt".into(), "ssm:GetParameters".into()],
-        };
-        assert_eq!(
-            denied.to_string(),
-            "role/ecs may not kms:Decrypt, nor ssm:GetParameters: see ecs-secret-unreadable"
-        );
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::connection::Connection;
+use crate::model::store::Engine;
 
 /// A container of a task definition.
 #[derive(Debug, Clone, Default)]
@@ -57,14 +58,20 @@ pub struct PlainValue {
     pub empty: bool,
     /// The connection string that it is.
     pub connection: Option<Connection>,
+    /// Whether it is a password, by the setting's name, and not an empty one.
+    pub password: bool,
     /// The host that it names: kept where the name asks for one, or where the value is an endpoint of RDS.
     pub host: Option<String>,
     /// The port that it names, by itself or after the host.
     pub port: Option<u16>,
     /// The name of a database or user, where the setting's name asks for one.
     pub name: Option<String>,
-    /// The value, if it is one of the words that select an engine or a way to log in.
+    /// The value, if it is one of the words by which a family selects its engine.
     pub word: Option<String>,
+    /// The engine that it names, where the setting's name asks for one.
+    pub engine: Engine,
+    /// Whether it says that IAM gives the login.
+    pub iam: bool,
 }
 
 /// Where the `awslogs` driver sends a container's log.

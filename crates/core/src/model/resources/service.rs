@@ -137,6 +137,8 @@ pub enum VolumeKind {
     /// An EBS volume made for each task and, under a service, deleted with it.
     /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ebs-volumes.html>
     TaskEbs,
+    /// A kind that Holdfast doesn't know.
+    Other,
 }
 
 /// What a service's log says since its primary deployment began.

@@ -97,7 +97,7 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
 
 /// The secrets behind the database variables: one of them may be the cause.
 fn secrets<'a>(w: &Workload<'a>, definition: &TaskDefinition) -> Vec<&'a str> {
-    let targets = database_variables(w, definition).filter_map(|(_, v)| match value_from::parse(&v.value_from) {
+    let targets = database_variables(w, None, definition).into_iter().filter_map(|v| match value_from::parse(&v.variable.value_from) {
         ValueFrom::Secret(target) => resolve(w, &target).ok().flatten(),
         ValueFrom::Parameter(_) => None,
     });

@@ -2,11 +2,13 @@
 
 use crate::action::{Action, RollOut, SecretChange};
 use crate::model::connection::{Connection, Fault, SecretShape};
-use crate::model::resources::{Access, Container, PlainDatabase};
+use crate::model::resources::{Access, Container};
 use crate::rules::testing::secrets::{
     OTHER, good, holds_at, lacks, may, other, plain, plain_beside, plain_password, plain_url, secret, unread,
 };
-use crate::rules::testing::workload::{HOST, ROLE, SECRET, ago, connection, denied, running, service, tags, web};
+use crate::rules::testing::workload::{
+    HOST, ROLE, SECRET, ago, connection, denied, plain as variable, running, service, tags, web,
+};
 use crate::rules::testing::{Case, Cases, Change, Unread, finding_by, refusal_by};
 
 #[rustfmt::skip]
@@ -16,15 +18,15 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("a plain URL beside the secret", |s| plain_beside(s, "REPORT_URL", good())),
         Case::new("a plain URL elsewhere", |s| plain_url(s, connection("db.example.com", "app", vec![]))).and_fail(&["ecs-missing-database-secret"]).and_unknown(&["rds-abandoned"]),
         Case::new("a plain URL in a sidecar", |s| {
-            let url = PlainDatabase { variable: "DATABASE_URL".into(), external: false, connection: Some(connection("localhost", "app", vec![])) };
-            running(s).containers.push(Container { name: "migrator".into(), plain_databases: vec![url], ..Container::default() });
+            let url = variable("DATABASE_URL", "postgres://app:Secret-Pw1@db.example.com/app");
+            running(s).containers.push(Container { name: "migrator".into(), variables: vec![url], ..Container::default() });
         }),
         Case::new("a plain password", |s| plain_password(s, "web", "PGPASSWORD")),
         Case::new("a plain password in a sidecar", |s| plain_password(s, "postgres", "POSTGRES_PASSWORD")),
     ],
     passing: &[
         Case::new("a plain URL without a password", |s| plain_beside(s, "REPORT_URL", Connection { has_password: false, ..good() })),
-        Case::new("a plain host", |s| web(s).plain_databases.push(PlainDatabase { variable: "PGHOST".into(), external: true, connection: None })),
+        Case::new("a plain host", |s| web(s).variables.push(variable("PGHOST", HOST))),
         Case::new("untagged and all wrong", |s| {
             service(s).tags = tags(&[]);
             other(s).deleted_at = Some(ago(-24));

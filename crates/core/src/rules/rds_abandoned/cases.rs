@@ -4,31 +4,28 @@ use std::sync::Arc;
 
 use crate::model::connection::SecretShape;
 use crate::model::cow_map::CowMap;
-use crate::model::resources::PlainDatabase;
 use crate::rules::testing::databases::{
     ELSEWHERE, TWO, leads_to, migrating, orphan, parameter, plain_url, replica, secret, status, unread_value,
 };
-use crate::rules::testing::workload::{
-    HOST, REVISION, ago, cluster, connection, db, holds, running, service, tags, web,
-};
+use crate::rules::testing::workload::{HOST, REVISION, ago, cluster, connection, db, holds, running, service, tags, web, lose_secret};
 use crate::rules::testing::{Case, Cases, Unread, assert_caused, finding_after};
 
 #[rustfmt::skip]
 pub(in crate::rules) const CASES: Cases = Cases {
     failing: &[
-        Case::new("nobody refers to it", |s| web(s).secrets.clear()).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
+        Case::new("nobody refers to it", |s| lose_secret(s)).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
         Case::new("everybody refers to another", |s| leads_to(s, ELSEWHERE, 72)).and_fail(&["secret-wrong-database"]),
         Case::new("a plain URL to another", |s| plain_url(s, ELSEWHERE)).and_fail(&["ecs-missing-database-secret", "ecs-plaintext-database-url"]),
         Case::new("a parameter that leads to another", |s| parameter(s, ELSEWHERE)).and_fail(&["secret-wrong-database"]).and_unknown(&["ecs-secret-unreadable"]),
         Case::new("no service", |s| s.services = Ok(CowMap::new())),
-        Case::new("a cluster that nobody refers to", |s| { cluster(s); web(s).secrets.clear(); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
-        Case::new("stopped, and nobody refers to it", |s| { status(s, "stopped"); web(s).secrets.clear(); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret", "rds-unavailable"]),
+        Case::new("a cluster that nobody refers to", |s| { cluster(s); lose_secret(s); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
+        Case::new("stopped, and nobody refers to it", |s| { status(s, "stopped"); lose_secret(s); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret", "rds-unavailable"]),
     ],
     passing: &[
-        Case::new("young", |s| { web(s).secrets.clear(); db(s).created_at = Some(ago(47)); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
-        Case::new("deployed lately", |s| { web(s).secrets.clear(); service(s).deployments[0].created_at = Some(ago(47)); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
+        Case::new("young", |s| { lose_secret(s); db(s).created_at = Some(ago(47)); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
+        Case::new("deployed lately", |s| { lose_secret(s); service(s).deployments[0].created_at = Some(ago(47)); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
         Case::new("a secret that was changed lately", |s| leads_to(s, ELSEWHERE, 47)).and_fail(&["secret-wrong-database"]),
-        Case::new("nobody refers to it yet", |s| { web(s).secrets.clear(); migrating(s, "2026-11-22T00:00:00Z"); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
+        Case::new("nobody refers to it yet", |s| { lose_secret(s); migrating(s, "2026-11-22T00:00:00Z"); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
         Case::new("a plain URL to it", |s| plain_url(s, HOST)).and_fail(&["ecs-missing-database-secret", "ecs-plaintext-database-url"]),
         Case::new("a parameter that leads to it", |s| parameter(s, HOST)).and_unknown(&["ecs-secret-unreadable"]),
         Case::new("one that reads from its replica", |s| { replica(s); leads_to(s, TWO, 72); }),
@@ -40,9 +37,9 @@ pub(in crate::rules) const CASES: Cases = Cases {
     unknown: &[
         Case::new("the value", |s| { unread_value(s); secret(s).changed_at = Some(ago(72)); }).besides(Unread::Value),
         Case::new("an alias", |s| leads_to(s, "db.shop.internal", 72)).and_fail(&["secret-wrong-database"]),
-        Case::new("a host in plain text", |s| { web(s).secrets.clear(); web(s).plain_databases.push(PlainDatabase { variable: "PGHOST".into(), external: true, connection: None }); }).and_fail(&["ecs-missing-database-secret"]),
+        Case::new("a host in plain text", |s| { web(s).secrets.clear(); web(s).variables.push(crate::rules::testing::workload::plain("PGHOST", "db.shop.internal")); }).and_fail(&["ecs-missing-database-secret"]),
         Case::new("a parameter that was not read", |s| { parameter(s, HOST); s.parameters.clear(); }).and_unknown(&["ecs-secret-reference-mismatch", "ecs-secret-unreadable", "secret-malformed-url", "secret-no-tls", "secret-uses-master-user", "secret-wrong-database"]),
-        Case::new("a service that another program deploys", |s| { web(s).secrets.clear(); service(s).deployments.clear(); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
+        Case::new("a service that another program deploys", |s| { lose_secret(s); service(s).deployments.clear(); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
     ],
     unread: &[Unread::Instances, Unread::Clusters, Unread::Services, Unread::OneService, Unread::Revision, Unread::Secrets, Unread::SecretsOff],
 };
@@ -51,7 +48,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
 #[test]
 fn caused() {
     assert_caused(
-        |s| web(s).secrets.clear(),
+        |s| lose_secret(s),
         "rds-abandoned",
         "ecs-missing-database-secret",
     );
@@ -72,7 +69,7 @@ fn a_stranger_that_uses_it_is_named() {
             s.task_definitions
                 .insert(definition.arn.clone(), Ok(Arc::new(definition)));
             s.services.as_mut().expect("read").insert(arn, bank);
-            web(s).secrets.clear();
+            lose_secret(s);
         },
         "rds-abandoned",
     );

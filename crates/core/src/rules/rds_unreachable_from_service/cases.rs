@@ -7,9 +7,7 @@ use crate::model::snapshot::Guarded;
 use crate::rules::testing::databases::{
     TWO, add_subnet, apart, leads_to, lets_in_only, migrating, net, second, subnet, unread_value,
 };
-use crate::rules::testing::workload::{
-    ago, clean, cluster, db, denied, evaluated_by, guard, ingress, service, tags, web,
-};
+use crate::rules::testing::workload::{ago, clean, cluster, db, denied, evaluated_by, guard, ingress, service, tags, lose_secret};
 use crate::rules::testing::{Case, Cases, Change, Unread, finding_after, refusal, the_finding};
 
 #[rustfmt::skip]
@@ -31,7 +29,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("another VPC with no rule", |s| { apart(s, true, true); guard(s).ingress.clear(); }),
         Case::new("a public database in another VPC, without a public rule", |s| { apart(s, false, false); db(s).publicly_accessible = true; lets_in_only(s, "10.0.0.0/8"); }).and_fail(&["rds-open-ingress", "rds-public-access"]),
         Case::new("the one of two that the secret names", |s| { second(s); leads_to(s, TWO, 24); }),
-        Case::new("no path, and no secret either", |s| { web(s).secrets.clear(); guard(s).ingress.clear(); service(s).deployments[0].created_at = Some(ago(1)); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
+        Case::new("no path, and no secret either", |s| { lose_secret(s); guard(s).ingress.clear(); service(s).deployments[0].created_at = Some(ago(1)); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
     ],
     passing: &[
         Case::new("all protocols", |s| { let r = &mut guard(s).ingress[0]; (r.protocol, r.from_port, r.to_port) = ("-1".into(), None, None); }),
@@ -51,7 +49,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("a prefix list beside the rule", |s| guard(s).ingress.push(ingress("sgr-pl", "pl-1"))).and_fail(&["rds-open-ingress"]),
         Case::new("no awsvpc network", |s| { service(s).security_groups.clear(); service(s).subnets.clear(); guard(s).ingress.clear(); }),
         Case::new("a second database that nobody names", second),
-        Case::new("a second database, and no secret", |s| { second(s); web(s).secrets.clear(); service(s).deployments[0].created_at = Some(ago(1)); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
+        Case::new("a second database, and no secret", |s| { second(s); lose_secret(s); service(s).deployments[0].created_at = Some(ago(1)); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
     ],
     unknown: &[
         Case::new("subnets, and a rule by address", |s| { lets_in_only(s, "10.0.1.0/24"); s.subnets = Err(denied("DescribeSubnets")); }).and_fail(&["rds-open-ingress"]).and_unknown(&["rds-public-subnet"]),

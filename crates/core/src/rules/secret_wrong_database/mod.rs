@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
 use crate::facts::{
-    CredentialSource, Database, Resolution, SECRET_READS, connections, each_credential_source, resolves_to,
+    CredentialSource, Database, Resolution, SECRET_READS, each_credential_source, resolves_to,
 };
 use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -62,7 +62,7 @@ fn evaluate_source<'a>(
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
-        for (_, connection) in connections(shape, value.key.as_deref(), source.referenced) {
+        for (_, connection) in value.connections(shape, source.referenced) {
             if connection.hosts.is_empty() {
                 continue;
             }

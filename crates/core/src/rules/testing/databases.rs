@@ -3,9 +3,10 @@
 use ipnet::IpNet;
 use jiff::SignedDuration;
 
-use super::workload::{SECRET, ago, cluster, connection, db, denied, guard, holds, ingress, now, shop, web};
+use super::workload::{SECRET, ago, cluster, connection, db, denied, guard, holds, ingress, now, shop, web, lose_secret};
 use crate::model::connection::SecretShape;
-use crate::model::resources::{DbInstance, ParameterGroup, PlainDatabase, Secret, SecretVariable, Subnet};
+use crate::model::resources::{DbInstance, ParameterGroup, Secret, SecretVariable, Subnet};
+use crate::rules::testing::workload::plain;
 use crate::model::snapshot::{Guarded, SecretValue, Snapshot};
 use crate::model::value_from::Selector;
 
@@ -154,12 +155,10 @@ pub(crate) fn unread_value(s: &mut Snapshot) {
 }
 
 pub(crate) fn plain_url(s: &mut Snapshot, host: &str) {
-    web(s).secrets.clear();
-    web(s).plain_databases.push(PlainDatabase {
-        variable: "DB_URL".into(),
-        external: true,
-        connection: Some(connection(host, "app", vec![])),
-    });
+    lose_secret(s);
+    web(s)
+        .variables
+        .push(plain("DB_URL", &format!("postgres://app@{host}:5432/app")));
 }
 
 pub(crate) fn parameter(s: &mut Snapshot, host: &str) {

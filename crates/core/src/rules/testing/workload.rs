@@ -7,12 +7,14 @@ use jiff::Timestamp;
 
 use crate::config::{Config, Migrations, WorkloadOverrides};
 use crate::evaluate::{Evaluation, evaluate_naming_passes};
-use crate::model::connection::{Connection, ConnectionForm, Fault, HostPort, SecretShape};
+use crate::connection::vocabulary::Vocabulary;
+use crate::connection::{inspect_plain, reduce};
+use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::cow_map::CowMap;
 use crate::model::key::Scope;
 use crate::model::resources::{
     Access, AccessTarget, Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, LogEvidence, LogTarget,
-    Rotation, Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition,
+    PlainVariable, Rotation, Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition,
 };
 use crate::model::snapshot::{Guarded, Lookup, Read, ReadError, SecretValue, Snapshot};
 use crate::model::tags::Tags;
@@ -73,20 +75,16 @@ pub(crate) fn ingress(id: &str, source: &str) -> IngressRule {
     }
 }
 
+/// A plain variable of a container, as it is read.
+pub(crate) fn plain(name: &str, value: &str) -> PlainVariable {
+    reduce(name.to_owned(), value, Vocabulary::embedded())
+}
+
 /// A connection to `host`, with `faults`.
 pub(crate) fn connection(host: &str, database: &str, faults: Vec<Fault>) -> Connection {
     Connection {
-        form: ConnectionForm::Url,
-        hosts: vec![HostPort {
-            host: host.into(),
-            port: 5432,
-        }],
-        database: Some(database.into()),
-        user: Some("app".into()),
-        has_password: true,
-        sslmode: Some("require".into()),
         faults,
-        ..Connection::default()
+        ..inspect_plain(&format!("postgres://app:Secret-Pw1@{host}:5432/{database}?sslmode=require"))
     }
 }
 
@@ -263,6 +261,15 @@ pub(crate) fn clean() -> Snapshot {
     s.logs.insert(SERVICE.into(), Ok(log));
     holds(&mut s, SecretShape::Plain(connection(HOST, "app", vec![])));
     s
+}
+
+/// The running revision has no secret any more; the one before it had.
+pub(crate) fn lose_secret(s: &mut Snapshot) {
+    let mut before = running(s).clone();
+    before.revision = 1;
+    before.arn = REVISION.replace(":2", ":1");
+    s.durable_revisions.insert(REVISION.into(), Arc::new(before));
+    web(s).secrets.clear();
 }
 
 /// Gives the workload's secret another value.
