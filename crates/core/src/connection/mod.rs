@@ -26,6 +26,7 @@ mod parts;
 mod plain;
 mod text;
 mod url;
+pub mod wrappers;
 
 #[cfg(test)]
 mod tests;
