@@ -49,6 +49,11 @@ pub struct Family {
     /// What it means when no setting of its main connection is there. Absent: unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub absent: Option<Absent>,
+    /// Variables and flags that may hold or name all settings at once, in a form that Holdfast doesn't read. Where one of them
+    /// is given, nothing follows from an absent setting.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<forms::Setting>")]
+    pub elsewhere: Vec<String>,
     /// The engine that the image itself is: `postgres` for PostgreSQL's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serves: Option<EngineName>,
@@ -390,6 +395,7 @@ impl Family {
             selector: own.selector.clone().or_else(|| self.selector.clone()),
             connections: own.connections.iter().chain(kept).cloned().collect(),
             absent: own.absent.clone().or_else(|| self.absent.clone()),
+            elsewhere: list(&self.elsewhere, &own.elsewhere),
             serves: own.serves.clone().or_else(|| self.serves.clone()),
             disposable: own.disposable.or(self.disposable),
             keeps_data_in: or(&self.keeps_data_in, &own.keeps_data_in),

@@ -190,6 +190,14 @@ impl Node {
         }
     }
 
+    /// The entries of a map; none for anything else.
+    pub(super) fn entries(&self) -> &[Entry] {
+        match &self.value {
+            YamlValue::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
     /// Whether this is written as nothing at all, `~` or `null`.
     pub(super) fn is_null(&self) -> bool {
         matches!(&self.value, YamlValue::Scalar(s) if s.resolve() == Meaning::Null)

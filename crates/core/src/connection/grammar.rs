@@ -171,3 +171,9 @@ fn group(before: &[Word], after: &[Word]) -> String {
     let texts: Vec<String> = kept.into_iter().map(Word::canonical).collect();
     texts.join("_")
 }
+
+/// The words of a name in upper case, joined by `_`: `DB_SECRET_ARN` for `dbSecretArn` and `Db__Secret__Arn`.
+pub(super) fn normalized(variable: &str) -> String {
+    let words: Vec<String> = split(variable).into_iter().map(|w| w.text).collect();
+    words.join("_")
+}

@@ -1,7 +1,7 @@
 //! What is known of images and frameworks that many use: which variables hold their connections, and where they keep data
 //! without one.
 //!
-//! All of it is data, in `families.yaml`, and `families` of the configuration adds to it. An image that isn't in the list
+//! All of it is data, in the YAML files of this folder, and `families` of the configuration adds to it. An image that isn't in the list
 //! is unknown: no entry is a default for others.
 
 mod image;
@@ -17,14 +17,21 @@ pub use crate::config::family::{
 };
 use crate::config::read_families;
 use crate::model::store::Role;
+use image::Image;
 
-/// The embedded list. It has the form of a configuration that sets `families` alone.
-const EMBEDDED: &str = include_str!("families.yaml");
+/// The embedded list. Each file has the form of a configuration that sets `families` alone.
+const EMBEDDED: &[(&str, &str)] = &[
+    ("applications.yaml", include_str!("applications.yaml")),
+    ("frameworks.yaml", include_str!("frameworks.yaml")),
+    ("servers.yaml", include_str!("servers.yaml")),
+    ("sidecars.yaml", include_str!("sidecars.yaml")),
+];
 
 /// The embedded list, once it was read.
 static READ: LazyLock<Families> = LazyLock::new(|| {
-    // That it can be read is tested.
-    Families::of(read_families("families.yaml", EMBEDDED).unwrap_or_default())
+    // That each can be read is tested.
+    let read = |(name, text): &(&str, &str)| read_families(name, text).unwrap_or_default();
+    Families::of(EMBEDDED.iter().flat_map(read).collect(), &[])
 });
 
 /// How well an image tells its family.
@@ -32,9 +39,12 @@ static READ: LazyLock<Families> = LazyLock::new(|| {
 #[strum(serialize_all = "kebab-case")]
 pub enum Strength {
     /// By the last part of its repository's path alone, as in `acme/grafana`: it may be built on the product's image, or
-    /// only be called like it.
+    /// only be called like it. Its settings may be in the image.
     LastSegment,
-    /// By the product's own repository, perhaps mirrored.
+    /// By the product's repository, in a private registry: a copy of the product's image, or one built on it with settings
+    /// of its own, as Keycloak's documentation advises.
+    Rehosted,
+    /// By the product's repository, in a public registry or a pull-through cache of one, or by the configuration.
     Exact,
 }
 
@@ -64,14 +74,23 @@ pub struct VariableMatch<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Families {
     list: Vec<Family>,
-    /// By the last part of a repository's path: all of its parts, and the family.
-    repositories: HashMap<String, Vec<(Vec<String>, usize)>>,
+    /// By the last part of a repository's path.
+    repositories: HashMap<String, Vec<Repository>>,
     /// By the last part of a repository's path that tells by itself.
     names: HashMap<String, usize>,
     /// By the whole name of a variable.
     variables: HashMap<String, Vec<Place>>,
     /// Names with a `*`: what comes before and after it.
     wildcards: Vec<(String, String, Place)>,
+}
+
+/// A repository of a family.
+#[derive(Debug, Clone)]
+struct Repository {
+    parts: Vec<String>,
+    family: usize,
+    /// Whether the configuration names it.
+    configured: bool,
 }
 
 /// Where a variable is: family, connection, role.
@@ -94,16 +113,22 @@ impl Families {
                 None => list.push(own.clone()),
             }
         }
-        Self::of(list)
+        Self::of(list, configured)
     }
 
-    fn of(list: Vec<Family>) -> Self {
+    fn of(list: Vec<Family>, configured: &[Family]) -> Self {
         let mut families = Self::default();
         for (at, family) in list.iter().enumerate() {
             for image in &family.images {
                 let parts: Vec<String> = image.split('/').map(str::to_owned).collect();
                 let last = parts.last().cloned().unwrap_or_default();
-                families.repositories.entry(last).or_default().push((parts, at));
+                let configured = configured.iter().any(|c| c.id == family.id && c.images.contains(image));
+                let repository = Repository {
+                    parts,
+                    family: at,
+                    configured,
+                };
+                families.repositories.entry(last).or_default().push(repository);
             }
             for name in &family.names {
                 families.names.insert(name.clone(), at);
@@ -135,24 +160,22 @@ impl Families {
         self.list.iter().find(|f| f.id == id)
     }
 
-    /// The family of an image. Of several repositories that fit, the longest counts; of two alike, the configuration's.
+    /// The family of an image. A repository that the configuration names counts before others, and a longer one before
+    /// a shorter one.
     #[must_use]
     pub fn of_image(&self, image: &str) -> Option<ImageMatch<'_>> {
-        let parts = image::repository(image)?;
-        let last = *parts.last()?;
-        let fits = |(own, _): &&(Vec<String>, usize)| {
-            own.len() <= parts.len() && own.iter().rev().zip(parts.iter().rev()).all(|(a, b)| a == b)
-        };
-        let exact = self.repositories.get(last).into_iter().flatten();
-        let exact = exact.filter(fits).max_by_key(|(own, at)| (own.len(), *at));
-        let (at, strength) = match exact {
-            Some((_, at)) => (*at, Strength::Exact),
+        let image = Image::parse(image)?;
+        let last = *image.path.last()?;
+        let named = self.repositories.get(last).into_iter().flatten();
+        let fitting = named.filter(|r| image.ends_with(&r.parts));
+        let best = fitting.max_by_key(|r| (r.configured, r.parts.len(), r.family));
+        let (family, strength) = match best {
+            Some(r) if r.configured || image.is_products_own(r.parts.len()) => (r.family, Strength::Exact),
+            Some(r) => (r.family, Strength::Rehosted),
             None => (*self.names.get(last)?, Strength::LastSegment),
         };
-        Some(ImageMatch {
-            family: &self.list[at],
-            strength,
-        })
+        let family = &self.list[family];
+        Some(ImageMatch { family, strength })
     }
 
     /// What a variable is to each family that reads it: frameworks, and products in whatever image.
