@@ -33,7 +33,6 @@ pub enum Datastore {
 /// The variables from which a container takes one database connection, by what they hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1))]
 pub struct DatabaseEnv {
     /// A whole connection string.
     #[serde(skip_serializing_if = "Option::is_none")]

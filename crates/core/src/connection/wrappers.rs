@@ -80,9 +80,9 @@ const STARTERS: &[&str] = &[
 
 /// The command that fetches settings before it starts the application, if `entry_point` and `command` have one.
 #[must_use]
-pub fn wrapper(entry_point: &[String], command: &[String]) -> Option<&'static str> {
+pub fn wrapper<T: AsRef<str>>(entry_point: &[T], command: &[T]) -> Option<&'static str> {
     let mut words: Vec<Word> = vec![];
-    for argument in entry_point.iter().chain(command) {
+    for argument in entry_point.iter().chain(command).map(AsRef::as_ref) {
         if argument.contains(char::is_whitespace) {
             // The text after `sh -c`.
             words.extend(shell_words(argument));

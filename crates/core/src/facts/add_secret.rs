@@ -157,7 +157,7 @@ fn same_image(a: &str, b: &str) -> bool {
 
 /// What the image's own family reads, where nothing else has to be set for it.
 fn of_family(w: &Workload<'_>, container: &Container) -> Vec<Reader> {
-    let Some((family, Strength::Exact)) = w.family(&container.image) else {
+    let Some((family, Strength::Exact | Strength::Rehosted)) = w.family(&container.image) else {
         return vec![];
     };
     if family.selector.is_some() {

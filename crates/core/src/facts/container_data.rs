@@ -239,7 +239,7 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
             match (family.absence(), strength) {
                 (Absence::Nothing, _) => return Evidence::KeepsNothing,
                 (Absence::Unknown, _) => {}
-                (_, Strength::LastSegment) => {
+                (_, Strength::LastSegment | Strength::Rehosted) => {
                     return Evidence::Hidden {
                         at: format!("its image may have been built on that of {}, with settings of its own", family.name()),
                     };
