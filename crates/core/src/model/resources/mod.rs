@@ -8,7 +8,9 @@ mod service;
 mod task;
 
 pub use backup::{Alarm, Backup};
-pub use database::{DatabaseId, DbCluster, DbInstance, Endpoint, ParameterGroup};
+pub use database::{
+    DatabaseId, DbCluster, DbInstance, Endpoint, EndpointTarget, ManagedSecret, ParameterGroup, RdsEndpoint,
+};
 pub use network::{IngressRule, SecurityGroup, Source, Subnet};
 pub use secret::{Access, AccessTarget, Rotation, Secret};
 pub use service::{
