@@ -3,7 +3,7 @@
 use super::hop::Status;
 use super::hop_result::{HopResult, unread};
 use super::walk::Walk;
-use crate::facts::{Database, Resolution, resolves_to};
+use crate::facts::{Database, Resolution, led_to, resolves_to};
 
 /// Statuses in which a database takes connections, for all that AWS does to it meanwhile.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
@@ -42,18 +42,15 @@ pub(super) fn database(t: &mut Walk<'_>) -> HopResult {
     if let Some(found) = t.finding_about(&["secret-wrong-database"], &[t.holder()]) {
         return found;
     }
-    match resolves_to(connection, all) {
-        Resolution::Unclear(why) => HopResult::unknown(why),
+    match resolves_to(t.w, connection, all) {
+        Resolution::Unclear(e) => unread(&e),
         // The rule above speaks of it.
         Resolution::Elsewhere(field, observed, expected) => {
             HopResult::unknown(format!("its {field} is {observed}, not {expected}"))
         }
-        Resolution::OwnDatabase => {
+        Resolution::OwnDatabase | Resolution::OtherName(..) => {
             let first = connection.hosts.first().map(|h| h.host.as_str()).unwrap_or_default();
-            // Several may share a host (on an emulator); then the name tells.
-            let named = |d: &&Database<'_>| d.name.is_none() || d.name == connection.database.as_deref();
-            let here = all.iter().filter(|d| d.hosts.contains(&first));
-            let Some(found) = here.clone().find(named).or_else(|| here.clone().next()) else {
+            let Some(found) = led_to(t.w, connection, all) else {
                 return HopResult::unknown(format!("which database {first} is of could not be told"));
             };
             t.database = Some(found.clone());

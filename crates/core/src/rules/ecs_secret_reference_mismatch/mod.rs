@@ -234,11 +234,11 @@ fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<Stri
             error,
         })?
         .ok_or_else(|| HoldReason::NoSecretValue(secret.name.clone()))?;
-    let keys = usable_keys(found, databases);
+    let keys = usable_keys(w, found, databases);
     let key = match keys.as_slice() {
         several if several.contains(&asked.json_key) => asked.json_key.clone(),
         [one] => one.clone(),
-        [] => return Err(unusable(found, &secret.name, databases)),
+        [] => return Err(unusable(w, found, &secret.name, databases)),
         _ => {
             return Err(HoldReason::SeveralKeys(secret.name.clone()));
         }
@@ -252,11 +252,16 @@ fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<Stri
     ))
 }
 
-fn unusable(shape: &SecretShape, name: &str, databases: &[Database<'_>]) -> HoldReason {
+fn unusable<'a>(w: &Workload<'a>, shape: &SecretShape, name: &str, databases: &[Database<'a>]) -> HoldReason {
     let name = name.to_owned();
     match shape {
         SecretShape::Plain(c) if !c.is_well_formed() => HoldReason::SecretMalformed(name),
-        SecretShape::Plain(c) if matches!(resolves_to(c, databases), Resolution::Elsewhere(..)) => {
+        SecretShape::Plain(c)
+            if matches!(
+                resolves_to(w, c, databases),
+                Resolution::Elsewhere(..) | Resolution::OtherName(..)
+            ) =>
+        {
             HoldReason::SecretOfOtherDatabase(name)
         }
         SecretShape::Plain(_) => HoldReason::SecretDatabaseUnknown(name),

@@ -28,6 +28,9 @@ pub(crate) const SERVICE: &str = "arn:aws:ecs:us-east-1:123456789012:service/mai
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/ecs";
 /// Host name of the database.
 pub(crate) const HOST: &str = "shop-db.abc.us-east-1.rds.amazonaws.com";
+/// A CNAME and a pooler that the workload's `database_aliases` name.
+pub(crate) const ALIAS: &str = "db.declared.internal";
+pub(crate) const POOLER: &str = "10.0.9.9";
 
 /// The instant at which cases are evaluated.
 pub(crate) fn now() -> Timestamp {
@@ -396,6 +399,11 @@ pub(crate) fn evaluated_by(s: &Snapshot, rules: &[&str]) -> Evaluation {
         ..WorkloadOverrides::default()
     };
     config.workloads.insert(STRICT.into(), more);
+    let declared = WorkloadOverrides {
+        database_aliases: Some([ALIAS, POOLER].map(str::to_owned).to_vec()),
+        ..WorkloadOverrides::default()
+    };
+    config.workloads.insert("shop".into(), declared);
     for id in crate::rules::ids() {
         let settings = config.rules.entry(id.to_owned()).or_default();
         settings.enabled = Some(rules.contains(&id));
