@@ -18,6 +18,11 @@ use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 pub const SECRET_READS: &[&str] = &[
     "rds:DescribeDBInstances",
     "rds:DescribeDBClusters",
+    "rds:DescribeDBClusterEndpoints",
+    "rds:DescribeDBProxies",
+    "rds:DescribeDBProxyEndpoints",
+    "rds:DescribeDBProxyTargets",
+    "rds:DescribeGlobalClusters",
     "ecs:ListClusters",
     "ecs:ListServices",
     "ecs:DescribeServices",
