@@ -64,7 +64,7 @@ fn the_ways_in_which_teams_failed(kind: Kind) {
         .stack("whole", json!({"secret": {"json": {"url": url("whole")}}}))
         .stack(
             "elsewhere",
-            json!({"secret": format!("postgres://app:{PASSWORD}@old.example.com:5432/app")}),
+            json!({"secret": format!("postgres://app:{PASSWORD}@old-db.abc123.us-east-1.rds.amazonaws.com:5432/app")}),
         )
         .stack(
             "lastyear",
@@ -83,8 +83,7 @@ fn the_ways_in_which_teams_failed(kind: Kind) {
         ("partial", "secret", "six-character suffix"),
         ("keyed", "secret", "is a plain string"),
         ("whole", "secret", "is JSON"),
-        ("elsewhere", "database", "its host is old.example.com"),
-        ("lastyear", "database", "its database is archive"),
+        ("elsewhere", "database", "its host is old-db.abc123.us-east-1.rds.amazonaws.com"),
         ("closed", "security-group", "port 5432"),
         ("stopped", "database", "stopped"),
         ("idle", "service", "no task"),

@@ -68,9 +68,12 @@ fn abandoned(kind: Kind) {
         .stack("reader", json!({}))
         .stack("twin", json!({}))
         // What can't be told.
-        .stack("alias", elsewhere("db.shop.internal"));
+        .stack("alias", elsewhere("db.shop.internal"))
+        .stack("lambda", json!({}));
     world.patch(json!({
-        "services": {"main/lone": null},
+        "services": {"main/lone": null, "main/lambda": null},
+        // A group that lets somebody in may hold what is no service.
+        "security_groups": {"lone-db": {"ingress": []}},
         "db_instances": {"reader-copy": {"replica_of": "reader-db", "subnet_group": "private", "max_storage": 100, "tags": tags("reader")}},
         "secrets": {"reader-url": {"string": format!("postgres://app:{PASSWORD}@{{{{endpoint:reader-copy}}}}:{{{{port:reader-copy}}}}/app")}},
     }));
@@ -91,6 +94,7 @@ fn abandoned(kind: Kind) {
             "fail low moved rds-abandoned moved-db",
             "fail low unused rds-abandoned unused-db",
             "unknown low alias rds-abandoned alias-db",
+            "unknown low lambda rds-abandoned lambda-db",
         ],
         "{:#}",
         report["findings"]

@@ -99,6 +99,7 @@ impl RefreshSet {
             started_at: _,
             instances,
             clusters,
+            endpoints,
             services,
             unread_services,
             task_definitions,
@@ -140,6 +141,7 @@ impl RefreshSet {
         replace(&mut base.secrets, secrets, &own_secrets);
         base.task_definitions.take_all(task_definitions);
         base.durable_revisions.take_all(durable_revisions);
+        base.endpoints.take_all(endpoints);
         base.guarded.take_all(guarded);
         base.lookups.take_all(lookups);
         base.values.take_all(values);
@@ -376,6 +378,13 @@ mod tests {
                 let groups = s.security_groups.as_ref().expect("read");
                 groups.values().all(|g| g.ingress.is_empty())
             },
+        ),
+        (
+            "endpoints",
+            |s| {
+                s.endpoints.insert("arn:new".into(), Err(failed("DescribeDBProxies")));
+            },
+            |s| s.errors.contains(&failed("DescribeDBProxies")),
         ),
         (
             "guarded",

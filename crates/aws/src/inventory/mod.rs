@@ -9,6 +9,7 @@ mod convert;
 mod deployments;
 mod ec2;
 mod ecs;
+mod endpoints;
 mod log_tail;
 mod logs;
 mod migrations;

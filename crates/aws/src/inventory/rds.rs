@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_rds::types::{DbCluster as SdkCluster, DbInstance as SdkInstance, Filter, StorageEncryptionType, Tag};
+use aws_sdk_rds::types::{
+    DbCluster as SdkCluster, DbInstance as SdkInstance, Filter, MasterUserSecret, StorageEncryptionType, Tag,
+};
 
 use super::collector::Collector;
-use super::convert::{by_key, instant, tags};
+use super::convert::{by_key, collect_exact, instant, tags};
 use super::pages::pages;
 use crate::client::{Api, Family};
-use holdfast_core::model::resources::{DbCluster, DbInstance, Endpoint};
+use holdfast_core::model::resources::{DbCluster, DbInstance, Endpoint, ManagedSecret};
 use holdfast_core::model::snapshot::Read;
 use holdfast_core::model::tags::Tags;
 
@@ -84,6 +86,15 @@ fn encrypted(flag: Option<bool>, kind: Option<&StorageEncryptionType>) -> bool {
     flag.unwrap_or_default() || kind.is_some_and(|k| k.as_str().starts_with("sse-"))
 }
 
+fn managed_secret(secret: Option<MasterUserSecret>) -> Option<ManagedSecret> {
+    let secret = secret?;
+    Some(ManagedSecret {
+        arn: secret.secret_arn?,
+        status: secret.secret_status.unwrap_or_default(),
+        kms_key: secret.kms_key_id,
+    })
+}
+
 fn instance(i: SdkInstance) -> Option<DbInstance> {
     let group = i.db_subnet_group.as_ref();
     let endpoint = i.endpoint.as_ref().and_then(|e| {
@@ -139,6 +150,13 @@ fn instance(i: SdkInstance) -> Option<DbInstance> {
             .read_replica_source_db_instance_identifier
             .or(i.read_replica_source_db_cluster_identifier)
             .filter(|s| !s.is_empty()),
+        replicas: collect_exact(
+            [i.read_replica_db_instance_identifiers, i.read_replica_db_cluster_identifiers]
+                .into_iter()
+                .flatten()
+                .flatten(),
+        ),
+        managed_secret: managed_secret(i.master_user_secret),
         cluster: i.db_cluster_identifier.filter(|s| !s.is_empty()),
         vpc: group.and_then(|g| g.vpc_id.clone()),
         subnet_group: group.and_then(|g| g.db_subnet_group_name.clone()),
@@ -227,6 +245,9 @@ fn cluster(c: SdkCluster) -> Option<DbCluster> {
         database: c.database_name.filter(|n| !n.is_empty()),
         master_user: c.master_username,
         replica_of: c.replication_source_identifier.filter(|s| !s.is_empty()),
+        replicas: c.read_replica_identifiers.unwrap_or_default(),
+        global_cluster: c.global_cluster_identifier.filter(|s| !s.is_empty()),
+        managed_secret: managed_secret(c.master_user_secret),
         members: c
             .db_cluster_members
             .unwrap_or_default()

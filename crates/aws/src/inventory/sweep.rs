@@ -1,5 +1,6 @@
 //! Reading a whole scope.
 
+use holdfast_core::facts::endpoints_to_read;
 use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::resources::Secret;
 use holdfast_core::model::snapshot::{Read, Snapshot};
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 
 use super::collector::{Collector, Reuse};
 use super::policies::Policies;
-use super::{access, deployments, ec2, ecs, logs, migrations, parameter_groups, policies, rds, revisions, secrets};
+use super::{access, deployments, ec2, ecs, endpoints, logs, migrations, parameter_groups, policies, rds, revisions, secrets};
 
 impl Collector<'_> {
     /// Reads the whole scope, with the priority of sweeps. `now` is when reading begins.
@@ -60,6 +61,10 @@ impl Collector<'_> {
     /// rollback would choose, what logs say.
     pub(super) async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, reuse: Reuse) -> Snapshot {
         Box::pin(secrets::follow(self, &mut snapshot, now, reuse)).await;
+        // Which database a connection leads to decides what else is worth reading.
+        snapshot.endpoints = Box::pin(endpoints::read(self, endpoints_to_read(&snapshot)))
+            .await
+            .into();
         let mut reads = follow_up_reads(&snapshot, self.config, now);
         reads.policies.retain(|arn| !snapshot.policies.contains_key(arn));
         let (guarded, earlier, parameter_groups, rollbacks, logs, policies, access) = tokio::join!(

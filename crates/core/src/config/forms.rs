@@ -81,6 +81,9 @@ pub enum FormError {
     /// No security group's id.
     #[error("is not a security group's id such as sg-0123456789abcdef0")]
     NotSecurityGroup,
+    /// No host name. The text isn't repeated: a whole URL may stand there, with its password.
+    #[error("a host name has only letters, digits, - and ., such as db.shop.internal: no scheme, user, port or path")]
+    NotHost,
     /// AWS's own tags.
     #[error("begins with aws:, which AWS keeps for itself")]
     ReservedPrefix,
@@ -308,6 +311,8 @@ forms! {
     EngineWord "engine" r"^(built-in \S.*|[a-z0-9-]+)$" "postgres";
     /// A link.
     HttpsUrl "https-url" r"^https://\S+$" "https://www.keycloak.org/server/db";
+    /// A host name or address.
+    Host "host" r"^[0-9A-Za-z_.:-]+$" "db.shop.internal";
     /// A security group's id.
     SecurityGroup "security-group" r"^sg-[0-9a-z]+$" "sg-0123456789abcdef0";
     /// The beginning of Holdfast's tag keys.
@@ -376,6 +381,7 @@ impl Form {
                 let rest = text.strip_prefix("https://").unwrap_or_default();
                 (rest.is_empty() || rest.contains(char::is_whitespace)).then_some(FormError::NotHttps)
             }
+            Self::Host => (!is_host(text)).then_some(FormError::NotHost),
             Self::SecurityGroup => {
                 let id = text.strip_prefix("sg-").unwrap_or_default();
                 let good = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase());
@@ -391,7 +397,7 @@ impl Form {
         let Some(error) = error else { return Ok(()) };
         // What might hold a password is not repeated.
         let shown = match error {
-            FormError::Credentials => String::new(),
+            FormError::Credentials | FormError::NotHost => String::new(),
             _ => format!("{} ", quote(text)),
         };
         Err(Misformed { shown, error })
@@ -425,6 +431,12 @@ fn check_queue_url(text: &str) -> Result<(), FormError> {
         Some(rest) if !rest.starts_with('/') && rest.contains('/') && !text.contains(char::is_whitespace) => Ok(()),
         _ => Err(FormError::NotQueueUrl),
     }
+}
+
+fn is_host(text: &str) -> bool {
+    let label = |l: &str| !l.is_empty() && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let name = text.strip_suffix('.').unwrap_or(text);
+    text.parse::<IpAddr>().is_ok() || name.split('.').all(label)
 }
 
 fn is_account(text: &str) -> bool {

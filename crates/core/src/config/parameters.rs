@@ -240,6 +240,11 @@ parameters! {
     #[schemars(with = "Vec<forms::EnvName>", extend("uniqueItems" = true))]
     secret_env: Vec<String> = vec![];
 
+    /// Host names that lead to the workload's database and that AWS's lists don't tell of: a CNAME, a private address, a
+    /// pooler such as pgbouncer.
+    #[schemars(with = "Vec<forms::Host>", extend("uniqueItems" = true))]
+    database_aliases: Vec<String> = vec![], own "Host names that lead to its database: a CNAME, a private address, a pooler.";
+
     /// Absolute paths inside the containers that must be durable, besides those that families know.
     #[schemars(with = "Vec<forms::AbsolutePath>", extend("uniqueItems" = true))]
     data_paths: Vec<String> = vec![],

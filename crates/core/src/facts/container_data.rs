@@ -1,6 +1,6 @@
 //! Where one container keeps its data, as its image, settings and mounts tell.
 
-use super::evidence::{Durability, Evidence, durability};
+use super::evidence::{Durability, Evidence, durability, is_local};
 use super::workload::Workload;
 use crate::connection::container::{ContainerConnection, Password};
 use crate::connection::families::{Absence, Family, Kind, Strength};
@@ -143,14 +143,7 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
         if let Some(name) = containers().find(|name| name.eq_ignore_ascii_case(host)) {
             return Some(name);
         }
-        let bare = host.trim_matches(['[', ']']);
-        let local = bare.is_empty()
-            || bare.eq_ignore_ascii_case("localhost")
-            || bare.starts_with('/')
-            || bare
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
-        local.then(|| self.only_server().unwrap_or(&own.name))
+        is_local(host).then(|| self.only_server().unwrap_or(&own.name))
     }
 
     /// The container that is a database or pooler, if there is one only.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::credential_source::{CredentialSource, CredentialValue};
 use super::database::Database;
-use super::resolution::{Resolution, resolves_to};
+use super::resolution::resolves_to;
 use super::secrets::{parameter, references, resolve, shape};
 use super::workload::Workload;
 use crate::model::connection::{Connection, Fault, SecretShape};
@@ -201,17 +201,16 @@ fn is_meant(connection: &Connection) -> bool {
 /// The well-formed connections of one value whose details are worth evaluating: those that a container uses, and of a
 /// secret that none refers to those that lead to one of `databases`, which a container could use tomorrow.
 #[must_use]
-pub fn connections_in_use<'s>(
+pub fn connections_in_use<'s, 'a>(
+    w: &Workload<'a>,
     source: &CredentialSource<'_>,
     value: &CredentialValue<'_>,
     shape: &'s SecretShape,
-    databases: &[Database<'_>],
+    databases: &[Database<'a>],
 ) -> Vec<(Option<&'s str>, &'s Connection)> {
     value
         .connections(shape, source.referenced)
         .into_iter()
-        .filter(|(_, c)| {
-            c.is_well_formed() && (source.referenced || resolves_to(c, databases) == Resolution::OwnDatabase)
-        })
+        .filter(|(_, c)| c.is_well_formed() && (source.referenced || resolves_to(w, c, databases).leads_home()))
         .collect()
 }

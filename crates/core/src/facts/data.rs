@@ -20,9 +20,10 @@ impl<'a> Workload<'a> {
         let tag = |tags: &Tags| datastore_tag(tags, self.prefix);
         let own = tag(&service.tags).or_else(|| tag(&definition.tags));
         let own = own.or_else(|| self.overrides(service)?.datastore);
+        let alone = || self.services().is_ok_and(|all| all.len() == 1);
         Declared {
             datastore: own.unwrap_or(self.params.datastore),
-            of_service: own.is_some(),
+            of_service: own.is_some() || alone(),
         }
     }
 

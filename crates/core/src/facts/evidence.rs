@@ -107,3 +107,18 @@ pub struct ContainerData<'a> {
     /// What tells where it keeps its data.
     pub evidence: Evidence<'a>,
 }
+
+/// Whether a host is in the task itself: one of its containers, or the machine that they share.
+#[must_use]
+pub fn in_this_task(definition: &TaskDefinition, own: &Container, host: &str) -> bool {
+    let named = |c: &Container| c.name.eq_ignore_ascii_case(host);
+    is_local(host) || named(own) || definition.containers.iter().any(named)
+}
+
+/// Whether a host is the machine itself: a loopback address or a socket.
+#[must_use]
+pub fn is_local(host: &str) -> bool {
+    let bare = host.trim_matches(['[', ']']);
+    let loops = |ip: std::net::IpAddr| ip.is_loopback() || ip.is_unspecified();
+    bare.is_empty() || bare.eq_ignore_ascii_case("localhost") || bare.starts_with('/') || bare.parse().is_ok_and(loops)
+}

@@ -19,6 +19,11 @@ use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 pub const SECRET_READS: &[&str] = &[
     "rds:DescribeDBInstances",
     "rds:DescribeDBClusters",
+    "rds:DescribeDBClusterEndpoints",
+    "rds:DescribeDBProxies",
+    "rds:DescribeDBProxyEndpoints",
+    "rds:DescribeDBProxyTargets",
+    "rds:DescribeGlobalClusters",
     "ecs:ListClusters",
     "ecs:ListServices",
     "ecs:DescribeServices",
@@ -236,18 +241,15 @@ pub fn right_connection<'a>(w: &Workload<'a>) -> Result<(String, &'a Connection)
     for secret in secrets.iter().filter(|s| s.deleted_at.is_none()) {
         match shape(w, secret, &Selector::default()) {
             Err(e) => unread.push(e),
-            Ok(found) => right.extend(
-                found
-                    .into_iter()
-                    .flat_map(|s| usable(s, databases))
-                    .map(|(key, connection)| {
-                        let selector = Selector {
-                            json_key: key.map(str::to_owned),
-                            ..Selector::default()
-                        };
-                        (value_from::write(&secret.arn, &selector), connection)
-                    }),
-            ),
+            Ok(found) => right.extend(found.into_iter().flat_map(|s| usable(w, s, databases)).map(
+                |(key, connection)| {
+                    let selector = Selector {
+                        json_key: key.map(str::to_owned),
+                        ..Selector::default()
+                    };
+                    (value_from::write(&secret.arn, &selector), connection)
+                },
+            )),
         }
     }
     match (right.as_slice(), unread.first()) {
@@ -263,13 +265,17 @@ pub fn right_connection<'a>(w: &Workload<'a>) -> Result<(String, &'a Connection)
 
 /// The keys (`None`: the whole value) under which a shape holds a well-formed connection to one of `databases`.
 #[must_use]
-pub fn usable_keys(shape: &SecretShape, databases: &[Database<'_>]) -> Vec<Option<String>> {
-    let keys = usable(shape, databases).into_iter();
+pub fn usable_keys<'a>(w: &Workload<'a>, shape: &SecretShape, databases: &[Database<'a>]) -> Vec<Option<String>> {
+    let keys = usable(w, shape, databases).into_iter();
     keys.map(|(key, _)| key.map(str::to_owned)).collect()
 }
 
-fn usable<'s>(shape: &'s SecretShape, databases: &[Database<'_>]) -> Vec<(Option<&'s str>, &'s Connection)> {
-    let good = |c: &Connection| c.is_well_formed() && resolves_to(c, databases) == Resolution::OwnDatabase;
+fn usable<'s, 'a>(
+    w: &Workload<'a>,
+    shape: &'s SecretShape,
+    databases: &[Database<'a>],
+) -> Vec<(Option<&'s str>, &'s Connection)> {
+    let good = |c: &Connection| c.is_well_formed() && resolves_to(w, c, databases) == Resolution::OwnDatabase;
     match shape {
         SecretShape::Plain(c) if good(c) => vec![(None, c)],
         SecretShape::Json { keys, .. } => keys

@@ -11,7 +11,8 @@ use crate::model::store::Engine;
 pub struct Declared {
     /// The declaration.
     pub datastore: Datastore,
-    /// Whether it is of this service alone: by its tag, that of its task definition, or `services` of the configuration.
+    /// Whether it can mean no other service: by its tag, that of its task definition, `services` of the configuration, or
+    /// because the workload has no other.
     pub of_service: bool,
 }
 

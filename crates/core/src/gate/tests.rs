@@ -48,7 +48,7 @@ impl Case {
         Self {
             snapshot: clean(),
             findings: vec![],
-            config: Config::default(),
+            config: crate::rules::testing::workload::shop_config(),
             fail_on: Severity::Low,
             family: None,
         }

@@ -10,8 +10,8 @@ use super::cow_map::CowMap;
 use super::key::Scope;
 pub use super::read_error::{Read, ReadError};
 use super::resources::{
-    Access, AccessTarget, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, Secret,
-    SecurityGroup, Service, Subnet, TaskDefinition,
+    Access, AccessTarget, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, RdsEndpoint,
+    Secret, SecurityGroup, Service, Subnet, TaskDefinition,
 };
 use super::tags::Tags;
 use super::value_from::Selector;
@@ -57,6 +57,9 @@ pub struct Snapshot {
     pub instances: Read<CowMap<String, DbInstance>>,
     /// RDS clusters by identifier.
     pub clusters: Read<CowMap<String, DbCluster>>,
+    /// Where host names of RDS lead that a connection names and that are no instance's or cluster's own, by the host in
+    /// lower case; `None`: this account and region have no such endpoint.
+    pub endpoints: CowMap<String, Read<Option<RdsEndpoint>>>,
     /// Tagged services by ARN.
     pub services: Read<CowMap<String, Service>>,
     /// Tagged services that could not be described, by ARN, with the workload that their tag names.
@@ -107,6 +110,7 @@ impl Snapshot {
             started_at,
             instances: Ok(CowMap::new()),
             clusters: Ok(CowMap::new()),
+            endpoints: CowMap::new(),
             services: Ok(CowMap::new()),
             unread_services: CowMap::new(),
             task_definitions: CowMap::new(),
@@ -138,6 +142,7 @@ impl Snapshot {
             started_at,
             instances: Err(Arc::clone(error)),
             clusters: Err(Arc::clone(error)),
+            endpoints: CowMap::new(),
             services: Err(Arc::clone(error)),
             unread_services: CowMap::new(),
             task_definitions: CowMap::new(),
@@ -168,6 +173,7 @@ impl Snapshot {
             started_at: _,
             instances,
             clusters,
+            endpoints,
             services,
             unread_services,
             task_definitions,
@@ -206,6 +212,7 @@ impl Snapshot {
         }
         unread_services.values().for_each(|(_, error)| add(Some(error)));
         task_definitions.values().for_each(|r| add(r.as_ref().err()));
+        endpoints.values().for_each(|r| add(r.as_ref().err()));
         guarded.values().for_each(|r| add(r.as_ref().err()));
         lookups.values().for_each(|r| add(r.as_ref().err()));
         values.values().for_each(|r| add(r.as_ref().err()));
@@ -225,6 +232,7 @@ impl Snapshot {
             started_at: _,
             instances,
             clusters,
+            endpoints: _,
             services,
             unread_services: _,
             task_definitions: _,

@@ -20,7 +20,7 @@ use crate::rules::testing::{
 use cases::{BROKEN, UNKNOWN};
 
 fn walk(s: &Snapshot) -> Diagnosis {
-    diagnose(s, &Config::default(), now(), "shop", &|_| true)
+    diagnose(s, &crate::rules::testing::workload::shop_config(), now(), "shop", &|_| true)
 }
 
 type Change = fn(&mut Snapshot);
@@ -118,7 +118,7 @@ fn it_says_what_audit_says() {
     for (name, change, hop, ..) in BROKEN {
         let mut s = clean();
         change(&mut s);
-        let evaluation = crate::evaluate::evaluate(&s, &super::thorough(&Config::default()), now(), None);
+        let evaluation = crate::evaluate::evaluate(&s, &super::thorough(&crate::rules::testing::workload::shop_config()), now(), None);
         let found = walk(&s);
         let broken = found.paths[0].broken().unwrap_or_else(|| panic!("{name}: {found:#?}"));
         let rule = broken.fix.as_ref().and_then(|f| f.rule.clone());
@@ -229,7 +229,7 @@ fn ways_are_told_apart() {
         ("main/worker -", Some("variable")),
     ];
     assert_eq!(found, expected.map(|(w, h)| (w.to_owned(), h)), "{found:#?}");
-    let one = diagnose(&s, &Config::default(), now(), "shop", &|id| id == "main/worker");
+    let one = diagnose(&s, &crate::rules::testing::workload::shop_config(), now(), "shop", &|id| id == "main/worker");
     assert_eq!(one.paths.len(), 1);
 }
 
@@ -265,8 +265,11 @@ fn parameters_are_followed() {
 #[test]
 fn through_looks_past_a_broken_hop() {
     let mut s = clean();
-    holds(&mut s, SecretShape::Plain(connection("old.example.com", "app", vec![])));
-    let found = diagnose_every_hop(&s, &Config::default(), now(), "shop");
+    holds(
+        &mut s,
+        SecretShape::Plain(connection("old-db.abc.us-east-1.rds.amazonaws.com", "app", vec![])),
+    );
+    let found = diagnose_every_hop(&s, &crate::rules::testing::workload::shop_config(), now(), "shop");
     let status = |name: &str| found.paths[0].hop(name).expect("there").status;
     assert_eq!(status("database"), Status::Broken);
     assert_eq!(status("execution-role"), Status::Proved);

@@ -10,7 +10,9 @@ mod task;
 
 pub use backup::{Alarm, Backup};
 pub use container::{Container, LogTarget, Mount, PlainValue, PlainVariable, SecretVariable};
-pub use database::{DatabaseId, DbCluster, DbInstance, Endpoint, ParameterGroup};
+pub use database::{
+    DatabaseId, DbCluster, DbInstance, Endpoint, EndpointTarget, ManagedSecret, ParameterGroup, RdsEndpoint,
+};
 pub use network::{IngressRule, SecurityGroup, Source, Subnet};
 pub use secret::{Access, AccessTarget, Rotation, Secret};
 pub use service::{

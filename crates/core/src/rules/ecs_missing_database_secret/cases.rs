@@ -37,11 +37,11 @@ pub(in crate::rules) const CASES: Cases = Cases {
         }),
         Case::new("host and user in plain text, the password from a secret", |s| {
             parts(s, "DB_PASSWORD");
-        }).and_unknown(&["rds-abandoned"]),
+        }),
         Case::new("IAM gives the login", |s| {
             web(s).secrets.clear();
             web(s).variables.extend([plain("DB_HOST", crate::rules::testing::workload::HOST), plain("DB_USER", "app"), plain("DB_IAM_AUTH", "true")]);
-        }).and_unknown(&["rds-abandoned"]),
+        }),
         Case::new("declared to keep nothing", |s| { web(s).secrets.clear(); service(s).tags = shop(&[("datastore", "none")]); }).and_fail(&["rds-abandoned"]),
         Case::new("declared to use another database", |s| { web(s).secrets.clear(); service(s).tags = shop(&[("datastore", "other")]); }).and_fail(&["rds-abandoned"]),
         Case::new("MySQL", |s| {
@@ -51,7 +51,6 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("a proxy alone", |s| { web(s).secrets.clear(); web(s).image = "nginx:1.27".into(); }).and_fail(&["rds-abandoned"]),
     ],
     unknown: &[
-        Case::new("nothing tells", |s| web(s).secrets.clear()).and_unknown(&["ecs-ephemeral-storage"]).and_fail(&["rds-abandoned"]),
         Case::new("settings in a file", |s| { lose_secret(s); web(s).environment_files = vec!["arn:aws:s3:::shop/prod.env".into()]; }).and_unknown(&["ecs-ephemeral-storage"]).and_fail(&["rds-abandoned"]),
         Case::new("a wrapper", |s| { lose_secret(s); web(s).wrapper = Some("doppler run".into()); }).and_unknown(&["ecs-ephemeral-storage"]).and_fail(&["rds-abandoned"]),
         Case::new("a volume of an image that isn't known", |s| mounts(s, "/data", VolumeKind::Shared, false)).and_unknown(&["ecs-ephemeral-storage"]).and_fail(&["rds-abandoned"]),
@@ -101,7 +100,7 @@ fn only_who_reads_it_is_given_it() {
         .filter(|f| f.rule == "ecs-missing-database-secret")
         .map(|f| (f.resource.id.as_str(), f.remediation.as_ref().is_some_and(|r| !r.actions.is_empty())))
         .collect();
-    assert_eq!(given, [("main/shop", true), ("main/frontend", false), ("main/worker", false)], "{evaluation:#?}");
+    assert_eq!(given, [("main/frontend", false), ("main/shop", true), ("main/worker", false)], "{evaluation:#?}");
     let failing: Vec<&str> = evaluation
         .findings
         .iter()
@@ -109,4 +108,20 @@ fn only_who_reads_it_is_given_it() {
         .map(|f| f.resource.id.as_str())
         .collect();
     assert_eq!(failing, ["main/shop", "main/shop"], "{evaluation:#?}");
+}
+
+/// Without a configuration nothing tells of a container without settings: it may keep nothing.
+#[test]
+fn nothing_tells() {
+    let mut s = crate::rules::testing::workload::clean();
+    web(&mut s).secrets.clear();
+    let config = crate::config::Config::default();
+    let now = crate::rules::testing::workload::now();
+    let evaluation = crate::evaluate::evaluate(&s, &config, now, None);
+    for rule in ["ecs-missing-database-secret", "ecs-ephemeral-storage"] {
+        let found = evaluation.findings.iter().find(|f| f.rule == rule).expect(rule);
+        assert_eq!(found.verdict, crate::finding::Verdict::Unknown, "{found:#?}");
+        assert!(found.message.contains("holdfast:datastore="), "{}", found.message);
+        assert!(found.message.contains("workloads.shop.services.shop.datastore"), "{}", found.message);
+    }
 }

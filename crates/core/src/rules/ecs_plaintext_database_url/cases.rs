@@ -1,6 +1,7 @@
 //! What `ecs-plaintext-database-url` says, and of what it says nothing.
 
 use crate::action::{Action, RollOut, SecretChange};
+use crate::connection::inspect_plain;
 use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::resources::{Access, Container};
 use crate::rules::testing::secrets::{
@@ -14,9 +15,9 @@ use crate::rules::testing::{Case, Cases, Change, Unread, finding_by, refusal_by}
 #[rustfmt::skip]
 pub(in crate::rules) const CASES: Cases = Cases {
     failing: &[
-        Case::new("a plain URL like the secret", |s| plain_url(s, good())).and_fail(&["ecs-missing-database-secret"]),
+        Case::new("a plain URL like the secret", |s| plain_url(s, good())),
         Case::new("a plain URL beside the secret", |s| plain_beside(s, "REPORT_URL", good())),
-        Case::new("a plain URL elsewhere", |s| plain_url(s, connection("db.example.com", "app", vec![]))).and_fail(&["ecs-missing-database-secret"]).and_unknown(&["rds-abandoned"]),
+        Case::new("a plain URL elsewhere", |s| plain_url(s, connection("db.example.com", "app", vec![]))).and_unknown(&["rds-abandoned"]),
         Case::new("a plain URL in a sidecar", |s| {
             let url = variable("DATABASE_URL", "postgres://app:Secret-Pw1@db.example.com/app");
             running(s).containers.push(Container { name: "migrator".into(), variables: vec![url], ..Container::default() });
@@ -32,7 +33,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
             other(s).deleted_at = Some(ago(-24));
             plain_password(s, "web", "PGPASSWORD");
             may(s, Access::NoRole);
-        }).and_fail(&["rds-abandoned"]),
+        }),
     ],
     unknown: &[],
     unread: &[Unread::Services, Unread::OneService, Unread::AnotherService, Unread::Revision],
@@ -41,9 +42,11 @@ pub(in crate::rules) const CASES: Cases = Cases {
 /// What keeps a plain URL where it is: an application could tell the difference, or could not read the secret.
 #[rustfmt::skip]
 const NOT_MOVED: &[(&str, Change)] = &[
-    ("host", |s| plain_url(s, connection("old.example.com", "app", vec![]))),
+    ("host", |s| plain_url(s, connection("old-db.abc.us-east-1.rds.amazonaws.com", "app", vec![]))),
     ("database", |s| plain_url(s, connection(HOST, "archive", vec![]))),
-    ("user", |s| plain_url(s, Connection { user: Some("root".into()), ..good() })),
+    ("user", |s| plain_url(s, inspect_plain(&format!("postgres://root:Secret-Pw1@{HOST}:5432/app?sslmode=require")))),
+    ("password", |s| plain_url(s, inspect_plain(&format!("postgres://app:Another-Pw2@{HOST}:5432/app?sslmode=require")))),
+    ("parameters", |s| plain_url(s, inspect_plain(&format!("postgres://app:Secret-Pw1@{HOST}:5432/app?sslmode=require&application_name=shop")))),
     ("malformed itself", |s| plain_url(s, connection(HOST, "app", vec![Fault::PortTwice]))),
     ("no secret tagged", |s| { plain_url(s, good()); secret(s, SECRET).tags = tags(&[]); }),
     ("does not choose", |s| { plain_url(s, good()); other(s); holds_at(s, OTHER, SecretShape::Plain(good())); }),

@@ -278,9 +278,9 @@ fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector, role: Role) ->
         .ok_or_else(|| HoldReason::NoSecretValue(secret.name.clone()))?;
     let keys = if role == Role::Url {
         let databases = w.databases().map_err(HoldReason::DatabasesUnknown)?;
-        let keys = usable_keys(found, databases);
+        let keys = usable_keys(w, found, databases);
         if keys.is_empty() {
-            return Err(unusable(found, &secret.name, databases));
+            return Err(unusable(w, found, &secret.name, databases));
         }
         keys
     } else {
@@ -318,11 +318,16 @@ fn keys_for(shape: &SecretShape, role: Role) -> Vec<Option<String>> {
     }
 }
 
-fn unusable(shape: &SecretShape, name: &str, databases: &[Database<'_>]) -> HoldReason {
+fn unusable<'a>(w: &Workload<'a>, shape: &SecretShape, name: &str, databases: &[Database<'a>]) -> HoldReason {
     let name = name.to_owned();
     match shape {
         SecretShape::Plain(c) if !c.is_well_formed() => HoldReason::SecretMalformed(name),
-        SecretShape::Plain(c) if matches!(resolves_to(c, databases), Resolution::Elsewhere(..)) => {
+        SecretShape::Plain(c)
+            if matches!(
+                resolves_to(w, c, databases),
+                Resolution::Elsewhere(..) | Resolution::OtherName(..)
+            ) =>
+        {
             HoldReason::SecretOfOtherDatabase(name)
         }
         SecretShape::Plain(_) => HoldReason::SecretDatabaseUnknown(name),

@@ -1,7 +1,7 @@
 //! What `migration-drift` says, and of what it says nothing.
 
 use crate::rules::testing::migrations::{MIGRATION, definition, migrates, never_ran, refers, run};
-use crate::rules::testing::workload::{REVISION, SECRET, clean, denied, evaluated_by, running, service};
+use crate::rules::testing::workload::{REVISION, SECRET, ago, clean, denied, evaluated_by, running, service};
 use crate::rules::testing::{Case, Cases, Unread};
 
 #[rustfmt::skip]
@@ -26,17 +26,17 @@ pub(in crate::rules) const CASES: Cases = Cases {
             refers(s, "/shop/url");
             running(s).containers[0].secrets[0].value_from = "arn:aws:ssm:us-east-1:123456789012:parameter/shop/url".into();
         }).and_unknown(&["ecs-secret-reference-mismatch", "ecs-secret-unreadable", "rds-abandoned", "secret-malformed-url", "secret-no-tls", "secret-uses-master-user", "secret-wrong-database"]),
-        Case::new("a service without a secret", |s| { migrates(s); running(s).containers[0].secrets.clear(); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret", "rds-abandoned"]),
+        Case::new("a service without a secret", |s| { migrates(s); running(s).containers[0].secrets.clear(); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
         Case::new("no interface any more", |s| { run(s).subnets.clear(); run(s).security_groups.clear(); }),
         Case::new("a service without awsvpc", |s| { migrates(s); service(s).subnets.clear(); service(s).security_groups.clear(); }),
-        Case::new("no service to compare with", |s| { run(s).images.clear(); service(s).status = "INACTIVE".into(); }).and_fail(&["rds-abandoned"]),
+        Case::new("no service to compare with", |s| { run(s).images.clear(); service(s).status = "INACTIVE".into(); }),
     ],
     unknown: &[
         Case::new("its groups", |s| { run(s).security_groups.clear(); run(s).unread_groups = Some(denied("DescribeNetworkInterfaces")); }),
         Case::new("its revision", |s| { never_ran(s); s.task_definitions.insert(MIGRATION.into(), Err(denied("DescribeTaskDefinition"))); }),
         Case::new("its revision, not read", |s| { never_ran(s); s.task_definitions.remove(MIGRATION); }),
-        Case::new("services", |s| { migrates(s); s.services = Err(denied("DescribeServices")); }).besides(Unread::Services),
-        Case::new("what the service runs", |s| { migrates(s); s.task_definitions.insert(REVISION.into(), Err(denied("DescribeTaskDefinition"))); }).besides(Unread::Revision),
+        Case::new("services", |s| { run(s).started_at = Some(ago(72)); s.services = Err(denied("DescribeServices")); }).besides(Unread::Services),
+        Case::new("what the service runs", |s| { run(s).started_at = Some(ago(72)); s.task_definitions.insert(REVISION.into(), Err(denied("DescribeTaskDefinition"))); }).besides(Unread::Revision),
     ],
     unread: &[],
 };

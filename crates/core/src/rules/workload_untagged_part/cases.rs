@@ -1,7 +1,7 @@
 //! What `workload-untagged-part` says, and of what it says nothing.
 
 use crate::model::connection::SecretShape;
-use crate::rules::testing::workload::{cluster, connection, db, guard, holds, tags, lose_secret};
+use crate::rules::testing::workload::{cluster, connection, db, guard, holds, tags, web};
 use crate::rules::testing::{Case, Cases, Unread};
 
 #[rustfmt::skip]
@@ -22,8 +22,8 @@ pub(in crate::rules) const CASES: Cases = Cases {
             stray.endpoint.as_mut().expect("there").host = "stray.example.com".into();
             s.instances.as_mut().expect("read").insert("stray".into(), stray);
         }),
-        Case::new("a secret that leads to another host", |s| holds(s, SecretShape::Plain(connection("old.example.com", "app", vec![])))).and_fail(&["secret-wrong-database"]),
-        Case::new("no secret at all", |s| lose_secret(s)).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret", "rds-abandoned"]),
+        Case::new("a secret that leads to another host", |s| holds(s, SecretShape::Plain(connection("old-db.abc.us-east-1.rds.amazonaws.com", "app", vec![])))).and_fail(&["secret-wrong-database"]),
+        Case::new("no secret at all", |s| web(s).secrets.clear()).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret", "rds-abandoned"]),
     ],
     unknown: &[],
     unread: &[Unread::Instances, Unread::Clusters, Unread::Groups, Unread::Services, Unread::OneService, Unread::AnotherService, Unread::Revision, Unread::Secrets, Unread::SecretsOff],
