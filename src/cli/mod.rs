@@ -87,7 +87,7 @@ enum Command {
     /// What was found and what was done about it, newest first, as the ledger remembers it. Asks AWS only where the ledger is
     /// a DynamoDB table. Exit codes: 0 told, 2 could not run.
     History(history::HistoryArgs),
-    /// The catalogue, or one rule in full.
+    /// The catalogue, one rule in full, or the images and frameworks that Holdfast knows.
     Rules(catalogue::RulesArgs),
     /// The configuration: check it, show what is in force, print its schema.
     #[command(subcommand)]
@@ -130,7 +130,7 @@ impl Cli {
     fn dispatch(self) -> Result<Exit, Failure> {
         let config = self.config.as_deref();
         match &self.command {
-            Command::Rules(args) => catalogue::rules(args),
+            Command::Rules(args) => catalogue::rules(args, config),
             Command::Check(args) => check::run(args, config),
             Command::Config(command) => config::run(command, config),
             Command::IamPolicy(args) => catalogue::iam_policy(args, config, &self.regions),

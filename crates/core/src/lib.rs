@@ -19,10 +19,11 @@
 //! `cargo xtask tidy` checks it.
 //!
 //! - [`model`]: what was read, and the words for it: keys, resources, tags, read errors, hold reasons.
-//! - [`connection`]: reduces the value of a database secret to facts, without the password.
 //! - [`iam_document`]: reads the principals that a resource policy lets in.
 //! - [`event`]: parses the body of a queue message into the keys of what changed.
 //! - [`config`]: parses the text of the configuration into settings, with every error at its line and column.
+//! - [`connection`]: reduces the value of a database secret to facts, without the password, and knows which settings of
+//!   which images and frameworks make a connection.
 //! - [`action`]: the corrections that Holdfast can make, one file each.
 //! - [`finding`]: a failed or unknown result, as reports write it.
 //! - [`rule_result`]: what a rule returns for one resource.

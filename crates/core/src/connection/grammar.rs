@@ -11,7 +11,8 @@ mod tests;
 
 use crate::model::store::{Engine, Role};
 use words::{
-    Word, engine_of, is_between, is_denied, is_reader, is_stem, is_trailing, is_verb, is_writer, phrases, split,
+    Word, engine_of, is_between, is_denied, is_reader, is_reference, is_stem, is_trailing, is_verb, is_writer, phrases,
+    split,
 };
 
 /// What a name says about the variable.
@@ -133,7 +134,7 @@ fn without<'a>(words: &'a [Word], end: &[&str]) -> Option<&'a [Word]> {
 fn read(before: &[Word], after: &[Word], role: Role) -> Option<NamedRole> {
     let stem = before.iter().rposition(is_stem)?;
     let between = &before[stem + 1..];
-    if between.iter().any(|w| is_denied(&w.key)) {
+    if between.iter().any(|w| is_denied(&w.key)) || before.iter().any(|w| is_reference(&w.key)) {
         return None;
     }
     let strange = between.iter().filter(|w| !is_between(&w.key, role)).count();

@@ -49,32 +49,10 @@ const TOOLS: &[(&str, &str, &str)] = &[
 ];
 
 /// Words before the command proper: shells, init processes and others that start what comes after them.
+#[rustfmt::skip]
 const STARTERS: &[&str] = &[
-    "sh",
-    "bash",
-    "ash",
-    "dash",
-    "zsh",
-    "exec",
-    "env",
-    "tini",
-    "dumb-init",
-    "catatonit",
-    "eval",
-    "export",
-    "nice",
-    "nohup",
-    "time",
-    "sudo",
-    "then",
-    "do",
-    "npx",
-    "bundle",
-    "poetry",
-    "pipenv",
-    "uv",
-    "run",
-    "docker-entrypoint.sh",
+    "sh", "bash", "ash", "dash", "zsh", "exec", "env", "tini", "dumb-init", "catatonit", "eval", "export", "nice",
+    "nohup", "time", "sudo", "then", "do", "npx", "bundle", "poetry", "pipenv", "uv", "run", "docker-entrypoint.sh",
     "entrypoint.sh",
 ];
 
@@ -171,91 +149,32 @@ fn shell_words(text: &str) -> Vec<Word<'_>> {
 }
 
 /// Variables that say where settings are fetched from, in words that `_` joins.
+#[rustfmt::skip]
 const NAMES: &[&str] = &[
-    "DOPPLER_TOKEN",
-    "DOPPLER_PROJECT",
-    "INFISICAL_TOKEN",
-    "INFISICAL_PROJECT_ID",
-    "VAULT_ADDR",
-    "VAULT_TOKEN",
-    "VAULT_ROLE",
-    "OP_SERVICE_ACCOUNT_TOKEN",
-    "OP_CONNECT_TOKEN",
-    "OP_CONNECT_HOST",
-    "BWS_ACCESS_TOKEN",
-    "ENVKEY",
-    "DOTENV_KEY",
-    "DOTENV_PRIVATE_KEY",
-    "DOTENV_CONFIG_PATH",
-    "DOTENV_PATH",
-    "CONSUL_HTTP_ADDR",
-    "SPRING_CONFIG_IMPORT",
-    "SPRING_CONFIG_LOCATION",
-    "SPRING_CONFIG_ADDITIONAL_LOCATION",
-    "SPRING_CLOUD_CONFIG_URI",
-    "SPRING_APPLICATION_JSON",
-    "QUARKUS_CONFIG_LOCATIONS",
-    "MICRONAUT_CONFIG_FILES",
-    "AIRFLOW_SECRETS_BACKEND",
-    "CONFIG_FILE",
-    "CONFIG_PATH",
-    "CONFIG_URL",
-    "CONFIG_URI",
-    "CONFIG_BUCKET",
-    "CONFIG_S3_PATH",
-    "ENV_FILE",
-    "SECRETS_FILE",
-    "SECRETS_BUCKET",
-    "SECRETS_BUCKET_NAME",
-    "RAILS_MASTER_KEY",
+    "DOPPLER_TOKEN", "DOPPLER_PROJECT", "INFISICAL_TOKEN", "INFISICAL_PROJECT_ID", "VAULT_ADDR", "VAULT_TOKEN",
+    "VAULT_ROLE", "OP_SERVICE_ACCOUNT_TOKEN", "OP_CONNECT_TOKEN", "OP_CONNECT_HOST", "BWS_ACCESS_TOKEN", "ENVKEY",
+    "DOTENV_KEY", "DOTENV_PRIVATE_KEY", "DOTENV_CONFIG_PATH", "DOTENV_PATH", "CONSUL_HTTP_ADDR",
+    "SPRING_CONFIG_IMPORT", "SPRING_CONFIG_LOCATION", "SPRING_CONFIG_ADDITIONAL_LOCATION", "SPRING_CLOUD_CONFIG_URI",
+    "SPRING_APPLICATION_JSON", "QUARKUS_CONFIG_LOCATIONS", "MICRONAUT_CONFIG_FILES", "AIRFLOW_SECRETS_BACKEND",
+    "CONFIG_FILE", "CONFIG_PATH", "CONFIG_URL", "CONFIG_URI", "CONFIG_BUCKET", "CONFIG_S3_PATH", "ENV_FILE",
+    "SECRETS_FILE", "SECRETS_BUCKET", "SECRETS_BUCKET_NAME", "RAILS_MASTER_KEY",
 ];
 
 /// How names of such variables begin.
+#[rustfmt::skip]
 const STARTS: &[&str] = &[
-    "AWS_APPCONFIG_",
-    "APPCONFIG_",
-    "CHAMBER_",
-    "CONJUR_",
-    "AKEYLESS_",
-    "SECRETS_MANAGER_",
-    "SECRETSMANAGER_",
-    "SECRET_MANAGER_",
-    "AWS_SECRETS_MANAGER_",
-    "PARAMETER_STORE_",
-    "PARAM_STORE_",
-    "AWS_PARAMETER_STORE_",
-    "AWS_PARAMSTORE_",
-    "SSM_PARAMETER",
-    "SSM_PATH",
-    "SSM_PREFIX",
-    "AWS_ENV_PATH",
+    "AWS_APPCONFIG_", "APPCONFIG_", "CHAMBER_", "CONJUR_", "AKEYLESS_", "SECRETS_MANAGER_", "SECRETSMANAGER_",
+    "SECRET_MANAGER_", "AWS_SECRETS_MANAGER_", "PARAMETER_STORE_", "PARAM_STORE_", "AWS_PARAMETER_STORE_",
+    "AWS_PARAMSTORE_", "SSM_", "AWS_ENV_PATH",
 ];
 
 /// How names of such variables end.
+#[rustfmt::skip]
 const ENDS: &[&str] = &[
-    "SECRET_ID",
-    "SECRET_ARN",
-    "SECRET_NAME",
-    "SECRET_PATH",
-    "SECRETS_ID",
-    "SECRETS_ARN",
-    "SECRETS_NAME",
-    "SECRETS_PATH",
-    "SECRETS_PREFIX",
-    "CREDENTIALS_ARN",
-    "CREDENTIALS_SECRET",
-    "SSM_PATH",
-    "SSM_PREFIX",
-    "SSM_PARAMETER",
-    "SSM_PARAMETER_NAME",
-    "SSM_NAME",
-    "PARAMETER_PATH",
-    "PARAMETER_NAME",
-    "PARAMETER_ARN",
-    "CONFIG_FILE",
-    "CONFIG_PATH",
-    "CONFIG_LOCATION",
-    "ENV_FILE",
+    "SECRET_ID", "SECRET_ARN", "SECRET_NAME", "SECRET_PATH", "SECRETS_ID", "SECRETS_ARN", "SECRETS_NAME",
+    "SECRETS_PATH", "SECRETS_PREFIX", "CREDENTIALS_ARN", "CREDENTIALS_SECRET", "SSM_PATH", "SSM_PREFIX",
+    "SSM_PARAMETER", "SSM_PARAMETER_NAME", "SSM_NAME", "PARAMETER_PATH", "PARAMETER_NAME", "PARAMETER_ARN",
+    "CONFIG_FILE", "CONFIG_PATH", "CONFIG_LOCATION", "ENV_FILE",
 ];
 
 /// Whether the variable, by its name, says that the application fetches settings at start, and where from.
@@ -263,7 +182,7 @@ const ENDS: &[&str] = &[
 pub fn fetches_settings(variable: &str) -> bool {
     let name = normalized(variable);
     let ends = |end: &&str| name == **end || name.strip_suffix(*end).is_some_and(|before| before.ends_with('_'));
-    NAMES.contains(&name.as_str()) || STARTS.iter().any(|s| name.starts_with(s)) || ENDS.iter().any(|e| ends(&e))
+    NAMES.contains(&name.as_str()) || STARTS.iter().any(|s| name.starts_with(s)) || ENDS.iter().any(ends)
 }
 
 #[cfg(test)]
@@ -381,6 +300,8 @@ mod tests {
             "PARAMETER_STORE_PATH",
             "CHAMBER_SECRET_BACKEND",
             "SECRETS_MANAGER_ID",
+            "SSM_KEY_DB_ENDPOINT",
+            "AWS_RDS_SECRET_NAME",
             "ENV_FILE",
             "AIRFLOW__SECRETS__BACKEND",
         ] {

@@ -5,16 +5,9 @@ use std::borrow::Cow;
 use crate::model::store::{Engine, Role};
 
 /// Words for a database of any kind.
+#[rustfmt::skip]
 const GENERAL: &[&str] = &[
-    "DB",
-    "DATABASE",
-    "RDS",
-    "AURORA",
-    "DATASOURCE",
-    "SQL",
-    "JDBC",
-    "SQLALCHEMY",
-    "DBS",
+    "DB", "DATABASE", "RDS", "AURORA", "DATASOURCE", "SQL", "JDBC", "SQLALCHEMY", "DBS",
 ];
 
 /// Words that say the engine as well.
@@ -173,165 +166,47 @@ const READERS: &[&str] = &["READ", "READER", "READONLY", "REPLICA", "RO", "SLAVE
 /// Words for the one that is written to.
 const WRITERS: &[&str] = &["WRITE", "WRITER", "MASTER", "PRIMARY", "RW"];
 /// Words between a stem and a role that leave the meaning of both as it is.
+#[rustfmt::skip]
 const BETWEEN: &[&str] = &[
-    "MAIN",
-    "DEFAULT",
-    "CONNECTION",
-    "CONN",
-    "DIRECT",
-    "POOLED",
-    "PRIVATE",
-    "INTERNAL",
-    "PROD",
-    "DEV",
-    "STAGING",
+    "MAIN", "DEFAULT", "CONNECTION", "CONN", "DIRECT", "POOLED", "PRIVATE", "INTERNAL", "PROD", "DEV", "STAGING",
     "TEST",
 ];
 /// The same, but not before `NAME`, since `DB_CLUSTER_NAME` is no database's name, nor before `URL`.
+#[rustfmt::skip]
 const BETWEEN_UNLESS_NAME: &[&str] = &[
-    "CLUSTER",
-    "INSTANCE",
-    "PROXY",
-    "ADMIN",
-    "ROOT",
-    "SUPERUSER",
-    "APP",
-    "APPLICATION",
-    "SERVICE",
-    "SERVER",
-    "USER",
-    "OWNER",
-    "MIGRATION",
-    "MIGRATIONS",
-    "MIGRATOR",
-    "URL",
-    "URI",
-    "HOST",
-    "AUTH",
-    "ACCESS",
-    "CLIENT",
-    "ENDPOINT",
+    "CLUSTER", "INSTANCE", "PROXY", "ADMIN", "ROOT", "SUPERUSER", "APP", "APPLICATION", "SERVICE", "SERVER", "USER",
+    "OWNER", "MIGRATION", "MIGRATIONS", "MIGRATOR", "URL", "URI", "HOST", "AUTH", "ACCESS", "CLIENT", "ENDPOINT",
     "SVC",
 ];
 /// Only before `URL`.
+#[rustfmt::skip]
 const BETWEEN_IF_URL: &[&str] = &[
-    "PRISMA",
-    "ASYNC",
-    "SYNC",
-    "TLS",
-    "SSL",
-    "CLUSTER",
-    "ADMIN",
-    "PROXY",
-    "MIGRATION",
-    "MIGRATIONS",
-    "APP",
-    "PUBLIC",
+    "PRISMA", "ASYNC", "SYNC", "TLS", "SSL", "CLUSTER", "ADMIN", "PROXY", "MIGRATION", "MIGRATIONS", "APP", "PUBLIC",
     "SHADOW",
 ];
 /// Words that may come after a role, and say which of several.
+#[rustfmt::skip]
 const TRAILING: &[&str] = &[
-    "PROD",
-    "PRODUCTION",
-    "DEV",
-    "DEVELOPMENT",
-    "STAGING",
-    "STAGE",
-    "TEST",
-    "TESTING",
-    "QA",
-    "UAT",
-    "LOCAL",
-    "MAIN",
-    "DEFAULT",
-    "DIRECT",
-    "POOLED",
-    "UNPOOLED",
-    "NON",
-    "POOLING",
-    "POOLER",
-    "SYNC",
-    "ASYNC",
-    "INTERNAL",
-    "SECONDARY",
+    "PROD", "PRODUCTION", "DEV", "DEVELOPMENT", "STAGING", "STAGE", "TEST", "TESTING", "QA", "UAT", "LOCAL", "MAIN",
+    "DEFAULT", "DIRECT", "POOLED", "UNPOOLED", "NON", "POOLING", "POOLER", "SYNC", "ASYNC", "INTERNAL", "SECONDARY",
 ];
 /// Words between a stem and a role that make it something else: of a tool beside the database, or of a thing in it.
+#[rustfmt::skip]
 const DENIED: &[&str] = &[
-    "ALLOW",
-    "API",
-    "ARN",
-    "BACKUP",
-    "BASTION",
-    "BUCKET",
-    "CA",
-    "CERT",
-    "CHANGE",
-    "COMMANDER",
-    "CONSOLE",
-    "DASHBOARD",
-    "DATADOG",
-    "DIR",
-    "EMAIL",
-    "EMPTY",
-    "ENCRYPTION",
-    "EXPORTER",
-    "EXPRESS",
-    "FILE",
-    "FORCE",
-    "GENERATE",
-    "HEALTH",
-    "HEALTHCHECK",
-    "HTTP",
-    "HTTPS",
-    "INDEX",
-    "JUMP",
-    "KEY",
-    "KMS",
-    "LDAP",
-    "LOCK",
-    "LOG",
-    "LOGGING",
-    "LOGS",
-    "MAIL",
-    "METRICS",
-    "MONITOR",
-    "MONITORING",
-    "NEW",
-    "OLD",
-    "PARAM",
-    "PARAMETER",
-    "PATH",
-    "POOL",
-    "PROMETHEUS",
-    "QUEUE",
-    "RANDOM",
-    "REGION",
-    "RESET",
-    "RETRY",
-    "ROTATE",
-    "S3",
-    "SCHEMA",
-    "SECRET",
-    "SECRETS",
-    "SMTP",
-    "SSH",
-    "SSM",
-    "STATSD",
-    "STREAM",
-    "STREAMS",
-    "TABLE",
-    "TIMEOUT",
-    "TOKEN",
-    "TOPIC",
-    "TUNNEL",
-    "UI",
-    "VAULT",
-    "WEB",
+    "ALLOW", "API", "ARN", "BACKUP", "BASTION", "BUCKET", "CA", "CERT", "CHANGE", "COMMANDER", "CONSOLE", "DASHBOARD",
+    "DATADOG", "DIR", "EMAIL", "EMPTY", "ENCRYPTION", "EXPORTER", "EXPRESS", "FILE", "FORCE", "GENERATE", "HEALTH",
+    "HEALTHCHECK", "HTTP", "HTTPS", "INDEX", "JUMP", "KEY", "KMS", "LDAP", "LOCK", "LOG", "LOGGING", "LOGS", "MAIL",
+    "METRICS", "MONITOR", "MONITORING", "NEW", "OLD", "PARAM", "PARAMETER", "PATH", "POOL", "PROMETHEUS", "QUEUE",
+    "RANDOM", "REGION", "RESET", "RETRY", "ROTATE", "S3", "SCHEMA", "SECRET", "SECRETS", "SMTP", "SSH", "SSM",
+    "STATSD", "STREAM", "STREAMS", "TABLE", "TIMEOUT", "TOKEN", "TOPIC", "TUNNEL", "UI", "VAULT", "WEB",
 ];
 /// Words that begin the name of a switch.
 const VERBS: &[&str] = &[
     "CHECK", "DISABLE", "ENABLE", "HAS", "IGNORE", "IS", "NO", "SKIP", "USE", "VALIDATE", "VERIFY",
 ];
+
+/// Words that make a name that of a reference, wherever they are: `SSM_KEY_DB_ENDPOINT`.
+const REFERENCES: &[&str] = &["SSM", "PARAM", "PARAMETER", "ARN"];
 
 /// A word of a name, in upper case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -485,6 +360,11 @@ pub(super) fn is_between(word: &str, role: Role) -> bool {
 /// Whether the word gives the role another meaning.
 pub(super) fn is_denied(word: &str) -> bool {
     DENIED.contains(&word)
+}
+
+/// Whether a name with the word says where a value is, not what it is.
+pub(super) fn is_reference(word: &str) -> bool {
+    REFERENCES.contains(&word)
 }
 
 /// Whether a name that begins with the word is that of a switch.
