@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Checklist, Extras, ItemVerdict, checklist};
-use crate::config::Config;
 use crate::model::connection::{Fault, SecretShape};
 use crate::model::resources::{Access, AccessTarget, Alarm, Backup, DatabaseId, LogMatch, TaskDefinition};
 use crate::model::snapshot::Snapshot;

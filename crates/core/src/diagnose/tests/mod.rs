@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Diagnosis, Status, diagnose, diagnose_every_hop};
-use crate::config::Config;
 use crate::model::connection::{Fault, SecretShape, UrlPart};
 use crate::model::resources::{
     Access, AccessTarget, Container, Deployment, LogEvidence, LogMatch, SecretVariable, Source, Subnet, TaskDefinition,
