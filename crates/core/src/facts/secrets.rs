@@ -7,7 +7,7 @@ use super::credential_source::Reference;
 use super::database::Database;
 use super::resolution::{Resolution, resolves_to};
 use super::workload::Workload;
-use crate::model::connection::{Connection, SecretShape};
+use crate::model::connection::{Connection, ConnectionForm, SecretShape};
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{Secret, SecretVariable, TaskDefinition};
@@ -240,7 +240,8 @@ pub fn usable_keys(shape: &SecretShape, databases: &[Database<'_>]) -> Vec<Optio
 }
 
 fn usable<'s>(shape: &'s SecretShape, databases: &[Database<'_>]) -> Vec<(Option<&'s str>, &'s Connection)> {
-    let good = |c: &Connection| c.is_well_formed() && resolves_to(c, databases) == Resolution::OwnDatabase;
+    let usable = |c: &Connection| c.is_well_formed() && c.form != ConnectionForm::Address && !c.is_other_engine();
+    let good = |c: &Connection| usable(c) && resolves_to(c, databases) == Resolution::OwnDatabase;
     match shape {
         SecretShape::Plain(c) if good(c) => vec![(None, c)],
         SecretShape::Json { keys, .. } => keys
