@@ -171,31 +171,14 @@ pub fn connections<'s>(
     }
 }
 
-/// Schemes of other relational databases, which a person may have written by mistake.
-const DATABASE_SCHEMES: &[&str] = &[
-    "cockroachdb",
-    "db2",
-    "jdbc",
-    "mariadb",
-    "mssql",
-    "mysql",
-    "odbc",
-    "oracle",
-    "prisma",
-    "redshift",
-    "sqlite",
-    "sqlite3",
-    "sqlserver",
-];
-
 /// Whether something that no database variable refers to was meant as a database's address all the same: a web hook or
-/// the address of a queue is a URL too, and no fault of a rule about databases.
+/// the address of a queue or cache is a URL too, and no fault of a rule about databases.
 fn is_meant(connection: &Connection) -> bool {
-    let of_another_kind = connection
+    let of_no_database = connection
         .faults
         .iter()
-        .any(|f| matches!(f, Fault::WrongScheme { found: Some(s) } if !DATABASE_SCHEMES.contains(&s.as_str())));
-    connection.looks_intended() && !of_another_kind
+        .any(|f| matches!(f, Fault::WrongScheme { found: Some(s) } if !s.starts_with("jdbc:")));
+    connection.looks_intended() && !connection.is_other_engine() && !of_no_database
 }
 
 /// The well-formed connections of one value whose details are worth evaluating: those that a container uses, and of a
@@ -211,6 +194,9 @@ pub fn connections_in_use<'s, 'a>(
     value
         .connections(shape, source.referenced)
         .into_iter()
-        .filter(|(_, c)| c.is_well_formed() && (source.referenced || resolves_to(w, c, databases).leads_home()))
+        .filter(|(_, c)| {
+            let usable = c.is_well_formed() && !c.is_other_engine();
+            usable && (source.referenced || resolves_to(w, c, databases).leads_home())
+        })
         .collect()
 }

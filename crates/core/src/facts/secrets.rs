@@ -7,7 +7,7 @@ use super::credential_source::Reference;
 use super::database::Database;
 use super::resolution::{Resolution, resolves_to};
 use super::workload::Workload;
-use crate::model::connection::{Connection, SecretShape};
+use crate::model::connection::{Connection, ConnectionForm, SecretShape};
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
@@ -50,6 +50,8 @@ pub struct DatabaseVariable<'a> {
     pub role: Role,
     /// What reads it, where that is known.
     pub dialect: Option<Dialect>,
+    /// Which of the revision's connections it belongs to.
+    pub connection: usize,
 }
 
 /// The database variables of one revision, as `service` or else the workload has them.
@@ -60,8 +62,10 @@ pub fn database_variables<'d>(
     definition: &'d TaskDefinition,
 ) -> Vec<DatabaseVariable<'d>> {
     let mut found: Vec<DatabaseVariable<'d>> = vec![];
+    let mut number = 0;
     for container in &definition.containers {
         for connection in w.connections(service, container) {
+            number += 1;
             if !connection.keeps_data() || matches!(connection.engine, Engine::Other(_) | Engine::Builtin(_)) {
                 continue;
             }
@@ -70,6 +74,7 @@ pub fn database_variables<'d>(
                 variable,
                 role,
                 dialect: connection.dialect,
+                connection: number,
             }));
         }
     }
@@ -275,7 +280,8 @@ fn usable<'s, 'a>(
     shape: &'s SecretShape,
     databases: &[Database<'a>],
 ) -> Vec<(Option<&'s str>, &'s Connection)> {
-    let good = |c: &Connection| c.is_well_formed() && resolves_to(w, c, databases) == Resolution::OwnDatabase;
+    let usable = |c: &Connection| c.is_well_formed() && c.form != ConnectionForm::Address && !c.is_other_engine();
+    let good = |c: &Connection| usable(c) && resolves_to(w, c, databases) == Resolution::OwnDatabase;
     match shape {
         SecretShape::Plain(c) if good(c) => vec![(None, c)],
         SecretShape::Json { keys, .. } => keys

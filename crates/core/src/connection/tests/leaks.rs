@@ -5,12 +5,29 @@ use proptest::prelude::*;
 use super::passwords::{config, devious, escaped, password, percent};
 use super::*;
 
+/// All that is kept of a value, without words and ports of ours that hold letters of passwords.
+fn kept(shape: &SecretShape) -> String {
+    let mut kept = format!("{shape:?}{}", serde_json::to_string(shape).unwrap());
+    for ours in [
+        "amazonaws",
+        "Quoted",
+        "quoted",
+        "TextFacts",
+        "text",
+        "exact",
+        "27017",
+        "6379",
+        "mysqlx",
+    ] {
+        kept = kept.replace(ours, "");
+    }
+    kept
+}
+
 /// Whether what is kept of a value shows four characters of the password in a row, at least one of them of those
 /// that nothing else holds. Upper and lower case are the same, since hosts are kept in lower case.
 fn shows(shape: &SecretShape, password: &str) -> Option<String> {
-    let kept = format!("{shape:?}{}", serde_json::to_string(shape).unwrap()).to_lowercase();
-    // Words of ours that hold those letters.
-    let kept = kept.replace("amazonaws", "").replace("quoted", "");
+    let kept = kept(shape).to_lowercase();
     let chars: Vec<char> = password.to_lowercase().chars().collect();
     chars
         .windows(4)
@@ -21,8 +38,7 @@ fn shows(shape: &SecretShape, password: &str) -> Option<String> {
 
 /// The same, but for one character: nothing kept may hold any of these.
 fn shows_any(shape: &SecretShape) -> bool {
-    let kept = format!("{shape:?}{}", serde_json::to_string(shape).unwrap()).replace("amazonaws", "");
-    kept.contains(['X', 'Z', 'x', 'z', '7', '8', '9'])
+    kept(shape).contains(['X', 'Z', 'x', 'z', '7', '8', '9'])
 }
 
 fn values_with(pw: &str) -> Vec<String> {

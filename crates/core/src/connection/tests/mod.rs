@@ -2,6 +2,7 @@
 
 mod bounds;
 mod credentials;
+mod dialects;
 mod json;
 mod leaks;
 mod passwords;
@@ -10,9 +11,10 @@ mod round_trips;
 
 use super::faults::nothing;
 use super::*;
-use crate::model::connection::Fault;
+use crate::model::connection::{ConnectionForm, Fault, Note};
 
-/// A connection on one line: `form user[:*]@host:port,.../database?sslmode !fault fault`, `-` for what is absent.
+/// A connection on one line: `form user[:*]@host:port,.../database?sslmode !fault ~note`, `-` for what is
+/// absent.
 fn line(c: &Connection) -> String {
     let form = match c.form {
         ConnectionForm::Url => "url",
@@ -40,6 +42,14 @@ fn line(c: &Connection) -> String {
             other => format!("{other:?}"),
         };
         out.push_str(" !");
+        out.push_str(&name);
+    }
+    for note in &c.notes {
+        let name = match note {
+            Note::UnknownParameter { name } => format!("Unknown({})", or(name)),
+            other => format!("{other:?}"),
+        };
+        out.push_str(" ~");
         out.push_str(&name);
     }
     out

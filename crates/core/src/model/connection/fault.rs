@@ -123,7 +123,8 @@ pub enum Note {
     NoHost,
     /// No database: the driver takes its default, as a rule the name of the user.
     NoDatabase,
-    /// `postgres://name:12345/name`, without `@`, may be host and port or user and password. Nothing of it is kept.
+    /// What seems to be the host may be a piece of the password, and is not kept: `postgres://name:12345/name` without
+    /// `@` may be host and port or user and password, `postgres://user:pass@word` may lack its host.
     UnclearAddress,
 }
 
@@ -134,7 +135,7 @@ impl std::fmt::Display for Note {
             Self::UnknownParameter { name: None } => f.write_str("it has an unknown parameter"),
             Self::NoHost => f.write_str("it names no host"),
             Self::NoDatabase => f.write_str("it names no database"),
-            Self::UnclearAddress => f.write_str("it may name a host and port, or a user and password without a host"),
+            Self::UnclearAddress => f.write_str("it may lack its host, with a piece of the password in its place"),
         }
     }
 }

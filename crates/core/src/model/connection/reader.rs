@@ -43,7 +43,7 @@ impl Connection {
             // https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING
             Dialect::Libpq => self.form == ConnectionForm::Keywords || (url && plain_postgres),
             // https://node-postgres.com/features/connecting#connection-uri
-            Dialect::Node => url && (plain_postgres || base != "postgres" && base != "postgresql"),
+            Dialect::Node => url && plain_postgres,
             Dialect::Jdbc | Dialect::R2dbc | Dialect::Ado | Dialect::GoMysql | Dialect::Pdo => {
                 self.dialect == Some(reader)
             }

@@ -28,6 +28,7 @@ impl Connection {
             None => {}
         }
         match &self.engine {
+            Engine::Unknown if reader.is_none() => Tls::DriverDefault,
             Engine::Postgres | Engine::Unknown => default_of(reader.or(self.dialect), reader.is_some(), self),
             Engine::Builtin(_) => Tls::Off,
             // Off unless asked for: https://github.com/go-sql-driver/mysql#tls
