@@ -83,7 +83,8 @@ impl Vocabulary {
     /// Whether a family reads the command-line flag.
     pub(super) fn reads_flag(&self, flag: &str) -> bool {
         let selects = |f: &Family| f.selector.as_ref().is_some_and(|s| s.args.iter().any(|a| a == flag));
-        !self.args_of(flag).is_empty() || self.families.iter().any(selects)
+        let elsewhere = |f: &Family| f.elsewhere.iter().any(|name| name == flag);
+        !self.args_of(flag).is_empty() || self.families.iter().any(|f| selects(f) || elsewhere(f))
     }
 
     /// Whether `word` is a value by which a family's selector `name` chooses an engine.

@@ -229,6 +229,11 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
             return Evidence::Hidden { at };
         }
         if let Some((family, strength)) = image {
+            if let Some(name) = family.elsewhere.iter().find(|name| gives(container, name)) {
+                return Evidence::Hidden {
+                    at: format!("{} may take its settings from elsewhere, as {name} tells", family.name()),
+                };
+            }
             match (family.absence(), strength) {
                 (Absence::Nothing, _) => return Evidence::KeepsNothing,
                 (Absence::Unknown, _) => {}
@@ -277,6 +282,11 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
         });
         whole.map(|s| format!("{} may hold all of its settings", s.name))
     }
+}
+
+/// Whether a container is given a variable or argument of this name.
+fn gives(container: &Container, name: &str) -> bool {
+    container.variables.iter().any(|v| v.name == name && !v.value.empty) || container.secrets.iter().any(|s| s.name == name)
 }
 
 fn only_postgres(connection: &crate::connection::families::FamilyConnection) -> bool {

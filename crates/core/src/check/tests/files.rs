@@ -21,7 +21,7 @@ fn a_task_definition_without_its_secret() {
     );
     let said = message(&checked, "ecs-missing-database-secret");
     assert!(
-        said.starts_with("a service of coder runs coder, in which no container"),
+        said.starts_with("a service of coder runs coder, which gets no database secret"),
         "{said}"
     );
     let missing = checked
@@ -43,11 +43,11 @@ fn a_task_definition_without_its_secret() {
 }
 
 #[test]
-fn a_url_in_plain_text_is_durable_but_no_secret() {
+fn a_url_in_plain_text_is_durable_and_told_once() {
     let checked = fixture("taskdef-plaintext-url.json", Some("coder"));
     assert_eq!(
         told(&checked),
-        ["fail coder ecs-missing-database-secret ecs-task-definition coder"]
+        ["fail coder ecs-plaintext-database-url ecs-task-definition coder"]
     );
 }
 
@@ -150,7 +150,7 @@ fn a_plan_without_tags_is_the_workload_of_its_file_or_of_the_one_who_asks() {
             "the worker has its secret; migrations are no services"
         );
         let said = message(&checked, "ecs-missing-database-secret");
-        let expected = "aws_ecs_service.coder runs aws_ecs_task_definition.coder, in which no container";
+        let expected = "aws_ecs_service.coder runs aws_ecs_task_definition.coder, which gets no database secret";
         assert!(said.starts_with(expected), "{said}");
         assert!(checked.unchecked.rules["ecs-secret-reference-mismatch"].contains("aws_ecs_task_definition.worker"));
         assert_eq!(checked.snapshot.scope.region, "us-west-2", "by way of a variable");

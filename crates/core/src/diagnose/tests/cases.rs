@@ -10,7 +10,7 @@ pub(super) const BROKEN: &[(&str, Change, &str, &str, &str)] = &[
         "1: no variable",
         |s| crate::rules::testing::workload::lose_secret(s),
         "variable",
-        "no container gets a database secret",
+        "gets no database secret",
         "add the database secret",
     ),
     (

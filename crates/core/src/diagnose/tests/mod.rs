@@ -199,6 +199,7 @@ fn ways_are_told_apart() {
     let mut worker = service(&mut s).clone();
     worker.arn = third.into();
     worker.name = "worker".into();
+    worker.tags = shop(&[("datastore", "postgres")]);
     worker.task_definition = REVISION.replace("shop:2", "worker:1");
     let definition = TaskDefinition {
         arn: worker.task_definition.clone(),
