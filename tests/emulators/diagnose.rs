@@ -83,7 +83,11 @@ fn the_ways_in_which_teams_failed(kind: Kind) {
         ("partial", "secret", "six-character suffix"),
         ("keyed", "secret", "is a plain string"),
         ("whole", "secret", "is JSON"),
-        ("elsewhere", "database", "its host is old-db.abc123.us-east-1.rds.amazonaws.com"),
+        (
+            "elsewhere",
+            "database",
+            "its host is old-db.abc123.us-east-1.rds.amazonaws.com",
+        ),
         ("closed", "security-group", "port 5432"),
         ("stopped", "database", "stopped"),
         ("idle", "service", "no task"),

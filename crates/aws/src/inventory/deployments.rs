@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::collector::{Collector, Reuse};
 use super::task_definition;
 use crate::client::{Api, Family};
-use holdfast_core::facts::{loses_data, one_workload};
+use holdfast_core::facts::one_workload;
 use holdfast_core::model::resources::{Service, TaskDefinition};
 use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
 
@@ -122,7 +122,11 @@ async fn remembered(
     for arn in known {
         let definition = task_definition::read(c, arn).await.ok()?;
         let w = one_workload(workload, snapshot, c.config, now);
-        if read_at + UNSAFE <= now && loses_data(&w, &definition, service.fargate).is_some() {
+        if read_at + UNSAFE <= now
+            && w.data_of(service, &definition)
+                .loses_data(&service.task_definition)
+                .is_some()
+        {
             return None;
         }
         targets.push(definition);

@@ -151,10 +151,13 @@ fn instance(i: SdkInstance) -> Option<DbInstance> {
             .or(i.read_replica_source_db_cluster_identifier)
             .filter(|s| !s.is_empty()),
         replicas: collect_exact(
-            [i.read_replica_db_instance_identifiers, i.read_replica_db_cluster_identifiers]
-                .into_iter()
-                .flatten()
-                .flatten(),
+            [
+                i.read_replica_db_instance_identifiers,
+                i.read_replica_db_cluster_identifiers,
+            ]
+            .into_iter()
+            .flatten()
+            .flatten(),
         ),
         managed_secret: managed_secret(i.master_user_secret),
         cluster: i.db_cluster_identifier.filter(|s| !s.is_empty()),

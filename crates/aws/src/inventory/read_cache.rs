@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use holdfast_core::config::Config;
+use holdfast_core::connection::vocabulary::Vocabulary;
 use holdfast_core::model::connection::SecretShape;
 use holdfast_core::model::resources::{Access, AccessTarget, LogEvidence, TaskDefinition};
 use holdfast_core::model::snapshot::ValueKey;
@@ -15,6 +17,8 @@ use holdfast_core::model::snapshot::ValueKey;
 /// refresh (after an event, and around each action) reads them again.
 #[derive(Debug, Default)]
 pub struct ReadCache {
+    /// What names of settings mean under the one configuration of the process.
+    vocabulary: OnceLock<Vocabulary>,
     /// Revisions read before: they never change.
     pub definitions: DefinitionCache,
     /// Whom the resource policy of a secret lets in, by the secret's ARN and the instant of its last change.
@@ -30,6 +34,13 @@ pub struct ReadCache {
     pub(super) values: TtlCache<ValueKey, (Stamp, SecretShape)>,
     /// What the log of a service says, by the id of its primary deployment.
     pub(super) logs: TtlCache<String, LogEvidence>,
+}
+
+impl ReadCache {
+    /// What names of settings mean under `config`, which is the same as long as the process runs.
+    pub(super) fn vocabulary(&self, config: &Config) -> &Vocabulary {
+        self.vocabulary.get_or_init(|| Vocabulary::of(config))
+    }
 }
 
 /// What tells that a value is still the one that was read: when its secret was last changed in any way, and the id of

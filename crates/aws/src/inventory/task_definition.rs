@@ -10,11 +10,14 @@ use aws_sdk_ecs::types::{
 use super::collector::Collector;
 use super::convert::{collect_exact, tags};
 use crate::client::{Api, Family};
-use holdfast_core::connection::environment::{is_password_variable, plain_database};
+use holdfast_core::connection::vocabulary::Vocabulary;
+use holdfast_core::connection::wrappers::wrapper;
+use holdfast_core::connection::{arguments, reduce};
 use holdfast_core::model::resources::{
     Container, LogTarget, Mount, SecretVariable, TaskDefinition, Volume, VolumeKind,
 };
 use holdfast_core::model::snapshot::Read;
+use zeroize::Zeroizing;
 
 pub(crate) const DESCRIBE: Api = Api {
     service: "ecs",
@@ -57,22 +60,22 @@ pub(super) async fn fetch(c: &Collector<'_>, arn: &str) -> Read<Arc<TaskDefiniti
             format!("AWS answered without the task definition {arn}"),
         )
     })?;
-    Ok(Arc::new(reduce(
+    Ok(Arc::new(reduced(
         definition,
         answer.tags.as_deref().unwrap_or_default(),
         arn,
+        c.cache.vocabulary(c.config),
     )))
 }
 
 /// Keeps what rules need. Values of environment variables are looked at here and not kept.
-fn reduce(d: SdkDefinition, list: &[Tag], arn: &str) -> TaskDefinition {
+fn reduced(d: SdkDefinition, list: &[Tag], arn: &str, vocabulary: &Vocabulary) -> TaskDefinition {
     let containers = d.container_definitions.unwrap_or_default();
-    let names: Vec<String> = containers.iter().filter_map(|c| c.name.clone()).collect();
     TaskDefinition {
         arn: d.task_definition_arn.unwrap_or_else(|| arn.to_owned()),
         family: d.family.unwrap_or_default(),
         revision: d.revision,
-        containers: collect_exact(containers.into_iter().map(|c| container(c, &names))),
+        containers: collect_exact(containers.into_iter().map(|c| container(c, vocabulary))),
         volumes: collect_exact(d.volumes.unwrap_or_default().into_iter().filter_map(volume)),
         active: d.status != Some(TaskDefinitionStatus::Inactive),
         execution_role: d.execution_role_arn.filter(|r| !r.is_empty()),
@@ -81,16 +84,18 @@ fn reduce(d: SdkDefinition, list: &[Tag], arn: &str) -> TaskDefinition {
     }
 }
 
-fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
-    let plain_passwords = c.environment.iter().flatten().filter_map(|kv| {
-        let given = kv.value.as_deref().is_some_and(|v| !v.is_empty());
-        kv.name.clone().filter(|n| given && is_password_variable(n))
-    });
-    let plain_passwords = plain_passwords.collect();
-    let variables = c.environment.iter().flatten().filter_map(|kv| kv.name.clone());
+fn container(c: ContainerDefinition, vocabulary: &Vocabulary) -> Container {
+    let hidden = |words: Option<Vec<String>>| -> Vec<Zeroizing<String>> {
+        collect_exact(words.unwrap_or_default().into_iter().map(Zeroizing::new))
+    };
+    let (entry_point, command) = (hidden(c.entry_point), hidden(c.command));
+    let plain = c.environment.unwrap_or_default().into_iter();
+    let plain = plain.filter_map(|kv| Some(reduce(kv.name?, &Zeroizing::new(kv.value?), vocabulary)));
     Container {
-        plain_passwords,
-        variables: variables.collect(),
+        variables: plain.chain(arguments(&entry_point, &command, vocabulary)).collect(),
+        environment_files: collect_exact(c.environment_files.unwrap_or_default().into_iter().map(|f| f.value)),
+        wrapper: wrapper(&entry_point, &command).map(str::to_owned),
+        log_router: c.firelens_configuration.is_some(),
         image: c.image.unwrap_or_default(),
         log: c.log_configuration.and_then(log_target),
         name: c.name.unwrap_or_default(),
@@ -101,12 +106,6 @@ fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
             name: s.name,
             value_from: s.value_from,
         })),
-        plain_databases: collect_exact(
-            c.environment
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|kv| plain_database(kv.name?, &zeroize::Zeroizing::new(kv.value?), sidecars)),
-        ),
         mounts: collect_exact(c.mount_points.unwrap_or_default().into_iter().filter_map(|m| {
             Some(Mount {
                 volume: m.source_volume?,
@@ -131,7 +130,12 @@ fn log_target(log: LogConfiguration) -> Option<LogTarget> {
 }
 
 fn volume(v: SdkVolume) -> Option<Volume> {
-    let kind = if v.efs_volume_configuration.is_some() || v.fsx_windows_file_server_volume_configuration.is_some() {
+    let shared = [
+        v.efs_volume_configuration.is_some(),
+        v.fsx_windows_file_server_volume_configuration.is_some(),
+        v.s3files_volume_configuration.is_some(),
+    ];
+    let kind = if shared.contains(&true) {
         VolumeKind::Shared
     } else if v.configured_at_launch == Some(true) {
         VolumeKind::TaskEbs

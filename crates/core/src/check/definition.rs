@@ -34,7 +34,13 @@ pub(super) fn recognise(file: &Value) -> Option<&Value> {
 
 /// Reads what [`recognise`] found. `file` is the whole document, since `describe-task-definition` puts tags beside the
 /// definition. `name` is the family to use if there is none; `arn` makes the placeholder ARN.
-pub(super) fn read(file: &Value, inner: &Value, name: &str, arn: impl Fn(&str) -> String, vocabulary: &Vocabulary) -> Definition {
+pub(super) fn read(
+    file: &Value,
+    inner: &Value,
+    name: &str,
+    arn: impl Fn(&str) -> String,
+    vocabulary: &Vocabulary,
+) -> Definition {
     let text = |key| field(inner, key).and_then(Value::as_str).filter(|t| !t.is_empty());
     let bare = inner.is_array();
     let family = text("family").unwrap_or(name).to_owned();
@@ -113,7 +119,9 @@ fn container(c: &Value, vocabulary: &Vocabulary) -> Container {
             })
             .collect(),
         variables: plain.chain(arguments(&entry_point, &command, vocabulary)).collect(),
-        environment_files: files.filter_map(|f| Some(field(f, "value")?.as_str()?.to_owned())).collect(),
+        environment_files: files
+            .filter_map(|f| Some(field(f, "value")?.as_str()?.to_owned()))
+            .collect(),
         wrapper: wrappers::wrapper(&entry_point, &command).map(str::to_owned),
         log_router: field(c, "firelensConfiguration").is_some_and(Value::is_object),
         image: text("image").unwrap_or_default(),
@@ -148,17 +156,28 @@ fn log_target(log: &Value) -> Option<LogTarget> {
 
 fn volume(v: &Value) -> Option<Volume> {
     let has = |key: &str| field(v, key).is_some_and(Value::is_object);
-    let kind = if ["efsVolumeConfiguration", "fsxWindowsFileServerVolumeConfiguration", "s3filesVolumeConfiguration"]
-        .into_iter()
-        .any(has)
+    let kind = if [
+        "efsVolumeConfiguration",
+        "fsxWindowsFileServerVolumeConfiguration",
+        "s3filesVolumeConfiguration",
+    ]
+    .into_iter()
+    .any(has)
     {
         VolumeKind::Shared
     } else if field(v, "configuredAtLaunch").and_then(Value::as_bool) == Some(true) {
         VolumeKind::TaskEbs
     } else {
         let docker = |key: &str| field(field(v, "dockerVolumeConfiguration")?, key)?.as_str();
-        let plain = |k: &String| matches!(k.as_str(), "name" | "host" | "dockerVolumeConfiguration" | "configuredAtLaunch");
-        let other = v.as_object().is_some_and(|fields| fields.iter().any(|(k, v)| v.is_object() && !plain(k)));
+        let plain = |k: &String| {
+            matches!(
+                k.as_str(),
+                "name" | "host" | "dockerVolumeConfiguration" | "configuredAtLaunch"
+            )
+        };
+        let other = v
+            .as_object()
+            .is_some_and(|fields| fields.iter().any(|(k, v)| v.is_object() && !plain(k)));
         if other {
             VolumeKind::Other
         } else if docker("scope") == Some("shared") && docker("driver").is_some_and(|d| d != "local") {

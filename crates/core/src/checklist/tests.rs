@@ -437,6 +437,12 @@ fn no_pattern() {
         .as_mut()
         .expect("read")
         .connected = None;
-    let list = checklist(&s, &extras, &crate::rules::testing::workload::shop_config(), now(), "shop");
+    let list = checklist(
+        &s,
+        &extras,
+        &crate::rules::testing::workload::shop_config(),
+        now(),
+        "shop",
+    );
     assert_eq!(with(&list, ItemVerdict::Unknown), BTreeSet::from(["connection-logged"]));
 }

@@ -78,10 +78,12 @@ impl<'a> ContainerConnection<'a> {
     /// The host that a plain setting names by itself.
     #[must_use]
     pub fn plain_host(&self) -> Option<&'a str> {
-        [Role::Host, Role::Url].iter().find_map(|role| match self.settings.get(role)?.source {
-            Source::Plain(value) => value.host.as_deref(),
-            Source::Secret(_) | Source::File => None,
-        })
+        [Role::Host, Role::Url]
+            .iter()
+            .find_map(|role| match self.settings.get(role)?.source {
+                Source::Plain(value) => value.host.as_deref(),
+                Source::Secret(_) | Source::File => None,
+            })
     }
 
     /// The hosts that plain settings name.
@@ -90,10 +92,12 @@ impl<'a> ContainerConnection<'a> {
         if let Some(url) = self.plain_url() {
             return url.hosts.clone();
         }
-        let named = [Role::Host, Role::Url].iter().find_map(|role| match self.settings.get(role)?.source {
-            Source::Plain(value) => Some((value.host.clone()?, value.port)),
-            Source::Secret(_) | Source::File => None,
-        });
+        let named = [Role::Host, Role::Url]
+            .iter()
+            .find_map(|role| match self.settings.get(role)?.source {
+                Source::Plain(value) => Some((value.host.clone()?, value.port)),
+                Source::Secret(_) | Source::File => None,
+            });
         let Some((host, port)) = named else { return vec![] };
         let own = match self.settings.get(&Role::Port).map(|s| s.source) {
             Some(Source::Plain(value)) => value.port,
@@ -161,7 +165,17 @@ impl<'a> ContainerConnection<'a> {
 
 /// Engines in which an application keeps what it can do without, or what another store holds too.
 const PASSING: &[&str] = &[
-    "redis", "valkey", "memcached", "rabbitmq", "amqp", "kafka", "nats", "elasticsearch", "opensearch", "sqs", "http",
+    "redis",
+    "valkey",
+    "memcached",
+    "rabbitmq",
+    "amqp",
+    "kafka",
+    "nats",
+    "elasticsearch",
+    "opensearch",
+    "sqs",
+    "http",
 ];
 
 /// A setting with all that its value tells.
@@ -190,7 +204,10 @@ pub fn connections<'a>(
     configured: &[DatabaseEnv],
     vocabulary: &Vocabulary,
 ) -> Vec<ContainerConnection<'a>> {
-    let plain = container.variables.iter().map(|v| (v.name.as_str(), Source::Plain(&v.value)));
+    let plain = container
+        .variables
+        .iter()
+        .map(|v| (v.name.as_str(), Source::Plain(&v.value)));
     let secret = container.secrets.iter().map(|s| (s.name.as_str(), Source::Secret(s)));
     let given: Vec<Given<'a>> = secret
         .chain(plain)
@@ -225,7 +242,13 @@ impl<'v, 'a> Builder<'v, 'a> {
             let mut settings = BTreeMap::new();
             for (role, variable) in entry.roles() {
                 if let Some(given) = self.given.iter().find(|g| g.name == variable && !g.is_empty()) {
-                    settings.insert(role, Setting { variable: given.name, source: given.source });
+                    settings.insert(
+                        role,
+                        Setting {
+                            variable: given.name,
+                            source: given.source,
+                        },
+                    );
                     self.claimed.insert(given.name);
                 }
             }
@@ -242,17 +265,31 @@ impl<'v, 'a> Builder<'v, 'a> {
     fn by_families(&mut self, vocabulary: &'v Vocabulary) {
         let mut groups: Vec<Group<'v, 'a>> = vec![];
         let own = self.image.map(|i| i.family.id.as_str());
-        for given in self.given.iter().filter(|g| !g.is_empty() && !self.claimed.contains(g.name)) {
-            let by_name = vocabulary.families().roles_of(given.name).map(|m| (m.family, m.connection, m.role, m.in_file));
-            let by_arg = vocabulary.args_of(given.name).into_iter().map(|(family, connection, role)| (family, connection, role, false));
+        for given in self
+            .given
+            .iter()
+            .filter(|g| !g.is_empty() && !self.claimed.contains(g.name))
+        {
+            let by_name = vocabulary
+                .families()
+                .roles_of(given.name)
+                .map(|m| (m.family, m.connection, m.role, m.in_file));
+            let by_arg = vocabulary
+                .args_of(given.name)
+                .into_iter()
+                .map(|(family, connection, role)| (family, connection, role, false));
             for (family, connection, role, in_file) in by_name.chain(by_arg) {
                 // A product's variables mean nothing to another product; a framework's may be read in any image.
-                let readable = own == Some(family.id.as_str()) || matches!(family.kind(), Kind::Framework) || self.image.is_none();
+                let readable =
+                    own == Some(family.id.as_str()) || matches!(family.kind(), Kind::Framework) || self.image.is_none();
                 if !readable {
                     continue;
                 }
                 let source = if in_file { Source::File } else { given.source };
-                let setting = Setting { variable: given.name, source };
+                let setting = Setting {
+                    variable: given.name,
+                    source,
+                };
                 let same = |g: &&mut Group<'v, 'a>| std::ptr::eq(g.0, family) && std::ptr::eq(g.1, connection);
                 match groups.iter_mut().find(same) {
                     Some(group) => _ = group.2.entry(role).or_insert(setting),
@@ -272,11 +309,13 @@ impl<'v, 'a> Builder<'v, 'a> {
             if free.is_empty() {
                 continue;
             }
-            let contested = groups[at + 1..].iter().any(|g| {
-                !is_own(&groups[at]) && g.2.len() == settings.len() && g.2.values().any(|s| free.values().any(|f| f.variable == s.variable))
-            });
-            // `DATABASE_URL` is read by many frameworks, so it tells none of them: the grammar says what it holds.
-            if contested && free.values().all(|s| role_of(s.variable).is_some()) {
+            // `DATABASE_URL` and `DB_HOST` are read by many, so they tell none of them: the grammar says what they hold.
+            let shared = |s: &Setting<'a>| {
+                groups
+                    .iter()
+                    .any(|g| g.0.id != family.id && g.2.values().any(|o| o.variable == s.variable))
+            };
+            if !is_own(&groups[at]) && free.values().any(shared) {
                 continue;
             }
             if let Some(engine) = self.engine_of(family, connection) {
@@ -319,8 +358,15 @@ impl<'v, 'a> Builder<'v, 'a> {
     /// Settings whose names say what they hold, by what the names have in common.
     fn by_grammar(&mut self) {
         let mut groups: BTreeMap<String, (BTreeMap<Role, Setting<'a>>, Engine)> = BTreeMap::new();
-        for given in self.given.iter().filter(|g| !g.is_empty() && !self.claimed.contains(g.name)) {
-            let setting = |source| Setting { variable: given.name, source };
+        for given in self
+            .given
+            .iter()
+            .filter(|g| !g.is_empty() && !self.claimed.contains(g.name))
+        {
+            let setting = |source| Setting {
+                variable: given.name,
+                source,
+            };
             if let Some(named) = role_of(given.name) {
                 let source = if named.in_file { Source::File } else { given.source };
                 let (settings, engine) = groups.entry(named.group).or_default();
@@ -374,7 +420,10 @@ impl<'v, 'a> Builder<'v, 'a> {
     }
 
     fn finish(self) -> Vec<ContainerConnection<'a>> {
-        let iam = self.given.iter().any(|g| matches!(g.source, Source::Plain(value) if value.iam));
+        let iam = self
+            .given
+            .iter()
+            .any(|g| matches!(g.source, Source::Plain(value) if value.iam));
         let mut found = self.found;
         for connection in &mut found {
             connection.iam = iam;
@@ -382,7 +431,11 @@ impl<'v, 'a> Builder<'v, 'a> {
                 connection.engine = url.engine.clone();
             }
             if connection.engine == Engine::Unknown {
-                connection.engine = connection.plain_hosts().first().map(|h| Engine::by_port(h.port)).unwrap_or_default();
+                connection.engine = connection
+                    .plain_hosts()
+                    .first()
+                    .map(|h| Engine::by_port(h.port))
+                    .unwrap_or_default();
             }
         }
         join(found)
@@ -393,8 +446,12 @@ impl<'v, 'a> Builder<'v, 'a> {
 /// `POSTGRES_PASSWORD`.
 fn join(found: Vec<ContainerConnection<'_>>) -> Vec<ContainerConnection<'_>> {
     let data = |c: &ContainerConnection<'_>| c.keeps_data();
-    let places: Vec<usize> = (0..found.len()).filter(|i| data(&found[*i]) && found[*i].has_place()).collect();
-    let keys: Vec<usize> = (0..found.len()).filter(|i| data(&found[*i]) && !found[*i].has_place()).collect();
+    let places: Vec<usize> = (0..found.len())
+        .filter(|i| data(&found[*i]) && found[*i].has_place())
+        .collect();
+    let keys: Vec<usize> = (0..found.len())
+        .filter(|i| data(&found[*i]) && !found[*i].has_place())
+        .collect();
     let ([place], [key]) = (places.as_slice(), keys.as_slice()) else {
         return found;
     };

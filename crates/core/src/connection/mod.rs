@@ -35,8 +35,8 @@ mod scheme;
 mod text;
 mod url;
 mod variable;
-pub mod wrappers;
 pub mod vocabulary;
+pub mod wrappers;
 
 #[cfg(test)]
 mod tests;

@@ -118,7 +118,10 @@ fn is_endpoint(host: &str) -> bool {
 
 /// Whether a text can be a host's name, an address or a socket's directory.
 fn is_host(text: &str) -> bool {
-    text.len() <= 253 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':' | b'/' | b'[' | b']'))
+    text.len() <= 253
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':' | b'/' | b'[' | b']'))
 }
 
 fn says_iam(variable: &str, text: &str) -> bool {

@@ -75,9 +75,14 @@ impl Vocabulary {
         if !flag.starts_with('-') {
             return vec![];
         }
-        let connections = self.families.iter().flat_map(|f| f.connections.iter().map(move |c| (f, c)));
+        let connections = self
+            .families
+            .iter()
+            .flat_map(|f| f.connections.iter().map(move |c| (f, c)));
         let args = connections.flat_map(|(f, c)| c.args.iter().map(move |(role, arg)| (f, c, role, arg)));
-        args.filter(|(.., arg)| *arg == flag).map(|(f, c, role, _)| (f, c, role)).collect()
+        args.filter(|(.., arg)| *arg == flag)
+            .map(|(f, c, role, _)| (f, c, role))
+            .collect()
     }
 
     /// Whether a family reads the command-line flag.

@@ -190,7 +190,10 @@ fn without_service(name: &str, found: &HopResult) -> Path {
 /// One path for each connection of a service, or the one that ends where there is none.
 fn paths_of(snapshot: &Snapshot, config: &Config, w: &Workload<'_>, service: &Service, until: Until) -> Vec<Path> {
     let definition = w.running(service);
-    let variables = definition.as_ref().map(|d| database_variables(w, Some(service), d)).unwrap_or_default();
+    let variables = definition
+        .as_ref()
+        .map(|d| database_variables(w, Some(service), d))
+        .unwrap_or_default();
     if variables.is_empty() {
         return vec![path(snapshot, config, w, service, None, until)];
     }

@@ -90,10 +90,7 @@ fn reader(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> R
 fn applications<'d>(w: &Workload<'_>, service: &Service, definition: &'d TaskDefinition) -> Vec<&'d Container> {
     let data = w.data_of(service, definition);
     let all = data.containers.iter();
-    let serves = |c: &Container| {
-        w.family(&c.image)
-            .is_some_and(|(f, _)| f.serves.is_some())
-    };
+    let serves = |c: &Container| w.family(&c.image).is_some_and(|(f, _)| f.serves.is_some());
     all.filter(|c| !matches!(c.evidence, Evidence::KeepsNothing) && !serves(c.container))
         .map(|c| c.container)
         .collect()
@@ -105,9 +102,9 @@ fn with_url(
     container: &Container,
     wanted: impl Fn(&Source<'_>) -> bool,
 ) -> Vec<Reader> {
-    let useful = connections.iter().filter(|c| {
-        c.keeps_data() && matches!(c.engine, Engine::Postgres | Engine::Unknown)
-    });
+    let useful = connections
+        .iter()
+        .filter(|c| c.keeps_data() && matches!(c.engine, Engine::Postgres | Engine::Unknown));
     useful
         .filter_map(|c| Some((c.settings.get(&Role::Url).filter(|s| wanted(&s.source))?, c.dialect)))
         .map(|(setting, dialect)| Reader {
@@ -127,7 +124,10 @@ fn of_earlier(w: &Workload<'_>, service: &Service, definition: &TaskDefinition, 
     let Some(earlier) = w.snapshot.durable_revisions.get(&definition.arn) else {
         return vec![];
     };
-    let mut same = earlier.containers.iter().filter(|c| same_image(&c.image, &container.image));
+    let mut same = earlier
+        .containers
+        .iter()
+        .filter(|c| same_image(&c.image, &container.image));
     let found = same.find(|c| c.name == container.name).or_else(|| same.next());
     let found = found.map(|c| with_url(&w.connections(Some(service), c), container, is_secret));
     found.unwrap_or_default()

@@ -34,7 +34,10 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
                 if family.absence() == Absence::Builtin && !reads_one_of(family, connections) =>
             {
                 Evidence::Hidden {
-                    at: format!("{} is not known to read the settings that lead to a database", family.name()),
+                    at: format!(
+                        "{} is not known to read the settings that lead to a database",
+                        family.name()
+                    ),
                 }
             }
             (Some(evidence), _) => evidence,
@@ -68,14 +71,21 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
     }
 
     /// What the connections tell: one that leads out counts before one that does not.
-    fn by_connections(&self, container: &'d Container, connections: &[ContainerConnection<'d>]) -> Option<Evidence<'d>> {
+    fn by_connections(
+        &self,
+        container: &'d Container,
+        connections: &[ContainerConnection<'d>],
+    ) -> Option<Evidence<'d>> {
         let mut found: Vec<Evidence<'d>> = connections
             .iter()
             .filter(|c| c.keeps_data())
             .filter_map(|c| self.by_connection(container, c))
             .collect();
         let rank = |e: &Evidence<'_>| match e {
-            Evidence::LeadsOut { other_engine: None, password: Password::Secret(_) | Password::Iam } => 0,
+            Evidence::LeadsOut {
+                other_engine: None,
+                password: Password::Secret(_) | Password::Iam,
+            } => 0,
             Evidence::LeadsOut { other_engine: None, .. } => 1,
             Evidence::LeadsOut { .. } => 2,
             Evidence::InTask { .. } => 3,
@@ -119,7 +129,11 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
         }
         let server = inside.next().flatten()?;
         let pooler = self.definition.containers.iter().find(|c| c.name == server);
-        let pools = pooler.is_some_and(|c| self.w.family(&c.image).is_some_and(|(f, _)| matches!(f.kind(), Kind::Pooler | Kind::Sidecar)));
+        let pools = pooler.is_some_and(|c| {
+            self.w
+                .family(&c.image)
+                .is_some_and(|(f, _)| matches!(f.kind(), Kind::Pooler | Kind::Sidecar))
+        });
         if pools {
             return Some(out);
         }
@@ -129,12 +143,20 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
     fn in_task(&self, connection: &ContainerConnection<'d>, server: &str) -> Evidence<'d> {
         let container = self.definition.containers.iter().find(|c| c.name == server);
         let durability = container.map_or(Durability::Lost, |c| {
-            let family = self.w.family(&c.image).map(|(f, _)| f.keeps_data_in.as_slice()).unwrap_or_default();
+            let family = self
+                .w
+                .family(&c.image)
+                .map(|(f, _)| f.keeps_data_in.as_slice())
+                .unwrap_or_default();
             let any: Vec<String> = c.mounts.iter().map(|m| m.path.clone()).collect();
             // Of an image that isn't known, any volume may be what it keeps its data on.
             self.durability(c, if family.is_empty() { &any } else { family })
         });
-        Evidence::InTask { engine: connection.engine.clone(), server: server.to_owned(), durability }
+        Evidence::InTask {
+            engine: connection.engine.clone(),
+            server: server.to_owned(),
+            durability,
+        }
     }
 
     /// The container of the task that a host is, if it is one.
@@ -161,10 +183,20 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
 
     /// A store in the container that a setting names.
     fn inside(&self, container: &'d Container, connection: &ContainerConnection<'d>, store: &str) -> Evidence<'d> {
-        let file = connection.plain_url().and_then(|u| u.database.clone()).filter(|path| path.starts_with('/'));
-        let known = connection.family.as_ref().and_then(|id| self.w.vocabulary.families().get(id));
+        let file = connection
+            .plain_url()
+            .and_then(|u| u.database.clone())
+            .filter(|path| path.starts_with('/'));
+        let known = connection
+            .family
+            .as_ref()
+            .and_then(|id| self.w.vocabulary.families().get(id));
         let family = known.map(|f| f.keeps_data_in.clone()).unwrap_or_default();
-        let paths: Vec<String> = file.into_iter().chain(family).chain(self.paths.iter().cloned()).collect();
+        let paths: Vec<String> = file
+            .into_iter()
+            .chain(family)
+            .chain(self.paths.iter().cloned())
+            .collect();
         let mut names: Vec<&str> = connection.settings.values().map(|s| s.variable).collect();
         let selector = known.and_then(|f| f.selector.as_ref());
         names.extend(selector.iter().flat_map(|s| &s.variables).map(String::as_str));
@@ -231,7 +263,10 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
         if let Some((family, strength)) = image {
             if let Some(name) = family.elsewhere.iter().find(|name| gives(container, name)) {
                 return Evidence::Hidden {
-                    at: format!("{} may take its settings from elsewhere, as {name} tells", family.name()),
+                    at: format!(
+                        "{} may take its settings from elsewhere, as {name} tells",
+                        family.name()
+                    ),
                 };
             }
             match (family.absence(), strength) {
@@ -239,7 +274,10 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
                 (Absence::Unknown, _) => {}
                 (_, Strength::LastSegment | Strength::Rehosted) => {
                     return Evidence::Hidden {
-                        at: format!("its image may have been built on that of {}, with settings of its own", family.name()),
+                        at: format!(
+                            "its image may have been built on that of {}, with settings of its own",
+                            family.name()
+                        ),
                     };
                 }
                 (Absence::Required, Strength::Exact) => return Evidence::Unset { why: absence(family) },
@@ -249,7 +287,8 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
                         _ => "a built-in store".to_owned(),
                     };
                     return Evidence::Inside {
-                        postgres: store.eq_ignore_ascii_case("postgresql") || family.connections.iter().any(only_postgres),
+                        postgres: store.eq_ignore_ascii_case("postgresql")
+                            || family.connections.iter().any(only_postgres),
                         store,
                         why: absence(family),
                         durability: self.durability(container, &family.keeps_data_in),
@@ -259,7 +298,9 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
         }
         let any: Vec<String> = container.mounts.iter().map(|m| m.path.clone()).collect();
         match self.durability(container, &any) {
-            Durability::Durable(mount) | Durability::OneInstance(mount) | Durability::Unknown(mount) => Evidence::Mounted { mount },
+            Durability::Durable(mount) | Durability::OneInstance(mount) | Durability::Unknown(mount) => {
+                Evidence::Mounted { mount }
+            }
             Durability::Lost => Evidence::Nothing,
         }
     }
@@ -274,19 +315,24 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
         }
         let plain = container.variables.iter().map(|v| v.name.as_str());
         let secret = container.secrets.iter().map(|s| s.name.as_str());
-        if let Some(name) = plain.chain(secret).find(|name| crate::connection::wrappers::fetches_settings(name)) {
+        if let Some(name) = plain
+            .chain(secret)
+            .find(|name| crate::connection::wrappers::fetches_settings(name))
+        {
             return Some(format!("it fetches settings when it starts, as {name} tells"));
         }
-        let whole = container.secrets.iter().find(|s| {
-            matches!(self.shape(s), Some(SecretShape::Json { .. })) || holds_settings(&s.name)
-        });
+        let whole = container
+            .secrets
+            .iter()
+            .find(|s| matches!(self.shape(s), Some(SecretShape::Json { .. })) || holds_settings(&s.name));
         whole.map(|s| format!("{} may hold all of its settings", s.name))
     }
 }
 
 /// Whether a container is given a variable or argument of this name.
 fn gives(container: &Container, name: &str) -> bool {
-    container.variables.iter().any(|v| v.name == name && !v.value.empty) || container.secrets.iter().any(|s| s.name == name)
+    container.variables.iter().any(|v| v.name == name && !v.value.empty)
+        || container.secrets.iter().any(|s| s.name == name)
 }
 
 fn only_postgres(connection: &crate::connection::families::FamilyConnection) -> bool {

@@ -49,7 +49,9 @@ fn find_sources<'a>(w: &Workload<'a>) -> (Vec<CredentialSource<'a>>, Option<Arc<
         let (service, role, dialect) = (reference.service, reference.role, reference.dialect);
         match &reference.target {
             ValueFrom::Parameter(name) if value_from::is_parameter(name) => {
-                let (_, used) = parameters.entry(&service.arn).or_insert_with(|| (service, BTreeSet::new()));
+                let (_, used) = parameters
+                    .entry(&service.arn)
+                    .or_insert_with(|| (service, BTreeSet::new()));
                 used.insert((name, role, dialect));
             }
             // `ecs-secret-reference-mismatch` speaks of what is neither, and of what does not exist.
@@ -59,13 +61,19 @@ fn find_sources<'a>(w: &Workload<'a>) -> (Vec<CredentialSource<'a>>, Option<Arc<
                 Ok(None) => {}
                 Ok(Some(secret)) => {
                     let (_, used) = secrets.entry(&secret.arn).or_insert_with(|| (secret, BTreeSet::new()));
-                    used.insert(Use { selector: target.selector.clone(), role, dialect });
+                    used.insert(Use {
+                        selector: target.selector.clone(),
+                        role,
+                        dialect,
+                    });
                 }
             },
         }
     }
     let of_secrets = secrets.into_values().map(|(secret, used)| of_secret(w, secret, used));
-    let of_services = parameters.into_values().map(|(service, used)| of_service(w, service, used));
+    let of_services = parameters
+        .into_values()
+        .map(|(service, used)| of_service(w, service, used));
     (of_secrets.chain(of_services).collect(), error)
 }
 
@@ -97,7 +105,9 @@ fn of_secret<'a>(w: &Workload<'a>, secret: &'a Secret, used: BTreeSet<Use>) -> C
         secret: Some(secret),
         referenced,
         values: if referenced {
-            used.iter().map(|u| value(&u.selector, Some(u.role), u.dialect)).collect()
+            used.iter()
+                .map(|u| value(&u.selector, Some(u.role), u.dialect))
+                .collect()
         } else {
             vec![value(&Selector::default(), None, None)]
         },

@@ -35,12 +35,18 @@ impl<'a> Workload<'a> {
 
     /// The entries of the configuration for a service.
     pub(super) fn database_env(&self, service: Option<&Service>) -> Vec<DatabaseEnv> {
-        let own = service.and_then(|s| self.overrides(s)).and_then(|o| o.database_env.as_ref());
+        let own = service
+            .and_then(|s| self.overrides(s))
+            .and_then(|o| o.database_env.as_ref());
         let urls = self.params.secret_env.iter().map(|name| DatabaseEnv {
             url: Some(name.clone()),
             ..DatabaseEnv::default()
         });
-        own.unwrap_or(&self.params.database_env).iter().cloned().chain(urls).collect()
+        own.unwrap_or(&self.params.database_env)
+            .iter()
+            .cloned()
+            .chain(urls)
+            .collect()
     }
 
     fn overrides(&self, service: &Service) -> Option<&'a ServiceOverrides> {
@@ -52,10 +58,19 @@ impl<'a> Workload<'a> {
     pub fn data_of<'d>(&self, service: &Service, definition: &'d TaskDefinition) -> ServiceData<'d> {
         let own = self.overrides(service).and_then(|o| o.data_paths.clone());
         let paths = own.unwrap_or_else(|| self.params.data_paths.clone());
-        let look = Look { w: self, definition, fargate: service.fargate, paths: &paths };
+        let look = Look {
+            w: self,
+            definition,
+            fargate: service.fargate,
+            paths: &paths,
+        };
         let containers = definition.containers.iter().map(|container| {
             let connections = self.connections(Some(service), container);
-            ContainerData { evidence: look.evidence(container, &connections), container, connections }
+            ContainerData {
+                evidence: look.evidence(container, &connections),
+                container,
+                connections,
+            }
         });
         ServiceData {
             declared: self.declared(service, definition),

@@ -35,11 +35,11 @@ mod workload;
 mod workloads;
 
 pub use add_secret::add_secret;
-pub use evidence::{ContainerData, Durability, Evidence, durability};
 pub use credential_source::{CredentialSource, CredentialValue, Reference};
 pub use credentials::{connections, connections_in_use, credential_sources, each_credential_source};
 pub use database::{DATABASE_READS, DEFAULT_PORT, Database, RdsResource, not_available};
 pub use databases::{configure, each_storage_owner};
+pub use evidence::{ContainerData, Durability, Evidence, durability};
 pub use hosts::{HostForm, endpoints_to_read, form};
 pub use index::Index;
 pub use ingress::{close_public_access, guards_others, is_allowed, losing_access, offending, revoke};
@@ -49,8 +49,8 @@ pub use reach::{Reach, reach};
 pub use resolution::{Resolution, led_to, resolves_to};
 pub use rollout::{ROLLOUT_WRITES, ask_to_roll_out, no_execution_role, roll_out, rollout_refusal};
 pub use secrets::{
-    DatabaseVariable, SECRET_READS, ask_to_read, database_variables, parameter, readable_as, references, resolve, right_connection,
-    right_reference, shape, usable_keys,
+    DatabaseVariable, SECRET_READS, ask_to_read, database_variables, parameter, readable_as, references, resolve,
+    right_connection, right_reference, shape, usable_keys,
 };
 pub use service_data::{DatabaseSecret, Declared, Loss, ServiceData, Storage};
 pub use services::{each_running, each_service};

@@ -94,16 +94,18 @@ fn find_references<'a>(w: &Workload<'a>) -> (Vec<Reference<'a>>, Option<Arc<Read
     for &service in w.services().unwrap_or_default() {
         match w.running(service) {
             Err(e) => error = error.or(Some(e)),
-            Ok(definition) => found.extend(database_variables(w, Some(service), definition).into_iter().map(|found| {
-                Reference {
-                    service,
-                    container: found.container,
-                    variable: found.variable,
-                    role: found.role,
-                    dialect: found.dialect,
-                    target: value_from::parse(&found.variable.value_from),
-                }
-            })),
+            Ok(definition) => found.extend(
+                database_variables(w, Some(service), definition)
+                    .into_iter()
+                    .map(|found| Reference {
+                        service,
+                        container: found.container,
+                        variable: found.variable,
+                        role: found.role,
+                        dialect: found.dialect,
+                        target: value_from::parse(&found.variable.value_from),
+                    }),
+            ),
         }
     }
     (found, error)

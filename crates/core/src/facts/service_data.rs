@@ -68,7 +68,10 @@ pub enum DatabaseSecret {
 impl<'a> ServiceData<'a> {
     /// The connections that lead to the data of the service: neither to caches nor to queues.
     pub fn data_connections(&self) -> impl Iterator<Item = (&'a Container, &ContainerConnection<'a>)> {
-        let all = self.containers.iter().flat_map(|c| c.connections.iter().map(move |found| (c.container, found)));
+        let all = self
+            .containers
+            .iter()
+            .flat_map(|c| c.connections.iter().map(move |found| (c.container, found)));
         all.filter(|(_, c)| c.keeps_data())
     }
 
@@ -98,14 +101,23 @@ impl<'a> ServiceData<'a> {
         if self.containers.iter().any(|c| kept(&c.evidence)) {
             return Storage::Kept;
         }
-        if self.containers.iter().any(|c| matches!(c.evidence, Evidence::Unset { .. })) || self.keeps_nothing() {
+        if self
+            .containers
+            .iter()
+            .any(|c| matches!(c.evidence, Evidence::Unset { .. }))
+            || self.keeps_nothing()
+        {
             return Storage::NotEvaluated;
         }
         if let Some(why) = self.doubt() {
             return Storage::Unknown(self.sentence(&why, tells));
         }
         if let Some(how) = self.without_evidence(earlier) {
-            return Storage::Lost(Loss { container: None, how, on_one_instance: false });
+            return Storage::Lost(Loss {
+                container: None,
+                how,
+                on_one_instance: false,
+            });
         }
         Storage::Unknown(self.sentence("nothing in its task definition tells", tells))
     }
@@ -118,7 +130,10 @@ impl<'a> ServiceData<'a> {
             Datastore::Auto | Datastore::Postgres => {}
         }
         let mut passwords = self.containers.iter().filter_map(|c| match &c.evidence {
-            Evidence::LeadsOut { other_engine: None, password } => Some((c.container, *password)),
+            Evidence::LeadsOut {
+                other_engine: None,
+                password,
+            } => Some((c.container, *password)),
             _ => None,
         });
         let given = |(_, p): &(&Container, Password<'_>)| matches!(p, Password::Secret(_) | Password::Iam);
@@ -142,7 +157,11 @@ impl<'a> ServiceData<'a> {
         let other = |e: &Evidence<'_>| {
             matches!(
                 e,
-                Evidence::LeadsOut { other_engine: Some(_), .. } | Evidence::InTask { .. } | Evidence::Inside { .. }
+                Evidence::LeadsOut {
+                    other_engine: Some(_),
+                    ..
+                } | Evidence::InTask { .. }
+                    | Evidence::Inside { .. }
             )
         };
         if self.containers.iter().any(|c| other(&c.evidence)) || self.keeps_nothing() {
@@ -162,10 +181,12 @@ impl<'a> ServiceData<'a> {
     pub fn loses_data(&self, running: &str) -> Option<String> {
         match self.storage(Some(running), "") {
             Storage::Lost(loss) => Some(format!("keeps its data in the container: {}", loss.how)),
-            Storage::Kept | Storage::NotEvaluated | Storage::Unknown(_) => match self.database_secret(Some(running), "") {
-                DatabaseSecret::Missing(why) => Some(format!("gets no database secret: {why}")),
-                DatabaseSecret::NotEvaluated | DatabaseSecret::Given | DatabaseSecret::Unknown(_) => None,
-            },
+            Storage::Kept | Storage::NotEvaluated | Storage::Unknown(_) => {
+                match self.database_secret(Some(running), "") {
+                    DatabaseSecret::Missing(why) => Some(format!("gets no database secret: {why}")),
+                    DatabaseSecret::NotEvaluated | DatabaseSecret::Given | DatabaseSecret::Unknown(_) => None,
+                }
+            }
         }
     }
 
@@ -178,7 +199,9 @@ impl<'a> ServiceData<'a> {
 
     /// Whether each container is known to keep nothing.
     fn keeps_nothing(&self) -> bool {
-        self.containers.iter().all(|c| matches!(c.evidence, Evidence::KeepsNothing))
+        self.containers
+            .iter()
+            .all(|c| matches!(c.evidence, Evidence::KeepsNothing))
     }
 
     /// Why nothing can be said, if something is known that keeps it from being said.
@@ -186,10 +209,14 @@ impl<'a> ServiceData<'a> {
         self.containers.iter().find_map(|c| match &c.evidence {
             Evidence::Hidden { at } => Some(format!("of {}, {at}", c.container.name)),
             Evidence::Mounted { mount } => Some(format!("{} has {mount}, and may keep it there", c.container.name)),
-            Evidence::InTask { durability: Durability::Unknown(place), .. }
-            | Evidence::Inside { durability: Durability::Unknown(place), .. } => {
-                Some(format!("whether {place} outlives the task is not known"))
+            Evidence::InTask {
+                durability: Durability::Unknown(place),
+                ..
             }
+            | Evidence::Inside {
+                durability: Durability::Unknown(place),
+                ..
+            } => Some(format!("whether {place} outlives the task is not known")),
             _ => None,
         })
     }
@@ -197,7 +224,10 @@ impl<'a> ServiceData<'a> {
     /// Why a service without any evidence must be missing something, if it must.
     fn without_evidence(&self, earlier: Option<&str>) -> Option<String> {
         if let Some(earlier) = earlier {
-            return Some(format!("{} had what leads to its data, and it has not", revision_name(earlier)));
+            return Some(format!(
+                "{} had what leads to its data, and it has not",
+                revision_name(earlier)
+            ));
         }
         (self.declared.of_service && self.declared.datastore == Datastore::Postgres)
             .then(|| "its datastore is declared as postgres, and no container gets settings of a database".to_owned())
@@ -239,7 +269,10 @@ impl<'a> ServiceData<'a> {
             Some((found, container)) => Storage::Lost(Loss {
                 how: match &found {
                     Durability::OneInstance(place) => {
-                        format!("{} keeps it at {place}, on the disk of one container instance", container.name)
+                        format!(
+                            "{} keeps it at {place}, on the disk of one container instance",
+                            container.name
+                        )
                     }
                     _ if self.paths.is_empty() => "no container has a durable, writable volume".to_owned(),
                     _ => format!("no durable, writable volume is mounted at {}", self.paths.join(" or ")),
@@ -259,14 +292,21 @@ fn loss(data: &ContainerData<'_>) -> Option<Loss> {
         Evidence::InTask { server, durability, .. } if server == name => {
             (format!("{name} leads to a database inside of itself"), durability)
         }
-        Evidence::InTask { server, durability, .. } => {
-            (format!("{name} keeps it in the container {server} of the same task"), durability)
-        }
-        Evidence::Inside { store, why, durability, .. } => (format!("{name} keeps it in {store} ({why})"), durability),
+        Evidence::InTask { server, durability, .. } => (
+            format!("{name} keeps it in the container {server} of the same task"),
+            durability,
+        ),
+        Evidence::Inside {
+            store, why, durability, ..
+        } => (format!("{name} keeps it in {store} ({why})"), durability),
         _ => return None,
     };
     match durability {
-        Durability::Lost => Some(Loss { container: Some(name.clone()), how: what, on_one_instance: false }),
+        Durability::Lost => Some(Loss {
+            container: Some(name.clone()),
+            how: what,
+            on_one_instance: false,
+        }),
         Durability::OneInstance(place) => Some(Loss {
             container: Some(name.clone()),
             how: format!("{what}, at {place} on the disk of one container instance"),
@@ -280,14 +320,21 @@ fn loss(data: &ContainerData<'_>) -> Option<Loss> {
 fn missing(data: &ContainerData<'_>) -> Option<String> {
     let name = &data.container.name;
     match &data.evidence {
-        Evidence::InTask { engine: Engine::Postgres, server, durability: Durability::Lost } => Some(if server == name {
+        Evidence::InTask {
+            engine: Engine::Postgres,
+            server,
+            durability: Durability::Lost,
+        } => Some(if server == name {
             format!("{name} leads to a PostgreSQL inside of itself")
         } else {
             format!("{name} leads to the PostgreSQL of the container {server}")
         }),
-        Evidence::Inside { postgres: true, store, why, durability: Durability::Lost } => {
-            Some(format!("{name} uses {store} inside of its container ({why})"))
-        }
+        Evidence::Inside {
+            postgres: true,
+            store,
+            why,
+            durability: Durability::Lost,
+        } => Some(format!("{name} uses {store} inside of its container ({why})")),
         Evidence::Unset { why } => Some(format!("{name} has no settings of a database ({why})")),
         _ => None,
     }

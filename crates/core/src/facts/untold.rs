@@ -41,7 +41,9 @@ pub fn earlier<'a>(w: &Workload<'a>, definition: &TaskDefinition) -> Option<&'a 
 /// Asks for the last revision that kept its data, of each service of which nothing shows that it does now.
 pub fn ask_for_earlier(w: &Workload<'_>, reads: &mut FollowUpReads) {
     for &service in w.services().unwrap_or_default() {
-        let (Ok(definition), Ok(data)) = (w.running(service), w.data(service)) else { continue };
+        let (Ok(definition), Ok(data)) = (w.running(service), w.data(service)) else {
+            continue;
+        };
         let storage = data.storage(None, "");
         let asks = match storage {
             Storage::Lost(_) => right_reference(w).is_err(),

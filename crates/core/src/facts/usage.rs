@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::evidence::in_this_task;
 use super::database::{Database, RdsResource};
+use super::evidence::in_this_task;
 use super::hosts::{HostForm, form, normal};
 use super::leads::{HostLead, home_of, lead, not_known};
 use super::secrets::{resolve, shape};
 use super::workload::Workload;
-use crate::model::connection::{Connection, SecretShape};
 use crate::connection::container::ContainerConnection;
+use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Container, Secret, Service, TaskDefinition};
 use crate::model::snapshot::{Read, ReadError, SecretValue};
 use crate::model::store::{Engine, Role};
@@ -64,7 +64,8 @@ impl<'a> DatabaseUsage<'a> {
         }
         let plain = connection.plain_url();
         self.connections.extend(plain.filter(|c| !c.hosts.is_empty()));
-        self.named.extend(plain.is_none().then(|| connection.plain_host()).flatten());
+        self.named
+            .extend(plain.is_none().then(|| connection.plain_host()).flatten());
         // What stays in the task leads to no database of the workload.
         let inside = |host: &str| in_this_task(definition, container, host);
         self.connections.retain(|c| !c.hosts.iter().all(|h| inside(&h.host)));
@@ -73,7 +74,9 @@ impl<'a> DatabaseUsage<'a> {
         if in_task || self.connections.len() + self.named.len() + self.managed.len() > before {
             return;
         }
-        let Some(setting) = connection.settings.values().next() else { return };
+        let Some(setting) = connection.settings.values().next() else {
+            return;
+        };
         let message = format!("{} of {name} leads to no host", setting.variable);
         self.unclear.get_or_insert_with(|| untold(setting.variable, message));
     }

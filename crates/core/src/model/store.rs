@@ -42,7 +42,10 @@ impl Engine {
     /// The port on which it listens as a rule; that of PostgreSQL for one that isn't known.
     #[must_use]
     pub fn port(&self) -> u16 {
-        PORTS.iter().find(|(_, engine)| engine == self).map_or(5432, |(port, _)| *port)
+        PORTS
+            .iter()
+            .find(|(_, engine)| engine == self)
+            .map_or(5432, |(port, _)| *port)
     }
 }
 

@@ -333,7 +333,7 @@ fn show_tells_where_each_value_comes_from() {
         "  datastore: auto # default",
         "  database_env: [] # default",
         "  secret_env: [] # default",
-        "  data_paths: [/home/coder/.config/coderv2] # default",
+        "  data_paths: [] # default",
         "  backup_retention_days: 7 # default",
         "  allowed_ingress:",
         "    cidrs: [] # default",

@@ -19,7 +19,13 @@ use crate::rules::testing::{
 use cases::{BROKEN, UNKNOWN};
 
 fn walk(s: &Snapshot) -> Diagnosis {
-    diagnose(s, &crate::rules::testing::workload::shop_config(), now(), "shop", &|_| true)
+    diagnose(
+        s,
+        &crate::rules::testing::workload::shop_config(),
+        now(),
+        "shop",
+        &|_| true,
+    )
 }
 
 type Change = fn(&mut Snapshot);
@@ -117,7 +123,12 @@ fn it_says_what_audit_says() {
     for (name, change, hop, ..) in BROKEN {
         let mut s = clean();
         change(&mut s);
-        let evaluation = crate::evaluate::evaluate(&s, &super::thorough(&crate::rules::testing::workload::shop_config()), now(), None);
+        let evaluation = crate::evaluate::evaluate(
+            &s,
+            &super::thorough(&crate::rules::testing::workload::shop_config()),
+            now(),
+            None,
+        );
         let found = walk(&s);
         let broken = found.paths[0].broken().unwrap_or_else(|| panic!("{name}: {found:#?}"));
         let rule = broken.fix.as_ref().and_then(|f| f.rule.clone());
@@ -229,7 +240,13 @@ fn ways_are_told_apart() {
         ("main/worker -", Some("variable")),
     ];
     assert_eq!(found, expected.map(|(w, h)| (w.to_owned(), h)), "{found:#?}");
-    let one = diagnose(&s, &crate::rules::testing::workload::shop_config(), now(), "shop", &|id| id == "main/worker");
+    let one = diagnose(
+        &s,
+        &crate::rules::testing::workload::shop_config(),
+        now(),
+        "shop",
+        &|id| id == "main/worker",
+    );
     assert_eq!(one.paths.len(), 1);
 }
 
@@ -279,7 +296,9 @@ fn through_looks_past_a_broken_hop() {
 #[test]
 fn debug_access() {
     let mut s = clean();
-    web(&mut s).variables = ["PORT", "CODER_VERBOSE"].map(|name| crate::rules::testing::workload::plain(name, "1")).into();
+    web(&mut s).variables = ["PORT", "CODER_VERBOSE"]
+        .map(|name| crate::rules::testing::workload::plain(name, "1"))
+        .into();
     s.access.insert(
         (ROLE.into(), AccessTarget::EcsExec),
         Err(denied("SimulatePrincipalPolicy")),

@@ -456,9 +456,10 @@ impl HoldReason {
             | Self::NoRightValue(_)
             | Self::OtherDialect { .. }
             | Self::PlainDiffers { .. } => HoldCode::Secret,
-            Self::SeveralReferences(_) | Self::SeveralKeys(_) | Self::NoReaderKnown { .. } | Self::ContainerUnclear(_) => {
-                HoldCode::Ambiguous
-            }
+            Self::SeveralReferences(_)
+            | Self::SeveralKeys(_)
+            | Self::NoReaderKnown { .. }
+            | Self::ContainerUnclear(_) => HoldCode::Ambiguous,
             Self::Paused(_) | Self::PauseUnreadable { .. } => HoldCode::Pause,
             Self::LeaseOfAnother(_) | Self::LeaseUnconfirmed(_) => HoldCode::Lease,
             Self::UnderWay(_) | Self::UnderWayElsewhere { .. } => HoldCode::UnderWay,

@@ -109,9 +109,11 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
 
 /// The secrets behind the database variables: one of them may be the cause.
 fn secrets<'a>(w: &Workload<'a>, definition: &TaskDefinition) -> Vec<&'a str> {
-    let targets = database_variables(w, None, definition).into_iter().filter_map(|v| match value_from::parse(&v.variable.value_from) {
-        ValueFrom::Secret(target) => resolve(w, &target).ok().flatten(),
-        ValueFrom::Parameter(_) => None,
+    let targets = database_variables(w, None, definition).into_iter().filter_map(|v| {
+        match value_from::parse(&v.variable.value_from) {
+            ValueFrom::Secret(target) => resolve(w, &target).ok().flatten(),
+            ValueFrom::Parameter(_) => None,
+        }
     });
     targets.map(|s| s.arn.as_str()).collect()
 }

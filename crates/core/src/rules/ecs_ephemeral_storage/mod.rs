@@ -117,7 +117,9 @@ fn remedy(
             "give the container {container} of {name} a database outside of the task, or mount a durable volume (EFS) where \
              it keeps its data"
         )),
-        None => Remedy::manual(format!("give {name} the settings of its database, or a durable volume (EFS)")),
+        None => Remedy::manual(format!(
+            "give {name} the settings of its database, or a durable volume (EFS)"
+        )),
     };
     if loss.on_one_instance {
         return by_hand();
@@ -143,5 +145,7 @@ fn remedy(
             refused: rollout_refusal(w, service),
         };
     }
-    by_secret.filter(|_| w.databases().is_ok_and(|d| !d.is_empty())).unwrap_or_else(by_hand)
+    by_secret
+        .filter(|_| w.databases().is_ok_and(|d| !d.is_empty()))
+        .unwrap_or_else(by_hand)
 }

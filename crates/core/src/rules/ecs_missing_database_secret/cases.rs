@@ -62,8 +62,13 @@ pub(in crate::rules) const CASES: Cases = Cases {
 /// Host, name and user in plain text, and the password from a secret.
 fn parts(s: &mut crate::model::snapshot::Snapshot, password: &str) {
     let host = crate::rules::testing::workload::HOST;
-    web(s).variables.extend([plain("DB_HOST", host), plain("DB_NAME", "app"), plain("DB_USER", "app")]);
-    web(s).secrets = vec![SecretVariable { name: password.into(), value_from: format!("{SECRET}:password::") }];
+    web(s)
+        .variables
+        .extend([plain("DB_HOST", host), plain("DB_NAME", "app"), plain("DB_USER", "app")]);
+    web(s).secrets = vec![SecretVariable {
+        name: password.into(),
+        value_from: format!("{SECRET}:password::"),
+    }];
     let shape = crate::connection::inspect(r#"{"username": "app", "password": "Secret-Pw1"}"#);
     crate::rules::testing::workload::holds(s, shape);
 }
@@ -74,20 +79,29 @@ fn parts(s: &mut crate::model::snapshot::Snapshot, password: &str) {
 fn only_who_reads_it_is_given_it() {
     let mut s = crate::rules::testing::workload::clean();
     let api = running(&mut s).clone();
-    for (name, image) in [("frontend", "example.com/frontend:1"), ("worker", "example.com/worker:1"), ("proxy", "nginx:1.27")] {
+    for (name, image) in [
+        ("frontend", "example.com/frontend:1"),
+        ("worker", "example.com/worker:1"),
+        ("proxy", "nginx:1.27"),
+    ] {
         let mut definition = api.clone();
         definition.arn = format!("arn:aws:ecs:us-east-1:123456789012:task-definition/{name}:1");
         definition.family = name.into();
         definition.revision = 1;
         definition.containers[0].secrets.clear();
         definition.containers[0].image = image.into();
-        definition.containers.push(Container { name: "cache".into(), image: "redis:7".into(), ..Container::default() });
+        definition.containers.push(Container {
+            name: "cache".into(),
+            image: "redis:7".into(),
+            ..Container::default()
+        });
         let mut other = service(&mut s).clone();
         other.name = name.into();
         other.arn = format!("arn:aws:ecs:us-east-1:123456789012:service/main/{name}");
         other.task_definition.clone_from(&definition.arn);
         other.deployments[0].task_definition.clone_from(&definition.arn);
-        s.task_definitions.insert(definition.arn.clone(), Ok(Arc::new(definition)));
+        s.task_definitions
+            .insert(definition.arn.clone(), Ok(Arc::new(definition)));
         if let Ok(services) = &mut s.services {
             services.insert(other.arn.clone(), other);
         }
@@ -98,9 +112,18 @@ fn only_who_reads_it_is_given_it() {
         .findings
         .iter()
         .filter(|f| f.rule == "ecs-missing-database-secret")
-        .map(|f| (f.resource.id.as_str(), f.remediation.as_ref().is_some_and(|r| !r.actions.is_empty())))
+        .map(|f| {
+            (
+                f.resource.id.as_str(),
+                f.remediation.as_ref().is_some_and(|r| !r.actions.is_empty()),
+            )
+        })
         .collect();
-    assert_eq!(given, [("main/frontend", false), ("main/shop", true), ("main/worker", false)], "{evaluation:#?}");
+    assert_eq!(
+        given,
+        [("main/frontend", false), ("main/shop", true), ("main/worker", false)],
+        "{evaluation:#?}"
+    );
     let failing: Vec<&str> = evaluation
         .findings
         .iter()
@@ -122,6 +145,10 @@ fn nothing_tells() {
         let found = evaluation.findings.iter().find(|f| f.rule == rule).expect(rule);
         assert_eq!(found.verdict, crate::finding::Verdict::Unknown, "{found:#?}");
         assert!(found.message.contains("holdfast:datastore="), "{}", found.message);
-        assert!(found.message.contains("workloads.shop.services.shop.datastore"), "{}", found.message);
+        assert!(
+            found.message.contains("workloads.shop.services.shop.datastore"),
+            "{}",
+            found.message
+        );
     }
 }

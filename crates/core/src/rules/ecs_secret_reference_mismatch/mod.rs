@@ -69,7 +69,11 @@ struct Wrong {
 
 impl Wrong {
     fn new(why: String, right: Result<String, HoldReason>) -> Self {
-        Self { why, right, resolves: false }
+        Self {
+            why,
+            right,
+            resolves: false,
+        }
     }
 }
 
@@ -117,7 +121,9 @@ fn evaluate_parameter(w: &Workload<'_>, name: &str, role: Role) -> Read<Option<W
     Ok(match shape.value_for(role, None) {
         // ECS hands over the whole value: a reference to a parameter has no place for a key.
         ValueInRole::Object(_) => Some(format!("the parameter {name} is JSON, and the variable gets all of it")),
-        ValueInRole::Text { rather: Some(other), .. } => Some(format!("the parameter {name} holds {}", a(other))),
+        ValueInRole::Text {
+            rather: Some(other), ..
+        } => Some(format!("the parameter {name} holds {}", a(other))),
         _ => None,
     }
     .map(|why| Wrong::new(why, right_for(w, role))))
@@ -168,12 +174,18 @@ fn evaluate_secret(w: &Workload<'_>, target: &SecretRef<'_>, role: Role) -> Read
     let wrong = |why: String| Ok(Some(Wrong::new(why, corrected(w, secret, s, role))));
     let known_version = |version: &str| secret.versions.is_empty() || secret.versions.contains_key(version);
     if let Some(version) = s.version.as_deref().filter(|v| !known_version(v)) {
-        return wrong(format!("it pins the version {version}, which {} does not have", secret.name));
+        return wrong(format!(
+            "it pins the version {version}, which {} does not have",
+            secret.name
+        ));
     }
     let known_stage =
         |stage: &String| secret.versions.is_empty() || secret.versions.values().any(|v| v.contains(stage));
     if let Some(stage) = s.stage.as_ref().filter(|stage| !known_stage(stage)) {
-        return wrong(format!("it pins the stage {stage}, which {} does not have", secret.name));
+        return wrong(format!(
+            "it pins the stage {stage}, which {} does not have",
+            secret.name
+        ));
     }
     let key = s.json_key.as_deref();
     let is_partial = secret.arn != target.arn;
@@ -191,20 +203,26 @@ fn evaluate_secret(w: &Workload<'_>, target: &SecretRef<'_>, role: Role) -> Read
             wrong(format!("it asks for the key `{key}`, but {name} is a plain string"))
         }
         (ValueInRole::Binary, _) => wrong(format!("{name} is binary, which ECS can't inject")),
-        (ValueInRole::Object(_), _) => {
-            wrong(format!("it asks for no key, but {name} is JSON: the variable gets all of it"))
-        }
+        (ValueInRole::Object(_), _) => wrong(format!(
+            "it asks for no key, but {name} is JSON: the variable gets all of it"
+        )),
         (ValueInRole::TooLarge, _) => Err(too_large(secret)),
         (ValueInRole::NoKey, key) => {
             let key = key.unwrap_or_default();
             wrong(format!("it asks for the key `{key}`, which {name} does not have"))
         }
-        (ValueInRole::Text { rather: Some(other), .. }, Some(key)) => {
-            wrong(format!("the key `{key}` of {name} holds {}, not {}", a(other), a(role)))
-        }
-        (ValueInRole::Text { rather: Some(other), .. }, None) => {
-            wrong(format!("{name} holds {}, not {}", a(other), a(role)))
-        }
+        (
+            ValueInRole::Text {
+                rather: Some(other), ..
+            },
+            Some(key),
+        ) => wrong(format!("the key `{key}` of {name} holds {}, not {}", a(other), a(role))),
+        (
+            ValueInRole::Text {
+                rather: Some(other), ..
+            },
+            None,
+        ) => wrong(format!("{name} holds {}, not {}", a(other), a(role))),
         (ValueInRole::Text { .. }, _) if is_partial => Ok(Some(partial_but_resolved(w, secret, s, role))),
         (ValueInRole::Text { .. }, _) => Ok(None),
     }

@@ -8,7 +8,9 @@ use crate::model::snapshot::SecretValue;
 use crate::rules::testing::secrets::{
     OTHER, PARAMETER, PARAMETER_ARN, good, holds_at, lacks, may, other, parameter, secret,
 };
-use crate::rules::testing::workload::{REVISION, ROLE, SECRET, SERVICE, clean, denied, evaluated_by, refer, running, service, web, lose_secret};
+use crate::rules::testing::workload::{
+    REVISION, ROLE, SECRET, SERVICE, clean, denied, evaluated_by, lose_secret, refer, running, service, web,
+};
 use crate::rules::testing::{Case, Cases, Unread};
 
 #[rustfmt::skip]

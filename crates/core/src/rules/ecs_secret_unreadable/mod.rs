@@ -70,7 +70,7 @@ fn evaluate_service<'a>(
     let mut needed: BTreeSet<Cow<'a, str>> = BTreeSet::new();
     let mut evaluated = false;
     for found in database_variables(w, None, definition) {
-                let variable = found.variable;
+        let variable = found.variable;
         evaluated = true;
         match readable_as(w, &variable.value_from) {
             Ok(found) => needed.extend(found),

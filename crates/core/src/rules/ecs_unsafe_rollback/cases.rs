@@ -1,7 +1,7 @@
 //! What `ecs-unsafe-rollback` says, and of what it says nothing.
 
 use crate::rules::testing::services::{BEFORE, bare, before, second};
-use crate::rules::testing::workload::{SERVICE, denied, running, tags, lose_secret};
+use crate::rules::testing::workload::{SERVICE, denied, lose_secret, running, tags};
 use crate::rules::testing::{Case, Cases, Unread, refusal_by};
 
 #[rustfmt::skip]

@@ -60,7 +60,8 @@ impl Rule for EcsUnsafeRollback {
 fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> bool {
     service.deployment_controller == "ECS"
         && (definition.revision > 1 || service.deployments.len() > 1)
-        && w.data(service).is_ok_and(|data| data.storage(None, "") == Storage::Kept)
+        && w.data(service)
+            .is_ok_and(|data| data.storage(None, "") == Storage::Kept)
 }
 
 fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
@@ -91,7 +92,11 @@ fn unsafe_targets<'a>(w: &Workload<'a>, service: &Service) -> Read<Unsafe<'a>> {
             Some(Err(e)) => return Err(Arc::clone(e)),
             None => return Err(not_read(arn)),
         };
-        if let Some(how) = w.data_of(service, definition).loses_data(&service.task_definition).filter(|_| definition.active) {
+        if let Some(how) = w
+            .data_of(service, definition)
+            .loses_data(&service.task_definition)
+            .filter(|_| definition.active)
+        {
             found.push((definition.as_ref(), how));
         }
     }

@@ -149,7 +149,9 @@ struct SecretReference<'a> {
 }
 
 fn sources<'a>(w: &'a Workload<'_>, definition: &'a TaskDefinition) -> Vec<SecretReference<'a>> {
-    let variables = database_variables(w, None, definition).into_iter().map(|v| v.variable.value_from.as_str());
+    let variables = database_variables(w, None, definition)
+        .into_iter()
+        .map(|v| v.variable.value_from.as_str());
     variables
         .map(|written| match value_from::parse(written) {
             ValueFrom::Secret(target) => SecretReference {

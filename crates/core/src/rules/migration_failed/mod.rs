@@ -59,15 +59,17 @@ fn secrets(w: &Workload<'_>, run: &TaskRun) -> Vec<String> {
     let Some(Ok(definition)) = w.snapshot.task_definitions.get(&run.task_definition) else {
         return vec![];
     };
-    let targets = database_variables(w, None, definition).into_iter().filter_map(|v| match value_from::parse(&v.variable.value_from) {
-        // It is not looked up unless a service refers to it too.
-        ValueFrom::Secret(target) => Some(
-            resolve(w, &target)
-                .ok()
-                .flatten()
-                .map_or(target.arn.to_owned(), |s| s.arn.clone()),
-        ),
-        ValueFrom::Parameter(_) => None,
+    let targets = database_variables(w, None, definition).into_iter().filter_map(|v| {
+        match value_from::parse(&v.variable.value_from) {
+            // It is not looked up unless a service refers to it too.
+            ValueFrom::Secret(target) => Some(
+                resolve(w, &target)
+                    .ok()
+                    .flatten()
+                    .map_or(target.arn.to_owned(), |s| s.arn.clone()),
+            ),
+            ValueFrom::Parameter(_) => None,
+        }
     });
     targets.collect()
 }

@@ -72,7 +72,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("no awsvpc network", |s| { service(s).security_groups.clear(); service(s).subnets.clear(); guard(s).ingress.clear(); }),
         Case::new("a second database that nobody names", second),
         Case::new("a service without a connection", |s| { web(s).secrets.clear(); guard(s).ingress.clear(); service(s).deployments[0].created_at = Some(ago(1)); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
-        Case::new("a frontend beside it that uses no database", frontend),
+        Case::new("a frontend beside it that uses no database", frontend).and_unknown(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
         Case::new("a connection to another database", |s| { leads_to(s, ELSEWHERE, 24); guard(s).ingress.clear(); }).and_fail(&["secret-wrong-database"]),
         Case::new("a second database, and no secret", |s| { second(s); web(s).secrets.clear(); service(s).deployments[0].created_at = Some(ago(1)); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret"]),
     ],

@@ -82,7 +82,13 @@ fn evaluate_source<'a>(source: &CredentialSource<'a>) -> Option<RuleResult<'a>> 
 /// JSON is handed over whole, `ecs-secret-reference-mismatch` says.
 fn in_role(value: &CredentialValue<'_>, shape: &SecretShape, role: Role) -> Option<BTreeSet<String>> {
     let key = value.key.as_deref();
-    let ValueInRole::Text { mut faults, connection, rather, .. } = shape.value_for(role, key) else {
+    let ValueInRole::Text {
+        mut faults,
+        connection,
+        rather,
+        ..
+    } = shape.value_for(role, key)
+    else {
         return None;
     };
     if rather.is_some() {
@@ -112,6 +118,8 @@ fn unreferenced(shape: &SecretShape) -> Option<BTreeSet<String>> {
     let told = |key: Option<&str>, fault: &Fault| {
         key.map_or_else(|| fault.to_string(), |k| format!("under the key `{k}`, {fault}"))
     };
-    let all = found.iter().flat_map(|(key, c)| c.faults.iter().map(move |f| (*key, f)));
+    let all = found
+        .iter()
+        .flat_map(|(key, c)| c.faults.iter().map(move |f| (*key, f)));
     Some(all.map(|(key, fault)| told(key, fault)).collect())
 }

@@ -4,9 +4,7 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
-use crate::facts::{
-    CredentialSource, Database, Resolution, SECRET_READS, each_credential_source, resolves_to,
-};
+use crate::facts::{CredentialSource, Database, Resolution, SECRET_READS, each_credential_source, resolves_to};
 use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::snapshot::ReadError;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::{Config, Datastore, Migrations, WorkloadOverrides};
-use crate::evaluate::{Evaluation, evaluate_naming_passes};
 use crate::connection::vocabulary::Vocabulary;
 use crate::connection::{inspect_plain, reduce};
+use crate::evaluate::{Evaluation, evaluate_naming_passes};
 use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::cow_map::CowMap;
 use crate::model::key::Scope;
@@ -87,7 +87,9 @@ pub(crate) fn plain(name: &str, value: &str) -> PlainVariable {
 pub(crate) fn connection(host: &str, database: &str, faults: Vec<Fault>) -> Connection {
     Connection {
         faults,
-        ..inspect_plain(&format!("postgres://app:Secret-Pw1@{host}:5432/{database}?sslmode=require"))
+        ..inspect_plain(&format!(
+            "postgres://app:Secret-Pw1@{host}:5432/{database}?sslmode=require"
+        ))
     }
 }
 
