@@ -163,7 +163,9 @@ pub fn connections_in_use<'s>(
     connections(shape, value.key.as_deref(), source.referenced)
         .into_iter()
         .filter(|(_, c)| {
-            c.is_well_formed() && !c.is_other_engine() && (source.referenced || resolves_to(c, databases) == Resolution::OwnDatabase)
+            c.is_well_formed()
+                && !c.is_other_engine()
+                && (source.referenced || resolves_to(c, databases) == Resolution::OwnDatabase)
         })
         .collect()
 }
