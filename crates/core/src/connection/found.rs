@@ -70,14 +70,14 @@ impl Found {
             Fingerprint::of_all(&["hosts", &hosts.join(",")])
         };
         let of = |text: &Option<Hidden>| text.as_ref().filter(|t| !t.is_empty()).map(|t| Fingerprint::of(t));
-        connection.fingerprints = Some(Fingerprints {
+        connection.fingerprints = Some(Box::new(Fingerprints {
             form: Fingerprint::of_all(&[&format!("{:?}", connection.form), &self.form]),
             address,
             database: of(&self.database),
             user: of(&self.user),
             password: of(&password),
             parameters: self.parameters.fingerprint(),
-        });
+        }));
         (connection, password)
     }
 }

@@ -51,14 +51,14 @@ pub(super) fn jdbc(s: &str) -> Option<Found> {
         rest = after;
     }
     let (database, after) = rest.split_once(':').unwrap_or((rest, ""));
-    let mut found = of_database(s, &database.to_ascii_lowercase(), after, wrapper);
+    let mut found = of_database(&database.to_ascii_lowercase(), after, wrapper);
     found.connection.dialect = Some(Dialect::Jdbc);
     let written = &s[..s.len() - after.len()];
     found.form = Hidden::new(written.to_ascii_lowercase());
     Some(found)
 }
 
-fn of_database(s: &str, database: &str, after: &str, wrapper: Option<&str>) -> Found {
+fn of_database(database: &str, after: &str, wrapper: Option<&str>) -> Found {
     // Testcontainers: `jdbc:tc:postgresql:15:///database`
     let after = match wrapper {
         Some("tc") => after.find("//").map_or(after, |i| &after[i..]),
@@ -67,14 +67,12 @@ fn of_database(s: &str, database: &str, after: &str, wrapper: Option<&str>) -> F
     match database {
         "postgresql" | "pgsql" => {
             let scheme = jdbc_of("postgresql", Engine::Postgres, scheme::DEFAULT_PORT);
-            match after.strip_prefix("//") {
-                Some(rest) => url::parse(database, rest, &scheme),
-                // `jdbc:postgresql:database`
-                None => {
-                    let path = Hidden::new(format!("/{}", after.trim_start_matches('/')));
-                    url::parse(database, &path, &scheme)
-                }
+            if let Some(rest) = after.strip_prefix("//") {
+                return url::parse(database, rest, &scheme);
             }
+            // `jdbc:postgresql:database`
+            let path = Hidden::new(format!("/{}", after.trim_start_matches('/')));
+            url::parse(database, &path, &scheme)
         }
         // A common slip: no driver takes this name.
         "postgres" => Found::fault(Fault::WrongScheme {
@@ -106,11 +104,11 @@ fn of_database(s: &str, database: &str, after: &str, wrapper: Option<&str>) -> F
             }
         }
         "h2" | "hsqldb" | "derby" | "sqlite" | "duckdb" => file::jdbc(database, after),
-        _ => of_any(s, database, after),
+        _ => of_any(database, after),
     }
 }
 
-fn of_any(_s: &str, database: &str, after: &str) -> Found {
+fn of_any(database: &str, after: &str) -> Found {
     let mut rest = after;
     for _ in 0..2 {
         match rest.split_once(':') {

@@ -1,5 +1,8 @@
 //! The parameters of drivers, which URLs, keyword strings and pairs share.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 /// `sslmode` as libpq knows it, and node-postgres' `no-verify`. Anything else is not repeated.
 pub(super) const SSL_MODES: [&str; 7] = [
     "disable",
@@ -80,10 +83,11 @@ const DRIVER_PARAMETERS: &[&str] = &[
     "health_check_interval", "virtual_host", "_busy_timeout", "_journal_mode", "_fk", "_foreign_keys", "_pragma", "_txlock",
 ];
 
+static KNOWN: LazyLock<HashSet<&str>> = LazyLock::new(|| KEYWORDS.iter().chain(DRIVER_PARAMETERS).copied().collect());
+
 /// Whether a parameter is one that some driver documents.
 pub(super) fn is_known(key: &str) -> bool {
-    let lower = key.to_ascii_lowercase();
-    KEYWORDS.contains(&lower.as_str()) || DRIVER_PARAMETERS.contains(&lower.as_str())
+    key.len() <= 64 && KNOWN.contains(key.to_ascii_lowercase().as_str())
 }
 
 /// libpq's keywords whose value is secret.

@@ -29,6 +29,7 @@ pub enum Lookup {
 pub type ValueKey = (String, Selector);
 
 /// What was read of a secret's value.
+#[allow(clippy::large_enum_variant, reason = "nearly all of them are shapes")]
 #[derive(Debug, Clone)]
 pub enum SecretValue {
     /// Facts about the value.

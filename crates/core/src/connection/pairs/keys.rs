@@ -1,11 +1,6 @@
-//! The keys of pairs: what each means, and which engine they tell of.
-
-use std::borrow::Cow;
+//! The keys of pairs: what each means, and which engine it tells of.
 
 use super::super::parameters::{is_known, is_secret_key};
-use super::super::scheme;
-use super::reader::Given;
-use crate::model::store::Engine;
 
 /// What a key means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,40 +127,4 @@ pub(super) fn marker(key: &str) -> Option<&'static str> {
         .iter()
         .find(|(name, _)| *name == word)
         .map(|(_, marker)| *marker)
-}
-
-/// The engine, as far as the driver's name or the keys say it.
-pub(super) fn engine_of(given: &Given) -> Engine {
-    if let Some(engine) = given.driver.as_ref().and_then(|d| scheme::engine(d)) {
-        return engine;
-    }
-    let has = |marker: &str| given.keys.contains(&marker);
-    let host = given.host.as_deref().map_or("", |h| h.trim());
-    let lower = if host.len() <= 512 {
-        host.to_ascii_lowercase()
-    } else {
-        String::new()
-    };
-    let file = [".db", ".db3", ".sqlite", ".sqlite3"]
-        .iter()
-        .any(|end| lower.ends_with(end))
-        || lower == ":memory:";
-    if has("datasource") && file && !given.has_password {
-        return Engine::Builtin(Cow::Borrowed("SQLite"));
-    }
-    let other = |name: &'static str| Engine::Other(Cow::Borrowed(name));
-    if has("sqlserver") || lower.starts_with("tcp:") || lower.starts_with("(localdb)") {
-        return other("sqlserver");
-    }
-    if has("oracle") || lower.starts_with("(description") || (has("datasource") && lower.contains('/')) {
-        return other("oracle");
-    }
-    if has("mysql") {
-        return other("mysql");
-    }
-    // https://www.npgsql.org/doc/connection-string-parameters.html; the others say Server or Data Source.
-    if has("postgres") || has("host") {
-        return Engine::Postgres;
-    }
-    Engine::Unknown
 }

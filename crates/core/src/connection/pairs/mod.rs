@@ -1,12 +1,14 @@
 //! Pairs between semicolons: ADO.NET and ODBC (`Host=...;Username=...;Password=...`), PDO (`pgsql:host=...;dbname=...`),
 //! and what JDBC and Prisma put after the address of SQL Server.
 
+mod engine;
 mod keys;
 mod reader;
 
 use std::borrow::Cow;
 
-use self::keys::{engine_of, is_pair_key};
+use self::engine::engine_of;
+use self::keys::is_pair_key;
 use self::reader::{Given, segments};
 use super::faults::push;
 use super::found::{Found, Hidden};

@@ -3,13 +3,14 @@
 mod bounds;
 mod credentials;
 mod dialects;
+mod equality;
 mod json;
 mod leaks;
+mod malformed;
 mod passwords;
 mod plain;
 mod round_trips;
 
-use super::faults::nothing;
 use super::*;
 use crate::model::connection::{ConnectionForm, Fault, Note};
 

@@ -122,7 +122,11 @@ proptest! {
         for v in [&value, &likely] {
             let _ = inspect(v);
             let _ = inspect(&format!("postgres://{v}"));
-            let _ = inspect(&format!("host=h {v}"));
+            for prefix in ["host=h ", "jdbc:", "jdbc:postgresql:", "jdbc:sqlserver://h;", "jdbc:oracle:thin:", "jdbc:db2://", "r2dbc:",
+                "Host=h;Password=", "Server=", "pgsql:host=", "u:p@tcp(", "u@", "sqlite:", "file:", "db+postgresql://", "jdbc:h2:"]
+            {
+                let _ = inspect(&format!("{prefix}{v}"));
+            }
             let _ = inspect(&format!("{{\"a\":\"{v}\"}}"));
             let _ = inspect(&format!("{{{v}}}"));
         }

@@ -3,10 +3,12 @@
 mod address;
 mod credentials;
 mod query;
+mod rules;
 
 use self::address::Address;
 use self::credentials::{Credentials, End};
 use self::query::Query;
+use self::rules::Rules;
 use super::client::{is_text, takes_address, takes_parameter};
 use super::faults::push;
 use super::found::{Found, Hidden};
@@ -14,7 +16,7 @@ use super::pairs;
 use super::scheme::{self, Scheme};
 use super::text::{decode, name};
 use crate::model::connection::{ConnectionForm, Fault, Note, UrlPart};
-use crate::model::store::{Dialect, Engine};
+use crate::model::store::Engine;
 
 /// `None` if it is no URL.
 pub(super) fn url(s: &str) -> Option<Found> {
@@ -59,27 +61,6 @@ fn database_url(written: &str, rest: &str, scheme: &Scheme) -> Found {
         return pairs::after_address(written, rest, scheme);
     }
     parse(written, rest, scheme)
-}
-
-/// What differs between the drivers that read URLs.
-struct Rules {
-    /// Those of libpq: it checks parameters, and needs a value for each.
-    libpq: bool,
-    /// User and password may come before the host.
-    credentials: bool,
-    /// Hosts in the query may have their ports: <https://docs.sqlalchemy.org/en/20/dialects/postgresql.html>
-    inline_ports: bool,
-}
-
-impl Rules {
-    fn of(scheme: &Scheme) -> Self {
-        let postgres = scheme.engine == Engine::Postgres;
-        Self {
-            libpq: postgres && matches!(scheme.dialect, Some(Dialect::Libpq)),
-            credentials: !(postgres && scheme.dialect == Some(Dialect::Jdbc)),
-            inline_ports: scheme.dialect == Some(Dialect::Sqlalchemy),
-        }
-    }
 }
 
 /// `written` is the scheme as written, `rest` what comes after `://`.

@@ -7,7 +7,7 @@ use super::super::found::{Hidden, Parameters};
 use super::super::parameters::{CHECKED_KEYWORDS, is_known, is_password_key, is_secret_key, ssl_mode, tls_setting};
 use super::super::scheme::Scheme;
 use super::super::text::{decode, is_plain, percents_are_good};
-use super::Rules;
+use super::rules::Rules;
 use crate::model::connection::{Fault, UrlPart};
 use crate::model::store::{Dialect, Engine};
 

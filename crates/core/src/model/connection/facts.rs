@@ -70,7 +70,7 @@ pub struct Connection {
     pub text: Option<TextFacts>,
     /// What its parts are, for comparison alone. Absent where the value is malformed, and once it was serialized.
     #[serde(skip)]
-    pub fingerprints: Option<Fingerprints>,
+    pub fingerprints: Option<Box<Fingerprints>>,
 }
 
 /// A part in which two connections differ.
@@ -134,7 +134,7 @@ impl Connection {
     /// either is malformed or can't be compared.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Option<Vec<Difference>> {
-        let (a, b) = (self.fingerprints?, other.fingerprints?);
+        let (a, b) = (self.fingerprints.as_deref()?, other.fingerprints.as_deref()?);
         let parts = [
             (Difference::Form, a.form == b.form),
             (Difference::Address, a.address == b.address),

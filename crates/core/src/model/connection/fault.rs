@@ -78,7 +78,7 @@ impl std::fmt::Display for Fault {
         match self {
             Self::Empty => f.write_str("it is empty"),
             Self::NotAConnectionString => {
-                f.write_str("it is neither a postgres URL nor a keyword string nor JSON that holds one")
+                f.write_str("it is neither a connection URL nor a keyword string nor JSON that holds one")
             }
             Self::SurroundingWhitespace => f.write_str("it begins or ends with white space or a line break"),
             Self::Quoted => f.write_str("it is wrapped in quotation marks"),
