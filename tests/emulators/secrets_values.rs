@@ -115,7 +115,10 @@ fn wrong_database(kind: Kind) {
         .find(|f| f["workload"] == "elsewhere")
         .unwrap();
     assert_eq!(found["evidence"][0]["field"], "host");
-    assert_eq!(found["evidence"][0]["observed"], "old-db.abc123.us-east-1.rds.amazonaws.com");
+    assert_eq!(
+        found["evidence"][0]["observed"],
+        "old-db.abc123.us-east-1.rds.amazonaws.com"
+    );
 }
 
 /// A secret without the tag is evaluated where a tagged service refers to it.

@@ -74,7 +74,11 @@ pub(super) async fn read(c: &Collector<'_>, hosts: BTreeSet<String>) -> Endpoint
 
 fn pick(hosts: Vec<String>, found: &Read<Found>) -> Endpoints {
     let of = |host: &String| found.as_ref().map(|all| all.get(host).cloned()).map_err(Clone::clone);
-    hosts.into_iter().map(|host| (of(&host), host)).map(|(e, h)| (h, e)).collect()
+    hosts
+        .into_iter()
+        .map(|host| (of(&host), host))
+        .map(|(e, h)| (h, e))
+        .collect()
 }
 
 /// The proxy behind each host: its own endpoint, or one that someone added to it.
@@ -224,7 +228,10 @@ fn global(g: GlobalCluster, scope: &Scope) -> Option<(String, RdsEndpoint)> {
     let members = g.global_cluster_members.unwrap_or_default();
     let arns = members.into_iter().filter_map(|m| m.db_cluster_arn);
     let endpoint = RdsEndpoint {
-        name: format!("the global database {}", g.global_cluster_identifier.unwrap_or_default()),
+        name: format!(
+            "the global database {}",
+            g.global_cluster_identifier.unwrap_or_default()
+        ),
         read_only: false,
         targets: arns.map(|arn| by_arn(arn, scope)).collect(),
     };
@@ -256,7 +263,10 @@ mod tests {
             target(instance.clone().build()),
             Some(EndpointTarget::Here(DatabaseId::Instance("shop-db".into())))
         );
-        assert_eq!(target(instance.clone().tracked_cluster_id("fleet").build()), cluster("fleet"));
+        assert_eq!(
+            target(instance.clone().tracked_cluster_id("fleet").build()),
+            cluster("fleet")
+        );
         assert_eq!(
             target(instance.tracked_cluster_id("").build()),
             Some(EndpointTarget::Here(DatabaseId::Instance("shop-db".into())))
@@ -293,6 +303,9 @@ mod tests {
             ]
         );
         let old = GlobalCluster::builder().global_cluster_identifier("shop").build();
-        assert!(global(old, &scope).is_none(), "one made before there were such endpoints");
+        assert!(
+            global(old, &scope).is_none(),
+            "one made before there were such endpoints"
+        );
     }
 }

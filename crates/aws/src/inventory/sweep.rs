@@ -9,7 +9,9 @@ use jiff::Timestamp;
 
 use super::collector::{Collector, Reuse};
 use super::policies::Policies;
-use super::{access, deployments, ec2, ecs, endpoints, logs, migrations, parameter_groups, policies, rds, revisions, secrets};
+use super::{
+    access, deployments, ec2, ecs, endpoints, logs, migrations, parameter_groups, policies, rds, revisions, secrets,
+};
 
 impl Collector<'_> {
     /// Reads the whole scope, with the priority of sweeps. `now` is when reading begins.
