@@ -237,7 +237,7 @@ fn usage(kind: Kind) {
 /// moto's endpoints are names that look like RDS's and have no address; ministack's is `localhost`.
 fn a_host_without_an_address(kind: Kind) {
     let mut world = World::new();
-    let secret = format!("postgres://app:{PASSWORD}@db.holdfast.invalid:5432/app");
+    let secret = format!("postgres://app:{PASSWORD}@old-db.abc123.us-east-1.rds.amazonaws.com:5432/app");
     world.stack("shop", json!({"secret": secret}));
     let mut env = TestEnv::new(kind, &world);
     env.configure("rules: {secret-wrong-database: {severity: low}}\n");

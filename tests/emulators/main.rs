@@ -49,6 +49,7 @@ mod policy;
 mod postgres;
 mod quirks;
 mod rds_backups;
+mod rds_endpoints;
 mod rds_lifecycle;
 mod rds_network;
 mod rds_settings;

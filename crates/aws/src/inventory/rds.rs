@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::{
-    DbCluster as SdkCluster, DbInstance as SdkInstance, Filter, MasterUserSecret, StorageEncryptionType, Tag,
+    DbCluster as SdkCluster, DbInstance as SdkInstance, Filter, MasterUserSecret, PendingModifiedValues,
+    StorageEncryptionType, Tag,
 };
 
 use super::collector::Collector;
@@ -95,16 +96,10 @@ fn managed_secret(secret: Option<MasterUserSecret>) -> Option<ManagedSecret> {
     })
 }
 
-fn instance(i: SdkInstance) -> Option<DbInstance> {
-    let group = i.db_subnet_group.as_ref();
-    let endpoint = i.endpoint.as_ref().and_then(|e| {
-        Some(Endpoint {
-            host: e.address.as_ref()?.to_lowercase(),
-            port: port(e.port).or_else(|| port(i.db_instance_port))?,
-        })
-    });
+/// The fields of an instance with a change pending.
+fn pending(values: Option<&PendingModifiedValues>) -> BTreeMap<String, String> {
     let mut pending = BTreeMap::new();
-    if let Some(p) = &i.pending_modified_values {
+    if let Some(p) = values {
         let plain = [
             ("DBInstanceClass", p.db_instance_class.clone()),
             ("AllocatedStorage", p.allocated_storage.map(|v| v.to_string())),
@@ -134,6 +129,17 @@ fn instance(i: SdkInstance) -> Option<DbInstance> {
         ];
         pending.extend(plain.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?))));
     }
+    pending
+}
+
+fn instance(i: SdkInstance) -> Option<DbInstance> {
+    let group = i.db_subnet_group.as_ref();
+    let endpoint = i.endpoint.as_ref().and_then(|e| {
+        Some(Endpoint {
+            host: e.address.as_ref()?.to_lowercase(),
+            port: port(e.port).or_else(|| port(i.db_instance_port))?,
+        })
+    });
     Some(DbInstance {
         id: i.db_instance_identifier?,
         arn: i.db_instance_arn.unwrap_or_default(),
@@ -201,7 +207,7 @@ fn instance(i: SdkInstance) -> Option<DbInstance> {
         monitoring_interval: i.monitoring_interval.unwrap_or_default(),
         performance_insights: i.performance_insights_enabled.unwrap_or_default(),
         exported_logs: i.enabled_cloudwatch_logs_exports.unwrap_or_default(),
-        pending,
+        pending: pending(i.pending_modified_values.as_ref()),
         tags: rds_tags(i.tag_list.as_deref()),
     })
 }
