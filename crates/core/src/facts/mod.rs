@@ -5,6 +5,7 @@
 //! - [`CredentialSource`], [`Reference`]: which secrets and parameters its containers use, what they hold ([`shape`]), and
 //!   which database a connection leads to ([`resolves_to`], [`database_usage`]).
 //! - [`is_allowed`], [`losing_access`], [`reach`]: who is let in, and who would be shut out.
+//! - [`rollout_state`], [`late_since`], [`traffic`]: how far a deployment has come, and which revision serves.
 //! - [`each_service`], [`is_durable`], [`roll_out`]: its services, where they keep data, and how they are given another
 //!   revision. [`why_failed`]: how a migration ended.
 //!
@@ -14,6 +15,7 @@ mod credential_source;
 mod credentials;
 mod database;
 mod databases;
+mod deployments;
 mod index;
 mod ingress;
 mod migrations;
@@ -31,12 +33,15 @@ pub use credential_source::{CredentialSource, CredentialValue, Reference};
 pub use credentials::{connections, connections_in_use, credential_sources, each_credential_source};
 pub use database::{DATABASE_READS, DEFAULT_PORT, Database, RdsResource, not_available};
 pub use databases::{configure, each_storage_owner};
+pub use deployments::{RolloutState, Traffic, is_under_way, late_since, patience, rollout_state, traffic};
 pub use index::Index;
 pub use ingress::{close_public_access, guards_others, is_allowed, losing_access, offending, revoke};
 pub use migrations::why_failed;
 pub use reach::{Reach, reach};
 pub use resolution::{Resolution, resolves_to};
-pub use rollout::{ROLLOUT_WRITES, add_secret, ask_to_roll_out, no_execution_role, roll_out, rollout_refusal};
+pub use rollout::{
+    ROLLOUT_WRITES, add_secret, ask_to_roll_out, no_execution_role, roll_out, rollout_refusal, setting_refusal,
+};
 pub use secrets::{
     SECRET_READS, ask_to_read, database_variables, parameter, readable_as, references, resolve, right_connection,
     right_reference, shape, usable_keys,

@@ -2,6 +2,7 @@
 
 mod backup;
 mod database;
+mod deployment;
 mod network;
 mod secret;
 mod service;
@@ -9,6 +10,9 @@ mod task;
 
 pub use backup::{Alarm, Backup};
 pub use database::{DatabaseId, DbCluster, DbInstance, Endpoint, ParameterGroup};
+pub use deployment::{
+    DeploymentHistory, DeploymentProgress, DeploymentSettings, LifecycleHook, PastDeployment, StoppedTask, Strategy,
+};
 pub use network::{IngressRule, SecurityGroup, Source, Subnet};
 pub use secret::{Access, AccessTarget, Rotation, Secret};
 pub use service::{
