@@ -56,6 +56,9 @@ pub const THROTTLED: &[&str] = &[
     "LimitExceededException",
 ];
 
+/// The code of a call that Holdfast did not send, since what it read just before forbids it.
+pub const NOT_SENT: &str = "NotSent";
+
 /// Whether the call was not allowed.
 #[must_use]
 pub fn is_denied(error: &ReadError) -> bool {

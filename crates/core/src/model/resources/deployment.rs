@@ -221,7 +221,11 @@ mod tests {
             (hooked, 10, 60 + 30),
             (each_step, 0, 5 + 4 * 3 + 5 * 2),
         ] {
-            assert_eq!(settings.before_tasks(), SignedDuration::from_mins(before), "{settings:?}");
+            assert_eq!(
+                settings.before_tasks(),
+                SignedDuration::from_mins(before),
+                "{settings:?}"
+            );
             assert_eq!(settings.allowance(), SignedDuration::from_mins(whole), "{settings:?}");
         }
     }

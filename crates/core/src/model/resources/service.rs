@@ -66,6 +66,8 @@ pub struct Service {
     pub service_deployment: Option<String>,
     /// How far a deployment that shifts traffic has come. Read only while one is under way.
     pub progress: Option<DeploymentProgress>,
+    /// Why that could not be read, if it could not.
+    pub unread_progress: Option<Arc<ReadError>>,
     /// When ECS said last that the service is steady, where the events still show it.
     pub steady_at: Option<Timestamp>,
     /// Fields in AWS's answer that this version of Holdfast does not know: their paths.
