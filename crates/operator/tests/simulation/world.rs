@@ -115,6 +115,8 @@ pub enum Consequence {
     Protected(String),
     /// The tasks of a deployment that shifts traffic run, and it goes on to bake.
     Started { service: String, deployment: String },
+    /// CI deregisters a revision.
+    Deregistered(String),
     /// The deployment ends, unless another one replaced it.
     Deployed { service: String, deployment: String },
 }
@@ -290,6 +292,7 @@ impl World {
             "ecs",
             &format!("task-definition/{}:{}", definition.family, definition.revision),
         );
+        definition.active = true;
         definition.tags = Tags(BTreeMap::from([("holdfast:workload".to_owned(), workload.to_owned())]));
         if let Some(attempt) = attempt {
             definition.tags.0.insert(ATTEMPT.into(), attempt.into());
@@ -419,6 +422,10 @@ impl World {
                     _ => db.publicly_accessible = false,
                 }
                 (Some(Subject::DbInstance(id.clone())), vec![])
+            }
+            Consequence::Deregistered(revision) => {
+                let _ = self.deregister(revision);
+                (None, vec![])
             }
             Consequence::Started { service, deployment } => {
                 let service = self.services.get_mut(service);
