@@ -115,6 +115,7 @@ impl RefreshSet {
             access,
             parameter_groups,
             rollback_targets,
+            deployments,
             logs,
             migrations,
             fights,
@@ -150,6 +151,7 @@ impl RefreshSet {
         base.access.take_all(access);
         base.parameter_groups.take_all(parameter_groups);
         base.rollback_targets.take_all(rollback_targets);
+        base.deployments.take_all(deployments);
         base.logs.take_all(logs);
         base.fights.clone_from(fights);
         base.errors = base.failed_reads();
@@ -444,6 +446,14 @@ mod tests {
                 s.rollback_targets.insert("arn:new".into(), Ok(vec![]));
             },
             |s| s.rollback_targets.contains_key("arn:new"),
+        ),
+        (
+            "deployments",
+            |s| {
+                s.deployments
+                    .insert("arn:new".into(), Err(failed("ListServiceDeployments")));
+            },
+            |s| s.errors.contains(&failed("ListServiceDeployments")),
         ),
         (
             "logs",

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use holdfast_core::config::Config;
 use holdfast_core::connection::vocabulary::Vocabulary;
 use holdfast_core::model::connection::SecretShape;
-use holdfast_core::model::resources::{Access, AccessTarget, LogEvidence, TaskDefinition};
+use holdfast_core::model::resources::{Access, AccessTarget, DeploymentHistory, LogEvidence, TaskDefinition};
 use holdfast_core::model::snapshot::ValueKey;
 
 /// Facts that cost a call for each resource, and that seldom change without an event. A sweep takes them from here; a
@@ -25,8 +25,10 @@ pub struct ReadCache {
     pub(super) policies: TtlCache<(String, Option<Timestamp>), Vec<String>>,
     /// Whether a role may read a secret or parameter, by the ARNs of both.
     pub(super) access: TtlCache<(String, AccessTarget), Access>,
-    /// Revisions that a rollback would choose, and when that was read, by the id of the service's primary deployment.
+    /// Revisions that a rollback would choose, and when that was read, by what tells the service's primary deployment.
     pub(super) rollback_targets: TtlCache<String, (Timestamp, Vec<String>)>,
+    /// How the newest deployment of a service ended, where it ended well, by the same.
+    pub(super) deployments: TtlCache<String, DeploymentHistory>,
     /// The earlier revision that would keep data, if there is one, by the running one that does not, and whether that
     /// runs on Fargate.
     pub(super) durable_revisions: TtlCache<(String, bool), Option<String>>,

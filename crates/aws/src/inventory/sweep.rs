@@ -69,6 +69,10 @@ impl Collector<'_> {
             .into();
         let mut reads = follow_up_reads(&snapshot, self.config, now);
         reads.policies.retain(|arn| !snapshot.policies.contains_key(arn));
+        let of_deployments = deployments::Asked {
+            targets: &reads.rollback_targets,
+            histories: &reads.deployments,
+        };
         let (guarded, earlier, parameter_groups, rollbacks, logs, policies, access) = tokio::join!(
             Box::pin(ec2::guarded(self, &reads.guarded)),
             Box::pin(revisions::durable_revisions(
@@ -79,13 +83,7 @@ impl Collector<'_> {
                 reuse
             )),
             Box::pin(parameter_groups::read(self, &reads.parameter_groups)),
-            Box::pin(deployments::rollback_targets(
-                self,
-                &snapshot,
-                &reads.rollback_targets,
-                now,
-                reuse
-            )),
+            Box::pin(deployments::read(self, &snapshot, &of_deployments, now, reuse)),
             Box::pin(logs::evidence(self, &snapshot, &reads.logs, now, reuse)),
             Box::pin(policies::read(self, &snapshot, &reads.policies, now, reuse)),
             Box::pin(access::read(self, &snapshot, &reads.access, now, reuse)),
@@ -94,6 +92,7 @@ impl Collector<'_> {
         snapshot.durable_revisions = earlier.into();
         snapshot.parameter_groups = parameter_groups.into();
         snapshot.rollback_targets = rollbacks.targets.into();
+        snapshot.deployments = rollbacks.histories.into();
         for definition in rollbacks.definitions {
             snapshot.task_definitions.insert(definition.arn.clone(), Ok(definition));
         }

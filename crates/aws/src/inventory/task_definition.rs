@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
 use aws_sdk_ecs::types::{
     ContainerDefinition, LogConfiguration, LogDriver, Scope, Tag, TaskDefinition as SdkDefinition, TaskDefinitionField,
     TaskDefinitionStatus, Volume as SdkVolume,
 };
 
+use super::answer_fields::{KeepFields, lost_by};
 use super::collector::Collector;
 use super::convert::{collect_exact, tags};
 use crate::client::{Api, Family};
@@ -16,7 +18,7 @@ use holdfast_core::connection::{arguments, reduce};
 use holdfast_core::model::resources::{
     Container, LogTarget, Mount, SecretVariable, TaskDefinition, Volume, VolumeKind,
 };
-use holdfast_core::model::snapshot::Read;
+use holdfast_core::model::snapshot::{Read, ReadError};
 use zeroize::Zeroizing;
 
 pub(crate) const DESCRIBE: Api = Api {
@@ -49,6 +51,8 @@ pub(super) async fn fetch(c: &Collector<'_>, arn: &str) -> Read<Arc<TaskDefiniti
         .describe_task_definition()
         .task_definition(arn)
         .include(TaskDefinitionField::Tags);
+    let kept = KeepFields::default();
+    let request = request.customize().interceptor(kept.clone());
     let answer = c.aws.call(DESCRIBE, arn, request.send()).await;
     c.progress.done(1);
     let answer = answer?;
@@ -60,16 +64,56 @@ pub(super) async fn fetch(c: &Collector<'_>, arn: &str) -> Read<Arc<TaskDefiniti
             format!("AWS answered without the task definition {arn}"),
         )
     })?;
-    Ok(Arc::new(reduced(
-        definition,
-        answer.tags.as_deref().unwrap_or_default(),
-        arn,
-        c.cache.vocabulary(c.config),
-    )))
+    let again = registration(c.aws.ecs.register_task_definition(), definition.clone());
+    let again = again.as_input().clone().build();
+    let lost = again.map(|request| lost_by(&kept.take(), &request));
+    let tags = answer.tags.as_deref().unwrap_or_default();
+    let mut reduced = reduced(definition, tags, arn, c.cache.vocabulary(c.config));
+    // The SDK builds any request; were there one that it does not, nothing of the definition could be kept.
+    reduced.unknown_fields = lost.unwrap_or_else(|_| vec!["taskDefinition".into()]);
+    Ok(Arc::new(reduced))
+}
+
+/// Every field of `d` that `RegisterTaskDefinition` takes. (Elastic Inference accelerators are no longer one: AWS ended
+/// them.)
+pub(crate) fn registration(
+    request: RegisterTaskDefinitionFluentBuilder,
+    d: SdkDefinition,
+) -> RegisterTaskDefinitionFluentBuilder {
+    let some = |list: Option<Vec<_>>| list.filter(|l| !l.is_empty());
+    request
+        .set_family(d.family)
+        .set_task_role_arn(d.task_role_arn.filter(|r| !r.is_empty()))
+        .set_execution_role_arn(d.execution_role_arn.filter(|r| !r.is_empty()))
+        .set_network_mode(d.network_mode)
+        .set_container_definitions(d.container_definitions)
+        .set_volumes(d.volumes.filter(|l| !l.is_empty()))
+        .set_placement_constraints(d.placement_constraints.filter(|l| !l.is_empty()))
+        .set_requires_compatibilities(some(d.requires_compatibilities))
+        .set_cpu(d.cpu.filter(|v| !v.is_empty()))
+        .set_memory(d.memory.filter(|v| !v.is_empty()))
+        .set_pid_mode(d.pid_mode)
+        .set_ipc_mode(d.ipc_mode)
+        .set_proxy_configuration(d.proxy_configuration)
+        .set_ephemeral_storage(d.ephemeral_storage)
+        .set_runtime_platform(d.runtime_platform)
+        .set_enable_fault_injection(d.enable_fault_injection)
+}
+
+/// Whether a service can be given it: an `INACTIVE` one was deregistered, a `DELETE_IN_PROGRESS` one is about to go.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-definition-state.html>
+pub(crate) fn is_active(d: &SdkDefinition) -> bool {
+    d.status().is_none_or(|s| *s == TaskDefinitionStatus::Active)
+}
+
+/// ECS answers so for a revision that was deleted.
+pub(super) fn is_gone(error: &ReadError) -> bool {
+    error.code == "ClientException"
 }
 
 /// Keeps what rules need. Values of environment variables are looked at here and not kept.
 fn reduced(d: SdkDefinition, list: &[Tag], arn: &str, vocabulary: &Vocabulary) -> TaskDefinition {
+    let active = is_active(&d);
     let containers = d.container_definitions.unwrap_or_default();
     TaskDefinition {
         arn: d.task_definition_arn.unwrap_or_else(|| arn.to_owned()),
@@ -77,7 +121,8 @@ fn reduced(d: SdkDefinition, list: &[Tag], arn: &str, vocabulary: &Vocabulary) -
         revision: d.revision,
         containers: collect_exact(containers.into_iter().map(|c| container(c, vocabulary))),
         volumes: collect_exact(d.volumes.unwrap_or_default().into_iter().filter_map(volume)),
-        active: d.status != Some(TaskDefinitionStatus::Inactive),
+        active,
+        unknown_fields: vec![],
         execution_role: d.execution_role_arn.filter(|r| !r.is_empty()),
         task_role: d.task_role_arn.filter(|r| !r.is_empty()),
         tags: tags(list.iter().map(|t| (t.key(), t.value()))),

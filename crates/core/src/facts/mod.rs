@@ -5,6 +5,7 @@
 //! - [`CredentialSource`], [`Reference`]: which secrets and parameters its containers use, what they hold ([`shape`]), and
 //!   which database a connection leads to ([`resolves_to`], [`database_usage`]); for one host name, [`lead`].
 //! - [`is_allowed`], [`losing_access`], [`reach`]: who is let in, and who would be shut out.
+//! - [`rollout_state`], [`late_since`], [`traffic`]: how far a deployment has come, and which revision serves.
 //! - [`each_service`], [`ServiceData`], [`roll_out`]: its services, where they keep data, and how they are given another
 //!   revision. [`why_failed`]: how a migration ended.
 //!
@@ -17,6 +18,7 @@ mod credentials;
 mod data;
 mod database;
 mod databases;
+mod deployments;
 mod evidence;
 mod hosts;
 mod index;
@@ -39,6 +41,7 @@ pub use credential_source::{CredentialSource, CredentialValue, Reference};
 pub use credentials::{connections, connections_in_use, credential_sources, each_credential_source};
 pub use database::{DATABASE_READS, DEFAULT_PORT, Database, RdsResource, not_available};
 pub use databases::{configure, each_storage_owner};
+pub use deployments::{RolloutState, Traffic, is_under_way, late_since, patience, rollout_state, traffic};
 pub use evidence::{ContainerData, Durability, Evidence, durability};
 pub use hosts::{HostForm, endpoints_to_read, form};
 pub use index::Index;
@@ -47,7 +50,9 @@ pub use leads::{HostLead, lead};
 pub use migrations::why_failed;
 pub use reach::{Reach, reach};
 pub use resolution::{Resolution, led_to, resolves_to};
-pub use rollout::{ROLLOUT_WRITES, ask_to_roll_out, no_execution_role, roll_out, rollout_refusal};
+pub use rollout::{
+    ROLLOUT_WRITES, ask_to_roll_out, no_execution_role, roll_out, rollout_refusal, setting_refusal,
+};
 pub use secrets::{
     DatabaseVariable, SECRET_READS, ask_to_read, database_variables, parameter, readable_as, references, resolve,
     right_connection, right_reference, shape, usable_keys,

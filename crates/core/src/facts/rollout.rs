@@ -1,16 +1,19 @@
 //! The corrections that give a service another revision, and the reasons to hold them.
 
+use super::deployments::is_under_way;
 use super::secrets::{ask_to_read, readable_as};
 use super::workload::{Workload, untagged};
 use crate::action::{Action, RollOut, SecretChange};
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
-use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
+use crate::model::resources::{Access, Service, Strategy, TaskDefinition, revision_name};
 use crate::rule_result::{Remedy, RuleResult};
 
 /// The IAM actions of a rollout.
 pub const ROLLOUT_WRITES: &[&str] = &[
+    "ecs:DeregisterTaskDefinition",
     "ecs:RegisterTaskDefinition",
+    "ecs:StopServiceDeployment",
     "ecs:TagResource",
     "ecs:UpdateService",
     "iam:PassRole",
@@ -65,6 +68,12 @@ pub fn no_execution_role(definition: &TaskDefinition) -> HoldReason {
 /// The reason to hold another revision of a service, if there is one.
 #[must_use]
 pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason> {
+    setting_refusal(w, service).or_else(|| base_refusal(w, service))
+}
+
+/// The reason to hold any change of a service, if there is one.
+#[must_use]
+pub fn setting_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason> {
     let name = format!("{}/{}", service.cluster, service.name);
     if service.deployment_controller != "ECS" {
         return Some(HoldReason::DeployedByOthers {
@@ -72,15 +81,43 @@ pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason
             controller: service.deployment_controller.clone(),
         });
     }
+    let settings = &service.deployment_settings;
+    if settings.express {
+        return Some(HoldReason::ExpressService(name));
+    }
+    if let Strategy::Unknown(strategy) = &settings.strategy {
+        return Some(HoldReason::StrategyUnknown {
+            service: name,
+            strategy: strategy.clone(),
+        });
+    }
     if let Some(why) = untagged(w, &name, &service.tags) {
         return Some(why);
     }
-    // A primary deployment whose tasks fail to start is what a wrong reference looks like: waiting for it to
-    // complete would be waiting for ever.
-    let primary = service.deployments.first();
-    let under_way = service.deployments.len() > 1
-        && primary.is_some_and(|d| d.rollout_state.as_deref() == Some("IN_PROGRESS") && d.failed_tasks == 0);
-    under_way.then_some(HoldReason::DeploymentUnderWay(name))
+    if !service.unknown_fields.is_empty() {
+        return Some(HoldReason::UnknownFields {
+            resource: name,
+            fields: service.unknown_fields.clone(),
+        });
+    }
+    is_under_way(service).then_some(HoldReason::DeploymentUnderWay(name))
+}
+
+/// The reason to hold a revision made of the running one, or one that might have to go back to it.
+fn base_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason> {
+    // A revision that can't be read leads to no correction.
+    let definition = w.running(service).ok()?;
+    let revision = revision_name(&definition.arn).to_owned();
+    if !definition.active {
+        return Some(HoldReason::BaseInactive {
+            service: format!("{}/{}", service.cluster, service.name),
+            revision,
+        });
+    }
+    (!definition.unknown_fields.is_empty()).then(|| HoldReason::UnknownFields {
+        resource: revision,
+        fields: definition.unknown_fields.clone(),
+    })
 }
 
 /// Asks whether the execution roles may read what rollouts among `results` would have them read.

@@ -65,6 +65,9 @@ pub fn is_untold(error: &ReadError) -> bool {
     error.code == UNTOLD
 }
 
+/// The code of a call that Holdfast did not send, since what it read just before forbids it.
+pub const NOT_SENT: &str = "NotSent";
+
 /// Whether the call was not allowed.
 #[must_use]
 pub fn is_denied(error: &ReadError) -> bool {

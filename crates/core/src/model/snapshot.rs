@@ -10,8 +10,8 @@ use super::cow_map::CowMap;
 use super::key::Scope;
 pub use super::read_error::{Read, ReadError};
 use super::resources::{
-    Access, AccessTarget, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, RdsEndpoint,
-    Secret, SecurityGroup, Service, Subnet, TaskDefinition,
+    Access, AccessTarget, DbCluster, DbInstance, DeploymentHistory, Fight, LogEvidence, MigrationFamily,
+    ParameterGroup, RdsEndpoint, Secret, SecurityGroup, Service, Subnet, TaskDefinition,
 };
 use super::tags::Tags;
 use super::value_from::Selector;
@@ -92,6 +92,8 @@ pub struct Snapshot {
     pub parameter_groups: CowMap<(bool, String), Read<ParameterGroup>>,
     /// For services by ARN: revisions that a rollback would choose, the likeliest first, the running one left out.
     pub rollback_targets: CowMap<String, Read<Vec<String>>>,
+    /// What ECS remembers of the newest deployment of services, by the service's ARN.
+    pub deployments: CowMap<String, Read<DeploymentHistory>>,
     /// What the logs of services say, by the service's ARN.
     pub logs: CowMap<String, Read<LogEvidence>>,
     /// Families that run schema migrations, by name.
@@ -127,6 +129,7 @@ impl Snapshot {
             access: CowMap::new(),
             parameter_groups: CowMap::new(),
             rollback_targets: CowMap::new(),
+            deployments: CowMap::new(),
             logs: CowMap::new(),
             migrations: Ok(CowMap::new()),
             fights: vec![],
@@ -159,6 +162,7 @@ impl Snapshot {
             access: CowMap::new(),
             parameter_groups: CowMap::new(),
             rollback_targets: CowMap::new(),
+            deployments: CowMap::new(),
             logs: CowMap::new(),
             migrations: Err(Arc::clone(error)),
             fights: vec![],
@@ -190,6 +194,7 @@ impl Snapshot {
             access,
             parameter_groups,
             rollback_targets,
+            deployments,
             logs,
             migrations,
             fights: _,
@@ -206,6 +211,7 @@ impl Snapshot {
         add(migrations.as_ref().err());
         for service in services.iter().flat_map(|m| m.values()) {
             add(service.unread_tasks.as_ref());
+            add(service.unread_progress.as_ref());
         }
         for family in migrations.iter().flat_map(|m| m.values()) {
             add(family.unread.as_ref());
@@ -222,6 +228,10 @@ impl Snapshot {
         access.values().for_each(|r| add(r.as_ref().err()));
         parameter_groups.values().for_each(|r| add(r.as_ref().err()));
         rollback_targets.values().for_each(|r| add(r.as_ref().err()));
+        for history in deployments.values() {
+            add(history.as_ref().err());
+            add(history.as_ref().ok().and_then(|h| h.unread_stopped.as_ref()));
+        }
         logs.values().for_each(|r| add(r.as_ref().err()));
         all
     }
@@ -249,6 +259,7 @@ impl Snapshot {
             access: _,
             parameter_groups: _,
             rollback_targets: _,
+            deployments: _,
             logs: _,
             migrations,
             fights: _,

@@ -178,6 +178,40 @@ pub enum HoldReason {
         /// `CODE_DEPLOY` or `EXTERNAL`.
         controller: String,
     },
+    /// ECS manages the parts of a service (`cluster/name`), and overwrites what other calls change.
+    #[error("{0} is an Express service, which only UpdateExpressGatewayService changes")]
+    ExpressService(String),
+    /// How a deployment would go is not known.
+    #[error("{service} is deployed by the strategy {strategy}, which this version of Holdfast does not know")]
+    StrategyUnknown {
+        /// The service, as `cluster/name`.
+        service: String,
+        /// The strategy's name.
+        strategy: String,
+    },
+    /// AWS's answer has fields that this version does not know: they would be lost, or change what a call does.
+    #[error(
+        "{resource} has fields that this version of Holdfast does not know and could not keep ({}); upgrade Holdfast, or \
+         make the change by hand",
+        .fields.join(", ")
+    )]
+    UnknownFields {
+        /// The service, as `cluster/name`, or the revision, as `family:revision`.
+        resource: String,
+        /// Where they are in the answer.
+        fields: Vec<String>,
+    },
+    /// The running revision was deregistered, so that a service can't be given it again.
+    #[error(
+        "{service} runs {revision}, which is not ACTIVE, and AWS would refuse to go back to it; register it again and \
+         deploy that first"
+    )]
+    BaseInactive {
+        /// The service, as `cluster/name`.
+        service: String,
+        /// `family:revision`.
+        revision: String,
+    },
     /// A deployment of a service (`cluster/name`) is not finished.
     #[error("waits: a deployment of {0} is under way")]
     DeploymentUnderWay(String),
@@ -438,6 +472,10 @@ impl HoldReason {
             Self::DatabaseNotAvailable { .. } | Self::ChangesPending { .. } => HoldCode::DatabaseBusy,
             Self::DeploymentUnderWay(_) | Self::RevisionInUse { .. } => HoldCode::Deployment,
             Self::DeployedByOthers { .. }
+            | Self::ExpressService(_)
+            | Self::StrategyUnknown { .. }
+            | Self::UnknownFields { .. }
+            | Self::BaseInactive { .. }
             | Self::ClassicLoadBalancer(_)
             | Self::SecretElsewhere { .. }
             | Self::SecretReplica(_) => HoldCode::Unsupported,

@@ -3,6 +3,7 @@
 mod backup;
 mod container;
 mod database;
+mod deployment;
 mod network;
 mod secret;
 mod service;
@@ -12,6 +13,9 @@ pub use backup::{Alarm, Backup};
 pub use container::{Container, LogTarget, Mount, PlainValue, PlainVariable, SecretVariable};
 pub use database::{
     DatabaseId, DbCluster, DbInstance, Endpoint, EndpointTarget, ManagedSecret, ParameterGroup, RdsEndpoint,
+};
+pub use deployment::{
+    DeploymentHistory, DeploymentProgress, DeploymentSettings, LifecycleHook, PastDeployment, StoppedTask, Strategy,
 };
 pub use network::{IngressRule, SecurityGroup, Source, Subnet};
 pub use secret::{Access, AccessTarget, Rotation, Secret};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::container::Container;
+use super::deployment::{DeploymentProgress, DeploymentSettings};
 use crate::model::read_error::ReadError;
 use crate::model::resource_ref::ResourceRef;
 use crate::model::tags::Tags;
@@ -58,6 +59,18 @@ pub struct Service {
     pub exec_enabled: bool,
     /// `ECS`, `CODE_DEPLOY` or `EXTERNAL`.
     pub deployment_controller: String,
+    /// How its deployments go.
+    pub deployment_settings: DeploymentSettings,
+    /// ARN of the service deployment under way, or of the last one, where ECS names it.
+    pub service_deployment: Option<String>,
+    /// How far a deployment that shifts traffic has come. Read only while one is under way.
+    pub progress: Option<DeploymentProgress>,
+    /// Why that could not be read, if it could not.
+    pub unread_progress: Option<Arc<ReadError>>,
+    /// When ECS said last that the service is steady, where the events still show it.
+    pub steady_at: Option<Timestamp>,
+    /// Fields in AWS's answer that this version of Holdfast does not know: their paths.
+    pub unknown_fields: Vec<String>,
     /// Tags.
     pub tags: Tags,
 }
@@ -100,8 +113,10 @@ pub struct TaskDefinition {
     pub containers: Vec<Container>,
     /// Its volumes.
     pub volumes: Vec<Volume>,
-    /// Whether it can be run: `ACTIVE`, not deregistered.
+    /// Whether a service can be given it: `ACTIVE`, neither deregistered nor about to be deleted.
     pub active: bool,
+    /// Fields in AWS's answer that a new revision would not have: their paths. This version of Holdfast does not know them.
+    pub unknown_fields: Vec<String>,
     /// The role that fetches secrets.
     pub execution_role: Option<String>,
     /// The role that the containers have.
