@@ -11,6 +11,7 @@ mod ec2;
 mod ecs;
 mod log_tail;
 mod logs;
+mod migration_runs;
 mod migrations;
 mod pages;
 mod parameter_groups;

@@ -12,7 +12,7 @@ use super::convert::{collect_exact, tags};
 use crate::client::{Api, Family};
 use holdfast_core::connection::environment::{is_password_variable, plain_database};
 use holdfast_core::model::resources::{
-    Container, LogTarget, Mount, SecretVariable, TaskDefinition, Volume, VolumeKind,
+    Container, LogTarget, Mount, SecretVariable, StartCommand, TaskDefinition, Volume, VolumeKind,
 };
 use holdfast_core::model::snapshot::Read;
 
@@ -64,6 +64,16 @@ pub(super) async fn fetch(c: &Collector<'_>, arn: &str) -> Read<Arc<TaskDefiniti
     )))
 }
 
+impl Collector<'_> {
+    /// One revision by its ARN or as `FAMILY:REVISION`, or the newest active one of a family.
+    ///
+    /// # Errors
+    /// The failed read.
+    pub async fn revision(&self, name: &str) -> Read<Arc<TaskDefinition>> {
+        fetch(self, name).await
+    }
+}
+
 /// Keeps what rules need. Values of environment variables are looked at here and not kept.
 fn reduce(d: SdkDefinition, list: &[Tag], arn: &str) -> TaskDefinition {
     let containers = d.container_definitions.unwrap_or_default();
@@ -88,7 +98,16 @@ fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
     });
     let plain_passwords = plain_passwords.collect();
     let variables = c.environment.iter().flatten().filter_map(|kv| kv.name.clone());
+    let plain: Vec<(&str, &str)> = c
+        .environment
+        .iter()
+        .flatten()
+        .filter_map(|kv| Some((kv.name.as_deref()?, kv.value.as_deref()?)))
+        .collect();
+    let given = |words: &Option<Vec<String>>| words.clone().unwrap_or_default();
     Container {
+        start: StartCommand::new(&given(&c.entry_point), &given(&c.command), &plain),
+        log_router: c.firelens_configuration.is_some(),
         plain_passwords,
         variables: variables.collect(),
         image: c.image.unwrap_or_default(),

@@ -8,7 +8,7 @@ use super::case::STAND_IN;
 use crate::connection::environment::plain_environment;
 use crate::model::key::Scope;
 use crate::model::resources::{
-    Container, LogTarget, Mount, SecretVariable, Service, TaskDefinition, Volume, VolumeKind,
+    Container, LogTarget, Mount, SecretVariable, Service, StartCommand, TaskDefinition, Volume, VolumeKind,
 };
 use crate::model::tags::Tags;
 
@@ -128,6 +128,9 @@ fn container(c: &Value, sidecars: &[String]) -> Container {
                 })
             })
             .collect(),
+        // No rule that a file is judged by compares commands.
+        log_router: field(c, "firelensConfiguration").is_some_and(|f| !f.is_null()),
+        start: StartCommand::default(),
     }
 }
 

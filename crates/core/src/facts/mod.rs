@@ -6,7 +6,7 @@
 //!   which database a connection leads to ([`resolves_to`], [`database_usage`]).
 //! - [`is_allowed`], [`losing_access`], [`reach`]: who is let in, and who would be shut out.
 //! - [`each_service`], [`is_durable`], [`roll_out`]: its services, where they keep data, and how they are given another
-//!   revision. [`why_failed`]: how a migration ended.
+//!   revision. [`migration_state`]: how a migration ended.
 //!
 //! Nothing here imports a rule, and no rule imports another rule. What two rules need moves here.
 
@@ -33,7 +33,10 @@ pub use database::{DATABASE_READS, DEFAULT_PORT, Database, RdsResource, not_avai
 pub use databases::{configure, each_storage_owner};
 pub use index::Index;
 pub use ingress::{close_public_access, guards_others, is_allowed, losing_access, offending, revoke};
-pub use migrations::why_failed;
+pub use migrations::{
+    IMAGE, MigrationState, NO_RUN, RunOutcome, images_of_run, migration_containers, migration_runs, migration_state,
+    run_outcome,
+};
 pub use reach::{Reach, reach};
 pub use resolution::{Resolution, resolves_to};
 pub use rollout::{ROLLOUT_WRITES, add_secret, ask_to_roll_out, no_execution_role, roll_out, rollout_refusal};

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::admission::AttemptHistory;
 use crate::attempt::{Attempt, FindingRecord};
+use crate::ledger::RunBook;
 use crate::ports::Cloud;
 use holdfast_core::evaluate::{Evaluation, RuleStats};
 use holdfast_core::finding::{Finding, Kind};
@@ -34,6 +35,8 @@ pub(super) struct ScopeState {
     /// Attempts that have ended, while the ledger may hold them as open, by id.
     unrecorded_outcomes: Mutex<BTreeMap<String, Attempt>>,
     workloads: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// The runs of migrations that the ledger holds.
+    run_book: Mutex<RunBook>,
 }
 
 #[derive(Default)]
@@ -108,6 +111,7 @@ impl ScopeState {
             unrecorded_findings: Mutex::default(),
             unrecorded_outcomes: Mutex::default(),
             workloads: Mutex::default(),
+            run_book: Mutex::default(),
         }
     }
 
@@ -155,6 +159,7 @@ impl ScopeState {
         *lock(&self.history) = None;
         self.generation.fetch_add(1, Ordering::AcqRel);
         drop(cache);
+        *lock(&self.run_book) = RunBook::default();
         lock(&self.unrecorded_findings).clear();
         lock(&self.unrecorded_outcomes).clear();
     }
@@ -172,6 +177,11 @@ impl ScopeState {
     /// The end of an attempt was written down after all.
     pub fn recorded(&self, id: &str) {
         lock(&self.unrecorded_outcomes).remove(id);
+    }
+
+    /// The runs of migrations that the ledger holds.
+    pub fn run_book(&self) -> MutexGuard<'_, RunBook> {
+        lock(&self.run_book)
     }
 
     /// What was done here, if the ledger was read.

@@ -13,6 +13,6 @@ pub use network::{IngressRule, SecurityGroup, Source, Subnet};
 pub use secret::{Access, AccessTarget, Rotation, Secret};
 pub use service::{
     Container, Deployment, Fight, LogEvidence, LogMatch, LogTarget, Mount, PlainDatabase, SecretVariable, Service,
-    TaskDefinition, Volume, VolumeKind, revision_name,
+    StartCommand, TaskDefinition, Volume, VolumeKind, revision_name,
 };
-pub use task::{MigrationFamily, TaskRun};
+pub use task::{DeployedImage, MigrationFamily, MigrationRun, RUNS_KEPT, RunResult, TaskRun, newest_first};

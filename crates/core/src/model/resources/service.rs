@@ -140,6 +140,79 @@ pub struct Container {
     pub log: Option<LogTarget>,
     /// What is mounted in it.
     pub mounts: Vec<Mount>,
+    /// Whether it routes the logs of the others: it has a `firelensConfiguration`.
+    pub log_router: bool,
+    /// What it is started with.
+    pub start: StartCommand,
+}
+
+/// What a container is started with, so that it can be compared with another one's. Commands may hold secrets: only their
+/// hashes are kept, and those are not shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct StartCommand {
+    /// Hash of its own entry point and command; absent if it has neither and the image's are run.
+    pub command: Option<u64>,
+    /// Hash of the plain variables by whose names an image may be told what to run (`ROLE`, `MODE`, `RUN_MIGRATIONS`, ...);
+    /// absent if there are none.
+    pub mode: Option<u64>,
+}
+
+impl StartCommand {
+    /// What is kept of an entry point, a command and the plain environment.
+    #[must_use]
+    pub fn new(entry_point: &[String], command: &[String], environment: &[(&str, &str)]) -> Self {
+        let mut mode: Vec<&(&str, &str)> = environment
+            .iter()
+            .filter(|(name, _)| may_tell_what_runs(name))
+            .collect();
+        mode.sort_unstable();
+        Self {
+            command: (!entry_point.is_empty() || !command.is_empty()).then(|| hash(&(entry_point, command))),
+            mode: (!mode.is_empty()).then(|| hash(&mode)),
+        }
+    }
+}
+
+impl std::fmt::Debug for StartCommand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let has = |hash: Option<u64>| hash.is_some();
+        write!(
+            f,
+            "StartCommand {{ command: {}, mode: {} }}",
+            has(self.command),
+            has(self.mode)
+        )
+    }
+}
+
+fn hash(value: &impl std::hash::Hash) -> u64 {
+    use std::hash::Hasher as _;
+    let mut hasher = std::hash::DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Whether an image may decide by a variable of this name what it runs.
+fn may_tell_what_runs(variable: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "ROLE",
+        "MODE",
+        "COMMAND",
+        "CMD",
+        "PROCESS",
+        "TASK",
+        "JOB",
+        "MIGRAT",
+        "RUN",
+        "ACTION",
+        "ENTRYPOINT",
+        "TYPE",
+        "WORKER",
+        "SCRIPT",
+        "ARGS",
+    ];
+    let upper = variable.to_ascii_uppercase();
+    WORDS.iter().any(|word| upper.contains(word))
 }
 
 /// A variable that is filled from Secrets Manager or Parameter Store.
