@@ -63,6 +63,7 @@ pub(super) struct ScopeView {
 /// What changed by a new result.
 #[derive(Default)]
 pub(super) struct Changes {
+    /// Those that are new, or have another verdict.
     pub opened: Vec<Finding>,
     pub resolved: Vec<Finding>,
     /// Findings of an earlier process that were never seen by this one.
@@ -366,6 +367,11 @@ impl Cache {
             self.remembered.remove(&id);
             if let Some(at) = self.first_seen.get(&id) {
                 finding.first_seen = *at;
+                // What was unknown and is known now is news, though it is the same finding.
+                let before = self.findings.get(&finding.workload).into_iter().flatten();
+                if before.into_iter().any(|f| f.id == finding.id && f.verdict != finding.verdict) {
+                    changes.opened.push(finding.clone());
+                }
             } else {
                 self.first_seen.insert(id, finding.first_seen);
                 changes.opened.push(finding.clone());
