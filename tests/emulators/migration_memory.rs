@@ -11,6 +11,7 @@ on_both!(
     a_failure_outlives_ecs,
     a_good_run_opens_the_gate_for_its_image,
     an_event_alone_is_enough,
+    an_event_alone_is_enough_for_a_table,
     without_a_ledger,
     runs_of_other_clusters_count,
     a_family_that_would_start_the_application,
@@ -204,46 +205,54 @@ fn event(task: &str, at: &str, code: i32) -> String {
     .to_string()
 }
 
-/// ECS has forgotten the task before anybody asked: the event is all that is left, also after a restart.
 fn an_event_alone_is_enough(kind: Kind) {
+    event_alone(kind, LEDGERS[0]);
+}
+
+fn an_event_alone_is_enough_for_a_table(kind: Kind) {
+    event_alone(kind, LEDGERS[1]);
+}
+
+/// ECS has forgotten the task before anybody asked: the event is all that is left, also after a restart.
+fn event_alone(kind: Kind, ledger: &str) {
     let mut env = staged(kind, &migrated("example.com/web:1.0", "main"));
-    for (ledger, hour) in LEDGERS.into_iter().zip([10, 14]) {
-        configure(&mut env, &format!("ledger: {ledger}\n"));
-        let gateway = env.gateway(&["--answer", FORGOTTEN]);
-        let open = |operator: &Operator, verdict: &str| {
-            operator.metric(
-                "holdfast_findings",
-                &["rule=\"migration-failed\"", &format!("verdict=\"{verdict}\"")],
-            ) >= 1.0
-        };
-        let operator = Operator::start_at(&gateway.endpoint, &env, &[]);
-        assert!(
-            open(&operator, "unknown") && !open(&operator, "fail"),
-            "{ledger}: no record at all is unknown"
-        );
-        send(&mut env, &event("failed", &format!("2026-11-21T{hour}:00:00Z"), 1));
-        operator.until("the failure", || open(&operator, "fail"));
-        let _ = operator.kill();
-        let operator = Operator::start_at(&gateway.endpoint, &env, &[]);
-        assert!(open(&operator, "fail"), "{ledger}: also after a restart");
-        let gate = ask(&env, &gateway, &["gate", "shop"]);
-        says(&gate, 1, &["its container migrate exited with 1"]);
-        // A later run that succeeded; an earlier one that is told late changes nothing.
-        send(&mut env, &event("good", &format!("2026-11-21T{}:00:00Z", hour + 1), 0));
-        operator.until("the success", || {
-            !open(&operator, "fail") && !open(&operator, "unknown")
-        });
-        send(&mut env, &event("late", &format!("2026-11-21T{}:00:00Z", hour - 1), 2));
-        let handled = || operator.metric("holdfast_reconcile_total", &["migration-task", "result=\"ok\""]);
-        operator.until("that too", || handled() >= 2.0);
-        assert!(!open(&operator, "fail"));
-        assert_eq!(operator.stop(), 0);
-        says(
-            &ask(&env, &gateway, &["gate", "shop"]),
-            0,
-            &["the migration shop-migrate:1 (task good) succeeded"],
-        );
-    }
+    configure(&mut env, &format!("ledger: {ledger}\n"));
+    let gateway = env.gateway(&["--answer", FORGOTTEN]);
+    let open = |operator: &Operator, verdict: &str| {
+        let verdict = format!("verdict=\"{verdict}\"");
+        operator.metric("holdfast_findings", &["rule=\"migration-failed\"", &verdict]) >= 1.0
+    };
+    let operator = Operator::start_at(&gateway.endpoint, &env, &[]);
+    assert!(open(&operator, "unknown"), "no record at all is unknown");
+    send(&mut env, &event("failed", "2026-11-21T10:00:00Z", 1));
+    operator.until("the failure", || open(&operator, "fail"));
+    send(&mut env, &event("good", "2026-11-21T11:00:00Z", 0));
+    operator.until("the success", || {
+        !open(&operator, "fail") && !open(&operator, "unknown")
+    });
+    says(
+        &ask(&env, &gateway, &["gate", "shop"]),
+        0,
+        &["the migration shop-migrate:1 (task good) succeeded"],
+    );
+    // An earlier one that is told late changes nothing.
+    let handled = || operator.metric("holdfast_event_lag_seconds_count", &[]);
+    operator.until("both", || handled() >= 2.0);
+    send(&mut env, &event("late", "2026-11-21T09:00:00Z", 2));
+    operator.until("that too", || handled() >= 3.0);
+    assert!(!open(&operator, "fail"));
+    send(&mut env, &event("again", "2026-11-21T12:00:00Z", 1));
+    operator.until("the second failure", || open(&operator, "fail"));
+    let _ = operator.kill();
+    // Another process, which no event reaches.
+    let operator = Operator::start_at(&gateway.endpoint, &env, &[]);
+    assert!(open(&operator, "fail"), "also after a restart");
+    says(
+        &ask(&env, &gateway, &["gate", "shop"]),
+        1,
+        &["its container migrate exited with 1"],
+    );
+    assert_eq!(operator.stop(), 0);
 }
 
 /// What can't be remembered is said once, and the rest is as useful as ever.

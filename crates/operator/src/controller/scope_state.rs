@@ -369,7 +369,10 @@ impl Cache {
                 finding.first_seen = *at;
                 // What was unknown and is known now is news, though it is the same finding.
                 let before = self.findings.get(&finding.workload).into_iter().flatten();
-                if before.into_iter().any(|f| f.id == finding.id && f.verdict != finding.verdict) {
+                if before
+                    .into_iter()
+                    .any(|f| f.id == finding.id && f.verdict != finding.verdict)
+                {
                     changes.opened.push(finding.clone());
                 }
             } else {
