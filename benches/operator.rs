@@ -136,6 +136,7 @@ async fn measure(workloads: usize, events: usize) {
         replica: "bench".into(),
         notifier: None,
         change_actors: Arc::new(ChangeActors::default()),
+        task_reports: Arc::default(),
         timeouts: Timeouts::default(),
     }));
     let cancel = CancellationToken::new();

@@ -14,6 +14,7 @@ mod failure;
 mod gate;
 mod history;
 mod load_config;
+mod memory;
 mod output;
 mod plan;
 mod progress;

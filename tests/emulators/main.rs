@@ -42,6 +42,7 @@ mod kills;
 mod leases;
 mod ledger;
 mod link;
+mod migration_memory;
 mod migrations;
 mod operator;
 mod outages;

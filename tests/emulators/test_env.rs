@@ -201,6 +201,13 @@ impl TestEnv {
         command
     }
 
+    /// Begins an empty ledger.
+    pub fn forget(&self) {
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(self.dir.path().join(format!("holdfast.db{suffix}")));
+        }
+    }
+
     /// Runs the binary.
     pub fn holdfast(&self, arguments: &[&str]) -> Answer {
         run(self.command(&self.endpoint, arguments))

@@ -10,7 +10,7 @@ use holdfast_core::action::{Action, SecretChange};
 use holdfast_core::finding::Finding;
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Key, Scope};
-use holdfast_core::model::resources::{Service, TaskDefinition};
+use holdfast_core::model::resources::{MigrationRun, Service, TaskDefinition};
 use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::plan::PlannedAction;
 use jiff::Timestamp;
@@ -156,6 +156,19 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// [`LedgerError::Unusable`]
     async fn history(&self, workload: Option<&str>, limit: usize) -> Result<History, LedgerError>;
+
+    /// Writes runs of migrations. A run is identified by its scope and the ARN of its task; writing it again only adds what
+    /// was not known ([`MigrationRun::merge`]). Of a family the newest [`holdfast_core::model::resources::RUNS_KEPT`] are kept.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unusable`]
+    async fn record_runs(&self, runs: &[MigrationRun]) -> Result<(), LedgerError>;
+
+    /// The runs of one family in `scope`, or of all; by family, the newest first.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unusable`]
+    async fn runs(&self, scope: &Scope, family: Option<&str>) -> Result<Vec<MigrationRun>, LedgerError>;
 }
 
 // ---- who may act -----------------------------------------------------------------------------------------------

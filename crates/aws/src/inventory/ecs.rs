@@ -20,7 +20,7 @@ pub(super) const GET_RESOURCES: Api = Api {
     operation: "GetResources",
     family: Family::Tagging,
 };
-const LIST_CLUSTERS: Api = Api {
+pub(super) const LIST_CLUSTERS: Api = Api {
     service: "ecs",
     operation: "ListClusters",
     family: Family::EcsDefinitions,

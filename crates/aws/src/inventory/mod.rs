@@ -13,6 +13,7 @@ mod ecs;
 mod endpoints;
 mod log_tail;
 mod logs;
+mod migration_runs;
 mod migrations;
 mod pages;
 mod parameter_groups;

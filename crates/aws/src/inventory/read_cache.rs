@@ -1,6 +1,6 @@
 //! What is kept between two sweeps, so that a steady state costs few calls.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -36,6 +36,8 @@ pub struct ReadCache {
     pub(super) values: TtlCache<ValueKey, (Stamp, SecretShape)>,
     /// What the log of a service says, by the id of its primary deployment.
     pub(super) logs: TtlCache<String, LogEvidence>,
+    /// The digests of the images that a service's tasks run, by container, by the id of its primary deployment.
+    pub(super) digests: TtlCache<String, BTreeMap<String, String>>,
 }
 
 impl ReadCache {

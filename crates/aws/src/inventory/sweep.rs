@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use super::collector::{Collector, Reuse};
 use super::policies::Policies;
 use super::{
-    access, deployments, ec2, ecs, endpoints, logs, migrations, parameter_groups, policies, rds, revisions, secrets,
+    access, deployments, ec2, ecs, endpoints, logs, migration_runs, migrations, parameter_groups, policies, rds,
+    revisions, secrets,
 };
 
 impl Collector<'_> {
@@ -42,7 +43,7 @@ impl Collector<'_> {
         snapshot.policies = policies.into();
         snapshot.migrations = migrations.families.map(CowMap::from);
         snapshot.task_definitions.extend(migrations.definitions);
-        Box::pin(migrations::runs(self, &mut snapshot)).await;
+        Box::pin(migration_runs::runs(self, &mut snapshot)).await;
         Box::pin(self.finish(snapshot, now, Reuse::Allowed)).await
     }
 

@@ -16,7 +16,7 @@ use holdfast_core::connection::vocabulary::Vocabulary;
 use holdfast_core::connection::wrappers::wrapper;
 use holdfast_core::connection::{arguments, reduce};
 use holdfast_core::model::resources::{
-    Container, LogTarget, Mount, SecretVariable, TaskDefinition, Volume, VolumeKind,
+    Container, LogTarget, Mount, SecretVariable, StartCommand, TaskDefinition, Volume, VolumeKind,
 };
 use holdfast_core::model::snapshot::{Read, ReadError};
 use zeroize::Zeroizing;
@@ -111,6 +111,16 @@ pub(super) fn is_gone(error: &ReadError) -> bool {
     error.code == "ClientException"
 }
 
+impl Collector<'_> {
+    /// One revision by its ARN or as `FAMILY:REVISION`, or the newest active one of a family.
+    ///
+    /// # Errors
+    /// The failed read.
+    pub async fn revision(&self, name: &str) -> Read<Arc<TaskDefinition>> {
+        fetch(self, name).await
+    }
+}
+
 /// Keeps what rules need. Values of environment variables are looked at here and not kept.
 fn reduced(d: SdkDefinition, list: &[Tag], arn: &str, vocabulary: &Vocabulary) -> TaskDefinition {
     let active = is_active(&d);
@@ -135,8 +145,12 @@ fn container(c: ContainerDefinition, vocabulary: &Vocabulary) -> Container {
     };
     let (entry_point, command) = (hidden(c.entry_point), hidden(c.command));
     let plain = c.environment.unwrap_or_default().into_iter();
-    let plain = plain.filter_map(|kv| Some(reduce(kv.name?, &Zeroizing::new(kv.value?), vocabulary)));
+    let plain: Vec<(String, Zeroizing<String>)> =
+        collect_exact(plain.filter_map(|kv| Some((kv.name?, Zeroizing::new(kv.value?)))));
+    let start = StartCommand::new(&entry_point, &command, &plain);
+    let plain = plain.into_iter().map(|(name, value)| reduce(name, &value, vocabulary));
     Container {
+        start,
         variables: plain.chain(arguments(&entry_point, &command, vocabulary)).collect(),
         environment_files: collect_exact(c.environment_files.unwrap_or_default().into_iter().map(|f| f.value)),
         wrapper: wrapper(&entry_point, &command).map(str::to_owned),

@@ -9,7 +9,7 @@ use crate::connection::vocabulary::Vocabulary;
 use crate::connection::{arguments, reduce, wrappers};
 use crate::model::key::Scope;
 use crate::model::resources::{
-    Container, LogTarget, Mount, SecretVariable, Service, TaskDefinition, Volume, VolumeKind,
+    Container, LogTarget, Mount, SecretVariable, Service, StartCommand, TaskDefinition, Volume, VolumeKind,
 };
 use crate::model::tags::Tags;
 
@@ -136,6 +136,8 @@ fn container(c: &Value, vocabulary: &Vocabulary) -> Container {
                 })
             })
             .collect(),
+        // No rule that a file is judged by compares commands.
+        start: StartCommand::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Checklist, Extras, ItemVerdict, checklist};
 use crate::model::connection::{Fault, SecretShape};
 use crate::model::resources::{Access, AccessTarget, Alarm, Backup, DatabaseId, LogMatch, TaskDefinition};
 use crate::model::snapshot::Snapshot;
+use crate::rules::testing::migrations::{exits, migrates, never_ran, run as ran, still};
 use crate::rules::testing::{
     HOST, REVISION, ROLE, SECRET, SERVICE, ago, clean, cluster, connection, db, denied, guard, holds, ingress, now,
     running, service, shop, tags,
@@ -17,6 +18,7 @@ const PATTERN: &str = "connected to the database";
 /// A workload that has been moved, and what was read beside it.
 fn moved() -> (Snapshot, Extras) {
     let mut s = clean();
+    migrates(&mut s);
     let line = LogMatch {
         pattern: PATTERN.into(),
         at: ago(2),
@@ -77,6 +79,21 @@ type Change = fn(&mut Snapshot, &mut Extras);
 type Case = (&'static str, Change, &'static [&'static str]);
 
 const DISPROVED: &[Case] = &[
+    (
+        "a migration that failed yesterday, as only the ledger knows",
+        |s, _| {
+            exits(s, "migrate", Some(1));
+            ran(s).remembered = true;
+        },
+        &["migration-succeeded"],
+    ),
+    (
+        "a migration of another image",
+        |s, _| {
+            ran(s).images.insert("migrate".into(), "example.com/shop:2".into());
+        },
+        &["migration-alike"],
+    ),
     (
         "no backup at all",
         |s, e| {
@@ -261,6 +278,21 @@ const DISPROVED: &[Case] = &[
 ];
 
 const UNKNOWN: &[Case] = &[
+    (
+        "a migration of which no run is known",
+        |s, _| never_ran(s),
+        &["migration-succeeded"],
+    ),
+    (
+        "a migration under way",
+        |s, _| still(s, "RUNNING", 1),
+        &["migration-succeeded"],
+    ),
+    (
+        "migrations",
+        |s, _| s.migrations = Err(denied("GetResources")),
+        &["migration-succeeded"],
+    ),
     (
         "databases",
         |s, _| s.instances = Err(denied("DescribeDBInstances")),

@@ -7,7 +7,7 @@
 //! - [`is_allowed`], [`losing_access`], [`reach`]: who is let in, and who would be shut out.
 //! - [`rollout_state`], [`late_since`], [`traffic`]: how far a deployment has come, and which revision serves.
 //! - [`each_service`], [`ServiceData`], [`roll_out`]: its services, where they keep data, and how they are given another
-//!   revision. [`why_failed`]: how a migration ended.
+//!   revision. [`migration_state`]: how a migration ended.
 //!
 //! Nothing here imports a rule, and no rule imports another rule. What two rules need moves here.
 
@@ -47,7 +47,10 @@ pub use hosts::{HostForm, endpoints_to_read, form};
 pub use index::Index;
 pub use ingress::{close_public_access, guards_others, is_allowed, losing_access, offending, revoke};
 pub use leads::{HostLead, lead};
-pub use migrations::why_failed;
+pub use migrations::{
+    IMAGE, MigrationState, NO_RUN, RunOutcome, images_of_run, migration_containers, migration_runs, migration_state,
+    run_outcome,
+};
 pub use reach::{Reach, reach};
 pub use resolution::{Resolution, led_to, resolves_to};
 pub use rollout::{

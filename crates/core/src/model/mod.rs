@@ -4,6 +4,7 @@ pub mod connection;
 pub mod cow_map;
 pub mod follow_up_reads;
 pub mod hold;
+pub mod image;
 pub mod key;
 pub mod policy;
 pub mod read_error;

@@ -11,7 +11,7 @@ use super::key::Scope;
 pub use super::read_error::{Read, ReadError};
 use super::resources::{
     Access, AccessTarget, DbCluster, DbInstance, DeploymentHistory, Fight, LogEvidence, MigrationFamily,
-    ParameterGroup, RdsEndpoint, Secret, SecurityGroup, Service, Subnet, TaskDefinition,
+    ParameterGroup, RdsEndpoint, Secret, SecurityGroup, Service, Subnet, TaskDefinition, TaskRun,
 };
 use super::tags::Tags;
 use super::value_from::Selector;
@@ -215,7 +215,7 @@ impl Snapshot {
         }
         for family in migrations.iter().flat_map(|m| m.values()) {
             add(family.unread.as_ref());
-            add(family.last_run.as_ref().and_then(|r| r.unread_groups.as_ref()));
+            add(family.last_run().and_then(|r| r.unread_groups.as_ref()));
         }
         unread_services.values().for_each(|(_, error)| add(Some(error)));
         task_definitions.values().for_each(|r| add(r.as_ref().err()));
@@ -279,23 +279,26 @@ impl Snapshot {
             .chain(migrations)
     }
 
-    /// Takes over the last runs of migrations that `before` knew and this does not: ECS forgets a stopped task after
-    /// about an hour, and its network interfaces sooner, but what it did to the schema stays done.
+    /// Takes over the runs of migrations that `before` knew and this does not: ECS forgets a stopped task after about an
+    /// hour, and its network interfaces sooner, but what it did to the schema stays done.
     pub fn keep_runs_of(&mut self, before: &Self) {
-        let (Ok(families), Ok(before)) = (&mut self.migrations, &before.migrations) else {
+        let Ok(before) = &before.migrations else {
             return;
         };
-        for (name, family) in families.iter_mut() {
-            let Some(known) = before.get(name).and_then(|f| f.last_run.as_ref()) else {
-                continue;
-            };
-            match &mut family.last_run {
-                None => family.last_run = Some(known.clone()),
-                Some(run) if run.arn == known.arn && run.security_groups.is_empty() => {
-                    run.security_groups.clone_from(&known.security_groups);
-                }
-                Some(run) if run.started_at < known.started_at => *run = known.clone(),
-                Some(_) => {}
+        for (name, family) in before {
+            self.remember_runs(name, &family.runs);
+        }
+    }
+
+    /// Takes in runs of a family that are known from elsewhere than ECS. A family that is none here is left out.
+    pub fn remember_runs<'r>(&mut self, family: &str, runs: impl IntoIterator<Item = &'r TaskRun>) {
+        let Ok(families) = &mut self.migrations else { return };
+        if let Some(family) = families.get_mut(family) {
+            for run in runs {
+                family.observe(TaskRun {
+                    remembered: true,
+                    ..run.clone()
+                });
             }
         }
     }
@@ -304,9 +307,8 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::resources::TaskRun;
 
-    fn snapshot(run: Option<TaskRun>) -> Snapshot {
+    fn snapshot(runs: Vec<TaskRun>) -> Snapshot {
         let scope = Scope {
             account: "123456789012".into(),
             region: "us-east-1".into(),
@@ -314,7 +316,7 @@ mod tests {
         let mut s = Snapshot::empty(scope, Timestamp::UNIX_EPOCH);
         let family = MigrationFamily {
             family: "shop-migrate".into(),
-            last_run: run,
+            runs,
             ..MigrationFamily::default()
         };
         s.migrations = Ok(CowMap::from([("shop-migrate".to_owned(), family)]));
@@ -330,44 +332,45 @@ mod tests {
         }
     }
 
-    fn kept(fresh: Option<TaskRun>, before: Option<TaskRun>) -> Option<TaskRun> {
-        let mut s = snapshot(fresh);
-        s.keep_runs_of(&snapshot(before));
+    fn kept(fresh: &[&TaskRun], before: &[&TaskRun]) -> Vec<TaskRun> {
+        let all = |runs: &[&TaskRun]| runs.iter().map(|r| (*r).clone()).collect();
+        let mut s = snapshot(all(fresh));
+        s.keep_runs_of(&snapshot(all(before)));
         s.migrations
             .expect("read")
             .remove("shop-migrate")
             .expect("there")
-            .last_run
+            .runs
             .clone()
     }
 
     #[test]
     fn a_run_that_ecs_forgot_is_remembered() {
         let (old, new) = (run("task/1", 1, &["sg-1"]), run("task/2", 2, &[]));
-        assert_eq!(kept(None, Some(old.clone())), Some(old.clone()));
-        assert_eq!(kept(None, None), None);
+        let remembered = |run: &TaskRun| TaskRun {
+            remembered: true,
+            ..run.clone()
+        };
+        assert_eq!(kept(&[], &[&old]), [remembered(&old)]);
+        assert_eq!(kept(&[], &[]), []);
         assert_eq!(
-            kept(Some(new.clone()), Some(old.clone())),
-            Some(new.clone()),
-            "a newer run counts"
+            kept(&[&new], &[&old]),
+            [new.clone(), remembered(&old)],
+            "a newer run comes first"
         );
+        assert_eq!(kept(&[&old], &[&new]), [remembered(&new), old.clone()]);
         assert_eq!(
-            kept(Some(old.clone()), Some(new.clone())),
-            Some(new),
-            "and only a newer one"
-        );
-        assert_eq!(
-            kept(Some(run("task/1", 1, &[])), Some(old.clone())),
-            Some(old),
-            "with its groups"
+            kept(&[&run("task/1", 1, &[])], &[&old]),
+            [old],
+            "with its groups, and as ECS still lists it"
         );
     }
 
     #[test]
     fn a_family_that_is_gone_stays_gone() {
-        let mut s = snapshot(None);
+        let mut s = snapshot(vec![]);
         s.migrations = Ok(CowMap::new());
-        s.keep_runs_of(&snapshot(Some(run("task/1", 1, &[]))));
+        s.keep_runs_of(&snapshot(vec![run("task/1", 1, &[])]));
         assert!(s.migrations.expect("read").is_empty());
     }
 }

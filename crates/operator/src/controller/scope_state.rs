@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::admission::AttemptHistory;
 use crate::attempt::{Attempt, FindingRecord};
+use crate::ledger::RunBook;
 use crate::ports::Cloud;
 use holdfast_core::evaluate::{Evaluation, RuleStats};
 use holdfast_core::finding::{Finding, Kind};
@@ -34,6 +35,8 @@ pub(super) struct ScopeState {
     /// Attempts that have ended, while the ledger may hold them as open, by id.
     unrecorded_outcomes: Mutex<BTreeMap<String, Attempt>>,
     workloads: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// The runs of migrations that the ledger holds.
+    run_book: Mutex<RunBook>,
 }
 
 #[derive(Default)]
@@ -60,6 +63,7 @@ pub(super) struct ScopeView {
 /// What changed by a new result.
 #[derive(Default)]
 pub(super) struct Changes {
+    /// Those that are new, or have another verdict.
     pub opened: Vec<Finding>,
     pub resolved: Vec<Finding>,
     /// Findings of an earlier process that were never seen by this one.
@@ -108,6 +112,7 @@ impl ScopeState {
             unrecorded_findings: Mutex::default(),
             unrecorded_outcomes: Mutex::default(),
             workloads: Mutex::default(),
+            run_book: Mutex::default(),
         }
     }
 
@@ -155,6 +160,7 @@ impl ScopeState {
         *lock(&self.history) = None;
         self.generation.fetch_add(1, Ordering::AcqRel);
         drop(cache);
+        *lock(&self.run_book) = RunBook::default();
         lock(&self.unrecorded_findings).clear();
         lock(&self.unrecorded_outcomes).clear();
     }
@@ -172,6 +178,11 @@ impl ScopeState {
     /// The end of an attempt was written down after all.
     pub fn recorded(&self, id: &str) {
         lock(&self.unrecorded_outcomes).remove(id);
+    }
+
+    /// The runs of migrations that the ledger holds.
+    pub fn run_book(&self) -> MutexGuard<'_, RunBook> {
+        lock(&self.run_book)
     }
 
     /// What was done here, if the ledger was read.
@@ -356,6 +367,14 @@ impl Cache {
             self.remembered.remove(&id);
             if let Some(at) = self.first_seen.get(&id) {
                 finding.first_seen = *at;
+                // What was unknown and is known now is news, though it is the same finding.
+                let before = self.findings.get(&finding.workload).into_iter().flatten();
+                if before
+                    .into_iter()
+                    .any(|f| f.id == finding.id && f.verdict != finding.verdict)
+                {
+                    changes.opened.push(finding.clone());
+                }
             } else {
                 self.first_seen.insert(id, finding.first_seen);
                 changes.opened.push(finding.clone());

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Key, Scope};
-use holdfast_core::model::resources::{Service, TaskDefinition};
+use holdfast_core::model::resources::{MigrationRun, Service, TaskDefinition};
 use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::attempt::{Attempt, FindingRecord, History, Outcome};
@@ -284,6 +284,14 @@ impl Ledger for SimLedger {
 
     async fn history(&self, workload: Option<&str>, limit: usize) -> Result<History, LedgerError> {
         self.through(self.0.sim.ledger.history(workload, limit)).await
+    }
+
+    async fn record_runs(&self, runs: &[MigrationRun]) -> Result<(), LedgerError> {
+        self.through(self.0.sim.ledger.record_runs(runs)).await
+    }
+
+    async fn runs(&self, scope: &Scope, family: Option<&str>) -> Result<Vec<MigrationRun>, LedgerError> {
+        self.through(self.0.sim.ledger.runs(scope, family)).await
     }
 }
 

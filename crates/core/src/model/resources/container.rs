@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::start_command::StartCommand;
 use crate::model::connection::Connection;
 use crate::model::store::Engine;
 
@@ -30,6 +31,8 @@ pub struct Container {
     pub log: Option<LogTarget>,
     /// What is mounted in it.
     pub mounts: Vec<Mount>,
+    /// What it is started with.
+    pub start: StartCommand,
 }
 
 /// A variable that is filled from Secrets Manager or Parameter Store.

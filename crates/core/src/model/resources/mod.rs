@@ -7,6 +7,7 @@ mod deployment;
 mod network;
 mod secret;
 mod service;
+mod start_command;
 mod task;
 
 pub use backup::{Alarm, Backup};
@@ -22,4 +23,5 @@ pub use secret::{Access, AccessTarget, Rotation, Secret};
 pub use service::{
     Deployment, Fight, LogEvidence, LogMatch, Service, TaskDefinition, Volume, VolumeKind, revision_name,
 };
-pub use task::{MigrationFamily, TaskRun};
+pub use start_command::StartCommand;
+pub use task::{DeployedImage, MigrationFamily, MigrationRun, RUNS_KEPT, RunResult, TaskRun, newest_first};

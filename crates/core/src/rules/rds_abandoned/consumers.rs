@@ -79,8 +79,7 @@ fn migrations<'a>(w: &Workload<'a>, database: &Database<'a>, since: Timestamp) -
 
 fn migration<'a>(w: &Workload<'a>, database: &Database<'a>, family: &MigrationFamily, since: Timestamp) -> Others {
     let revision = family
-        .last_run
-        .as_ref()
+        .last_run()
         .map_or(&family.revision, |r| &r.task_definition);
     let definition = match w.snapshot.task_definitions.get(revision) {
         Some(Ok(definition)) => definition,
@@ -89,7 +88,7 @@ fn migration<'a>(w: &Workload<'a>, database: &Database<'a>, family: &MigrationFa
     };
     let usage = usage_of(w, definition, None, &family.family);
     let leads = usage.includes_copy_of(w, database);
-    let ran = family.last_run.as_ref().and_then(|r| r.started_at);
+    let ran = family.last_run().and_then(|r| r.started_at);
     match (leads, usage.doubt(w), ran) {
         (true, _, Some(at)) if at > since => Others::Use,
         // ECS forgets a stopped task after an hour: no run that is known is none that was not.
@@ -145,7 +144,7 @@ fn is_only_services(w: &Workload<'_>, group: &str) -> bool {
         .migrations
         .iter()
         .flat_map(|m| m.values())
-        .filter_map(|f| f.last_run.as_ref());
+        .filter_map(|f| f.last_run());
     let empty: Option<&Read<_>> = w.snapshot.guarded.get(group);
     w.snapshot
         .services
