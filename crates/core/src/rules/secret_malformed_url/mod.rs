@@ -4,9 +4,9 @@ pub(super) mod cases;
 use std::collections::BTreeSet;
 
 use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
-use crate::facts::{CredentialSource, SECRET_READS, connections, each_credential_source};
+use crate::facts::{CredentialSource, Database, SECRET_READS, connections, each_credential_source};
 use crate::finding::Evidence;
-use crate::model::connection::{Fault, SecretShape};
+use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::policy::{Risk, Severity};
 
 /// `secret-malformed-url`
@@ -32,11 +32,27 @@ impl Rule for SecretMalformedUrl {
     }
 
     fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
-        each_credential_source(w, evaluate_source)
+        // Only for what a scheme is compared with; `secret-wrong-database` is unknown where they can't be read.
+        let databases = w.databases().unwrap_or_default();
+        each_credential_source(w, |source| evaluate_source(source, databases))
     }
 }
 
-fn evaluate_source<'a>(source: &CredentialSource<'a>) -> Option<RuleResult<'a>> {
+/// What makes a connection unusable: also the scheme of another engine that leads to a PostgreSQL database.
+fn faults_of(connection: &Connection, databases: &[Database<'_>]) -> Vec<Fault> {
+    let mut faults = connection.faults.clone();
+    let to_postgres = |host: &str| {
+        let mut owners = databases.iter().filter(|d| d.hosts.contains(&host));
+        owners.any(|d| d.resource.engine().contains("postgres"))
+    };
+    if connection.is_other_engine() && connection.hosts.iter().any(|h| to_postgres(&h.host)) {
+        let found = connection.scheme.clone();
+        faults.push(Fault::WrongScheme { found });
+    }
+    faults
+}
+
+fn evaluate_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -> Option<RuleResult<'a>> {
     let subject = source.subject;
     let mut faults: BTreeSet<String> = BTreeSet::new();
     let mut evaluated = false;
@@ -49,11 +65,11 @@ fn evaluate_source<'a>(source: &CredentialSource<'a>) -> Option<RuleResult<'a>> 
         let found = connections(shape, value.key.as_deref(), source.referenced);
         evaluated |= !found.is_empty();
         // A JSON secret may hold the same connection in several forms; any that works is enough for its reader.
-        if value.key.is_none() && found.iter().any(|(_, c)| c.is_well_formed()) {
+        if value.key.is_none() && found.iter().any(|(_, c)| faults_of(c, databases).is_empty()) {
             continue;
         }
         for (key, connection) in &found {
-            for fault in &connection.faults {
+            for fault in faults_of(connection, databases) {
                 let told = key.map_or_else(|| fault.to_string(), |k| format!("under the key `{k}`, {fault}"));
                 faults.insert(source.describe(value, &told));
             }
