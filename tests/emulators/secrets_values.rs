@@ -21,7 +21,7 @@ fn malformed(kind: Kind) {
         .stack("slash", json!({"secret": format!("postgres://app:pw12/345678{}/app", at("slash"))}))
         .stack("hash", json!({"secret": format!("postgres://app:pw12#345678{}/app", at("hash"))}))
         .stack("at", json!({"secret": format!("postgres://app:pw12@345678{}/app", at("at"))}))
-        .stack("nodb", json!({"secret": format!("postgres://app:pw12345678{}", at("nodb"))}))
+        .stack("noscheme", json!({"secret": format!("app:pw12345678{}/app", at("noscheme"))}))
         .stack("mysql", json!({"secret": format!("mysql://app:pw12345678{}/app", at("mysql"))}))
         .stack("newline", json!({"secret": format!("{}\n", url("newline"))}))
         .stack("quoted", json!({"secret": format!("\"{}\"", url("quoted"))}))
@@ -29,11 +29,14 @@ fn malformed(kind: Kind) {
         .stack("badport", json!({"secret": "postgres://app:pw12345678@{{endpoint:badport-db}}:54x2/app"}))
         .stack(
             "inkey",
-            json!({"secret": {"json": {"url": format!("postgres://app:pw12345678{}", at("inkey"))}},
+            json!({"secret": {"json": {"url": format!("postgres://app:pw12345678{}:5432/app", at("inkey"))}},
                    "web": {"secrets": {"DATABASE_URL": "{{secret:inkey-url}}:url::"}}}),
         )
         // What must stay unmentioned.
         .stack("twin", json!({}))
+        .stack("nodb", json!({"secret": format!("postgres://app:pw12345678{}", at("nodb"))}))
+        .stack("sqlalchemy", json!({"secret": format!("postgresql+psycopg2://app:pw12345678{}/app", at("sqlalchemy"))}))
+        .stack("gorm", json!({"secret": "host={{endpoint:gorm-db}} port={{port:gorm-db}} user=app password=pw12345678 dbname=app TimeZone=UTC"}))
         .stack("postgresql", json!({"secret": format!("postgresql://app:p%2Fw%3D%3D{}/app?sslmode=require", at("postgresql"))}))
         .stack("base64", json!({"secret": format!("postgres://app:pw12345678=={}/app", at("base64"))}))
         .stack("keywords", json!({"secret": "host={{endpoint:keywords-db}} port={{port:keywords-db}} dbname=app user=app password='pw 123 456'"}))
@@ -44,7 +47,7 @@ fn malformed(kind: Kind) {
         );
     let env = TestEnv::new(kind, &world);
     let faulty = [
-        "twice", "slash", "hash", "at", "nodb", "mysql", "newline", "quoted", "prose", "badport", "inkey",
+        "twice", "slash", "hash", "at", "noscheme", "mysql", "newline", "quoted", "prose", "badport", "inkey",
     ];
     let expected: Vec<String> = faulty
         .iter()
@@ -61,7 +64,7 @@ fn malformed(kind: Kind) {
     for (workload, word) in [
         ("twice", "port stands twice"),
         ("slash", "percent-encoded"),
-        ("nodb", "no database"),
+        ("noscheme", "without its scheme"),
         ("mysql", "mysql"),
         ("newline", "white space"),
         ("quoted", "quotation marks"),
@@ -91,6 +94,9 @@ fn wrong_database(kind: Kind) {
             json!({"secret": "postgres://app:pw12345678@{{endpoint:twin-db}}:{{port:twin-db}}/app"}),
         )
         .stack("twin", json!({}))
+        .stack("nodb", json!({"secret": format!("postgres://app:pw12345678{}", at("nodb"))}))
+        .stack("sqlalchemy", json!({"secret": format!("postgresql+psycopg2://app:pw12345678{}/app", at("sqlalchemy"))}))
+        .stack("gorm", json!({"secret": "host={{endpoint:gorm-db}} port={{port:gorm-db}} user=app password=pw12345678 dbname=app TimeZone=UTC"}))
         .stack(
             "noport",
             json!({"secret": "postgres://app:pw12345678@{{endpoint:noport-db}}/app"}),
@@ -167,6 +173,9 @@ fn users_and_tls(kind: Kind) {
         .stack("verified", json!({"secret": url_as("app", "verified", "?sslmode=verify-full")}))
         .stack("broken", json!({"secret": "postgres://postgres:pw12345678@{{endpoint:broken-db}}:{{port:broken-db}}:5432/app"}))
         .stack("twin", json!({}))
+        .stack("nodb", json!({"secret": format!("postgres://app:pw12345678{}", at("nodb"))}))
+        .stack("sqlalchemy", json!({"secret": format!("postgresql+psycopg2://app:pw12345678{}/app", at("sqlalchemy"))}))
+        .stack("gorm", json!({"secret": "host={{endpoint:gorm-db}} port={{port:gorm-db}} user=app password=pw12345678 dbname=app TimeZone=UTC"}))
         // Nobody refers to the second secret yet; it leads to the database all the same.
         .stack("spare", json!({}));
     world.patch(json!({"secrets": {

@@ -51,7 +51,17 @@ pub(super) fn jdbc(s: &str) -> Option<Found> {
         rest = after;
     }
     let (database, after) = rest.split_once(':').unwrap_or((rest, ""));
-    let mut found = of_database(&database.to_ascii_lowercase(), after, wrapper);
+    let database = database.to_ascii_lowercase();
+    // Spring and Quarkus fill in `${DB_HOST}` from other settings.
+    // https://docs.spring.io/spring-boot/reference/features/external-config.html#features.external-config.files.property-placeholders
+    let mut found = match scheme::database(&database) {
+        Some(known) if after.contains("${") => {
+            let mut found = opaque_at(&jdbc_of(&known.name, known.engine, known.port), after);
+            found.connection.notes.push(Note::UnclearAddress);
+            found
+        }
+        _ => of_database(&database, after, wrapper),
+    };
     found.connection.dialect = Some(Dialect::Jdbc);
     let written = &s[..s.len() - after.len()];
     found.form = Hidden::new(written.to_ascii_lowercase());

@@ -71,7 +71,8 @@ pub(super) fn after_address(written: &str, rest: &str, scheme: &Scheme) -> Found
         .filter_map(|s| s.split_once('='))
         .any(|(key, _)| is_pair_key(key));
     found = read(tail, found, Some((&address, path)));
-    if !known {
+    // `user:789;word@host` may be credentials.
+    if !known || !found.connection.faults.is_empty() {
         found.connection.hosts.clear();
         found.connection.database = None;
     }

@@ -44,6 +44,11 @@ fn of_each_form() {
             Some("p@w x"),
         ),
         (
+            "jdbc:postgresql://db.example.com/app?user=app&password=p#w =é",
+            None,
+            Some("p#w =é"),
+        ),
+        (
             "jdbc:aws-wrapper:postgresql://db.example.com:5432/app?user=app&password=pw",
             None,
             Some("pw"),

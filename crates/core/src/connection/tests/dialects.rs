@@ -150,6 +150,7 @@ fn python() {
 #[rustfmt::skip]
 fn java() {
     check(&[
+        ("jdbc:postgresql://${DB_HOST}:${DB_PORT}/app", "jdbc postgres url -@-/- ~UnclearAddress preferred"),
         ("jdbc:postgresql:database", "jdbc postgres url -@-/database ~NoHost preferred"),
         ("jdbc:postgresql:/", "jdbc postgres url -@-/- ~NoHost ~NoDatabase preferred"),
         ("jdbc:postgresql://host/database", "jdbc postgres url -@host:5432/database preferred"),

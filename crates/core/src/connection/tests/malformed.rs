@@ -39,7 +39,6 @@ fn is_found() {
         ("mongodb+srv://u:X/Q@H/d", std::slice::from_ref(&raw)),
         ("redis://:X[Q]@H:6379/0", std::slice::from_ref(&raw)),
         ("jdbc:postgresql://H/d?user=u&password=X&Q", std::slice::from_ref(&raw)),
-        ("jdbc:postgresql://H/d?user=u&password=X#Q", std::slice::from_ref(&raw)),
         ("host=H user=u password=X Q dbname=d", std::slice::from_ref(&raw)),
         ("Host=H;Username=u;Password=X;Q;Database=d", std::slice::from_ref(&raw)),
         ("Host=H;Username=u;Database=d;Password=\"XQ", std::slice::from_ref(&raw)),

@@ -78,20 +78,20 @@ impl<'a> Query<'a> {
         parameters.secret_seen();
         if key.eq_ignore_ascii_case("password") || (!rules.libpq && is_password_key(key)) {
             self.has_password = Some(!value.is_empty());
-            // Java reads a `+` as a space.
-            let spaced = Zeroizing::new(if rules.credentials {
-                String::new()
-            } else {
+            let spaced = Zeroizing::new(if rules.java {
                 value.replace('+', " ")
+            } else {
+                String::new()
             });
-            self.password = decode(if rules.credentials { value } else { &spaced });
+            self.password = decode(if rules.java { &spaced } else { value });
         } else {
             parameters.push_secret(key, value);
         }
         // What RFC 3986 lets stand in a query; a second `=` is too much for libpq.
-        let good = value
-            .bytes()
-            .all(|c| (is_plain(c) && c != b'=') || b"%:@/?".contains(&c));
+        let good = rules.java
+            || value
+                .bytes()
+                .all(|c| (is_plain(c) && c != b'=') || b"%:@/?".contains(&c));
         if !good {
             push(faults, torn.clone());
         }

@@ -4,9 +4,9 @@ pub(super) mod cases;
 use std::collections::BTreeSet;
 
 use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
-use crate::facts::{CredentialSource, CredentialValue, SECRET_READS, connections, each_credential_source};
+use crate::facts::{CredentialSource, CredentialValue, Database, SECRET_READS, connections, each_credential_source};
 use crate::finding::Evidence;
-use crate::model::connection::{Fault, SecretShape, ValueInRole};
+use crate::model::connection::{Connection, Fault, SecretShape, ValueInRole};
 use crate::model::policy::{Risk, Severity};
 use crate::model::store::Role;
 
@@ -33,11 +33,27 @@ impl Rule for SecretMalformedUrl {
     }
 
     fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
-        each_credential_source(w, evaluate_source)
+        // Only for what a scheme is compared with; `secret-wrong-database` is unknown where they can't be read.
+        let databases = w.databases().unwrap_or_default();
+        each_credential_source(w, |source| evaluate_source(source, databases))
     }
 }
 
-fn evaluate_source<'a>(source: &CredentialSource<'a>) -> Option<RuleResult<'a>> {
+/// What makes a connection unusable: also the scheme of another engine that leads to a PostgreSQL database.
+fn faults_of(connection: &Connection, databases: &[Database<'_>]) -> Vec<Fault> {
+    let mut faults = connection.faults.clone();
+    let to_postgres = |host: &str| {
+        let mut owners = databases.iter().filter(|d| d.hosts.contains(&host));
+        owners.any(|d| d.resource.engine().contains("postgres"))
+    };
+    if connection.is_other_engine() && connection.hosts.iter().any(|h| to_postgres(&h.host)) {
+        let found = connection.scheme.clone();
+        faults.push(Fault::WrongScheme { found });
+    }
+    faults
+}
+
+fn evaluate_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -> Option<RuleResult<'a>> {
     let subject = source.subject;
     let mut faults: BTreeSet<String> = BTreeSet::new();
     let mut evaluated = false;
@@ -48,8 +64,8 @@ fn evaluate_source<'a>(source: &CredentialSource<'a>) -> Option<RuleResult<'a>> 
             Ok(Some(shape)) => shape,
         };
         let told = match value.role {
-            Some(role) => in_role(value, shape, role),
-            None => unreferenced(shape),
+            Some(role) => in_role(value, shape, role, databases),
+            None => unreferenced(shape, databases),
         };
         let Some(told) = told else { continue };
         evaluated = true;
@@ -80,7 +96,12 @@ fn evaluate_source<'a>(source: &CredentialSource<'a>) -> Option<RuleResult<'a>> 
 
 /// What is wrong with a value for the role that it has; `None` if it can't be judged by it. That a key is not there, or that
 /// JSON is handed over whole, `ecs-secret-reference-mismatch` says.
-fn in_role(value: &CredentialValue<'_>, shape: &SecretShape, role: Role) -> Option<BTreeSet<String>> {
+fn in_role(
+    value: &CredentialValue<'_>,
+    shape: &SecretShape,
+    role: Role,
+    databases: &[Database<'_>],
+) -> Option<BTreeSet<String>> {
     let key = value.key.as_deref();
     let ValueInRole::Text {
         mut faults,
@@ -95,6 +116,7 @@ fn in_role(value: &CredentialValue<'_>, shape: &SecretShape, role: Role) -> Opti
         return None;
     }
     if let Some(connection) = connection.filter(|c| role == Role::Url && c.faults.is_empty()) {
+        faults = faults_of(connection, databases);
         faults.extend(connection.faults_for(value.dialect));
     }
     let what = |fault: &Fault| match role {
@@ -106,13 +128,13 @@ fn in_role(value: &CredentialValue<'_>, shape: &SecretShape, role: Role) -> Opti
 }
 
 /// What is wrong with a secret that nothing refers to, if it was meant for a database.
-fn unreferenced(shape: &SecretShape) -> Option<BTreeSet<String>> {
+fn unreferenced(shape: &SecretShape, databases: &[Database<'_>]) -> Option<BTreeSet<String>> {
     let found = connections(shape, None, false);
     if found.is_empty() {
         return None;
     }
     // A JSON secret may hold the same connection in several forms; any that works is enough for its reader.
-    if found.iter().any(|(_, c)| c.is_well_formed()) {
+    if found.iter().any(|(_, c)| faults_of(c, databases).is_empty()) {
         return Some(BTreeSet::new());
     }
     let told = |key: Option<&str>, fault: &Fault| {
