@@ -33,6 +33,8 @@ mod ecs_secret_access;
 mod ecs_secret_references;
 mod ecs_settings;
 mod ecs_storage;
+mod ecs_strategies;
+mod ecs_way_back;
 mod edge_cases;
 mod event_burst;
 mod faults;
