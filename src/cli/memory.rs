@@ -74,12 +74,14 @@ impl RunMemory {
             // A file that is not there knows nothing, and is made when there is something to write.
             LedgerKind::Sqlite if is_nothing(&config.ledger.path) => return Ok(vec![]),
             LedgerKind::Sqlite => {
-                let file = SqliteLedger::open_existing(&config.ledger.path).await.map_err(said)?;
+                let file = SqliteLedger::open_existing(&config.ledger.path)
+                    .await
+                    .map_err(|e| said(&e))?;
                 file.runs(scope, None).await
             }
             LedgerKind::Dynamodb => self.table(config, connector).await?.runs(scope, None).await,
         };
-        read.map_err(said)
+        read.map_err(|e| said(&e))
     }
 
     async fn write(
@@ -91,19 +93,21 @@ impl RunMemory {
     ) -> Result<(), String> {
         let written = match config.ledger.kind {
             LedgerKind::Sqlite => {
-                let file = SqliteLedger::open(&config.ledger.path, now).await.map_err(said)?;
+                let file = SqliteLedger::open(&config.ledger.path, now)
+                    .await
+                    .map_err(|e| said(&e))?;
                 file.record_runs(news).await
             }
             LedgerKind::Dynamodb => self.table(config, connector).await?.record_runs(news).await,
         };
-        written.map_err(said)
+        written.map_err(|e| said(&e))
     }
 
     async fn table(&self, config: &Config, connector: &Connector) -> Result<Arc<dyn Ledger>, String> {
         let open = || async {
             let table = DynamoLedger::configured(&config.ledger, connector)
                 .await
-                .map_err(said)?;
+                .map_err(|e| said(&e))?;
             Ok(Arc::new(table) as Arc<dyn Ledger>)
         };
         self.table.get_or_init(open).await.clone()
@@ -124,6 +128,6 @@ fn is_nothing(path: &Path) -> bool {
     }
 }
 
-fn said(error: LedgerError) -> String {
+fn said(error: &LedgerError) -> String {
     error.to_string()
 }

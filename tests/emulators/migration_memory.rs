@@ -243,6 +243,12 @@ fn event_alone(kind: Kind, ledger: &str) {
     assert!(!open(&operator, "fail"));
     send(&mut env, &event("again", "2026-11-21T12:00:00Z", 1));
     operator.until("the second failure", || open(&operator, "fail"));
+    let (_, workloads) = operator.get("/api/v1/workloads");
+    let last = "\"result\":\"failed\"";
+    assert!(
+        workloads.contains(last) && workloads.contains("task/main/again"),
+        "{workloads}"
+    );
     let _ = operator.kill();
     // Another process, which no event reaches.
     let operator = Operator::start_at(&gateway.endpoint, &env, &[]);

@@ -15,7 +15,7 @@ use holdfast_core::evaluate::{Evaluation, RuleStats};
 use holdfast_core::finding::{Finding, Kind};
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Key, Scope, Subject};
-use holdfast_core::model::resources::Fight;
+use holdfast_core::model::resources::{Fight, MigrationRun};
 use holdfast_core::model::snapshot::Snapshot;
 use holdfast_core::plan::{Plan, PlannedAction, hold};
 use holdfast_core::refresh::RefreshSet;
@@ -344,9 +344,11 @@ impl ScopeState {
         for own in cache.plans.values() {
             plan.extend(own.clone());
         }
+        let book = self.run_book();
         let workloads = cache.evaluated.iter().map(|name| {
             let open = cache.findings.get(name).map(Vec::len).unwrap_or_default();
-            json!({"name": name, "account": scope.account, "region": scope.region, "findings": open})
+            let migrations: Vec<Value> = book.latest(name).map(migration).collect();
+            json!({"name": name, "account": scope.account, "region": scope.region, "findings": open, "migrations": migrations})
         });
         ScopeView {
             findings: cache.findings.values().flatten().cloned().collect(),
@@ -354,6 +356,15 @@ impl ScopeState {
             plan,
         }
     }
+}
+
+/// The last run of a family of migrations, as the API shows it.
+fn migration(run: &MigrationRun) -> Value {
+    json!({
+        "family": run.family, "task": run.run.arn, "revision": run.run.task_definition, "result": run.result, "why": run.why,
+        "container": run.container, "image": run.image, "digest": run.digest, "started_at": run.run.started_at,
+        "stopped_at": run.run.stopped_at,
+    })
 }
 
 impl Cache {
