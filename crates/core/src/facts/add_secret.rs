@@ -25,6 +25,9 @@ struct Reader {
     dialect: Option<Dialect>,
 }
 
+/// One kind of evidence: the variables that it tells of for a container.
+type EvidenceKind<'k> = dyn Fn(&Container) -> Vec<Reader> + 'k;
+
 /// The correction that gives the running revision its database secret.
 #[must_use]
 pub fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Remedy {
@@ -61,7 +64,7 @@ pub fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskDefiniti
 /// only where no better one tells anything.
 fn reader(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Result<Reader, HoldReason> {
     let containers: Vec<&Container> = applications(w, service, definition);
-    let kinds: [&dyn Fn(&Container) -> Vec<Reader>; 5] = [
+    let kinds: [&EvidenceKind<'_>; 5] = [
         &|c| with_url(&w.connections(Some(service), c), c, |s| matches!(s, Source::Plain(_))),
         &|c| of_earlier(w, service, definition, c),
         &|c| of_siblings(w, service, c),

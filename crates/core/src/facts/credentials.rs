@@ -33,6 +33,9 @@ struct Use {
     dialect: Option<Dialect>,
 }
 
+/// A parameter's name, what it holds, and what reads it.
+type UsedParameter<'a> = (&'a str, Role, Option<Dialect>);
+
 fn find_sources<'a>(w: &Workload<'a>) -> (Vec<CredentialSource<'a>>, Option<Arc<ReadError>>) {
     let (references, mut error) = references(w);
     let mut secrets: BTreeMap<&'a str, (&'a Secret, BTreeSet<Use>)> = BTreeMap::new();
@@ -44,7 +47,7 @@ fn find_sources<'a>(w: &Workload<'a>) -> (Vec<CredentialSource<'a>>, Option<Arc<
             secrets.extend(live.map(|s| (s.arn.as_str(), (*s, BTreeSet::new()))));
         }
     }
-    let mut parameters: BTreeMap<&'a str, (&'a Service, BTreeSet<(&'a str, Role, Option<Dialect>)>)> = BTreeMap::new();
+    let mut parameters: BTreeMap<&'a str, (&'a Service, BTreeSet<UsedParameter<'a>>)> = BTreeMap::new();
     for reference in references {
         let (service, role, dialect) = (reference.service, reference.role, reference.dialect);
         match &reference.target {
@@ -70,7 +73,7 @@ fn find_sources<'a>(w: &Workload<'a>) -> (Vec<CredentialSource<'a>>, Option<Arc<
             },
         }
     }
-    let of_secrets = secrets.into_values().map(|(secret, used)| of_secret(w, secret, used));
+    let of_secrets = secrets.into_values().map(|(secret, used)| of_secret(w, secret, &used));
     let of_services = parameters
         .into_values()
         .map(|(service, used)| of_service(w, service, used));
@@ -90,7 +93,7 @@ pub fn each_credential_source<'a>(
 }
 
 /// A secret with its uses. One without uses is evaluated on its own.
-fn of_secret<'a>(w: &Workload<'a>, secret: &'a Secret, used: BTreeSet<Use>) -> CredentialSource<'a> {
+fn of_secret<'a>(w: &Workload<'a>, secret: &'a Secret, used: &BTreeSet<Use>) -> CredentialSource<'a> {
     let referenced = !used.is_empty();
     let value = |selector: &Selector, role, dialect| CredentialValue {
         name: &secret.name,
@@ -115,11 +118,7 @@ fn of_secret<'a>(w: &Workload<'a>, secret: &'a Secret, used: BTreeSet<Use>) -> C
 }
 
 /// A service with the parameters that it refers to.
-fn of_service<'a>(
-    w: &Workload<'a>,
-    service: &'a Service,
-    used: BTreeSet<(&'a str, Role, Option<Dialect>)>,
-) -> CredentialSource<'a> {
+fn of_service<'a>(w: &Workload<'a>, service: &'a Service, used: BTreeSet<UsedParameter<'a>>) -> CredentialSource<'a> {
     let value = |(name, role, dialect)| CredentialValue {
         name,
         shape: parameter(w, name),

@@ -53,9 +53,7 @@ pub use migrations::{
 };
 pub use reach::{Reach, reach};
 pub use resolution::{Resolution, led_to, resolves_to};
-pub use rollout::{
-    ROLLOUT_WRITES, ask_to_roll_out, no_execution_role, roll_out, rollout_refusal, setting_refusal,
-};
+pub use rollout::{ROLLOUT_WRITES, ask_to_roll_out, no_execution_role, roll_out, rollout_refusal, setting_refusal};
 pub use secrets::{
     DatabaseVariable, SECRET_READS, ask_to_read, database_variables, parameter, readable_as, references, resolve,
     right_connection, right_reference, shape, usable_keys,

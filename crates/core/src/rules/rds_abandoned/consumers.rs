@@ -78,9 +78,7 @@ fn migrations<'a>(w: &Workload<'a>, database: &Database<'a>, since: Timestamp) -
 }
 
 fn migration<'a>(w: &Workload<'a>, database: &Database<'a>, family: &MigrationFamily, since: Timestamp) -> Others {
-    let revision = family
-        .last_run()
-        .map_or(&family.revision, |r| &r.task_definition);
+    let revision = family.last_run().map_or(&family.revision, |r| &r.task_definition);
     let definition = match w.snapshot.task_definitions.get(revision) {
         Some(Ok(definition)) => definition,
         Some(Err(e)) => return Others::Unclear(Arc::clone(e)),
