@@ -264,6 +264,16 @@ fn migrations_that_did_not_run() {
     Case::ran(None)
         .required()
         .shut(&["must have run, and no run of it is known"]);
+    let mut unasked = Case::ran(None).required();
+    let family = unasked
+        .snapshot
+        .migrations
+        .as_mut()
+        .unwrap()
+        .get_mut("shop-migrate")
+        .unwrap();
+    family.unrecalled = Some("it is locked".into());
+    unasked.unknown("the ledger can't be asked: it is locked");
     Case::new().required().shut(&["must run migrations"]);
     let older = TaskRun {
         task_definition: REVISION.replace(":7", ":6"),
