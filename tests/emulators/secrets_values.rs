@@ -94,9 +94,6 @@ fn wrong_database(kind: Kind) {
             json!({"secret": "postgres://app:pw12345678@{{endpoint:twin-db}}:{{port:twin-db}}/app"}),
         )
         .stack("twin", json!({}))
-        .stack("nodb", json!({"secret": format!("postgres://app:pw12345678{}", at("nodb"))}))
-        .stack("sqlalchemy", json!({"secret": format!("postgresql+psycopg2://app:pw12345678{}/app", at("sqlalchemy"))}))
-        .stack("gorm", json!({"secret": "host={{endpoint:gorm-db}} port={{port:gorm-db}} user=app password=pw12345678 dbname=app TimeZone=UTC"}))
         .stack(
             "noport",
             json!({"secret": "postgres://app:pw12345678@{{endpoint:noport-db}}/app"}),
@@ -173,9 +170,6 @@ fn users_and_tls(kind: Kind) {
         .stack("verified", json!({"secret": url_as("app", "verified", "?sslmode=verify-full")}))
         .stack("broken", json!({"secret": "postgres://postgres:pw12345678@{{endpoint:broken-db}}:{{port:broken-db}}:5432/app"}))
         .stack("twin", json!({}))
-        .stack("nodb", json!({"secret": format!("postgres://app:pw12345678{}", at("nodb"))}))
-        .stack("sqlalchemy", json!({"secret": format!("postgresql+psycopg2://app:pw12345678{}/app", at("sqlalchemy"))}))
-        .stack("gorm", json!({"secret": "host={{endpoint:gorm-db}} port={{port:gorm-db}} user=app password=pw12345678 dbname=app TimeZone=UTC"}))
         // Nobody refers to the second secret yet; it leads to the database all the same.
         .stack("spare", json!({}));
     world.patch(json!({"secrets": {
