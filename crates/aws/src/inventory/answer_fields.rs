@@ -210,6 +210,7 @@ impl Collector {
         }
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "what the SDK's trait returns")]
     fn value(&mut self, schema: &Schema<'_>) -> Result<(), SerdeError> {
         self.put(schema, Fields::Value);
         Ok(())
