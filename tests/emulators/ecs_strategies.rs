@@ -38,7 +38,7 @@ fn bare() -> Value {
     json!({"web": {"secrets": null}})
 }
 
-/// DescribeServices answers so, of each service.
+/// `DescribeServices` answers so, of each service.
 fn service(field: &str, value: &Value) -> String {
     format!("ecs:DescribeServices:services.*.{field}={value}")
 }
