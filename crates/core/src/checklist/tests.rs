@@ -183,7 +183,7 @@ const DISPROVED: &[Case] = &[
     (
         "no secret",
         |s, _| crate::rules::testing::workload::lose_secret(s),
-        &["secret-referenced", "data-persists", "database-in-use"],
+        &["secret-referenced", "data-persists"],
     ),
     (
         "a malformed secret",

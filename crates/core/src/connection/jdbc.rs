@@ -140,7 +140,18 @@ fn of_any(database: &str, after: &str) -> Found {
     match rest[end..].chars().next() {
         // `address=(host=...)(port=...)`
         Some('(') => opaque_at(&scheme, rest),
-        Some(';') => pairs::after_address(&scheme.name, rest, &scheme),
+        Some(';') => {
+            let mut found = pairs::after_address(&scheme.name, rest, &scheme);
+            // What looks like the name of a parameter may be a piece of a password before an `@`.
+            if rest.contains('@') {
+                for note in &mut found.connection.notes {
+                    if let Note::UnknownParameter { name } = note {
+                        *name = None;
+                    }
+                }
+            }
+            found
+        }
         Some('/') if rest[end..].contains(';') && !rest.contains(['?', '@']) => {
             pairs::after_address(&scheme.name, rest, &scheme)
         }

@@ -235,8 +235,8 @@ fn ways_are_told_apart() {
         })
         .collect();
     let expected = [
-        ("main/shop DATABASE_URL", None),
         ("main/shop CODER_POSTGRES_URL", Some("secret")),
+        ("main/shop DATABASE_URL", None),
         ("main/worker -", Some("variable")),
     ];
     assert_eq!(found, expected.map(|(w, h)| (w.to_owned(), h)), "{found:#?}");

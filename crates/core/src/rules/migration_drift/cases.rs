@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use crate::model::resources::{DeployedImage, Deployment, StartCommand};
 use crate::model::snapshot::Snapshot;
 use crate::rules::testing::migrations::{MIGRATION, definition, family, migrates, never_ran, refers, run};
-use crate::rules::testing::workload::{REVISION, SECRET, clean, denied, evaluated_by, now, running, service};
+use crate::rules::testing::workload::{REVISION, SECRET, ago, clean, denied, evaluated_by, now, running, service};
 use crate::rules::testing::{Case, Cases, Unread};
 
 #[rustfmt::skip]
@@ -60,8 +60,8 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("its groups", |s| { run(s).security_groups.clear(); run(s).unread_groups = Some(denied("DescribeNetworkInterfaces")); }),
         Case::new("its revision", |s| { never_ran(s); s.task_definitions.insert(MIGRATION.into(), Err(denied("DescribeTaskDefinition"))); }).and_unknown(&["migration-failed"]),
         Case::new("its revision, not read", |s| { never_ran(s); s.task_definitions.remove(MIGRATION); }).and_unknown(&["migration-failed"]),
-        Case::new("services", |s| { migrates(s); s.services = Err(denied("DescribeServices")); }).besides(Unread::Services),
-        Case::new("what the service runs", |s| { migrates(s); s.task_definitions.insert(REVISION.into(), Err(denied("DescribeTaskDefinition"))); }).besides(Unread::Revision),
+        Case::new("services", |s| { migrates(s); run(s).started_at = Some(ago(72)); run(s).stopped_at = Some(ago(72)); s.services = Err(denied("DescribeServices")); }).besides(Unread::Services),
+        Case::new("what the service runs", |s| { migrates(s); run(s).started_at = Some(ago(72)); run(s).stopped_at = Some(ago(72)); s.task_definitions.insert(REVISION.into(), Err(denied("DescribeTaskDefinition"))); }).besides(Unread::Revision),
     ],
     unread: &[],
 };
