@@ -41,12 +41,15 @@ pub(super) fn summary(report: &Report) -> String {
         ),
         n => format!("{n} failed ({})", severities.join(", ")),
     };
+    let unknown = match s.untold {
+        0 => format!("{} unknown", s.unknown),
+        n => format!("{} unknown ({n} of them untold)", s.unknown),
+    };
     let calls: u64 = report.stats.api_calls.values().sum();
     format!(
-        "{failed}, {} passed, {} waived, {} unknown: {}, {}, {}, {}; {} in {:.1} s",
+        "{failed}, {} passed, {} waived, {unknown}: {}, {}, {}, {}; {} in {:.1} s",
         s.pass,
         s.waived,
-        s.unknown,
         count(report.scope.workloads, "workload"),
         count(report.scope.resources, "resource"),
         count(report.scope.regions.len(), "region"),

@@ -131,6 +131,9 @@ pub struct Finding {
     pub waiver: Option<Waiver>,
     /// The id of the finding whose consequence this one is; absent for a root cause.
     pub caused_by: Option<String>,
+    /// Of an unknown one: whether no read failed, but nobody told what it takes to know.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub untold: bool,
 }
 
 /// The outcome for one rule and one resource, where the invariant holds.

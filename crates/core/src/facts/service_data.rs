@@ -235,7 +235,7 @@ impl<'a> ServiceData<'a> {
 
     fn sentence(&self, why: &str, tells: &str) -> String {
         format!(
-            "{}: where it keeps its data is unknown: {why}; {tells}",
+            "where {} keeps its data is unknown: {why}; {tells}",
             revision_name(&self.definition.arn)
         )
     }

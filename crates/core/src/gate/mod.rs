@@ -98,6 +98,7 @@ pub fn decide(
             // The gate asks the runs itself.
             Verdict::Unknown if finding.rule == FAILED && is_about_run(finding) => {}
             Verdict::Unknown if finding.rule == DRIFT && asked.names_what_is_deployed() && is_about_image(finding) => {}
+            Verdict::Unknown if !evaluation.leaves_open(finding) => {}
             Verdict::Unknown => view.unknown.push(finding.message.clone()),
             // The run itself was reported already, with its log.
             Verdict::Fail if finding.rule == FAILED && (runs_reported || is_running_again) => {}
