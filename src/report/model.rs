@@ -140,7 +140,6 @@ impl Report {
             .count();
         self.scope.resources += evaluation.resources.values().sum::<usize>();
         self.summary.pass += evaluation.passes;
-        self.passed.extend(evaluation.passed);
         for finding in &evaluation.findings {
             match finding.verdict {
                 Verdict::Fail => {
@@ -156,6 +155,7 @@ impl Report {
                 }
             }
         }
+        self.passed.extend(evaluation.passed);
         self.findings.extend(evaluation.findings);
         self.errors.extend(snapshot.errors.iter().cloned());
         evaluate::sort(&mut self.findings);

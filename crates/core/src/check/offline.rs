@@ -81,7 +81,8 @@ pub(super) fn verdicts(
         // What is said is what is certain: in the best world a finding names nothing that is not known.
         match certain.get(&key(&finding)) {
             Some(sure)
-                if sure.verdict == finding.verdict && (sure.verdict != Verdict::Unknown || sure.untold || is_unreadable(sure)) =>
+                if sure.verdict == finding.verdict
+                    && (sure.verdict != Verdict::Unknown || sure.untold || is_unreadable(sure)) =>
             {
                 findings.push(sure.clone());
             }

@@ -99,7 +99,7 @@ impl Case {
             controls: vec![],
             waiver: None,
             caused_by: None,
-        untold: false,
+            untold: false,
         });
         self
     }
