@@ -13,6 +13,7 @@ pub(super) fn advice(finding: &Finding) -> String {
         return format!("waived until {}: {}", waiver.until, waiver.reason);
     }
     match &finding.remediation {
+        None if finding.untold => "tell it, as the message says".into(),
         None => "make the evidence readable, then run `holdfast audit` again".into(),
         Some(r) => match &r.blocked_by {
             Some(why) => format!("{}; Holdfast will not: {why}", r.summary),

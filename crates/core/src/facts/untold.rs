@@ -12,10 +12,15 @@ use crate::model::resources::{Service, TaskDefinition, revision_name};
 /// The sentence that says how a person tells where a service keeps its data.
 #[must_use]
 pub fn what_tells(w: &Workload<'_>, service: &Service) -> String {
+    // Where it is the only one, what is said of the workload is said of it.
+    let key = if w.services().is_ok_and(|all| all.len() == 1) {
+        format!("workloads.{}.datastore", w.name)
+    } else {
+        format!("workloads.{}.services.{}.datastore", w.name, service.name)
+    };
     format!(
-        "the tag {}datastore=postgres|volume|other|none on {}/{}, or `workloads.{}.services.{}.datastore` in the \
-         configuration, tells it",
-        w.prefix, service.cluster, service.name, w.name, service.name
+        "the tag {}datastore=postgres|volume|other|none on {}/{}, or `{key}` in the configuration, tells it",
+        w.prefix, service.cluster, service.name
     )
 }
 

@@ -146,7 +146,7 @@ fn nothing_tells() {
         assert_eq!(found.verdict, crate::finding::Verdict::Unknown, "{found:#?}");
         assert!(found.message.contains("holdfast:datastore="), "{}", found.message);
         assert!(
-            found.message.contains("workloads.shop.services.shop.datastore"),
+            found.message.contains("`workloads.shop.datastore`"),
             "{}",
             found.message
         );
