@@ -30,6 +30,8 @@ pub const CORE: &[Row] = &[
     ("model", &[]),
 
     // ---- From text to facts ----
+    // YAML becomes a tree that knows the place of each node.
+    ("yaml", &[]),
     // The value of a database secret becomes facts about the connection, without the password.
     ("connection", &["model"]),
     // A resource policy becomes the principals that it lets in.
@@ -37,7 +39,7 @@ pub const CORE: &[Row] = &[
     // The body of a queue message becomes the keys of what changed.
     ("event", &["model"]),
     // The configuration file becomes settings. It knows no rule: `rules` hands over the parameters that rules declare.
-    ("config", &["model"]),
+    ("config", &["model", "yaml"]),
 
     // ---- What Holdfast says, and can do ----
     // One file for each correction: its calls, risk, preconditions, and what must be read again before it.
@@ -67,7 +69,7 @@ pub const CORE: &[Row] = &[
     // Whether a migration is finished.
     ("checklist", &["model", "config", "action", "finding", "facts", "rules", "evaluate", "diagnose"]),
     // What the rules say about a Terraform plan or a task definition, before the resources exist.
-    ("check", &["model", "connection", "iam_document", "config", "finding", "facts", "rules", "evaluate"]),
+    ("check", &["model", "connection", "iam_document", "yaml", "config", "finding", "rule_result", "facts", "rules", "evaluate"]),
     // Whether a deployment may go ahead.
     ("gate", &["model", "connection", "config", "finding", "facts", "rules", "evaluate"]),
     // The IAM policy that a configuration needs.

@@ -17,7 +17,6 @@ pub mod parameters;
 mod schema;
 pub mod settings;
 mod show;
-mod tree;
 mod validate;
 
 #[cfg(test)]
