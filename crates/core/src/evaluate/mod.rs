@@ -202,6 +202,7 @@ fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: RuleRes
         controls: meta.controls.iter().map(|c| (*c).to_owned()).collect(),
         waiver: None,
         caused_by: None,
+        place: None,
     };
     match j.outcome {
         Outcome::Pass => {}

@@ -7,6 +7,7 @@
 //! - [`is_allowed`], [`losing_access`], [`reach`]: who is let in, and who would be shut out.
 //! - [`each_service`], [`is_durable`], [`roll_out`]: its services, where they keep data, and how they are given another
 //!   revision. [`why_failed`]: how a migration ended.
+//! - [`planned`]: which planned changes lose data, for rules about files.
 //!
 //! Nothing here imports a rule, and no rule imports another rule. What two rules need moves here.
 
@@ -17,6 +18,7 @@ mod databases;
 mod index;
 mod ingress;
 mod migrations;
+pub mod planned;
 mod reach;
 mod resolution;
 mod rollout;

@@ -95,6 +95,7 @@ impl Case {
             controls: vec![],
             waiver: None,
             caused_by: None,
+            place: None,
         });
         self
     }

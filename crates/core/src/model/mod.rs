@@ -5,6 +5,7 @@ pub mod cow_map;
 pub mod follow_up_reads;
 pub mod hold;
 pub mod key;
+pub mod planned_change;
 pub mod policy;
 pub mod read_error;
 pub mod resource_ref;
