@@ -169,7 +169,9 @@ impl super::Terraform<'_> {
             match expression.map(references) {
                 Some(references) if !references.is_empty() => {
                     let (types, _) = class.types();
-                    let more = self.configuration.targets(&self.resources, types, from, &references);
+                    let more = self
+                        .configuration
+                        .targets((&self.resources, &self.by_name), types, from, &references);
                     found.found.extend(more.found);
                     found.unresolved = more.unresolved;
                 }

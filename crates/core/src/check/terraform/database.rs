@@ -247,7 +247,7 @@ impl<'a> Reading<'a, '_> {
             return (None, vec![], None);
         };
         let terraform = self.terraform;
-        let group = terraform.resources.iter().find(|g| g.address == name);
+        let group = terraform.at(&name);
         let subnets = group.map_or_else(Vec::new, |g| self.links(g, Class::Subnet, "subnet_ids"));
         let known = self.snapshot.subnets.as_ref().ok();
         let vpc = known.and_then(|known| subnets.iter().find_map(|id| known.get(id)).map(|s| s.vpc.clone()));
