@@ -33,6 +33,7 @@ pub(super) fn definition_case(
         subjects: BTreeMap::new(),
         gaps: BTreeSet::new(),
         nameless: BTreeSet::new(),
+        diverged: false,
     };
     let mut services = BTreeMap::new();
     for found in all {

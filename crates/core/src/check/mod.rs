@@ -144,8 +144,8 @@ impl File<'_> {
     fn definitions(&self) -> CheckedFile {
         let found = definition::recognise(self.value());
         let name = stem(self.path);
-        let make = || definition_case::definition_case(&found, name, self.options.workload, self.config, self.now);
-        let mut checked = self.evaluate(vec![(make(), make())], Format::Definitions);
+        let case = definition_case::definition_case(&found, name, self.options.workload, self.config, self.now);
+        let mut checked = self.evaluate(vec![(case, None)], Format::Definitions);
         checked.held = !found.is_empty();
         checked
     }
@@ -154,22 +154,28 @@ impl File<'_> {
     fn worlds(&self, plan: &terraform::Terraform<'_>, format: Format) -> CheckedFile {
         let tagged = plan.has_tags(&self.config.tag_prefix);
         let untagged = self.options.workload.or_else(|| (!tagged).then(|| stem(self.path)));
-        let best = plan.cases(self.config, World::Best, untagged, self.now);
         let worst = plan.cases(self.config, World::Worst, untagged, self.now);
-        let mut checked = self.evaluate(best.into_iter().zip(worst).collect(), format);
+        let best: Vec<Option<Case>> = if worst.iter().any(|case| case.diverged) {
+            let best = plan.cases(self.config, World::Best, untagged, self.now);
+            best.into_iter().map(Some).collect()
+        } else {
+            worst.iter().map(|_| None).collect()
+        };
+        let mut checked = self.evaluate(worst.into_iter().zip(best).collect(), format);
         checked.held = plan.has_subjects(&self.config.tag_prefix);
         checked
     }
 
-    fn evaluate(&self, pairs: Vec<(Case, Case)>, format: Format) -> CheckedFile {
+    /// Evaluates cases in the worst world, each with the same in the best one, if that is another.
+    fn evaluate(&self, pairs: Vec<(Case, Option<Case>)>, format: Format) -> CheckedFile {
         let written = Written {
             format,
             path: self.path,
             document: self.document,
         };
         let mut checked: Option<CheckedFile> = None;
-        for (best, worst) in pairs {
-            let (evaluation, rules) = offline::verdicts(&best, &worst, self.config, self.now);
+        for (worst, best) in pairs {
+            let (evaluation, rules) = offline::verdicts(best.as_ref(), &worst, self.config, self.now);
             let found = present::present(&written, worst, evaluation, rules);
             match &mut checked {
                 None => checked = Some(found),

@@ -21,6 +21,7 @@ pub(super) fn present(
         subjects,
         gaps,
         nameless,
+        diverged: _,
     } = case;
     let mut ids = BTreeMap::new();
     for finding in &mut evaluation.findings {

@@ -80,7 +80,7 @@ impl<'a> Reading<'a, '_> {
             Attribute::Unset => default,
             Attribute::Unknown => {
                 self.gap(resource, attribute);
-                (self.world == World::Best) == good
+                (self.world() == World::Best) == good
             }
         }
     }
@@ -92,7 +92,7 @@ impl<'a> Reading<'a, '_> {
             Attribute::Unset => default,
             Attribute::Unknown => {
                 self.gap(resource, attribute);
-                if self.world == World::Best { good } else { bad }
+                if self.world() == World::Best { good } else { bad }
             }
         }
     }

@@ -12,6 +12,7 @@ mod resource;
 mod secret;
 mod service;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -98,6 +99,8 @@ impl Class {
 struct Reading<'a, 't> {
     terraform: &'t Terraform<'a>,
     world: World,
+    /// Whether the other world is another one.
+    diverged: Cell<bool>,
     prefix: &'t str,
     /// The workload of what carries no tag.
     untagged: Option<&'t str>,
@@ -275,6 +278,7 @@ impl<'a> Terraform<'a> {
         let reading = |()| Reading {
             terraform: self,
             world,
+            diverged: Cell::new(false),
             prefix: &config.tag_prefix,
             untagged,
             gaps: BTreeSet::new(),
@@ -298,6 +302,12 @@ impl<'a> Terraform<'a> {
 }
 
 impl Reading<'_, '_> {
+    /// The world that is assumed. Whoever asks makes something of it.
+    fn world(&self) -> World {
+        self.diverged.set(true);
+        self.world
+    }
+
     fn case(self, definitions_only: bool) -> Case {
         Case {
             snapshot: self.snapshot,
@@ -305,6 +315,7 @@ impl Reading<'_, '_> {
             subjects: self.subjects,
             gaps: self.gaps,
             nameless: self.nameless,
+            diverged: self.diverged.get(),
         }
     }
 
