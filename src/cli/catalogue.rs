@@ -7,7 +7,7 @@ use holdfast_core::connection::families::{Families, Family};
 use holdfast_core::iam_policy::{Bearer, policy};
 use holdfast_core::model::policy::Mode;
 use holdfast_core::model::rule_meta::Meta;
-use holdfast_core::rules::{self, REGISTRY};
+use holdfast_core::rules;
 use serde_json::json;
 
 use super::failure::Failure;
@@ -77,11 +77,11 @@ pub(super) fn rules(args: &RulesArgs, path: Option<&Path>) -> Result<Exit, Failu
         return families(args.format, path);
     }
     let Some(id) = &args.id else {
-        print(&rules_table(REGISTRY, Style::of_stdout()))?;
+        print(&rules_table(rules::metas(), Style::of_stdout()))?;
         return Ok(Exit::Clean);
     };
-    let Some(rule) = rules::find(id) else {
-        let known = rules::ids();
+    let Some(meta) = rules::meta(id) else {
+        let known = rules::all_ids();
         let nearest = known
             .iter()
             .max_by(|a, b| strsim::jaro(a, id).total_cmp(&strsim::jaro(b, id)));
@@ -90,7 +90,7 @@ pub(super) fn rules(args: &RulesArgs, path: Option<&Path>) -> Result<Exit, Failu
             "there is no rule {id}{hint} (`holdfast rules` lists them)"
         )));
     };
-    print(&markdown(rule.meta()))?;
+    print(&markdown(meta))?;
     Ok(Exit::Clean)
 }
 

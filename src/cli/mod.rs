@@ -70,8 +70,8 @@ enum Command {
     /// Carries a plan out once, with verification. Corrects whatever `mode` says: you asked for it. Exit codes: 0 all
     /// done and verified, 1 something failed or was refused, 2 could not run, 3 done, but something is unknown.
     Apply(apply::ApplyArgs),
-    /// Judges files before they become AWS: task definitions, and what `terraform show -json` prints. Needs no AWS. Exit
-    /// codes as of `audit`.
+    /// Judges files before they become AWS: task definitions, Terraform plans, CloudFormation templates and change sets,
+    /// the destruction of data included. Needs no AWS. Exit codes as of `audit`.
     Check(check::CheckArgs),
     /// For deploy pipelines: waits for a running migration, and says whether the workload is fit to be deployed. Exit
     /// codes: 0 go on, 1 do not (each reason is printed), 2 could not run, 3 something is unknown.

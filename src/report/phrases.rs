@@ -14,6 +14,9 @@ pub(super) fn advice(finding: &Finding) -> String {
     }
     match &finding.remediation {
         None if finding.untold => "tell it, as the message says".into(),
+        None if finding.resource.arn.starts_with("file:") => {
+            "give a file that says it, then run `holdfast check` again".into()
+        }
         None => "make the evidence readable, then run `holdfast audit` again".into(),
         Some(r) => match &r.blocked_by {
             Some(why) => format!("{}; Holdfast will not: {why}", r.summary),

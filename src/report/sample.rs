@@ -49,6 +49,7 @@ fn finding(rule: &str, severity: Severity, verdict: Verdict, resource: ResourceR
         waiver: None,
         caused_by: None,
         untold: false,
+        place: None,
     }
 }
 

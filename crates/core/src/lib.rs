@@ -34,7 +34,8 @@
 //! - [`refresh`]: what to read again after an event or before a call.
 //! - [`diagnose`]: why a service does not reach its database, hop by hop.
 //! - [`checklist`]: whether a migration is finished, item by item.
-//! - [`check`]: evaluates Terraform plans and task definitions before the resources exist.
+//! - [`check`]: evaluates task definitions, Terraform plans and CloudFormation templates before the resources exist, and what
+//!   plans and change sets do to those that do.
 //! - [`gate`]: whether a deployment may go ahead.
 //! - [`iam_policy`]: the least-privilege policy for a configuration.
 //!
@@ -73,3 +74,4 @@ pub mod plan;
 pub mod refresh;
 pub mod rule_result;
 pub mod rules;
+mod yaml;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::change_windows::{self, WindowError};
 use super::forms::role_account;
 use super::settings::ChangeWindow;
-use super::tree::{ConfigFault, Node, Place, quote};
+use crate::yaml::{ConfigFault, Node, Place, quote};
 
 /// All faults of the tree in one list.
 pub(super) fn find(root: &Node) -> Vec<ConfigFault> {

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::tree::quote;
+use crate::yaml::quote;
 
 /// Longer than any sensible interval, and short enough that no instant plus one of these leaves the calendar.
 const LONGEST: Duration = Duration::from_hours(366 * 24);

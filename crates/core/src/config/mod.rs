@@ -18,7 +18,6 @@ pub mod parameters;
 mod schema;
 pub mod settings;
 mod show;
-mod tree;
 mod validate;
 
 #[cfg(test)]

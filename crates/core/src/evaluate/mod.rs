@@ -205,6 +205,7 @@ fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: RuleRes
         waiver: None,
         caused_by: None,
         untold: false,
+        place: None,
     };
     match j.outcome {
         Outcome::Pass => {}

@@ -8,6 +8,7 @@
 //! - [`rollout_state`], [`late_since`], [`traffic`]: how far a deployment has come, and which revision serves.
 //! - [`each_service`], [`ServiceData`], [`roll_out`]: its services, where they keep data, and how they are given another
 //!   revision. [`migration_state`]: how a migration ended.
+//! - [`planned`]: which planned changes lose data, for rules about files.
 //!
 //! Nothing here imports a rule, and no rule imports another rule. What two rules need moves here.
 
@@ -25,6 +26,7 @@ mod index;
 mod ingress;
 mod leads;
 mod migrations;
+pub mod planned;
 mod reach;
 mod resolution;
 mod rollout;

@@ -100,6 +100,7 @@ impl Case {
             waiver: None,
             caused_by: None,
             untold: false,
+            place: None,
         });
         self
     }

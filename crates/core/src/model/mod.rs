@@ -6,6 +6,7 @@ pub mod follow_up_reads;
 pub mod hold;
 pub mod image;
 pub mod key;
+pub mod planned_change;
 pub mod policy;
 pub mod read_error;
 pub mod resource_ref;

@@ -63,7 +63,7 @@ fn key(resource: &ResourceRef) -> Option<Key> {
             }
         }
         Kind::SecretsmanagerSecret => Subject::Secret(resource.arn.clone()),
-        Kind::EcsTaskDefinition | Kind::Workload => return None,
+        Kind::EcsTaskDefinition | Kind::PlannedResource | Kind::Workload => return None,
     };
     Some(Key {
         scope: Scope {

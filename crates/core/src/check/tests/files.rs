@@ -286,7 +286,8 @@ fn tags_of_some_leave_others_out_unless_they_are_named() {
             .evaluation
             .findings
             .iter()
-            .any(|f| f.resource.id == "aws_db_instance.replaced")
+            .any(|f| f.resource.id == "aws_db_instance.replaced" && !f.rule.starts_with("plan-")),
+        "what the plan does to it needs no tag"
     );
     let named = evaluate("plan.json", text.as_bytes(), Some("stacktracker")).unwrap();
     assert!(named.unchecked.nameless.is_empty());
@@ -332,8 +333,8 @@ fn what_is_no_such_file() {
         ("\"x\"", "expected a task definition"),
         ("null", "expected a task definition"),
         (
-            r#"{"format_version": "0.2", "planned_values": {}}"#,
-            "format_version is 0.2",
+            r#"{"format_version": "0.3", "planned_values": {}}"#,
+            "format_version is 0.3",
         ),
         (r#"{"format_version": "1.2"}"#, "neither `planned_values` nor `values`"),
         (

@@ -33,7 +33,7 @@ fn yaml_that_cannot_be_read() {
         "mode: audit
 ---
 mode: enforce",
-        &["h.yaml:2:1: a second YAML document begins here; a configuration is one document"],
+        &["h.yaml:2:1: a second YAML document begins here; one is expected"],
     );
     errors("- a", &["h.yaml:1:1: expected a map of keys to values, found a list"]);
     errors(
