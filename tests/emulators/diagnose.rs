@@ -77,7 +77,7 @@ fn the_ways_in_which_teams_failed(kind: Kind) {
     world.patch(json!({"security_groups": {"closed-db": {"ingress": [{"cidr": "203.0.113.7/32"}]}}}));
     let env = TestEnv::new(kind, &world);
     let broken = [
-        ("missing", "variable", "no container gets a database secret"),
+        ("missing", "variable", "gets no database secret"),
         ("twice", "url", "the port stands twice"),
         ("slash", "url", "password are not percent-encoded"),
         ("partial", "secret", "six-character suffix"),

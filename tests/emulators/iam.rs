@@ -18,6 +18,26 @@ on_both!(
 /// Granted, but not called in these runs: what for, or which cases see the call.
 const ELSEWHERE: &[(&str, &str)] = &[
     (
+        "rds:DescribeDBClusterEndpoints",
+        "rds_endpoints: a connection that leads through one",
+    ),
+    (
+        "rds:DescribeDBProxies",
+        "rds_endpoints: a connection that leads through one",
+    ),
+    (
+        "rds:DescribeDBProxyEndpoints",
+        "rds_endpoints: a connection that leads through one",
+    ),
+    (
+        "rds:DescribeDBProxyTargets",
+        "rds_endpoints: a connection that leads through one",
+    ),
+    (
+        "rds:DescribeGlobalClusters",
+        "rds_endpoints: a connection that leads through one",
+    ),
+    (
         "kms:Decrypt",
         "Secrets Manager and Parameter Store make it in the caller's name",
     ),

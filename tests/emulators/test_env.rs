@@ -98,6 +98,10 @@ pub const DATABASES: &[&str] = &[
     "rds-abandoned",
 ];
 
+/// What is said of the workloads of these worlds: their data is in PostgreSQL, by a URL in one of these variables.
+const DEFAULTS: &str = "datastore: postgres, secret_env: [DATABASE_URL, CODER_PG_CONNECTION_URL, CODER_POSTGRES_URL], \
+                        data_paths: [/home/coder/.config/coderv2]";
+
 impl TestEnv {
     /// Starts an emulator and lays `world` out on it.
     pub fn new(kind: Kind, world: &World) -> Self {
@@ -174,6 +178,11 @@ impl TestEnv {
         let on = |id: &str| self.about.iter().any(|r| r == id);
         let others: String = others.map(|id| format!("{id}: {{enabled: {}}}, ", on(id))).collect();
         let mut text = yaml.replacen("rules: {", &format!("rules: {{{others}"), 1);
+        if !yaml.contains("defaults:") {
+            text = format!("{text}\ndefaults: {{{DEFAULTS}}}\n");
+        } else if !yaml.contains("datastore:") {
+            text = text.replacen("defaults: {", &format!("defaults: {{{DEFAULTS}, "), 1);
+        }
         if !yaml.contains("rules:") {
             text = format!("{text}\nrules: {{{others}}}\n");
         }

@@ -161,7 +161,7 @@ pub fn load_text(source_name: &str, text: &str, known_rules: &[&str]) -> Result<
 /// # Errors
 /// What is wrong with it as YAML, or the first that doesn't fit.
 pub fn read_families(source_name: &str, text: &str) -> Result<Vec<Family>, ConfigErrors> {
-    let (root, faults) = yaml::parse(text);
+    let (root, faults) = yaml::parse(text, yaml::Limits::CONFIGURATION);
     if !faults.is_empty() {
         return Err(ConfigErrors::placed(source_name, faults));
     }

@@ -69,7 +69,7 @@ fn reader(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> R
         &|c| of_earlier(w, service, definition, c),
         &|c| of_siblings(w, service, c),
         &|c| of_family(w, c),
-        &|c| of_configuration(w, service, c, containers.len() == 1),
+        &|c| of_configuration(w, service, c, is_only_essential(&containers, c)),
     ];
     for kind in kinds {
         let found: BTreeSet<Reader> = containers.iter().flat_map(|c| kind(c)).collect();
@@ -87,6 +87,11 @@ fn reader(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> R
         workload: w.name.to_owned(),
         service: service.name.clone(),
     })
+}
+
+/// Whether a container is the only one without which the task ends.
+fn is_only_essential(all: &[&Container], container: &Container) -> bool {
+    all.len() == 1 || (container.essential && all.iter().filter(|c| c.essential).count() == 1)
 }
 
 /// The containers that may be the application: no proxy, agent, log router, cache or database.

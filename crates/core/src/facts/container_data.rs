@@ -161,6 +161,9 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
 
     /// The container of the task that a host is, if it is one.
     fn in_this_task(&self, host: &str, own: &'d Container) -> Option<&'d str> {
+        if self.w.has_database_at(host) {
+            return None;
+        }
         let containers = || self.definition.containers.iter().map(|c| c.name.as_str());
         if let Some(name) = containers().find(|name| name.eq_ignore_ascii_case(host)) {
             return Some(name);

@@ -67,7 +67,7 @@ impl<'a> DatabaseUsage<'a> {
         self.named
             .extend(plain.is_none().then(|| connection.plain_host()).flatten());
         // What stays in the task leads to no database of the workload.
-        let inside = |host: &str| in_this_task(definition, container, host);
+        let inside = |host: &str| !w.has_database_at(host) && in_this_task(definition, container, host);
         self.connections.retain(|c| !c.hosts.iter().all(|h| inside(&h.host)));
         self.named.retain(|host| !inside(host));
         let in_task = connection.plain_hosts().iter().any(|h| inside(&h.host));

@@ -209,6 +209,13 @@ impl<'a> Workload<'a> {
         Ok(self.memo.databases.get_or_init(find))
     }
 
+    /// Whether a host is an endpoint of one of the workload's databases.
+    #[must_use]
+    pub fn has_database_at(&self, host: &str) -> bool {
+        let all = self.databases().unwrap_or_default();
+        all.iter().any(|d| d.hosts.contains(&host))
+    }
+
     /// The phase of an instance or a cluster.
     #[must_use]
     pub fn phase_of(&self, resource: &RdsResource<'_>) -> PhaseReading {
