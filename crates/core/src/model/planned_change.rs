@@ -2,8 +2,6 @@
 //!
 //! Only facts that rules ask for are kept of the values before and after: flags, numbers and names, never a secret.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::tags::Tags;
@@ -76,7 +74,7 @@ pub enum Setting {
 }
 
 /// The attributes that rules ask for, by their names in the file.
-pub type Settings = BTreeMap<&'static str, Setting>;
+pub type Settings = Vec<(&'static str, Setting)>;
 
 /// One change to one object that exists.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,17 +107,23 @@ pub struct PlannedChange {
     pub tags: Tags,
 }
 
+/// A change has a handful of them.
+fn find<'s>(settings: &'s Settings, name: &str) -> &'s Setting {
+    let found = settings.iter().find(|(known, _)| *known == name);
+    found.map_or(&Setting::Unset, |(_, setting)| setting)
+}
+
 impl PlannedChange {
     /// An attribute before the change.
     #[must_use]
     pub fn before(&self, name: &str) -> &Setting {
-        self.before.get(name).unwrap_or(&Setting::Unset)
+        find(&self.before, name)
     }
 
     /// An attribute after the change.
     #[must_use]
     pub fn after(&self, name: &str) -> &Setting {
-        self.after.get(name).unwrap_or(&Setting::Unset)
+        find(&self.after, name)
     }
 
     /// The address, with the key of a deposed object.

@@ -96,6 +96,28 @@ impl Class {
     ];
 }
 
+/// Types that are read besides those of the classes. Most resources of a plan are of other types, and are skipped.
+const OTHER_TYPES: &[&str] = &[
+    "aws_rds_cluster_instance",
+    "aws_secretsmanager_secret_version",
+    "aws_ecs_service",
+    "aws_security_group_rule",
+    "aws_vpc_security_group_ingress_rule",
+    "aws_route",
+    "aws_route_table_association",
+    "aws_main_route_table_association",
+];
+
+/// Whether anything here reads resources of this type.
+fn is_read(kind: &str) -> bool {
+    kind.starts_with("aws_") && (OTHER_TYPES.contains(&kind) || Class::ALL.iter().any(|c| c.types().0.contains(&kind)))
+}
+
+/// Whether a resource says where and what it is, and is nothing that is read.
+fn is_skipped(resource: &Value) -> bool {
+    text(resource, "type").is_some_and(|kind| !is_read(kind)) && text(resource, "address").is_some()
+}
+
 /// What is read of a file under the assumption of one [`World`].
 struct Reading<'a, 't> {
     terraform: &'t Terraform<'a>,
@@ -145,7 +167,7 @@ impl<'a> Terraform<'a> {
         let mut nameless = 0;
         for change in list(file.get("resource_changes")) {
             // A deposed object is what a replacement left behind: it shares its address with what stays.
-            if change.get("deposed").is_some() {
+            if change.get("deposed").is_some() || is_skipped(change) {
                 continue;
             }
             let what = change.get("change").unwrap_or(&NOTHING);
@@ -170,7 +192,7 @@ impl<'a> Terraform<'a> {
             let mut found = vec![];
             gather(values.and_then(|v| v.get("root_module")), &mut found);
             for one in found {
-                let Some(values) = one.get("values").filter(|v| v.is_object()) else {
+                let Some(values) = one.get("values").filter(|v| v.is_object() && !is_skipped(one)) else {
                     continue;
                 };
                 let Some((address, made)) = resource(one, values, &NOTHING, &configuration) else {
@@ -257,6 +279,7 @@ impl<'a> Terraform<'a> {
 
     /// Managed resources of these types.
     fn managed<'s>(&'s self, types: &'s [&str]) -> impl Iterator<Item = &'s Resource<'a>> + use<'a, 's> {
+        debug_assert!(types.iter().all(|t| is_read(t)), "add to OTHER_TYPES: {types:?}");
         self.resources
             .iter()
             .filter(move |r| !r.data && types.contains(&r.kind))

@@ -20,7 +20,7 @@ fn retention(before: i64, after: Option<i64>) -> PlannedChange {
     set(&mut of.before, "backup_retention_period", before);
     match after {
         Some(days) => set(&mut of.after, "backup_retention_period", days),
-        None => drop(of.after.insert("backup_retention_period", Setting::AfterApply)),
+        None => of.after.push(("backup_retention_period", Setting::AfterApply)),
     }
     of
 }

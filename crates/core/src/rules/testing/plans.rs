@@ -1,7 +1,5 @@
 //! Changes of a plan.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::model::planned_change::{OldObject, PlanFormat, PlannedAction, PlannedChange, Setting, Settings};
@@ -20,13 +18,13 @@ pub(crate) fn change(kind: &str, action: PlannedAction) -> PlannedChange {
         replaced_by_unknown: vec![],
         reason: None,
         physical_id: None,
-        before: BTreeMap::new(),
-        after: BTreeMap::new(),
+        before: vec![],
+        after: vec![],
         tags: Tags::default(),
     }
 }
 
 /// Sets an attribute.
 pub(crate) fn set(settings: &mut Settings, name: &'static str, value: impl Into<Value>) {
-    settings.insert(name, Setting::Known(value.into()));
+    settings.push((name, Setting::Known(value.into())));
 }
