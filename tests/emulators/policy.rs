@@ -137,7 +137,7 @@ pub fn everything_wrong(world: &mut World) {
         "task_definitions": {"wreck-two": [{"tags": {"holdfast:workload": "wreck"}, "containers": {"web": {
             "port": 80, "secrets": {"DATABASE_URL": "{{secret-partial:wreck-url}}:url::"},
         }}}]},
-        "services": {"main/wreck-two": {
+        "services": {"main/wreck": {"tags": {"holdfast:datastore": "postgres"}}, "main/wreck-two": {
             "task_definition": "wreck-two:1", "subnets": ["private-a"], "security_groups": ["wreck-app"],
             "tags": {"holdfast:workload": "wreck"},
         }},

@@ -133,12 +133,7 @@ impl Found<'_> {
 }
 
 /// Reads what [`recognise`] found. `name` is the family to use if there is none; `arn` makes the placeholder ARN.
-pub(super) fn read(
-    found: &Found<'_>,
-    name: &str,
-    arn: impl Fn(&str) -> String,
-    vocabulary: &Vocabulary,
-) -> Definition {
+pub(super) fn read(found: &Found<'_>, name: &str, arn: impl Fn(&str) -> String, vocabulary: &Vocabulary) -> Definition {
     let (file, inner) = (found.outer, found.inner);
     let text = |key| field(inner, key).and_then(Value::as_str).filter(|t| !t.is_empty());
     let single = field(inner, "containerDefinitions").is_none() && inner.is_object();

@@ -97,7 +97,7 @@ fn a_stack_that_is_well() {
     assert!(checked.snapshot.errors.is_empty());
     for wrong in ["${Database.Endpoint.Address}", ":5432/shop"] {
         let other = if wrong.starts_with('$') {
-            "other.example.com"
+            "other-db.abc123.us-east-1.rds.amazonaws.com"
         } else {
             ":6432/shop"
         };
