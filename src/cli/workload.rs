@@ -53,13 +53,14 @@ pub(super) async fn read_workload(
             && snapshot.clusters.is_ok()
             && snapshot.services.is_ok()
             && snapshot.security_groups.is_ok();
-        let snapshot = if is_complete {
+        let mut snapshot = if is_complete {
             let set = RefreshSet::of(&snapshot, config, workload, now);
             collector.refresh(&snapshot, &set, now).await
         } else {
             // A list that can't be read may hide resources of the workload.
             collector.sweep(now).await
         };
+        session.remember(&mut snapshot).await;
         read.push((aws, snapshot));
     }
     Ok(read)

@@ -201,7 +201,7 @@ fn rollouts_that_could_not_be_read(kind: Kind) {
     world
         .stack("barred", bare("{{role:barred}}"))
         .stack("strange", bare("arn:aws:iam::{{account}}:role/strange"))
-        .stack("slipped", json!({"web": {"secrets": {"DATABASE_URL": "{{secret-partial:slipped-url}}"}}, "revision": {"execution_role": "{{role:barred}}"}}))
+        .stack("slipped", json!({"web": {"secrets": {"DATABASE_URL": "{{secret:slipped-url}}:url::"}}, "revision": {"execution_role": "{{role:barred}}"}}))
         .stack("good", json!({"web": {"secrets": null}}));
     world.patch(json!({"roles": {"barred": {}}}));
     let mut env = TestEnv::new(kind, &world);

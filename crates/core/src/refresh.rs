@@ -99,6 +99,7 @@ impl RefreshSet {
             started_at: _,
             instances,
             clusters,
+            endpoints,
             services,
             unread_services,
             task_definitions,
@@ -114,6 +115,7 @@ impl RefreshSet {
             access,
             parameter_groups,
             rollback_targets,
+            deployments,
             logs,
             migrations,
             fights,
@@ -140,6 +142,7 @@ impl RefreshSet {
         replace(&mut base.secrets, secrets, &own_secrets);
         base.task_definitions.take_all(task_definitions);
         base.durable_revisions.take_all(durable_revisions);
+        base.endpoints.take_all(endpoints);
         base.guarded.take_all(guarded);
         base.lookups.take_all(lookups);
         base.values.take_all(values);
@@ -148,6 +151,7 @@ impl RefreshSet {
         base.access.take_all(access);
         base.parameter_groups.take_all(parameter_groups);
         base.rollback_targets.take_all(rollback_targets);
+        base.deployments.take_all(deployments);
         base.logs.take_all(logs);
         base.fights.clone_from(fights);
         base.errors = base.failed_reads();
@@ -378,6 +382,13 @@ mod tests {
             },
         ),
         (
+            "endpoints",
+            |s| {
+                s.endpoints.insert("arn:new".into(), Err(failed("DescribeDBProxies")));
+            },
+            |s| s.errors.contains(&failed("DescribeDBProxies")),
+        ),
+        (
             "guarded",
             |s| {
                 s.guarded.insert("arn:new".into(), Ok(Guarded::default()));
@@ -435,6 +446,14 @@ mod tests {
                 s.rollback_targets.insert("arn:new".into(), Ok(vec![]));
             },
             |s| s.rollback_targets.contains_key("arn:new"),
+        ),
+        (
+            "deployments",
+            |s| {
+                s.deployments
+                    .insert("arn:new".into(), Err(failed("ListServiceDeployments")));
+            },
+            |s| s.errors.contains(&failed("ListServiceDeployments")),
         ),
         (
             "logs",

@@ -23,7 +23,32 @@ pub async fn write(c: &Collector<'_>, write: Write<'_>) -> Read<Option<String>> 
             changes,
             workload,
             attempt,
-        } => return ecs::register(c, base, changes, workload, attempt).await.map(Some),
+        } => {
+            let registration = ecs::Registration {
+                base,
+                changes,
+                workload,
+                attempt,
+                is_twin: false,
+            };
+            return ecs::register(c, &registration).await.map(Some);
+        }
+        Write::RegisterTwin {
+            base,
+            workload,
+            attempt,
+        } => {
+            let registration = ecs::Registration {
+                base,
+                changes: &[],
+                workload,
+                attempt,
+                is_twin: true,
+            };
+            return ecs::register(c, &registration).await.map(Some);
+        }
+        Write::Stop { deployment } => return ecs::stop(c, deployment).await.map(|()| None),
+        Write::Deregister { revision } => return ecs::deregister(c, revision).await.map(|()| None),
         Write::Update {
             cluster,
             service,

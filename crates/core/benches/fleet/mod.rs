@@ -175,6 +175,7 @@ impl Names {
             has_password: true,
             sslmode: Some("require".into()),
             faults: vec![],
+            ..Connection::default()
         };
         SecretValue::Shape(SecretShape::Plain(connection))
     }

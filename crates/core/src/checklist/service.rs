@@ -6,7 +6,7 @@ use super::answer::Answer;
 use super::item::Item;
 use super::list::List;
 use crate::diagnose::Path;
-use crate::facts::{Database, Resolution, database_variables, resolve, resolves_to, shape};
+use crate::facts::{Database, database_variables, resolve, resolves_to, shape};
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
@@ -235,8 +235,9 @@ fn outlives(list: &List<'_>, path: &Path) -> Answer {
 fn leads_to(list: &List<'_>, definition: &TaskDefinition, database: &str) -> bool {
     let databases = list.databases().unwrap_or_default();
     let one: Vec<Database<'_>> = databases.iter().filter(|d| d.id == database).cloned().collect();
-    let home = |c: &Connection| c.is_well_formed() && resolves_to(c, &one) == Resolution::OwnDatabase;
-    database_variables(list.w, definition).any(|(_, variable)| {
+    let home = |c: &Connection| c.is_well_formed() && resolves_to(list.w, c, &one).leads_home();
+    database_variables(list.w, None, definition).into_iter().any(|found| {
+        let variable = found.variable;
         let ValueFrom::Secret(target) = value_from::parse(&variable.value_from) else {
             return false;
         };

@@ -146,7 +146,7 @@ fn verbosity(s: &Service, definition: &TaskDefinition) -> DebugAccess {
         .containers
         .iter()
         .flat_map(|c| &c.variables)
-        .map(String::as_str)
+        .map(|v| v.name.as_str())
         .filter(|v| LEVELS.iter().any(|piece| v.to_ascii_uppercase().contains(piece)))
         .collect();
     let summary = if names.is_empty() {

@@ -16,6 +16,11 @@ use crate::rules::settings::{is_enabled, may_correct};
 const SWEEP: &[&str] = &[
     "rds:DescribeDBInstances",
     "rds:DescribeDBClusters",
+    "rds:DescribeDBClusterEndpoints",
+    "rds:DescribeDBProxies",
+    "rds:DescribeDBProxyEndpoints",
+    "rds:DescribeDBProxyTargets",
+    "rds:DescribeGlobalClusters",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSecurityGroupRules",
     "ec2:DescribeSubnets",

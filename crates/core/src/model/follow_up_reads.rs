@@ -19,6 +19,8 @@ pub struct FollowUpReads {
     pub access: BTreeMap<String, BTreeSet<AccessTarget>>,
     /// Services by ARN: which revisions would a rollback choose?
     pub rollback_targets: BTreeSet<String>,
+    /// Services by ARN: how did their newest deployment end?
+    pub deployments: BTreeSet<String>,
     /// Services by ARN: what do their logs say?
     pub logs: BTreeSet<String>,
 }

@@ -36,7 +36,7 @@ mod tests {
     use crate::model::connection::SecretShape;
     use crate::rules::testing::Change;
     use crate::rules::testing::secrets::{OTHER, PARAMETER_ARN, good, other, parameter, plain_url};
-    use crate::rules::testing::workload::{ROLE, SECRET, clean, now, refer, web};
+    use crate::rules::testing::workload::{ROLE, SECRET, clean, lose_secret, now, refer};
 
     fn set<T: Ord + From<&'static str>>(resources: &[&'static str]) -> BTreeSet<T> {
         resources.iter().map(|r| T::from(r)).collect()
@@ -62,7 +62,7 @@ mod tests {
             pair(&[PARAMETER_ARN])
         );
         for change in [
-            (|s| web(s).secrets.clear()) as Change,
+            lose_secret as Change,
             |s| plain_url(s, good()),
             |s| refer(s, "shop-url", None),
             |s| refer(s, SECRET.strip_suffix("-AbC123").expect("a suffix"), None),

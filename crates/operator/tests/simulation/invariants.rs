@@ -109,7 +109,10 @@ impl Invariants {
         let allowed = self.allows_call(by, call, timeline);
         self.calls += 1;
         for known in self.attempts.values_mut() {
-            if known.attempt.is_open() && known.attempt.scope() == scope && belongs(call, &known.attempt) {
+            if known.attempt.is_open()
+                && known.attempt.scope() == scope
+                && belongs(call, &known.attempt, timeline.now())
+            {
                 known.called = true;
             }
         }
@@ -134,12 +137,12 @@ impl Invariants {
         let attempts = self.attempts.values().map(|known| &known.attempt);
         let attempt = attempts
             .filter(|a| a.is_open() && a.scope() == scope)
-            .rfind(|a| belongs(call, a))
+            .rfind(|a| belongs(call, a, timeline.now()))
             .ok_or("a call of no attempt that is open in the ledger")?;
         let is_first = match (call, &attempt.action.action) {
             (Call::Correct(_) | Call::Register { .. }, _) => true,
             (Call::Update { revision, .. }, Action::RollBack(RollBack { to, .. })) => revision == to,
-            (Call::Update { .. }, _) => false,
+            _ => false,
         };
         if is_first {
             self.allows_attempt(by, attempt, timeline.now())?;
@@ -229,9 +232,14 @@ impl Invariants {
                 ))
             };
         }
+        if let Call::Deregister { revision } = call
+            && before.services.values().any(|s| s.task_definition == *revision)
+        {
+            return Err(format!("{scope}: a service runs what is deregistered: {call:?}"));
+        }
         self.effects += 1;
         self.changed.insert((scope.clone(), call.target()), Instant::now());
-        if let Call::Register { attempt, .. } = call
+        if let Call::Register { attempt, .. } | Call::RegisterTwin { attempt, .. } = call
             && before
                 .definitions
                 .values()
@@ -352,10 +360,49 @@ fn is_new_deployment(call: &Call, world: &World, now: Timestamp) -> bool {
     began.is_some_and(|at| now.duration_since(at).unsigned_abs() < MAX_READ_AGE)
 }
 
+/// What the tag of a twin of the base says.
+fn twin_of(attempt: &Attempt) -> String {
+    format!("{}-back", attempt.id)
+}
+
+/// Whether `revision` is one that `attempt` may go back to: the base, or the twin of it.
+fn is_way_back(revision: &str, base: &str, attempt: &Attempt, world: &World) -> bool {
+    let twin = world.definitions.get(revision).and_then(|d| d.tags.0.get(ATTEMPT));
+    revision == base || twin == Some(&twin_of(attempt))
+}
+
+/// The cluster, the service and the base of a rollout.
+fn rollout(attempt: &Attempt) -> Option<(&str, &str, &str)> {
+    match &attempt.action.action {
+        Action::RollOut(RollOut {
+            cluster, service, base, ..
+        }) => Some((cluster, service, base)),
+        Action::RollBack(RollBack {
+            cluster, service, from, ..
+        }) => Some((cluster, service, from)),
+        _ => None,
+    }
+}
+
 /// Whether `call` is one of the calls of `attempt`.
-fn belongs(call: &Call, attempt: &Attempt) -> bool {
+fn belongs(call: &Call, attempt: &Attempt, world: &World) -> bool {
     match (call, &attempt.action.action) {
         (Call::Correct(action), planned) => action == planned,
+        (
+            Call::RegisterTwin {
+                base,
+                workload,
+                attempt: id,
+            },
+            _,
+        ) => {
+            let from = rollout(attempt).map(|(_, _, from)| from);
+            *id == twin_of(attempt) && from == Some(base) && *workload == attempt.action.workload
+        }
+        (Call::Deregister { revision }, Action::RollOut(_)) => Some(revision) == attempt.revision.as_ref(),
+        (Call::Stop { deployment }, _) => rollout(attempt).is_some_and(|(cluster, service, _)| {
+            world.deployed.get(deployment) == Some(&world.service_arn(cluster, service))
+        }),
         (
             Call::Register {
                 base,
@@ -381,7 +428,10 @@ fn belongs(call: &Call, attempt: &Attempt) -> bool {
                 base,
                 ..
             }),
-        ) => cluster == c && service == s && (revision == base || Some(revision) == attempt.revision.as_ref()),
+        ) => {
+            let is_own = Some(revision) == attempt.revision.as_ref();
+            cluster == c && service == s && (is_own || is_way_back(revision, base, attempt, world))
+        }
         (
             Call::Update {
                 cluster,
@@ -394,7 +444,7 @@ fn belongs(call: &Call, attempt: &Attempt) -> bool {
                 from,
                 to,
             }),
-        ) => cluster == c && service == s && (revision == from || revision == to),
+        ) => cluster == c && service == s && (revision == to || is_way_back(revision, from, attempt, world)),
         _ => false,
     }
 }

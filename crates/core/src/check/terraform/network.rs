@@ -191,7 +191,7 @@ impl<'a> Reading<'a, '_> {
 
     /// A source that is not known yet is anyone in the worst world, and nobody in the best.
     fn unknown_source(&self, reach: &PortRange, rules: &mut Vec<IngressRule>) {
-        if self.world == World::Worst {
+        if self.world() == World::Worst {
             rules.push(reach.with(Source::Other("a source that is not known yet".into())));
         }
     }

@@ -1,6 +1,8 @@
 //! The reasons for which a correction is held.
 
 mod code;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -176,6 +178,40 @@ pub enum HoldReason {
         /// `CODE_DEPLOY` or `EXTERNAL`.
         controller: String,
     },
+    /// ECS manages the parts of a service (`cluster/name`), and overwrites what other calls change.
+    #[error("{0} is an Express service, which only UpdateExpressGatewayService changes")]
+    ExpressService(String),
+    /// How a deployment would go is not known.
+    #[error("{service} is deployed by the strategy {strategy}, which this version of Holdfast does not know")]
+    StrategyUnknown {
+        /// The service, as `cluster/name`.
+        service: String,
+        /// The strategy's name.
+        strategy: String,
+    },
+    /// AWS's answer has fields that this version does not know: they would be lost, or change what a call does.
+    #[error(
+        "{resource} has fields that this version of Holdfast does not know and could not keep ({}); upgrade Holdfast, or \
+         make the change by hand",
+        .fields.join(", ")
+    )]
+    UnknownFields {
+        /// The service, as `cluster/name`, or the revision, as `family:revision`.
+        resource: String,
+        /// Where they are in the answer.
+        fields: Vec<String>,
+    },
+    /// The running revision was deregistered, so that a service can't be given it again.
+    #[error(
+        "{service} runs {revision}, which is not ACTIVE, and AWS would refuse to go back to it; register it again and \
+         deploy that first"
+    )]
+    BaseInactive {
+        /// The service, as `cluster/name`.
+        service: String,
+        /// `family:revision`.
+        revision: String,
+    },
     /// A deployment of a service (`cluster/name`) is not finished.
     #[error("waits: a deployment of {0} is under way")]
     DeploymentUnderWay(String),
@@ -287,9 +323,30 @@ pub enum HoldReason {
         /// What differs.
         what: &'static str,
     },
-    /// The configuration names no variable to add.
-    #[error("`secret_env` is empty: name the variable that the image reads")]
-    NoVariableNamed,
+    /// Nothing shows that a container of a revision (`family:revision`) reads the database's connection string.
+    #[error(
+        "nothing shows which container of {revision} reads the database's connection string, and from which variable: name \
+         it in `workloads.{workload}.services.{service}.database_env`"
+    )]
+    NoReaderKnown {
+        /// The revision.
+        revision: String,
+        /// The workload.
+        workload: String,
+        /// The service.
+        service: String,
+    },
+    /// Nothing shows where the right value of a variable with this role is.
+    #[error("nothing shows which secret holds the right {0}")]
+    NoRightValue(crate::model::store::Role),
+    /// The secret's connection string is in a form that the container does not read.
+    #[error("{container} reads {variable} in another form than that of the workload's secret")]
+    OtherDialect {
+        /// The variable.
+        variable: String,
+        /// The container.
+        container: String,
+    },
     /// Several containers of a revision (`family:revision`) may be the application.
     #[error("which container of {0} holds the application is unclear")]
     ContainerUnclear(String),
@@ -415,6 +472,10 @@ impl HoldReason {
             Self::DatabaseNotAvailable { .. } | Self::ChangesPending { .. } => HoldCode::DatabaseBusy,
             Self::DeploymentUnderWay(_) | Self::RevisionInUse { .. } => HoldCode::Deployment,
             Self::DeployedByOthers { .. }
+            | Self::ExpressService(_)
+            | Self::StrategyUnknown { .. }
+            | Self::UnknownFields { .. }
+            | Self::BaseInactive { .. }
             | Self::ClassicLoadBalancer(_)
             | Self::SecretElsewhere { .. }
             | Self::SecretReplica(_) => HoldCode::Unsupported,
@@ -430,10 +491,13 @@ impl HoldReason {
             | Self::SecretOfOtherDatabase(_)
             | Self::NoUsableKey(_)
             | Self::PlainMalformed(_)
+            | Self::NoRightValue(_)
+            | Self::OtherDialect { .. }
             | Self::PlainDiffers { .. } => HoldCode::Secret,
-            Self::SeveralReferences(_) | Self::SeveralKeys(_) | Self::NoVariableNamed | Self::ContainerUnclear(_) => {
-                HoldCode::Ambiguous
-            }
+            Self::SeveralReferences(_)
+            | Self::SeveralKeys(_)
+            | Self::NoReaderKnown { .. }
+            | Self::ContainerUnclear(_) => HoldCode::Ambiguous,
             Self::Paused(_) | Self::PauseUnreadable { .. } => HoldCode::Pause,
             Self::LeaseOfAnother(_) | Self::LeaseUnconfirmed(_) => HoldCode::Lease,
             Self::UnderWay(_) | Self::UnderWayElsewhere { .. } => HoldCode::UnderWay,
@@ -446,52 +510,5 @@ impl HoldReason {
             Self::NotNeeded | Self::Changed => HoldCode::Changed,
             Self::Stopped => HoldCode::Stopped,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reason_inside_another_keeps_its_code() {
-        let lost = HoldReason::NotBegun(Box::new(HoldReason::LeaseUnconfirmed("no answer".into())));
-        assert_eq!(lost.to_string(), "not begun: waits: no answer");
-        assert_eq!(lost.code(), HoldCode::Lease);
-        let held = HoldReason::HeldNow {
-            code: HoldCode::Window,
-            reason: HoldReason::NoWindow.to_string(),
-        };
-        assert_eq!(held.to_string(), "not done: none of safety.change_windows ever opens");
-        assert_eq!(held.code(), HoldCode::Window);
-    }
-
-    #[test]
-    fn lists_and_waivers_are_written_out() {
-        let waiver = Waiver {
-            until: Timestamp::UNIX_EPOCH,
-            reason: "known".into(),
-        };
-        assert_eq!(
-            HoldReason::Waived(Some(waiver)).to_string(),
-            "waived until 1970-01-01T00:00:00Z: known"
-        );
-        assert_eq!(HoldReason::Waived(None).to_string(), "waived");
-        let shared = HoldReason::GuardsOthers {
-            group: "sg-1".into(),
-            others: vec!["RDS instance a".into(), "ECS service main/b".into()],
-        };
-        assert_eq!(
-            shared.to_string(),
-            "sg-1 also guards RDS instance a, ECS service main/b"
-        );
-        let denied = HoldReason::ExecutionRoleDenied {
-            role: "role/ecs".into(),
-            missing: vec!["kms:Decrypt".into(), "ssm:GetParameters".into()],
-        };
-        assert_eq!(
-            denied.to_string(),
-            "role/ecs may not kms:Decrypt, nor ssm:GetParameters: see ecs-secret-unreadable"
-        );
     }
 }

@@ -29,6 +29,24 @@ pub struct Secret {
     pub tags: Tags,
 }
 
+impl Secret {
+    /// Whether RDS made it for a master user's password, and rotates it: the name begins with `rds!`, which nobody else may
+    /// choose, or RDS's tag says so.
+    /// <https://docs.aws.amazon.com/secretsmanager/latest/userguide/service-linked-secrets.html>
+    #[must_use]
+    pub fn is_managed_by_rds(&self) -> bool {
+        let owner = self.tags.0.get("aws:secretsmanager:owningService");
+        self.name.starts_with("rds!") || owner.is_some_and(|o| o == "rds")
+    }
+
+    /// The instance or cluster that RDS made it for, by ARN, where its tags say.
+    #[must_use]
+    pub fn managed_for(&self) -> Option<&str> {
+        let keys = ["aws:rds:primaryDBInstanceArn", "aws:rds:primaryDBClusterArn"];
+        keys.iter().find_map(|key| self.tags.0.get(*key)).map(String::as_str)
+    }
+}
+
 /// How a secret is rotated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rotation {

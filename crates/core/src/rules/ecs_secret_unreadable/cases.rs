@@ -9,7 +9,7 @@ use crate::rules::testing::secrets::{
     OTHER, PARAMETER, PARAMETER_ARN, good, holds_at, lacks, may, other, parameter, secret,
 };
 use crate::rules::testing::workload::{
-    REVISION, ROLE, SECRET, SERVICE, clean, denied, evaluated_by, refer, running, service, web,
+    REVISION, ROLE, SECRET, SERVICE, clean, denied, evaluated_by, lose_secret, refer, running, service, web,
 };
 use crate::rules::testing::{Case, Cases, Unread};
 
@@ -39,7 +39,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
     ],
     passing: &[
         Case::new("a role that may not read what no container refers to", |s| { other(s); s.access.insert((ROLE.into(), OTHER.into()), Ok(lacks("x"))); }),
-        Case::new("a service without a database", |s| { web(s).secrets.clear(); running(s).execution_role = None; s.access.clear(); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret", "rds-abandoned"]),
+        Case::new("a service without a database", |s| { lose_secret(s); running(s).execution_role = None; s.access.clear(); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret", "rds-abandoned"]),
         Case::new("a good parameter", |s| parameter(s, Some(SecretShape::Plain(good())))),
         Case::new("a good parameter by ARN", |s| {
             parameter(s, Some(SecretShape::Plain(good())));

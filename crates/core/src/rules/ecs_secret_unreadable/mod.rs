@@ -52,7 +52,8 @@ impl Rule for EcsSecretUnreadable {
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
         for &service in w.services().unwrap_or_default() {
             let Ok(definition) = w.running(service) else { continue };
-            for (_, variable) in database_variables(w, definition) {
+            for found in database_variables(w, None, definition) {
+                let variable = found.variable;
                 ask_to_read(w, definition, &variable.value_from, reads);
             }
         }
@@ -68,7 +69,8 @@ fn evaluate_service<'a>(
     let mut unknown: Option<Arc<ReadError>> = None;
     let mut needed: BTreeSet<Cow<'a, str>> = BTreeSet::new();
     let mut evaluated = false;
-    for (_, variable) in database_variables(w, definition) {
+    for found in database_variables(w, None, definition) {
+        let variable = found.variable;
         evaluated = true;
         match readable_as(w, &variable.value_from) {
             Ok(found) => needed.extend(found),

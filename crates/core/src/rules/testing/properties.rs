@@ -106,8 +106,7 @@ fn carry_out(s: &mut Snapshot, action: &Action) {
                     .find(|c| c.name == change.container)
                     .expect("there");
                 container.secrets.retain(|v| v.name != change.variable);
-                container.plain_databases.retain(|d| d.variable != change.variable);
-                container.plain_passwords.retain(|name| *name != change.variable);
+                container.variables.retain(|v| v.name != change.variable);
                 container.secrets.push(SecretVariable {
                     name: change.variable.clone(),
                     value_from: change.after.clone(),
@@ -182,7 +181,7 @@ fn going_back_keeps_the_data() {
         revision: 1,
         ..super::running(&mut s).clone()
     };
-    super::web(&mut s).secrets.clear();
+    super::lose_secret(&mut s);
     s.secrets = Ok(CowMap::new());
     s.durable_revisions.insert(super::REVISION.into(), Arc::new(durable));
     let found = evaluation(&s);
