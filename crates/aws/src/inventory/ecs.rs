@@ -10,6 +10,7 @@ use futures::stream::{self, StreamExt};
 use super::answer_fields::{Fields, KeepFields};
 use super::collector::Collector;
 use super::pages::pages;
+use super::tasks::{DESCRIBE_TASKS, LIST_TASKS, TASKS_A_CALL};
 use super::{service, service_deployments, task_definition};
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::{Service, TaskDefinition};
@@ -35,22 +36,9 @@ pub(crate) const DESCRIBE_SERVICES: Api = Api {
     operation: "DescribeServices",
     family: Family::EcsServices,
 };
-pub(super) const LIST_TASKS: Api = Api {
-    service: "ecs",
-    operation: "ListTasks",
-    family: Family::EcsTasks,
-};
-pub(super) const DESCRIBE_TASKS: Api = Api {
-    service: "ecs",
-    operation: "DescribeTasks",
-    family: Family::EcsTasks,
-};
-
 /// Most names that `DescribeServices` takes.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>
 const SERVICES_A_CALL: usize = 10;
-/// Most tasks that `DescribeTasks` takes.
-pub(super) const TASKS_A_CALL: usize = 100;
 
 /// What was found of the services.
 pub(super) struct Found {

@@ -9,9 +9,10 @@ use jiff::Timestamp;
 
 use super::collector::Collector;
 use super::convert::instant;
-use super::ecs::{DESCRIBE_TASKS, LIST_CLUSTERS, LIST_TASKS, TASKS_A_CALL};
+use super::ecs::LIST_CLUSTERS;
 use super::migrations::family_of;
 use super::pages::pages;
+use super::tasks::{DESCRIBE_TASKS, LIST_TASKS, TASKS_A_CALL};
 use super::{ec2, task_definition};
 use holdfast_core::model::read_error::is_absent;
 use holdfast_core::model::resources::{DeployedImage, MigrationFamily, RUNS_KEPT, Service, TaskRun};

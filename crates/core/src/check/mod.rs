@@ -1,5 +1,5 @@
 //! Evaluates the same rules before the resources exist: on task definitions, Terraform plans and CloudFormation templates,
-//! without AWS or credentials. And evaluates what a plan does to resources that exist ([`changes`]).
+//! without AWS or credentials. And evaluates what a plan does to resources that exist (`changes`).
 //!
 //! A file becomes a [`Snapshot`], which `evaluate` treats like any other. Two things differ:
 //!

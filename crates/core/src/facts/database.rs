@@ -221,7 +221,7 @@ impl<'a> Database<'a> {
         self.resource.subject()
     }
 
-    /// Whether one of its own endpoints has this name, as [`super::hosts::normal`] makes it.
+    /// Whether one of its own endpoints has this name, as `hosts::normal` makes it.
     #[must_use]
     pub fn has_host(&self, host: &str) -> bool {
         self.hosts.contains(&host)

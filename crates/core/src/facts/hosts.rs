@@ -34,7 +34,7 @@ const DOMAINS: &[&[&str]] = &[
     &["sc2s", "sgov", "gov"],
 ];
 
-/// The form of a host name that [`normal`] made.
+/// The form of a host name that `normal` made.
 ///
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Overview.Endpoints.html>,
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-endpoints.html>; in China also

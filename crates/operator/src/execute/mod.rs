@@ -2,6 +2,7 @@
 //! written down, done once, and then read and evaluated until the finding is gone. Nothing here waits for AWS: an
 //! attempt that needs time says when to look again, and any process can take it further. It decides nothing.
 
+mod progress;
 mod revert;
 mod rollout;
 
@@ -26,7 +27,8 @@ use holdfast_core::plan::{Plan, PlannedAction, plan};
 use holdfast_core::refresh::RefreshSet;
 
 pub use crate::attempt::Outcome;
-use rollout::Rolled;
+pub use progress::Progress;
+use progress::Rolled;
 
 /// How long to wait for AWS.
 #[derive(Debug, Clone, Copy)]
@@ -93,17 +95,6 @@ pub struct Observation {
     pub evaluation: Evaluation,
     /// What would be done about them.
     pub plan: Plan,
-}
-
-/// How far an attempt has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
-    /// It is over: how, and one sentence.
-    Ended(Outcome, String),
-    /// It was not begun: why.
-    Held(HoldReason),
-    /// Look again after that long; what is waited for.
-    Waits(Duration, String),
 }
 
 /// Carries out corrections in one scope.

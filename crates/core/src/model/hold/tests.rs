@@ -1,6 +1,9 @@
 //! What reasons say.
 
+use jiff::Timestamp;
+
 use super::*;
+use crate::model::tags::Waiver;
 
 #[test]
 fn a_reason_inside_another_keeps_its_code() {
