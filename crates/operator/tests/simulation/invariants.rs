@@ -58,8 +58,8 @@ pub struct Invariants {
     pub attempts: BTreeMap<String, KnownAttempt>,
     /// By process, scope and workload.
     last_reads: BTreeMap<(String, Scope, String), LastRead>,
-    /// When each process last read the kill switch, and whether that let it go on.
-    switch_reads: BTreeMap<String, (Instant, bool)>,
+    /// When each process last read that the kill switch lets it go on.
+    switch_reads: BTreeMap<String, Instant>,
     /// How many calls for a target have no answer (yet).
     unanswered: BTreeMap<(Scope, String), usize>,
     /// When a call last changed a target.
@@ -100,7 +100,9 @@ impl Invariants {
     }
 
     pub fn on_switch_read(&mut self, by: &str, goes_on: bool) {
-        self.switch_reads.insert(by.to_owned(), (Instant::now(), goes_on));
+        if goes_on {
+            self.switch_reads.insert(by.to_owned(), Instant::now());
+        }
     }
 
     /// A process sends a call.
@@ -174,11 +176,14 @@ impl Invariants {
         if !self.config.safety.allow_risk.contains(&attempt.action.risk) {
             return Err("a call of a risk that is not allowed".into());
         }
-        match self.switch_reads.get(by) {
-            Some((at, true)) if at.elapsed() < MAX_READ_AGE => {}
-            other => return Err(format!("a call although the kill switch was last read as {other:?}")),
+        // A process acts in several scopes at once, and each attempt reads the switch itself before its call.
+        let allowed = self.switch_reads.get(by).map(Instant::elapsed);
+        if allowed.is_none_or(|age| age >= MAX_READ_AGE) {
+            return Err(format!(
+                "a call although the kill switch last allowed one {allowed:?} ago"
+            ));
         }
-        self.saw_service(attempt, &read.snapshot, world)?;
+        self.saw_service(attempt, read, world)?;
         for restraint in [Restraint::Untagged, Restraint::Audit, Restraint::Migrating] {
             let applies =
                 restraint != Restraint::Migrating || matches!(attempt.action.action, Action::ClosePublicAccess(_));
@@ -192,21 +197,23 @@ impl Invariants {
 
     /// An attempt that closes a path to a database needs a read of the service that uses it: one that was not seen might
     /// be cut off.
-    fn saw_service(&self, attempt: &Attempt, snapshot: &Snapshot, world: &World) -> Result<(), String> {
+    fn saw_service(&self, attempt: &Attempt, read: &LastRead, world: &World) -> Result<(), String> {
         let workload = &attempt.action.workload;
+        let age = read.clock.duration_since(attempt.begun_at).unsigned_abs();
         let closes_path = matches!(
             attempt.action.action,
             Action::ClosePublicAccess(_) | Action::RevokeIngress(_)
         );
         let exists = world.services.values().any(|s| s.name == *workload);
-        let mut seen = snapshot.services.iter().flat_map(|m| m.values());
+        let mut seen = read.snapshot.services.iter().flat_map(|m| m.values());
         let key = (world.scope.clone(), workload.clone());
         let untagged = (world.scope.clone(), workload.clone(), Restraint::Untagged);
         let may_be_unseen = self.restraints.contains_key(&untagged)
             || self
                 .tagged_again
                 .get(&key)
-                .is_some_and(|at| at.elapsed() < MAX_READ_AGE);
+                // A call whose answer was lost is repeated as it was decided when the attempt began.
+                .is_some_and(|at| at.elapsed() < MAX_READ_AGE + age);
         if closes_path && exists && !may_be_unseen && !seen.any(|s| s.tags.workload("holdfast:") == Some(workload)) {
             return Err("a call that closes a path, without a read of the service".into());
         }
