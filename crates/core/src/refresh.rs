@@ -112,6 +112,9 @@ impl RefreshSet {
             parameters,
             policies,
             access,
+            versions,
+            task_starts,
+            endpoints,
             parameter_groups,
             rollback_targets,
             logs,
@@ -146,6 +149,9 @@ impl RefreshSet {
         base.parameters.take_all(parameters);
         base.policies.take_all(policies);
         base.access.take_all(access);
+        base.versions.take_all(versions);
+        base.task_starts.take_all(task_starts);
+        base.endpoints.take_all(endpoints);
         base.parameter_groups.take_all(parameter_groups);
         base.rollback_targets.take_all(rollback_targets);
         base.logs.take_all(logs);
@@ -420,6 +426,28 @@ mod tests {
                 s.access.insert(key, Err(failed("SimulatePrincipalPolicy")));
             },
             |s| s.errors.contains(&failed("SimulatePrincipalPolicy")),
+        ),
+        (
+            "versions",
+            |s| {
+                s.versions.insert("arn:new".into(), Err(failed("ListSecretVersionIds")));
+            },
+            |s| s.errors.contains(&failed("ListSecretVersionIds")),
+        ),
+        (
+            "starts of tasks",
+            |s| {
+                s.task_starts.insert("arn:new".into(), Err(failed("ListTasks")));
+            },
+            |s| s.errors.contains(&failed("ListTasks")),
+        ),
+        (
+            "endpoints",
+            |s| {
+                s.endpoints
+                    .insert("vpc-new".into(), Err(failed("DescribeVpcEndpoints")));
+            },
+            |s| s.errors.contains(&failed("DescribeVpcEndpoints")),
         ),
         (
             "parameter groups",

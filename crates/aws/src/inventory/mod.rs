@@ -22,8 +22,10 @@ mod refresh;
 mod revisions;
 mod secret_shape;
 mod secrets;
+mod start_references;
 mod sweep;
 mod task_definition;
+mod task_starts;
 
 pub use alarms::alarms;
 pub use backups::backups;

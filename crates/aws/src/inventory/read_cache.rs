@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use holdfast_core::iam_document::Policy;
 use holdfast_core::model::connection::SecretShape;
-use holdfast_core::model::resources::{Access, AccessTarget, LogEvidence, TaskDefinition};
+use holdfast_core::model::resources::{
+    Access, AccessTarget, LogEvidence, Secret, TaskDefinition, TaskStart, VersionDates,
+};
 use holdfast_core::model::snapshot::ValueKey;
 
 /// Facts that cost a call for each resource, and that seldom change without an event. A sweep takes them from here; a
@@ -28,6 +31,14 @@ pub struct ReadCache {
     pub(super) durable_revisions: TtlCache<(String, bool), Option<String>>,
     /// Facts about values, never a value, with what the list of secrets said of the secret then.
     pub(super) values: TtlCache<ValueKey, (Stamp, SecretShape)>,
+    /// Resource policies of secrets that deny something, like `policies`.
+    pub(super) denying: TtlCache<(String, Option<Timestamp>), Arc<Policy>>,
+    /// Untagged secrets that tasks are given, by the reference as written, and when each was described.
+    pub(super) described: TtlCache<String, (Timestamp, Secret)>,
+    /// When versions of a secret were created, by its ARN and the id of the current version.
+    pub(super) versions: TtlCache<(String, String), VersionDates>,
+    /// When the tasks of a service started, by the ids of its deployments.
+    pub(super) starts: TtlCache<Vec<String>, Vec<TaskStart>>,
     /// What the log of a service says, by the id of its primary deployment.
     pub(super) logs: TtlCache<String, LogEvidence>,
 }

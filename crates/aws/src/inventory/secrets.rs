@@ -257,7 +257,7 @@ async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[Secre
 }
 
 /// The listed secret that a reference leads to: by its whole ARN, or by an ARN that lacks only the suffix.
-fn listed_as(all: &CowMap<String, Secret>, reference: &SecretRef<'_>, scope: &Scope) -> Option<String> {
+pub(super) fn listed_as(all: &CowMap<String, Secret>, reference: &SecretRef<'_>, scope: &Scope) -> Option<String> {
     if all.contains_key(reference.arn) {
         return Some(reference.arn.to_owned());
     }
@@ -273,7 +273,7 @@ pub(super) async fn by_id(c: &Collector<'_>, id: &str) -> Option<Secret> {
 }
 
 /// One secret by the ARN that a reference gives, in the region that the ARN names.
-async fn describe(c: &Collector<'_>, arn: &str) -> Read<Option<Secret>> {
+pub(super) async fn describe(c: &Collector<'_>, arn: &str) -> Read<Option<Secret>> {
     let ValueFrom::Secret(SecretRef { region, resource, .. }) = value_from::parse(arn) else {
         return Ok(None);
     };

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 
 use super::collector::{Collector, Reuse};
 use super::policies::Policies;
-use super::{access, deployments, ec2, ecs, logs, migrations, parameter_groups, policies, rds, revisions, secrets};
+use super::{
+    access, deployments, ec2, ecs, logs, migrations, parameter_groups, policies, rds, revisions, secrets,
+    start_references, task_starts,
+};
 
 impl Collector<'_> {
     /// Reads the whole scope, with the priority of sweeps. `now` is when reading begins.
@@ -60,9 +63,10 @@ impl Collector<'_> {
     /// rollback would choose, what logs say.
     pub(super) async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, reuse: Reuse) -> Snapshot {
         Box::pin(secrets::follow(self, &mut snapshot, now, reuse)).await;
+        Box::pin(start_references::look_up(self, &mut snapshot, now, reuse)).await;
         let mut reads = follow_up_reads(&snapshot, self.config, now);
         reads.policies.retain(|arn| !snapshot.policies.contains_key(arn));
-        let (guarded, earlier, parameter_groups, rollbacks, logs, policies, access) = tokio::join!(
+        let (guarded, earlier, parameter_groups, rollbacks, logs, policies, access, starts, endpoints) = tokio::join!(
             Box::pin(ec2::guarded(self, &reads.guarded)),
             Box::pin(revisions::durable_revisions(
                 self,
@@ -82,6 +86,8 @@ impl Collector<'_> {
             Box::pin(logs::evidence(self, &snapshot, &reads.logs, now, reuse)),
             Box::pin(policies::read(self, &snapshot, &reads.policies, now, reuse)),
             Box::pin(access::read(self, &snapshot, &reads.access, now, reuse)),
+            Box::pin(task_starts::read(self, &snapshot, &reads.starts, now, reuse)),
+            Box::pin(ec2::endpoints(self, &reads.endpoints)),
         );
         snapshot.guarded = guarded.into();
         snapshot.durable_revisions = earlier.into();
@@ -93,6 +99,9 @@ impl Collector<'_> {
         snapshot.logs = logs.into();
         snapshot.policies.extend(policies);
         snapshot.access = access.into();
+        snapshot.versions = starts.versions.into();
+        snapshot.task_starts = starts.tasks.into();
+        snapshot.endpoints = endpoints.into();
         snapshot.errors = snapshot.failed_reads();
         snapshot
     }

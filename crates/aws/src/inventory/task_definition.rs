@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aws_sdk_ecs::types::{
-    ContainerDefinition, LogConfiguration, LogDriver, Scope, Tag, TaskDefinition as SdkDefinition, TaskDefinitionField,
-    TaskDefinitionStatus, Volume as SdkVolume,
+    ContainerDefinition, LogConfiguration, LogDriver, Scope, Secret, Tag, TaskDefinition as SdkDefinition,
+    TaskDefinitionField, TaskDefinitionStatus, Volume as SdkVolume,
 };
 
 use super::collector::Collector;
@@ -88,6 +88,10 @@ fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
     });
     let plain_passwords = plain_passwords.collect();
     let variables = c.environment.iter().flatten().filter_map(|kv| kv.name.clone());
+    let log = c.log_configuration.as_ref();
+    let creates = log.and_then(|l| l.options.as_ref()?.get("awslogs-create-group"));
+    let creates_log_group = creates.is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    let secret_options = log.and_then(|l| l.secret_options.clone()).unwrap_or_default();
     Container {
         plain_passwords,
         variables: variables.collect(),
@@ -97,10 +101,7 @@ fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
         // AWS: a container is essential unless it says otherwise.
         essential: c.essential.unwrap_or(true),
         has_ports: c.port_mappings.is_some_and(|p| !p.is_empty()),
-        secrets: collect_exact(c.secrets.unwrap_or_default().into_iter().map(|s| SecretVariable {
-            name: s.name,
-            value_from: s.value_from,
-        })),
+        secrets: secrets(c.secrets.unwrap_or_default()),
         plain_databases: collect_exact(
             c.environment
                 .unwrap_or_default()
@@ -114,7 +115,18 @@ fn container(c: ContainerDefinition, sidecars: &[String]) -> Container {
                 read_only: m.read_only.unwrap_or_default(),
             })
         })),
+        repository_credentials: c.repository_credentials.map(|r| r.credentials_parameter),
+        secret_options: secrets(secret_options),
+        environment_files: collect_exact(c.environment_files.unwrap_or_default().into_iter().map(|f| f.value)),
+        creates_log_group,
     }
+}
+
+fn secrets(list: Vec<Secret>) -> Vec<SecretVariable> {
+    collect_exact(list.into_iter().map(|s| SecretVariable {
+        name: s.name,
+        value_from: s.value_from,
+    }))
 }
 
 fn log_target(log: LogConfiguration) -> Option<LogTarget> {

@@ -75,6 +75,16 @@ pub(super) async fn update(c: &Collector<'_>, cluster: &str, service: &str, revi
     c.aws.call(UPDATE, &place, request.send()).await.map(drop)
 }
 
+/// Replaces the tasks of a service by others of the same revision.
+pub(super) async fn redeploy(c: &Collector<'_>, cluster: &str, service: &str) -> Read<()> {
+    let request = c.aws.ecs.update_service().cluster(cluster).service(service);
+    let place = format!("{cluster}/{service}");
+    c.aws
+        .call(UPDATE, &place, request.force_new_deployment(true).send())
+        .await
+        .map(drop)
+}
+
 async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Read<Service> {
     let place = format!("{cluster}/{service}");
     let request = c.aws.ecs.describe_services().cluster(cluster).services(service);

@@ -6,8 +6,8 @@ mod rds;
 mod secretsmanager;
 
 use holdfast_core::action::{
-    Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, Deregister, ForceTls, RaiseRetention, RestoreSecret,
-    RevokeIngress, RollBack, RollOut, SetUpService,
+    Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, Deregister, ForceTls, RaiseRetention, Redeploy,
+    RestoreSecret, RevokeIngress, RollBack, RollOut, SetUpService,
 };
 use holdfast_core::model::snapshot::Read;
 use holdfast_operator::ports::Write;
@@ -45,6 +45,7 @@ pub async fn write(c: &Collector<'_>, write: Write<'_>) -> Read<Option<String>> 
             service,
             setting,
         }) => ecs::set_up(c, cluster, service, *setting).await,
+        Action::Redeploy(Redeploy { cluster, service }) => ecs::redeploy(c, cluster, service).await,
         Action::Deregister(Deregister { revision }) => ecs::deregister(c, revision).await,
         Action::RevokeIngress(RevokeIngress { group, rule }) => ec2::revoke(c, group, rule).await,
         Action::RollOut(RollOut { cluster, service, .. }) | Action::RollBack(RollBack { cluster, service, .. }) => {

@@ -95,13 +95,8 @@ fn container(c: &Value, sidecars: &[String]) -> Container {
         let (name, value) = (field(kv, "name")?.as_str()?, field(kv, "value")?.as_str()?);
         Some((name.to_owned(), Zeroizing::new(value.to_owned())))
     });
-    let (plain_databases, plain_passwords) = plain_environment(variables, sidecars);
-    Container {
-        name: text("name").unwrap_or_default(),
-        // AWS: a container is essential unless it says otherwise.
-        essential: field(c, "essential").and_then(Value::as_bool).unwrap_or(true),
-        has_ports: !items(c, "portMappings").is_empty(),
-        secrets: items(c, "secrets")
+    let secrets = |of: &Value, key| {
+        items(of, key)
             .iter()
             .filter_map(|s| {
                 Some(SecretVariable {
@@ -109,7 +104,16 @@ fn container(c: &Value, sidecars: &[String]) -> Container {
                     value_from: field(s, "valueFrom")?.as_str()?.to_owned(),
                 })
             })
-            .collect(),
+            .collect::<Vec<_>>()
+    };
+    let log = field(c, "logConfiguration");
+    let (plain_databases, plain_passwords) = plain_environment(variables, sidecars);
+    Container {
+        name: text("name").unwrap_or_default(),
+        // AWS: a container is essential unless it says otherwise.
+        essential: field(c, "essential").and_then(Value::as_bool).unwrap_or(true),
+        has_ports: !items(c, "portMappings").is_empty(),
+        secrets: secrets(c, "secrets"),
         plain_databases,
         plain_passwords,
         variables: items(c, "environment")
@@ -117,7 +121,7 @@ fn container(c: &Value, sidecars: &[String]) -> Container {
             .filter_map(|kv| Some(field(kv, "name")?.as_str()?.to_owned()))
             .collect(),
         image: text("image").unwrap_or_default(),
-        log: field(c, "logConfiguration").and_then(log_target),
+        log: log.and_then(log_target),
         mounts: items(c, "mountPoints")
             .iter()
             .filter_map(|m| {
@@ -128,6 +132,17 @@ fn container(c: &Value, sidecars: &[String]) -> Container {
                 })
             })
             .collect(),
+        repository_credentials: field(c, "repositoryCredentials")
+            .and_then(|r| field(r, "credentialsParameter")?.as_str())
+            .map(str::to_owned),
+        secret_options: log.map(|l| secrets(l, "secretOptions")).unwrap_or_default(),
+        environment_files: items(c, "environmentFiles")
+            .iter()
+            .filter_map(|f| Some(field(f, "value")?.as_str()?.to_owned()))
+            .collect(),
+        creates_log_group: log
+            .and_then(|l| field(l, "options")?.get("awslogs-create-group")?.as_str())
+            .is_some_and(|v| v.eq_ignore_ascii_case("true")),
     }
 }
 

@@ -7,6 +7,8 @@
 //! - [`is_allowed`], [`losing_access`], [`reach`]: who is let in, and who would be shut out.
 //! - [`each_service`], [`is_durable`], [`roll_out`]: its services, where they keep data, and how they are given another
 //!   revision. [`why_failed`]: how a migration ended.
+//! - [`stale_secrets`]: which tasks hold an earlier version of a secret.
+//! - [`start_needs`], [`start_paths`]: what a task fetches before it runs, and whether its role and its network allow it.
 //!
 //! Nothing here imports a rule, and no rule imports another rule. What two rules need moves here.
 
@@ -22,7 +24,10 @@ mod resolution;
 mod rollout;
 mod secrets;
 mod services;
+mod start_needs;
+mod start_paths;
 mod storage;
+mod task_starts;
 mod usage;
 mod workload;
 mod workloads;
@@ -42,7 +47,10 @@ pub use secrets::{
     right_reference, shape, usable_keys,
 };
 pub use services::{each_running, each_service};
+pub use start_needs::{EcrImage, StartNeeds, runs_steadily, start_needs, start_references};
+pub use start_paths::{MissingPath, StartPaths, StartServices, start_paths, start_services, vpcs_of};
 pub use storage::{has_durable_volume, has_external_database, is_durable, loses_data};
+pub use task_starts::{StaleSecret, StaleSecrets, no_older_than, stale_secrets, starts_to_read};
 pub use usage::{DatabaseUsage, database_usage};
 pub use workload::{Workload, untagged};
 pub use workloads::{Workloads, one_workload};

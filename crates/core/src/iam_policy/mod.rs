@@ -102,7 +102,13 @@ fn of_target(config: &Config, mode: Mode) -> Vec<Value> {
     match config.secrets.inspect {
         Inspect::Value => {}
         Inspect::Metadata => actions.retain(|a| !a.ends_with("GetSecretValue") && *a != "ssm:GetParameters"),
-        Inspect::Off => actions.retain(|a| !a.starts_with("secretsmanager:") && *a != "ssm:GetParameters"),
+        Inspect::Off => {
+            actions.retain(|a| {
+                !["secretsmanager:", "kms:", "ssm:"]
+                    .iter()
+                    .any(|service| a.starts_with(service))
+            });
+        }
     }
     statements(&actions, config)
 }

@@ -21,6 +21,10 @@ pub struct FollowUpReads {
     pub rollback_targets: BTreeSet<String>,
     /// Services by ARN: what do their logs say?
     pub logs: BTreeSet<String>,
+    /// Services by ARN, with ARNs of secrets that changed after they were deployed: did their tasks start before that?
+    pub starts: BTreeMap<String, BTreeSet<String>>,
+    /// VPCs by id: which endpoints do they have?
+    pub endpoints: BTreeSet<String>,
 }
 
 impl FollowUpReads {

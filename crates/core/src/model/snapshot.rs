@@ -11,7 +11,7 @@ use super::key::Scope;
 pub use super::read_error::{Read, ReadError};
 use super::resources::{
     Access, AccessTarget, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, Secret,
-    SecurityGroup, Service, Subnet, TaskDefinition,
+    SecurityGroup, Service, Subnet, TaskDefinition, TaskStart, VersionDates, VpcEndpoint,
 };
 use super::tags::Tags;
 use super::value_from::Selector;
@@ -84,6 +84,13 @@ pub struct Snapshot {
     pub policies: CowMap<String, Read<Vec<String>>>,
     /// Whether a role may do what a task needs, by the role's ARN.
     pub access: CowMap<(String, AccessTarget), Read<Access>>,
+    /// When versions were created of secrets that changed after a service was deployed, by ARN.
+    pub versions: CowMap<String, Read<VersionDates>>,
+    /// When the running tasks of services started, the earliest first, by the service's ARN. Read only where one of its
+    /// secrets has a newer version than its oldest deployment.
+    pub task_starts: CowMap<String, Read<Vec<TaskStart>>>,
+    /// Endpoints of VPCs in which a service's tasks do not get steady, by the VPC's id.
+    pub endpoints: CowMap<String, Read<Vec<VpcEndpoint>>>,
     /// Parameter groups by whether they are clusters' and by name. AWS's own (`default.*`) are not read.
     pub parameter_groups: CowMap<(bool, String), Read<ParameterGroup>>,
     /// For services by ARN: revisions that a rollback would choose, the likeliest first, the running one left out.
@@ -120,6 +127,9 @@ impl Snapshot {
             parameters: CowMap::new(),
             policies: CowMap::new(),
             access: CowMap::new(),
+            versions: CowMap::new(),
+            task_starts: CowMap::new(),
+            endpoints: CowMap::new(),
             parameter_groups: CowMap::new(),
             rollback_targets: CowMap::new(),
             logs: CowMap::new(),
@@ -151,6 +161,9 @@ impl Snapshot {
             parameters: CowMap::new(),
             policies: CowMap::new(),
             access: CowMap::new(),
+            versions: CowMap::new(),
+            task_starts: CowMap::new(),
+            endpoints: CowMap::new(),
             parameter_groups: CowMap::new(),
             rollback_targets: CowMap::new(),
             logs: CowMap::new(),
@@ -181,6 +194,9 @@ impl Snapshot {
             parameters,
             policies,
             access,
+            versions,
+            task_starts,
+            endpoints,
             parameter_groups,
             rollback_targets,
             logs,
@@ -212,6 +228,9 @@ impl Snapshot {
         parameters.values().for_each(|r| add(r.as_ref().err()));
         policies.values().for_each(|r| add(r.as_ref().err()));
         access.values().for_each(|r| add(r.as_ref().err()));
+        versions.values().for_each(|r| add(r.as_ref().err()));
+        task_starts.values().for_each(|r| add(r.as_ref().err()));
+        endpoints.values().for_each(|r| add(r.as_ref().err()));
         parameter_groups.values().for_each(|r| add(r.as_ref().err()));
         rollback_targets.values().for_each(|r| add(r.as_ref().err()));
         logs.values().for_each(|r| add(r.as_ref().err()));
@@ -238,6 +257,9 @@ impl Snapshot {
             parameters: _,
             policies: _,
             access: _,
+            versions: _,
+            task_starts: _,
+            endpoints: _,
             parameter_groups: _,
             rollback_targets: _,
             logs: _,

@@ -109,6 +109,7 @@ pub fn world(number: usize, workloads: &[String], config: &mut Config, defects: 
         cidrs: vec!["10.0.1.0/24".parse().expect("a net")],
         internet_gateway: None,
         private_routes: vec![],
+        ..Subnet::default()
     };
     world.subnets.insert("subnet-1".into(), subnet);
     for name in workloads {

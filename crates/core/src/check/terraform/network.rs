@@ -238,6 +238,8 @@ impl<'a> Reading<'a, '_> {
                 cidrs: cidrs.filter_map(|c| c.parse().ok()).collect(),
                 internet_gateway: table.and_then(|t| t.gateway.clone()),
                 private_routes: table.map(|t| t.private.clone()).unwrap_or_default(),
+                // A file does not tell what endpoints there are: `ecs-no-path-to-secrets` is not evaluated.
+                ..Subnet::default()
             };
             found.insert(subnet.id.clone(), subnet);
         }

@@ -9,7 +9,8 @@ use super::{Diagnosis, Status, diagnose, diagnose_every_hop};
 use crate::config::Config;
 use crate::model::connection::{Fault, SecretShape, UrlPart};
 use crate::model::resources::{
-    Access, AccessTarget, Container, Deployment, LogEvidence, LogMatch, SecretVariable, Source, Subnet, TaskDefinition,
+    Access, AccessTarget, Container, Deployment, Egress, LogEvidence, LogMatch, SecretVariable, Source, Subnet,
+    TaskDefinition, VersionDates,
 };
 use crate::model::snapshot::{SecretValue, Snapshot};
 use crate::model::value_from::Selector;
@@ -75,6 +76,7 @@ fn far_away(s: &mut Snapshot) {
         cidrs: vec!["172.16.1.0/24".parse().expect("a net")],
         internet_gateway: None,
         private_routes: vec![],
+        ..Subnet::default()
     };
     s.subnets.as_mut().expect("read").insert("subnet-9".into(), there);
     service(s).subnets = vec!["subnet-9".into()];

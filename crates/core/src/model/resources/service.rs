@@ -140,6 +140,14 @@ pub struct Container {
     pub log: Option<LogTarget>,
     /// What is mounted in it.
     pub mounts: Vec<Mount>,
+    /// The secret with the credentials of a private registry: `repositoryCredentials.credentialsParameter`.
+    pub repository_credentials: Option<String>,
+    /// Options of the log driver that are filled from secrets: `logConfiguration.secretOptions`.
+    pub secret_options: Vec<SecretVariable>,
+    /// ARNs of the files in S3 that hold environment variables.
+    pub environment_files: Vec<String>,
+    /// Whether the `awslogs` driver creates the log group where there is none: `awslogs-create-group`.
+    pub creates_log_group: bool,
 }
 
 /// A variable that is filled from Secrets Manager or Parameter Store.

@@ -56,6 +56,15 @@ pub struct TaskRun {
     pub unread_groups: Option<Arc<ReadError>>,
 }
 
+/// When a running task was created, and when its containers started. What it is given at start was fetched in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaskStart {
+    /// `createdAt`.
+    pub created: Timestamp,
+    /// `startedAt`.
+    pub started: Timestamp,
+}
+
 impl TaskRun {
     /// Whether it has ended.
     #[must_use]

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 
 use super::workload::{SECRET, ago, cluster, connection, db, denied, guard, holds, ingress, now, shop, web};
 use crate::model::connection::SecretShape;
-use crate::model::resources::{DbInstance, ParameterGroup, PlainDatabase, Secret, SecretVariable, Subnet};
+use crate::model::resources::{DbInstance, Egress, ParameterGroup, PlainDatabase, Secret, SecretVariable, Subnet};
 use crate::model::snapshot::{Guarded, SecretValue, Snapshot};
 use crate::model::value_from::Selector;
 
@@ -28,6 +28,9 @@ pub(crate) fn add_subnet(s: &mut Snapshot, id: &str, vpc: &str, cidr: &str, rout
         cidrs: vec![net(cidr)],
         internet_gateway: None,
         private_routes: routes.iter().map(|r| net(r)).collect(),
+        route_table: Some("rtb-1".into()),
+        egress: Egress::Nat,
+        ..Subnet::default()
     };
     s.subnets.as_mut().expect("read").insert(id.into(), subnet);
 }

@@ -7,7 +7,7 @@ use super::workload::{clean, evaluated_by, evaluation, service};
 use super::{CASES, rules_with};
 use crate::action::{
     Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, DatabaseSetting, Deregister, ForceTls, RaiseRetention,
-    RestoreSecret, RevokeIngress, RollBack, RollOut, ServiceSetting, SetUpService,
+    Redeploy, RestoreSecret, RevokeIngress, RollBack, RollOut, ServiceSetting, SetUpService,
 };
 use crate::finding::Verdict;
 use crate::model::cow_map::CowMap;
@@ -30,6 +30,19 @@ fn carry_out(s: &mut Snapshot, action: &Action) {
                 .expect("there")
                 .ingress
                 .retain(|r| r.id != rule.id);
+        }
+        Action::Redeploy(Redeploy { cluster, service }) => {
+            let services = s.services.as_mut().expect("read");
+            let of = |x: &&mut crate::model::resources::Service| x.cluster == *cluster && x.name == *service;
+            let service = services.values_mut().find(of).expect("there");
+            for deployment in &mut service.deployments {
+                deployment.created_at = Some(super::now());
+            }
+            let start = crate::model::resources::TaskStart {
+                created: super::now(),
+                started: super::now(),
+            };
+            s.task_starts.insert(service.arn.clone(), Ok(vec![start]));
         }
         Action::AllowIngress(AllowIngress { group, source, port }) => {
             let groups = s.security_groups.as_mut().expect("read");

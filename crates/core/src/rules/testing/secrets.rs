@@ -54,6 +54,7 @@ pub(crate) fn other(s: &mut Snapshot) -> &mut Secret {
     (copy.arn, copy.name) = (OTHER.into(), "shop-api".into());
     s.secrets.as_mut().expect("read").insert(OTHER.into(), copy);
     s.policies.insert(OTHER.into(), Ok(vec![]));
+    s.versions.insert(OTHER.into(), Ok(super::old_versions()));
     let nothing = connection("", "", vec![Fault::NotAConnectionString]);
     holds_at(s, OTHER, SecretShape::Plain(nothing));
     secret(s, OTHER)

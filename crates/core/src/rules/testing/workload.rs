@@ -11,8 +11,9 @@ use crate::model::connection::{Connection, ConnectionForm, Fault, HostPort, Secr
 use crate::model::cow_map::CowMap;
 use crate::model::key::Scope;
 use crate::model::resources::{
-    Access, AccessTarget, Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, LogEvidence, LogTarget,
-    Rotation, Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition,
+    Access, AccessTarget, Container, DbCluster, DbInstance, Deployment, Egress, Endpoint, IngressRule, LogEvidence,
+    LogTarget, Rotation, Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition, TaskStart,
+    VersionDates,
 };
 use crate::model::snapshot::{Guarded, Lookup, Read, ReadError, SecretValue, Snapshot};
 use crate::model::tags::Tags;
@@ -26,6 +27,8 @@ pub(crate) const REVISION: &str = "arn:aws:ecs:us-east-1:123456789012:task-defin
 pub(crate) const SERVICE: &str = "arn:aws:ecs:us-east-1:123456789012:service/main/shop";
 /// The role that fetches secrets, and that the containers have.
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/ecs";
+/// Where the container's log goes.
+pub(crate) const LOG_STREAM: &str = "arn:aws:logs:us-east-1:123456789012:log-group:/ecs/shop:log-stream:ecs/web/task";
 /// Host name of the database.
 pub(crate) const HOST: &str = "shop-db.abc.us-east-1.rds.amazonaws.com";
 
@@ -37,6 +40,14 @@ pub(crate) fn now() -> Timestamp {
 /// So many hours before [`now`].
 pub(crate) fn ago(hours: i64) -> Timestamp {
     now() - jiff::SignedDuration::from_hours(hours)
+}
+
+/// Versions of before the service was deployed.
+pub(crate) fn old_versions() -> VersionDates {
+    VersionDates {
+        current: ago(8 * 24),
+        previous: None,
+    }
 }
 
 /// Tags.
@@ -166,6 +177,9 @@ pub(crate) fn clean() -> Snapshot {
         cidrs: vec!["10.0.1.0/24".parse().expect("a net")],
         internet_gateway: None,
         private_routes: vec![],
+        route_table: Some("rtb-1".into()),
+        egress: Egress::Nat,
+        ..Subnet::default()
     };
     s.subnets = found(vec![("subnet-1", subnet)]);
     s.secrets = found(vec![(
@@ -179,7 +193,7 @@ pub(crate) fn clean() -> Snapshot {
             changed_at: Some(ago(24)),
             rotation: Rotation {
                 enabled: true,
-                last: Some(ago(24)),
+                last: Some(ago(8 * 24)),
             },
             primary_region: None,
             tags: shop(&[]),
@@ -250,10 +264,19 @@ pub(crate) fn clean() -> Snapshot {
     s.task_definitions.insert(REVISION.into(), Ok(Arc::new(definition)));
     s.guarded.insert("sg-db".into(), Ok(Guarded::default()));
     s.policies.insert(SECRET.into(), Ok(vec![]));
+    s.versions.insert(SECRET.into(), Ok(old_versions()));
+    s.endpoints.insert("vpc-1".into(), Ok(vec![]));
     s.access.insert((ROLE.into(), SECRET.into()), Ok(Access::Allowed));
+    let log = AccessTarget::LogStream(LOG_STREAM.into());
+    s.access.insert((ROLE.into(), log), Ok(Access::Allowed));
     s.access
         .insert((ROLE.into(), AccessTarget::EcsExec), Ok(Access::Allowed));
     s.rollback_targets.insert(SERVICE.into(), Ok(vec![]));
+    let start = TaskStart {
+        created: ago(7 * 24),
+        started: ago(7 * 24),
+    };
+    s.task_starts.insert(SERVICE.into(), Ok(vec![start]));
     let log = LogEvidence {
         groups: vec!["/ecs/shop".into()],
         since: Some(ago(7 * 24)),
