@@ -14,6 +14,8 @@ use super::session::{EvaluatedScope, Session};
 /// Rules that need calls for each workload.
 const EXPENSIVE_RULES: &[&str] = &[
     "ecs-secret-unreadable",
+    "ecs-stale-secret",
+    "ecs-no-path-to-secrets",
     "ecs-exec-disabled",
     "ecs-builtin-database",
     "ecs-unsafe-rollback",

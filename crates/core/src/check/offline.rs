@@ -24,6 +24,7 @@ pub(super) const NEVER: &[&str] = &[
     "ecs-builtin-database",
     "ecs-unsafe-rollback",
     "ecs-failed-deployment",
+    "ecs-stale-secret",
     // Endpoints of its VPC may be defined elsewhere.
     "ecs-no-path-to-secrets",
     // Of tasks that ran, or are defined elsewhere.

@@ -49,6 +49,8 @@ pub const RULES: &[&str] = &[
     "rds-unavailable",
     "rds-unreachable-from-service",
     "ecs-secret-unreadable",
+    "ecs-no-path-to-secrets",
+    "ecs-stale-secret",
     "ecs-failed-deployment",
     "ecs-builtin-database",
     "ecs-exec-disabled",

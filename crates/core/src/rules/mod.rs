@@ -81,6 +81,7 @@ rules! {
     ecs_ephemeral_storage::EcsEphemeralStorage,
     ecs_secret_reference_mismatch::EcsSecretReferenceMismatch,
     ecs_secret_unreadable::EcsSecretUnreadable,
+    ecs_stale_secret::EcsStaleSecret,
     ecs_no_path_to_secrets::EcsNoPathToSecrets,
     correction_reverted::CorrectionReverted,
     waiver_invalid::WaiverInvalid { ids },

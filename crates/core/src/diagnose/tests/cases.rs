@@ -89,6 +89,33 @@ pub(super) const BROKEN: &[(&str, Change, &str, &str, &str)] = &[
         "",
     ),
     (
+        "7: its tasks have no path to the secret",
+        |s| {
+            s.subnets
+                .iter_mut()
+                .flat_map(|m| m.values_mut())
+                .for_each(|n| n.egress = Egress::None);
+            let service = service(s);
+            service.running_count = 0;
+            let primary = &mut service.deployments[0];
+            (primary.running_count, primary.rollout_state) = (0, Some("IN_PROGRESS".into()));
+            primary.created_at = Some(now());
+        },
+        "execution-role",
+        "no path to",
+        "NAT gateway",
+    ),
+    (
+        "7: its tasks hold the password of before",
+        |s| {
+            let (current, previous) = (ago(1), None);
+            s.versions.insert(SECRET.into(), Ok(VersionDates { current, previous }));
+        },
+        "deployment",
+        "started before shop-url got its current version",
+        "replace the tasks",
+    ),
+    (
         "7: the deployment failed, an older revision runs",
         |s| roll(s, "FAILED", 0),
         "deployment",
