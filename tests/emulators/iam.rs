@@ -41,7 +41,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ecs:DescribeTasks", "migrations: runs of migrations"),
     ("ecs:ListServiceDeployments", "ecs_rollouts: a history of deployments"),
     ("ecs:ListTasks", "migrations: runs of migrations"),
+    ("ec2:DescribeVpcEndpoints", "ecs_start: tasks that do not get steady"),
     ("iam:GetRole", "ecs_secret_access: a role that is gone"),
+    ("kms:DescribeKey", "ecs_secret_access: a key by its alias"),
+    ("kms:GetKeyPolicy", "ecs_secret_access: keys of one's own"),
+    ("kms:ListGrants", "ecs_secret_access: a key that its policy denies"),
     ("logs:FilterLogEvents", "ecs_logs: containers that log"),
     ("logs:GetLogEvents", "gate: the end of a failed migration's log"),
     ("rds:DescribeDBClusterParameters", "rds_tls: TLS of clusters"),
@@ -59,6 +63,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "secretsmanager:RestoreSecret",
         "secrets_access: a deletion that is scheduled",
     ),
+    (
+        "secretsmanager:ListSecretVersionIds",
+        "ecs_start: a secret that changed after a deployment",
+    ),
+    ("ssm:DescribeParameters", "secrets_parameters: parameters"),
     ("ssm:GetParameters", "secrets_parameters: parameters"),
 ];
 

@@ -32,6 +32,7 @@ mod ecs_rollouts;
 mod ecs_secret_access;
 mod ecs_secret_references;
 mod ecs_settings;
+mod ecs_start;
 mod ecs_storage;
 mod edge_cases;
 mod event_burst;
