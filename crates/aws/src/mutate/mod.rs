@@ -4,6 +4,8 @@ mod ec2;
 mod ecs;
 mod rds;
 mod secretsmanager;
+#[cfg(test)]
+mod tests;
 
 use holdfast_core::action::{
     Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, Deregister, ForceTls, RaiseRetention, RestoreSecret,

@@ -6,7 +6,9 @@ use super::answer::Answer;
 use super::item::Item;
 use super::list::List;
 use crate::diagnose::Path;
-use crate::facts::{Database, Resolution, database_variables, resolve, resolves_to, shape};
+use crate::facts::{
+    Database, Resolution, RolloutState, database_variables, resolve, resolves_to, rollout_state, shape,
+};
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
@@ -185,7 +187,8 @@ fn outlives(list: &List<'_>, path: &Path) -> Answer {
         return found;
     }
     let primary = service.deployments.first();
-    let completed = primary.is_some_and(|d| d.rollout_state.as_deref() == Some("COMPLETED"));
+    let is_steady = rollout_state(service, &service.task_definition, "") == RolloutState::Steady;
+    let completed = is_steady || primary.is_some_and(|d| d.rollout_state.as_deref() == Some("COMPLETED"));
     let again = "deploy once more (`aws ecs update-service --force-new-deployment`), wait, then run this again";
     let (Some(primary), true) = (primary, completed) else {
         return Answer::unknown("its last deployment is not known to be completed", again);

@@ -23,6 +23,7 @@ const SWEEP: &[&str] = &[
     "ec2:DescribeNetworkInterfaces",
     "ecs:ListClusters",
     "ecs:ListServices",
+    "ecs:DescribeServiceDeployments",
     "ecs:DescribeServices",
     "ecs:DescribeTaskDefinition",
     "ecs:ListTasks",
@@ -119,7 +120,11 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Vec<Value> {
             bound.entry(service).or_default().push(action);
         } else if !matches!(
             *action,
-            "ecs:RegisterTaskDefinition" | "ecs:TagResource" | "iam:PassRole" | "ecs:DeregisterTaskDefinition"
+            "ecs:RegisterTaskDefinition"
+                | "ecs:TagResource"
+                | "iam:PassRole"
+                | "ecs:DeregisterTaskDefinition"
+                | "ecs:StopServiceDeployment"
         ) {
             plain.entry(service).or_default().push(action);
         }
@@ -158,6 +163,13 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Vec<Value> {
         // IAM knows no resource for it, and so no tag to bind it to.
         out.push(json!({
             "Sid": "DeregisterRevisions", "Effect": "Allow", "Action": ["ecs:DeregisterTaskDefinition"], "Resource": "*",
+        }));
+    }
+    if actions.contains("ecs:StopServiceDeployment") {
+        // A service deployment can't be tagged, and so not bound to a tag.
+        // <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TagResource.html>
+        out.push(json!({
+            "Sid": "RollBackDeployments", "Effect": "Allow", "Action": ["ecs:StopServiceDeployment"], "Resource": "*",
         }));
     }
     out
