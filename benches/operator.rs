@@ -19,7 +19,7 @@ use holdfast_core::action::{Action, ClosePublicAccess};
 use holdfast_core::config::Config;
 use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_core::model::policy::Mode;
-use holdfast_core::model::resources::Service;
+use holdfast_core::model::resources::{Service, TaskDefinition};
 use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::clock::{Clock, SystemClock};
@@ -76,6 +76,10 @@ impl Cloud for Memory {
     async fn service(&self, _: &str, _: &str) -> Read<Option<Service>> {
         Ok(None)
     }
+    async fn definition(&self, _: &str) -> Read<Option<Arc<TaskDefinition>>> {
+        Ok(None)
+    }
+
     async fn registered(&self, _: &str, _: &str) -> Read<Option<String>> {
         Ok(None)
     }

@@ -210,6 +210,7 @@ impl Collector {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "every method of the trait returns one")]
     fn value(&mut self, schema: &Schema<'_>) -> Result<(), SerdeError> {
         self.put(schema, Fields::Value);
         Ok(())

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_sdk_ecs::types::{ServiceField, TaskField};
+use aws_sdk_ecs::types::ServiceField;
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use futures::stream::{self, StreamExt};
 
 use super::answer_fields::{Fields, KeepFields};
 use super::collector::Collector;
 use super::pages::pages;
-use super::{service, service_deployments, task_definition};
+use super::{service, service_deployments, task_definition, tasks};
 use crate::client::{Api, Family};
 use holdfast_core::model::resources::{Service, TaskDefinition};
 use holdfast_core::model::snapshot::{Read, ReadError};
@@ -35,23 +35,9 @@ pub(crate) const DESCRIBE_SERVICES: Api = Api {
     operation: "DescribeServices",
     family: Family::EcsServices,
 };
-pub(super) const LIST_TASKS: Api = Api {
-    service: "ecs",
-    operation: "ListTasks",
-    family: Family::EcsTasks,
-};
-pub(super) const DESCRIBE_TASKS: Api = Api {
-    service: "ecs",
-    operation: "DescribeTasks",
-    family: Family::EcsTasks,
-};
-
 /// Most names that `DescribeServices` takes.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>
 const SERVICES_A_CALL: usize = 10;
-/// Most tasks that `DescribeTasks` takes.
-pub(super) const TASKS_A_CALL: usize = 100;
-
 /// What was found of the services.
 pub(super) struct Found {
     pub found: Read<BTreeMap<String, Service>>,
@@ -329,7 +315,7 @@ async fn describe_batch(
         service.unknown_fields = unknown_fields;
         service_deployments::add_progress(c, &mut service).await;
         if service.deployments.len() > 1 {
-            match other_tasks(c, &service).await {
+            match tasks::other_tasks(c, &service).await {
                 Ok(others) => service.other_tasks = others,
                 Err(e) => service.unread_tasks = Some(e),
             }
@@ -349,42 +335,4 @@ async fn describe_batch(
     });
     let failed = failed.collect();
     (services, failed)
-}
-
-/// Running tasks of revisions other than the primary's.
-async fn other_tasks(c: &Collector<'_>, service: &Service) -> Read<BTreeMap<String, i32>> {
-    let arns = pages!(
-        c,
-        LIST_TASKS,
-        token => c
-            .aws
-            .ecs
-            .list_tasks()
-            .cluster(&service.cluster)
-            .service_name(&service.name)
-            .max_results(100)
-            .set_next_token(token.clone()),
-        task_arns,
-        next_token
-    )?;
-    let mut others = BTreeMap::new();
-    for chunk in arns.chunks(TASKS_A_CALL) {
-        let request = c
-            .aws
-            .ecs
-            .describe_tasks()
-            .cluster(&service.cluster)
-            .set_tasks(Some(chunk.to_vec()))
-            .include(TaskField::Tags);
-        let answer = c.aws.call(DESCRIBE_TASKS, &service.arn, request.send()).await?;
-        for task in answer.tasks.unwrap_or_default() {
-            let Some(revision) = task.task_definition_arn else {
-                continue;
-            };
-            if revision != service.task_definition && task.last_status.as_deref() == Some("RUNNING") {
-                *others.entry(revision).or_default() += 1;
-            }
-        }
-    }
-    Ok(others)
 }

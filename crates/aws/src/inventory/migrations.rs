@@ -9,8 +9,9 @@ use futures::stream::{self, StreamExt};
 
 use super::collector::Collector;
 use super::convert::{instant, tags};
-use super::ecs::{DESCRIBE_TASKS, GET_RESOURCES, LIST_TASKS, TASKS_A_CALL, is_of};
+use super::ecs::{GET_RESOURCES, is_of};
 use super::pages::pages;
+use super::tasks::{DESCRIBE_TASKS, LIST_TASKS, TASKS_A_CALL};
 use super::{ec2, task_definition};
 use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::read_error::is_absent;

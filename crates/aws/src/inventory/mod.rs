@@ -27,6 +27,7 @@ mod service;
 mod service_deployments;
 mod sweep;
 mod task_definition;
+mod tasks;
 
 pub use alarms::alarms;
 pub(crate) use answer_fields::{Fields, KeepFields, lost_by};

@@ -196,8 +196,8 @@ mod tests {
 
     use super::*;
 
-    fn of(d: DeploymentConfiguration) -> (Strategy, i32, i32, i32) {
-        let s = settings(Some(&d), None);
+    fn of(d: &DeploymentConfiguration) -> (Strategy, i32, i32, i32) {
+        let s = settings(Some(d), None);
         (s.strategy, s.bake_minutes, s.shifts, s.shift_minutes)
     }
 
@@ -205,19 +205,19 @@ mod tests {
     fn how_each_strategy_goes() {
         let with = |strategy: DeploymentStrategy| DeploymentConfiguration::builder().strategy(strategy);
         assert_eq!(
-            of(DeploymentConfiguration::builder().build()),
+            of(&DeploymentConfiguration::builder().build()),
             (Strategy::Rolling, 0, 0, 0)
         );
         let blue_green = with(DeploymentStrategy::BlueGreen).bake_time_in_minutes(15).build();
-        assert_eq!(of(blue_green), (Strategy::BlueGreen, 15, 1, 0));
+        assert_eq!(of(&blue_green), (Strategy::BlueGreen, 15, 1, 0));
         let linear = LinearConfiguration::builder()
             .step_percent(30.0)
             .step_bake_time_in_minutes(3)
             .build();
         let linear = with(DeploymentStrategy::Linear).linear_configuration(linear).build();
-        assert_eq!(of(linear), (Strategy::Linear, 0, 4, 3));
+        assert_eq!(of(&linear), (Strategy::Linear, 0, 4, 3));
         assert_eq!(
-            of(with(DeploymentStrategy::Linear).build()),
+            of(&with(DeploymentStrategy::Linear).build()),
             (Strategy::Linear, 0, 10, 6)
         );
         let canary = CanaryConfiguration::builder()
@@ -225,13 +225,13 @@ mod tests {
             .canary_bake_time_in_minutes(7)
             .build();
         let canary = with(DeploymentStrategy::Canary).canary_configuration(canary).build();
-        assert_eq!(of(canary), (Strategy::Canary, 0, 2, 7));
+        assert_eq!(of(&canary), (Strategy::Canary, 0, 2, 7));
         assert_eq!(
-            of(with(DeploymentStrategy::Canary).build()),
+            of(&with(DeploymentStrategy::Canary).build()),
             (Strategy::Canary, 0, 2, 10)
         );
         let new = with(DeploymentStrategy::from("RAINBOW")).build();
-        assert_eq!(of(new).0, Strategy::Unknown("RAINBOW".into()));
+        assert_eq!(of(&new).0, Strategy::Unknown("RAINBOW".into()));
         let express = settings(None, Some(&ResourceManagementType::Ecs));
         assert!(express.express && !settings(None, Some(&ResourceManagementType::Customer)).express);
     }

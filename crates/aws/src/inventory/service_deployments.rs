@@ -13,7 +13,7 @@ use holdfast_core::model::snapshot::Read;
 
 use super::collector::Collector;
 use super::convert::instant;
-use super::ecs::{DESCRIBE_TASKS, LIST_TASKS};
+use super::tasks::{DESCRIBE_TASKS, LIST_TASKS};
 use crate::client::{Api, Family};
 
 const fn api(operation: &'static str) -> Api {

@@ -132,13 +132,12 @@ pub fn late_since(service: &Service, tasks: Duration, now: Timestamp) -> Option<
     if pause.is_some_and(|p| p.paused_until.is_none_or(|until| now < until)) {
         return None;
     }
-    let unfinished = match primary.rollout_state.as_deref() {
-        Some(state) => state == "IN_PROGRESS",
+    let unfinished = if let Some(state) = primary.rollout_state.as_deref() {
+        state == "IN_PROGRESS"
+    } else {
         // A single task that is missing may have been replaced long after the deployment.
-        None => {
-            let others = service.deployments.iter().skip(1).any(|d| d.running_count > 0);
-            service.deployment_controller == "ECS" && (others || is_without_tasks(primary))
-        }
+        let others = service.deployments.iter().skip(1).any(|d| d.running_count > 0);
+        service.deployment_controller == "ECS" && (others || is_without_tasks(primary))
     };
     let allowed = SignedDuration::try_from(patience(service, tasks)).unwrap_or(SignedDuration::MAX);
     (unfinished && now.duration_since(began) > allowed).then_some(began)

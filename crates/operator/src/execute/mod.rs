@@ -4,6 +4,7 @@
 
 mod revert;
 mod rollout;
+mod timeouts;
 
 use std::time::Duration;
 
@@ -26,33 +27,7 @@ use holdfast_core::plan::{Plan, PlannedAction, plan};
 use holdfast_core::refresh::RefreshSet;
 
 pub use crate::attempt::Outcome;
-use rollout::Rolled;
-
-/// How long to wait for AWS.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
-    /// For a change to show, or a rollout to get steady.
-    pub stabilize: Duration,
-    /// Between two looks, at first; it grows with the time that has passed.
-    pub poll: Duration,
-    /// Until a read shows what a call did whose answer was lost.
-    pub consistency: Duration,
-    /// For a service to be set back: past it a person is asked.
-    pub rollback: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            // RDS applies a flag within minutes; a Fargate rollout with health checks takes up to ten.
-            stabilize: Duration::from_mins(15),
-            poll: Duration::from_millis(500),
-            // RDS and ECS show a change within seconds; a call that timed out may still be carried out.
-            consistency: Duration::from_secs(30),
-            rollback: Duration::from_hours(24),
-        }
-    }
-}
+pub use timeouts::Timeouts;
 
 /// What lets a call that changes something go out, asked right before each.
 #[async_trait]
@@ -104,6 +79,33 @@ pub enum Progress {
     Held(HoldReason),
     /// Look again after that long; what is waited for.
     Waits(Duration, String),
+}
+
+/// How far a rollout is.
+enum Rolled {
+    /// Tasks run steadily with the revision.
+    Steady,
+    /// The service has the revision, and no task shows whether it runs: why.
+    Unproved(String),
+    /// Anything else.
+    Goes(Progress),
+}
+
+impl From<Progress> for Rolled {
+    fn from(progress: Progress) -> Self {
+        Self::Goes(progress)
+    }
+}
+
+impl Rolled {
+    /// For a rollout that was begun just now: what has come to its end is looked at again at once.
+    fn into_progress(self) -> Progress {
+        match self {
+            Self::Goes(progress) => progress,
+            Self::Steady => Progress::Waits(Duration::ZERO, "the service is steady".into()),
+            Self::Unproved(why) => Progress::Waits(Duration::ZERO, why),
+        }
+    }
 }
 
 /// Carries out corrections in one scope.

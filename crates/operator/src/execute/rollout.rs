@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Executor, Outcome, Progress};
+use super::{Executor, Outcome, Progress, Rolled};
 use crate::attempt::{Attempt, Step};
 use crate::clock::passed;
 use crate::ports::Write;
@@ -22,33 +22,6 @@ pub(super) struct Revisions {
     pub service: String,
     pub before: String,
     after: Option<String>,
-}
-
-/// How far a rollout is.
-pub(super) enum Rolled {
-    /// Tasks run steadily with the revision.
-    Steady,
-    /// The service has the revision, and no task shows whether it runs: why.
-    Unproved(String),
-    /// Anything else.
-    Goes(Progress),
-}
-
-impl From<Progress> for Rolled {
-    fn from(progress: Progress) -> Self {
-        Self::Goes(progress)
-    }
-}
-
-impl Rolled {
-    /// For a rollout that was begun just now: what has come to its end is looked at again at once.
-    pub(super) fn into_progress(self) -> Progress {
-        match self {
-            Self::Goes(progress) => progress,
-            Self::Steady => Progress::Waits(Duration::ZERO, "the service is steady".into()),
-            Self::Unproved(why) => Progress::Waits(Duration::ZERO, why),
-        }
-    }
 }
 
 impl Revisions {
