@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use super::database::RdsResource;
+use super::users::Users;
 use crate::finding::Kind;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service};
 use crate::model::snapshot::{ReadError, Snapshot};
@@ -36,6 +37,8 @@ pub struct Index<'a> {
     pub(super) migrations: Grouped<&'a MigrationFamily>,
     /// Instances and clusters of the whole scope by their hosts. Made when a host is met that is no workload's own.
     by_host: OnceLock<HashMap<&'a str, Vec<RdsResource<'a>>>>,
+    /// The services of the whole scope by what they name. Made when a database is met that its workload does not use.
+    pub(super) users: OnceLock<Users<'a>>,
 }
 
 impl<'a> Index<'a> {
@@ -75,6 +78,7 @@ impl<'a> Index<'a> {
             names,
             counts: met.counts,
             by_host: OnceLock::new(),
+            users: OnceLock::new(),
         }
     }
 

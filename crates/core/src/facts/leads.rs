@@ -136,6 +136,33 @@ fn has_kin_in(w: &Workload<'_>, region: &str) -> bool {
     })
 }
 
+/// The host names by which one gets to `database` or to what replicates it: its own, those of replicas, proxies and other
+/// endpoints, and the declared aliases where it is the workload's only database.
+#[must_use]
+pub fn hosts_leading_to<'a>(w: &Workload<'a>, database: &Database<'a>) -> Vec<String> {
+    let one = std::slice::from_ref(database);
+    let leads = |host: &str| match lead(w, host) {
+        HostLead::Databases(found) => found.iter().any(|r| home_of(w, one, *r).is_some()),
+        HostLead::Alias => w.databases().is_ok_and(|all| all.len() == 1),
+        HostLead::Elsewhere(_) | HostLead::Unknown(_) => false,
+    };
+    let resources = std::iter::once(database.resource).chain(database.members.iter().map(|i| RdsResource::Instance(i)));
+    let instances = w.snapshot.instances.as_ref().ok();
+    let clusters = w.snapshot.clusters.as_ref().ok();
+    let copies = resources.flat_map(|r| r.replicas()).flat_map(|id| {
+        let id = id.rsplit(':').next().unwrap_or(id);
+        let instance = instances.and_then(|all| all.get(id)).and_then(|i| i.endpoint.as_ref());
+        let cluster = clusters.and_then(|all| all.get(id));
+        let of_cluster = cluster.iter().flat_map(|c| c.hosts.clone()).collect::<Vec<_>>();
+        instance.map(|e| e.host.clone()).into_iter().chain(of_cluster)
+    });
+    let further = w.snapshot.endpoints.iter().map(|(host, _)| host.clone());
+    let candidates = copies.chain(further).chain(w.params.database_aliases.iter().cloned());
+    let mut hosts: Vec<String> = candidates.filter(|host| leads(host)).collect();
+    hosts.extend(database.hosts.iter().map(|h| (*h).to_owned()));
+    hosts
+}
+
 /// The database of `databases` that `resource` is, or that it replicates.
 #[must_use]
 pub fn home_of<'d, 'a>(

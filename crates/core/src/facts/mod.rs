@@ -26,6 +26,7 @@ mod secrets;
 mod services;
 mod storage;
 mod usage;
+mod users;
 mod workload;
 mod workloads;
 
@@ -36,7 +37,7 @@ pub use databases::{configure, each_storage_owner};
 pub use hosts::{HostForm, endpoints_to_read, form};
 pub use index::Index;
 pub use ingress::{close_public_access, guards_others, is_allowed, losing_access, offending, revoke};
-pub use leads::{HostLead, lead};
+pub use leads::{HostLead, hosts_leading_to, lead};
 pub use migrations::why_failed;
 pub use reach::{Reach, reach};
 pub use resolution::{Resolution, led_to, resolves_to};
@@ -47,6 +48,7 @@ pub use secrets::{
 };
 pub use services::{each_running, each_service};
 pub use storage::{has_durable_volume, has_external_database, is_durable, loses_data};
-pub use usage::{DatabaseUsage, database_usage, usage_of};
+pub use usage::{DatabaseUsage, database_usage, usage_of, users};
+pub use users::Users;
 pub use workload::{Workload, untagged};
 pub use workloads::{Workloads, one_workload};

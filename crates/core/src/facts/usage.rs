@@ -6,6 +6,7 @@ use super::database::{Database, RdsResource};
 use super::hosts::{HostForm, form, normal};
 use super::leads::{HostLead, home_of, lead, not_known};
 use super::secrets::{database_variables, resolve, shape};
+use super::users::Users;
 use super::workload::Workload;
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Secret, Service, TaskDefinition};
@@ -154,6 +155,53 @@ fn untold(resource: &str, message: String) -> Arc<ReadError> {
         code: "NotComparable".into(),
         message,
     })
+}
+
+/// The services of the scope.
+#[must_use]
+pub fn users<'w, 'a>(w: &'w Workload<'a>) -> &'w Users<'a> {
+    w.index.users.get_or_init(|| {
+        let mut all = Users::default();
+        // One that is drained away counts while it has tasks.
+        let counts = |s: &&Service| s.status == "ACTIVE" || s.running_count > 0;
+        for service in w.snapshot.services.iter().flat_map(|m| m.values()).filter(counts) {
+            for group in &service.security_groups {
+                all.by_group.entry(group).or_default().push(service);
+            }
+            let Some(Ok(definition)) = w.snapshot.task_definitions.get(&service.task_definition) else {
+                continue;
+            };
+            for connection in all_connections(w, definition) {
+                for host in &connection.hosts {
+                    all.by_host.entry(normal(&host.host)).or_default().push(service);
+                }
+            }
+        }
+        all
+    })
+}
+
+/// Every connection that a variable of the revision holds, whatever it is called.
+fn all_connections<'a>(w: &Workload<'a>, definition: &'a TaskDefinition) -> Vec<&'a Connection> {
+    let mut found: Vec<&Connection> = vec![];
+    for container in &definition.containers {
+        found.extend(container.plain_databases.iter().filter_map(|p| p.connection.as_ref()));
+        for variable in &container.secrets {
+            let held = match value_from::parse(&variable.value_from) {
+                ValueFrom::Secret(target) => match resolve(w, &target) {
+                    Ok(Some(secret)) => shape(w, secret, &target.selector),
+                    _ => continue,
+                },
+                ValueFrom::Parameter(_) => parameter(w, &variable.value_from),
+            };
+            match held {
+                Ok(Some(SecretShape::Plain(connection))) => found.push(connection),
+                Ok(Some(SecretShape::Json { keys, parts })) => found.extend(keys.values().flatten().chain(parts)),
+                _ => {}
+            }
+        }
+    }
+    found
 }
 
 fn parameter<'a>(w: &Workload<'a>, name: &str) -> Read<Option<&'a SecretShape>> {

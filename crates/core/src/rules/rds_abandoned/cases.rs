@@ -157,10 +157,13 @@ fn verdict(change: Change) -> Option<Verdict> {
 fn services_of_other_workloads() {
     let cases: &[(Change, Option<Verdict>)] = &[
         (|s| { bank(s, "sg-bank"); web(s).secrets.clear(); }, None),
+        (|s| { bank(s, "sg-bank"); web(s).secrets.clear(); proxied(s, "shop-db"); }, None),
+        (|s| { bank(s, "sg-bank"); web(s).secrets.clear(); leads_to(s, ALIAS, 72); }, None),
+        (|s| { bank(s, "sg-bank"); web(s).secrets[0].name = "OTHER_URL".into(); leads_to(s, HOST, 72); }, None),
+        (|s| { bank(s, "sg-bank"); web(s).secrets.clear(); of_bank(s).status = "DRAINING".into(); of_bank(s).running_count = 0; }, Some(Verdict::Fail)),
         (|s| { bank(s, "sg-app"); leads_to(s, ELSEWHERE, 72); }, Some(Verdict::Fail)),
         (|s| { bank(s, "sg-app"); leads_to(s, ELSEWHERE, 72); of_bank(s).task_definition = "arn:unread".into(); }, Some(Verdict::Unknown)),
         (|s| { bank(s, "sg-bank"); leads_to(s, ELSEWHERE, 72); of_bank(s).task_definition = "arn:unread".into(); }, Some(Verdict::Fail)),
-        (|s| { bank(s, "sg-bank"); leads_to(s, ELSEWHERE, 72); of_bank(s).task_definition = "arn:unread".into(); of_bank(s).security_groups.clear(); }, Some(Verdict::Unknown)),
     ];
     for (number, (change, wanted)) in cases.iter().enumerate() {
         assert_eq!(verdict(*change), *wanted, "{number}");

@@ -1,12 +1,13 @@
 //! Who else may use a database: services of other workloads, runs of migrations, and whoever its groups let in.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::facts::{Database, Reach, Workload, database_usage, reach, usage_of};
-use crate::model::resources::{MigrationFamily, SecurityGroup, Service, Source};
-use crate::model::snapshot::{Read, ReadError};
+use crate::facts::{Database, Workload, database_usage, hosts_leading_to, usage_of, users};
+use crate::model::resources::{IngressRule, MigrationFamily, Service, Source};
+use crate::model::snapshot::ReadError;
 
 /// What is known of the others.
 pub(super) enum Others {
@@ -20,43 +21,27 @@ pub(super) enum Others {
 
 /// Whether anything but the workload's own services uses `database`, or did after `since`.
 pub(super) fn others<'a>(w: &Workload<'a>, database: &Database<'a>, since: Timestamp) -> Others {
-    let mut unclear = None;
-    let mut note = |found| match found {
-        Others::Use => true,
-        Others::Unclear(e) => {
-            unclear.get_or_insert(e);
-            false
-        }
-        Others::None => false,
-    };
-    let strangers = w.snapshot.services.iter().flat_map(|m| m.values());
+    let hosts = hosts_leading_to(w, database);
+    if hosts.iter().any(|host| !users(w).naming(host).is_empty()) {
+        return Others::Use;
+    }
+    let (let_in, groups) = let_in(w, database);
+    let strangers = groups.iter().flat_map(|id| users(w).in_group(id)).copied();
     let mut strangers = strangers.filter(|s| s.tags.workload(w.prefix) != Some(w.name));
-    let used = strangers.any(|s| note(stranger(w, database, s)));
-    let used = used || note(migrations(w, database, since)) || note(let_in(w, database));
-    match (used, unclear) {
-        (true, _) => Others::Use,
-        (false, Some(e)) => Others::Unclear(e),
-        (false, None) => Others::None,
+    match (migrations(w, database, since), let_in) {
+        (Others::Use, _) => Others::Use,
+        (Others::Unclear(e), _) | (Others::None, Some(e)) => Others::Unclear(e),
+        (Others::None, None) => strangers
+            .find_map(|s| doubt(w, s))
+            .map_or(Others::None, Others::Unclear),
     }
 }
 
-/// A service of another workload, or of none.
-fn stranger<'a>(w: &Workload<'a>, database: &Database<'a>, service: &'a Service) -> Others {
-    let doubt = match database_usage(w, service) {
-        Ok(usage) if usage.includes_copy_of(w, database) => return Others::Use,
+/// Why it is unknown which databases a service of another workload uses, if it is.
+fn doubt(w: &Workload<'_>, service: &Service) -> Option<Arc<ReadError>> {
+    match database_usage(w, service) {
         Ok(usage) => usage.doubt(w),
         Err(e) => Some(e),
-    };
-    let Some(doubt) = doubt else { return Others::None };
-    // Of a service without a network of its own, nothing tells what it reaches.
-    let has_network = !service.security_groups.is_empty();
-    match database
-        .port
-        .filter(|_| has_network)
-        .map(|port| reach(w, service, database, port))
-    {
-        Some(Ok(Reach::NoRule(_) | Reach::NoRoute(_))) => Others::None,
-        _ => Others::Unclear(doubt),
     }
 }
 
@@ -105,36 +90,45 @@ fn migration<'a>(w: &Workload<'a>, database: &Database<'a>, family: &MigrationFa
     }
 }
 
-/// Whoever the database's groups let in besides services that are known: a Lambda function, an instance, an untagged service.
-fn let_in<'a>(w: &Workload<'a>, database: &Database<'a>) -> Others {
-    let mut guards: Vec<&SecurityGroup> = vec![];
+/// The groups of services that the database's groups let in, and the first rule that lets in anything else: a Lambda
+/// function, an instance, an untagged service.
+fn let_in<'a>(w: &Workload<'a>, database: &Database<'a>) -> (Option<Arc<ReadError>>, BTreeSet<&'a str>) {
+    let mut groups = BTreeSet::new();
+    let mut unclear = None;
     for id in database.security_groups {
-        match w.group(id) {
-            Ok(Some(group)) => guards.push(group),
-            Ok(None) => return Others::Unclear(unread(id, format!("the security group {id} was not read"))),
-            Err(e) => return Others::Unclear(e),
-        }
-    }
-    let rules = guards.iter().flat_map(|g| g.ingress.iter().map(move |r| (g, r)));
-    let reaching = rules.filter(|(_, r)| database.port.is_none_or(|port| r.reaches(port)));
-    for (group, rule) in reaching {
-        let is_known = match &rule.source {
-            Source::Group { id, account } => {
-                account.as_deref().is_none_or(|a| a == w.snapshot.scope.account) && is_only_services(w, id)
+        let group = match w.group(id) {
+            Ok(Some(group)) => group,
+            Ok(None) => {
+                unclear.get_or_insert_with(|| unread(id, format!("the security group {id} was not read")));
+                continue;
             }
-            _ => false,
+            Err(e) => {
+                unclear.get_or_insert(e);
+                continue;
+            }
         };
-        if !is_known {
-            let message = format!(
-                "{} lets in {}, and what is behind that is not read: the metric DatabaseConnections of {} tells whether it is used",
-                group.id,
-                rule.describe(),
-                database.id
-            );
-            return Others::Unclear(unread(&group.id, message));
+        let reaching = |r: &&IngressRule| database.port.is_none_or(|port| r.reaches(port));
+        for rule in group.ingress.iter().filter(reaching) {
+            match &rule.source {
+                Source::Group { id, account }
+                    if account.as_deref().is_none_or(|a| a == w.snapshot.scope.account) && is_only_services(w, id) =>
+                {
+                    groups.insert(id.as_str());
+                }
+                _ => {
+                    let message = format!(
+                        "{} lets in {}, and what is behind that is not read: the metric DatabaseConnections of {} tells \
+                         whether it is used",
+                        group.id,
+                        rule.describe(),
+                        database.id
+                    );
+                    unclear.get_or_insert_with(|| unread(&group.id, message));
+                }
+            }
         }
     }
-    Others::None
+    (unclear, groups)
 }
 
 /// Whether a group is one of a known service or migration, or is known to hold nothing else.
@@ -146,14 +140,9 @@ fn is_only_services(w: &Workload<'_>, group: &str) -> bool {
         .iter()
         .flat_map(|m| m.values())
         .filter_map(|f| f.last_run.as_ref());
-    let empty: Option<&Read<_>> = w.snapshot.guarded.get(group);
-    w.snapshot
-        .services
-        .iter()
-        .flat_map(|m| m.values())
-        .any(|s| has(&s.security_groups))
+    !users(w).in_group(group).is_empty()
         || runs.into_iter().any(|r| has(&r.security_groups))
-        || matches!(empty, Some(Ok(guarded)) if guarded.others.is_empty())
+        || matches!(w.snapshot.guarded.get(group), Some(Ok(guarded)) if guarded.others.is_empty())
 }
 
 fn unread(resource: &str, message: String) -> Arc<ReadError> {
