@@ -176,7 +176,10 @@ fn log_target(log: LogConfiguration) -> Option<LogTarget> {
 }
 
 fn volume(v: SdkVolume) -> Option<Volume> {
-    let kind = if v.efs_volume_configuration.is_some() || v.fsx_windows_file_server_volume_configuration.is_some() {
+    let outlives_tasks = v.efs_volume_configuration.is_some()
+        || v.s3files_volume_configuration.is_some()
+        || v.fsx_windows_file_server_volume_configuration.is_some();
+    let kind = if outlives_tasks {
         VolumeKind::Shared
     } else if v.configured_at_launch == Some(true) {
         VolumeKind::TaskEbs

@@ -211,7 +211,7 @@ pub struct Volume {
 /// Where a volume's data lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VolumeKind {
-    /// EFS or `FSx`: outlives any task.
+    /// EFS, `FSx` or S3 Files: outlives any task.
     Shared,
     /// A Docker volume with a scope and driver that outlive the host.
     DockerDriver,
