@@ -25,8 +25,8 @@ def world(count, faults=True, queue=None):
     scope = {
         "region": REGION,
         "vpcs": {"fleet": {"subnets": {
-            "private-a": {"cidr": "10.0.0.0/20", "az": "a"},
-            "private-b": {"cidr": "10.0.16.0/20", "az": "b"},
+            "private-a": {"cidr": "10.0.0.0/20", "az": "a", "route": "nat"},
+            "private-b": {"cidr": "10.0.16.0/20", "az": "b", "route": "nat"},
         }}},
         "security_groups": {},
         "db_subnet_groups": {"private": ["private-a", "private-b"]},

@@ -19,7 +19,7 @@ use holdfast_core::action::{Action, ClosePublicAccess};
 use holdfast_core::config::Config;
 use holdfast_core::model::key::{Key, Scope, Subject};
 use holdfast_core::model::policy::Mode;
-use holdfast_core::model::resources::Service;
+use holdfast_core::model::resources::{Service, TaskDefinition};
 use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::clock::{Clock, SystemClock};
@@ -74,6 +74,9 @@ impl Cloud for Memory {
         self.read(now)
     }
     async fn service(&self, _: &str, _: &str) -> Read<Option<Service>> {
+        Ok(None)
+    }
+    async fn definition(&self, _: &str) -> Read<Option<Arc<TaskDefinition>>> {
         Ok(None)
     }
     async fn registered(&self, _: &str, _: &str) -> Read<Option<String>> {
@@ -136,6 +139,7 @@ async fn measure(workloads: usize, events: usize) {
         replica: "bench".into(),
         notifier: None,
         change_actors: Arc::new(ChangeActors::default()),
+        task_reports: Arc::default(),
         timeouts: Timeouts::default(),
     }));
     let cancel = CancellationToken::new();

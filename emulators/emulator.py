@@ -43,7 +43,7 @@ def _command(kind, port):
     scripts = Path(sys.executable).parent
     if kind == "ministack":
         return [str(scripts / "ministack")]
-    return [str(scripts / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    return [sys.executable, str(Path(__file__).with_name("serve_moto.py")), "-H", "127.0.0.1", "-p", str(port)]
 
 
 def _environment(port):

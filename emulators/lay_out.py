@@ -37,6 +37,7 @@ out just what is special:
         shop: {public: true, retention: 1, subnet_group: private, security_groups: [db], tags: {...}}
         shop-replica: {replica_of: shop}
         aurora-1: {cluster: aurora}
+      keys: {vault: {alias: vault}}   # of KMS; policy: its key policy
       secrets:                        # string or json; deletion_in_days, policy
         shop-url: {string: "postgres://app:pw@{{endpoint:shop}}:{{port:shop}}/app", tags: {...}}
       parameters: {/shop/url: {string: "postgres://...", type: SecureString}}   # string or json; of Parameter Store
@@ -62,7 +63,7 @@ to any status but `stopped`.
 
 `with: {...}` on databases, task definitions, containers and services goes to AWS as it stands.
 Placeholders, in any string: {{endpoint:DB}} {{port:DB}} {{secret:NAME}} (whole ARN) {{secret-partial:NAME}} (without its
-suffix) {{role:NAME}} {{sg:NAME}} {{subnet:NAME}} {{vpc:NAME}} {{queue:NAME}}, each also as NAME@scope; {{account}} {{region}} {{now}}
+suffix) {{role:NAME}} {{key:NAME}} {{sg:NAME}} {{subnet:NAME}} {{vpc:NAME}} {{queue:NAME}}, each also as NAME@scope; {{account}} {{region}} {{now}}
 {{now-36h}} {{now+2d}}.
 """
 
@@ -98,6 +99,7 @@ STEPS = [
     ("db_clusters", databases.make_cluster, None),
     ("db_instances", databases.make_instance, plain),
     ("db_instances", databases.make_instance, lambda spec: not plain(spec)),
+    ("keys", databases.make_key, None),
     ("secrets", databases.make_secret, None),
     ("parameters", databases.make_parameter, None),
     ("roles", services.make_role, None),

@@ -5,11 +5,10 @@ import json
 
 def set_at(document, path, value):
     """Sets what `path` leads to, if the way there exists: field names with dots between, `*` for each member of a list,
-    a number for one of them. `None` as value removes."""
+    a number for one of them, `field$end` for those whose field ends so. `None` as value removes."""
     first, _, rest = path.partition(".")
     if isinstance(document, list):
-        members = document if first == "*" else document[int(first):][:1]
-        for member in members:
+        for member in members(document, first):
             set_at(member, rest, value)
     elif isinstance(document, dict):
         if rest:
@@ -18,6 +17,15 @@ def set_at(document, path, value):
             document.pop(first, None)
         else:
             document[first] = value
+
+
+def members(document, which):
+    if which == "*":
+        return document
+    field, dollar, end = which.partition("$")
+    if dollar:
+        return [member for member in document if str(member.get(field)).endswith(end)]
+    return document[int(which):][:1]
 
 
 class Rewrites:
@@ -36,10 +44,10 @@ class Rewrites:
 
     def _split(self, text):
         left, value = self._parse(text)
-        name, _, path = left.rpartition(":")
-        if ":" not in name:
+        service, operation, path = (left.split(":", 2) + ["", ""])[:3]
+        if not path:
             raise ValueError(f"{text}: write service:Operation:path, `=` and JSON")
-        return name, path, value
+        return f"{service}:{operation}", path, value
 
     def answer(self, name):
         """The body to answer with instead of asking the emulator, or None."""

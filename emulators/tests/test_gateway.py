@@ -127,8 +127,10 @@ def test_paths_lead_where_they_say():
     set_at(document, "tasks.*.containers.*.exitCode", 1)
     set_at(document, "tasks.0.containers.1.name", None)
     set_at(document, "tasks.7.stopCode", "x")
+    set_at(document, "tasks.0.containers.name$a.cpu", 1)
+    set_at(document, "tasks.0.containers.name$z.cpu", 2)
     set_at(document, "services.*.status", "x")
-    assert document == {"tasks": [{"containers": [{"name": "a", "exitCode": 1}, {"exitCode": 1}]}, {}]}
+    assert document == {"tasks": [{"containers": [{"name": "a", "exitCode": 1, "cpu": 1}, {"exitCode": 1}]}, {}]}
 
 
 def test_a_session_ends(gateway):

@@ -142,6 +142,19 @@ def make_instance(world, scope, name, spec):
         raise WorldError("status: an emulator can make a database available or stopped, nothing else")
 
 
+def make_key(world, scope, name, spec):
+    """`spec`: {policy: its key policy; left out: the account decides by IAM, alias: name}."""
+    known_keys(spec, {"policy", "alias"}, f"keys.{name}")
+    spec = world.resolve(spec, scope)
+    kms = scope.client("kms")
+    policy = spec.get("policy") or {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{scope.account}:root"}, "Action": "kms:*", "Resource": "*"}]}
+    made = kms.create_key(Description=name, Policy=json.dumps(policy))["KeyMetadata"]
+    if "alias" in spec:
+        kms.create_alias(AliasName=f"alias/{spec['alias']}", TargetKeyId=made["KeyId"])
+    scope.put("keys", name, made["Arn"])
+
+
 def make_secret(world, scope, name, spec):
     known_keys(spec, {"string", "json", "description", "kms_key", "tags", "policy", "deletion_in_days"}, f"secrets.{name}")
     spec = world.resolve(spec, scope)

@@ -67,7 +67,7 @@ class Scope:
 
     KINDS = (
         "vpcs", "subnets", "route_tables", "prefix_lists", "security_groups", "security_group_rules",
-        "db_parameter_groups", "db_subnet_groups", "db_clusters", "db_instances", "endpoints", "secrets",
+        "db_parameter_groups", "db_subnet_groups", "db_clusters", "db_instances", "endpoints", "keys", "secrets",
         "parameters", "roles", "clusters", "task_definitions", "services", "tasks", "queues",
     )
 
@@ -170,7 +170,7 @@ class World:
             return scope.get("secrets", name)
         if kind == "secret-partial":  # the ARN as people write it by hand: without the random suffix
             return re.sub(r"-[A-Za-z0-9]{6}$", "", scope.get("secrets", name))
-        kinds = {"role": "roles", "sg": "security_groups", "subnet": "subnets", "vpc": "vpcs", "queue": "queues"}
+        kinds = {"key": "keys", "role": "roles", "sg": "security_groups", "subnet": "subnets", "vpc": "vpcs", "queue": "queues"}
         if kind in kinds:
             return scope.get(kinds[kind], name)
         raise WorldError(f"unknown placeholder {{{{{text}}}}}; see lay_out.py for those there are")

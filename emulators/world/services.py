@@ -7,7 +7,10 @@ from .scope import WorldError, known_keys, tag_list, was_retried
 
 # What an execution role needs to start a task, and a task's role for ECS Exec.
 _DEFAULT_ROLES = {
-    "ecs-execution": ["secretsmanager:GetSecretValue", "ssm:GetParameters", "kms:Decrypt", "ecr:*", "logs:*"],
+    "ecs-execution": [
+        "secretsmanager:GetSecretValue", "ssm:GetParameters", "kms:Decrypt", "ecr:*", "logs:*", "s3:GetObject",
+        "s3:GetBucketLocation",
+    ],
     "ecs-task": ["ssmmessages:*"],
 }
 

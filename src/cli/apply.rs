@@ -42,7 +42,8 @@ pub(super) struct ApplyArgs {
     /// Do not ask.
     #[arg(long)]
     yes: bool,
-    /// How long to wait for each correction to show before it is given up (a rollout: taken back).
+    /// How long to wait for each correction to show before it is given up (a rollout: rolled back; one that bakes, or waits
+    /// for a person, is left to ECS).
     #[arg(long, default_value = "15m", value_parser = parse_duration, value_name = "DURATION")]
     wait: Duration,
 }

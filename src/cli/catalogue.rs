@@ -3,22 +3,38 @@
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
+use holdfast_core::connection::families::{Families, Family};
 use holdfast_core::iam_policy::{Bearer, policy};
 use holdfast_core::model::policy::Mode;
 use holdfast_core::model::rule_meta::Meta;
-use holdfast_core::rules::{self, REGISTRY};
+use holdfast_core::rules;
+use serde_json::json;
 
 use super::failure::Failure;
 use super::load_config::load_config;
 use super::output::{print, print_json};
 use crate::exit::Exit;
-use crate::report::{Style, rules_table};
+use crate::report::{Style, families_table, rules_table};
 
 /// Arguments of `rules`.
 #[derive(Debug, Args)]
 pub(super) struct RulesArgs {
     /// One rule, in full.
     id: Option<String>,
+    /// The images and frameworks of which it is known where they keep data, those of the configuration's `families` included.
+    #[arg(long, conflicts_with = "id")]
+    families: bool,
+    /// Form of the list of families.
+    #[arg(long, value_enum, default_value_t = Format::Table, requires = "families")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// For programs: every key of each entry, as a configuration has them.
+    Json,
 }
 
 /// Whose policy.
@@ -56,13 +72,16 @@ pub(super) struct IamPolicyArgs {
     bearer: Whose,
 }
 
-pub(super) fn rules(args: &RulesArgs) -> Result<Exit, Failure> {
+pub(super) fn rules(args: &RulesArgs, path: Option<&Path>) -> Result<Exit, Failure> {
+    if args.families {
+        return families(args.format, path);
+    }
     let Some(id) = &args.id else {
-        print(&rules_table(REGISTRY, Style::of_stdout()))?;
+        print(&rules_table(rules::metas(), Style::of_stdout()))?;
         return Ok(Exit::Clean);
     };
-    let Some(rule) = rules::find(id) else {
-        let known = rules::ids();
+    let Some(meta) = rules::meta(id) else {
+        let known = rules::all_ids();
         let nearest = known
             .iter()
             .max_by(|a, b| strsim::jaro(a, id).total_cmp(&strsim::jaro(b, id)));
@@ -71,7 +90,19 @@ pub(super) fn rules(args: &RulesArgs) -> Result<Exit, Failure> {
             "there is no rule {id}{hint} (`holdfast rules` lists them)"
         )));
     };
-    print(&markdown(rule.meta()))?;
+    print(&markdown(meta))?;
+    Ok(Exit::Clean)
+}
+
+fn families(format: Format, path: Option<&Path>) -> Result<Exit, Failure> {
+    let families = Families::with(&load_config(path)?.config.families);
+    match format {
+        Format::Table => print(&families_table(families.iter(), Style::of_stdout()))?,
+        Format::Json => {
+            let list: Vec<&Family> = families.iter().collect();
+            print_json(&json!({"schema_version": 1, "families": list}))?;
+        }
+    }
     Ok(Exit::Clean)
 }
 

@@ -1,10 +1,11 @@
 //! `holdfast check`
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use holdfast_core::check::{CheckError, LARGEST, Unchecked, check};
+use holdfast_core::check::{AllowedChange, CheckError, CheckOptions, LARGEST, Unchecked, check};
 use holdfast_core::model::policy::Mode;
 use holdfast_operator::clock::{Clock as _, SystemClock};
 use zeroize::Zeroizing;
@@ -19,15 +20,21 @@ use crate::report::Report;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Takes task definitions (as `aws ecs register-task-definition --cli-input-json` takes them, as `describe-task-definition` \
-prints them, or bare lists of containers) and the output of `terraform show -json`, of a plan or of a state. A file is \
-known by what is in it.
+prints them, lists of them, and bare containers), the output of `terraform show -json`, of a plan or of a state, \
+CloudFormation templates (JSON or YAML; CDK: cdk.out/*.template.json), and the output of `aws cloudformation \
+describe-change-set`. A file is known by what is in it.
+
+Of a plan and a change set, what they do to what exists is judged, too: plan-destroys-data, plan-loses-restore-points. \
+A change that is meant is allowed by the argument that its finding prints; another change of the same resource is not.
 
 A task definition that no service in the file runs is judged as if one did. What a file can't tell (whether a secret \
 exists, what runs, what is known only after apply) is no verdict: it is summed up in one line on standard error. In \
 findings, the ARN is `file:PATH#ADDRESS`.
 
   holdfast check taskdef.json
-  terraform show -json plan.bin | holdfast check --workload coder -")]
+  terraform show -json plan.bin | holdfast check --workload coder -
+  aws cloudformation describe-change-set --change-set-name NAME --stack-name STACK --include-property-values > changes.json
+  holdfast check changes.json template.yaml")]
 pub(super) struct CheckArgs {
     /// Files; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
@@ -36,6 +43,10 @@ pub(super) struct CheckArgs {
     /// is tagged, the file's name.
     #[arg(long, value_name = "NAME")]
     workload: Option<String>,
+    /// Allows one change that destroys data or restore points: the address and hash that the finding prints. The hash is
+    /// that of this very change. May be repeated; there is no wildcard.
+    #[arg(long, value_name = "ADDRESS@HASH")]
+    allow_destroy: Vec<AllowedChange>,
     #[command(flatten)]
     report: ReportArgs,
 }
@@ -46,17 +57,23 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>) -> Result<Exit, Failu
     let started_at = clock.now();
     let mut report = Report::new(Mode::Audit, started_at);
     let mut unchecked = Unchecked::default();
+    let mut allowed = BTreeSet::new();
+    let options = CheckOptions {
+        workload: args.workload.as_deref(),
+        allowed: &args.allow_destroy,
+    };
     let mut failed = 0;
     for path in &args.files {
         let name = path.to_string_lossy().into_owned();
         let checked = match read(path) {
-            Ok(bytes) => check(&name, &bytes, args.workload.as_deref(), &config, clock.now()).map_err(FileError::from),
+            Ok(bytes) => check(&name, &bytes, options, &config, clock.now()).map_err(FileError::from),
             Err(e) => Err(FileError::from(e)),
         };
         match checked {
             Ok(checked) => {
                 report.add(&checked.snapshot, checked.evaluation);
                 unchecked.extend(checked.unchecked);
+                allowed.extend(checked.allowed);
             }
             Err(why) => {
                 let name = if name == "-" { "standard input" } else { &name };
@@ -73,6 +90,7 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>) -> Result<Exit, Failu
     }
     let exit = write_report(&report, &args.report)?;
     print_unchecked(&unchecked);
+    print_allowed(&args.allow_destroy, &allowed);
     Ok(if failed > 0 { Exit::CannotRun } else { exit })
 }
 
@@ -120,11 +138,33 @@ fn print_unchecked(unchecked: &Unchecked) {
         };
         eprintln!("holdfast: not checked offline: {}{after}", rules.join(", "));
     }
+    if !unchecked.defaults.is_empty() {
+        eprintln!(
+            "holdfast: judged with the defaults of these parameters: {}",
+            first_few(unchecked.defaults.iter())
+        );
+    }
+    if !unchecked.elsewhere.is_empty() {
+        eprintln!(
+            "holdfast: nested stacks have change sets of their own, to be checked too: {}",
+            first_few(unchecked.elsewhere.iter())
+        );
+    }
     if !unchecked.nameless.is_empty() {
         eprintln!(
             "holdfast: not judged, for want of a workload's tag (--workload names one): {}",
             first_few(unchecked.nameless.iter())
         );
+    }
+}
+
+/// Says what was allowed, and what was allowed in vain.
+fn print_allowed(asked: &[AllowedChange], used: &BTreeSet<AllowedChange>) {
+    for change in used {
+        eprintln!("holdfast: allowed by --allow-destroy: {change}");
+    }
+    for change in asked.iter().filter(|c| !used.contains(c)) {
+        eprintln!("holdfast: --allow-destroy '{change}' matches no change in these files");
     }
 }
 

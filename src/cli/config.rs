@@ -23,7 +23,7 @@ pub(super) enum ConfigCommand {
 
 pub(super) fn run(command: &ConfigCommand, path: Option<&Path>) -> Result<Exit, Failure> {
     match command {
-        ConfigCommand::Schema => print_json(&config::schema(&rules::ids()))?,
+        ConfigCommand::Schema => print_json(&config::schema(&rules::all_ids()))?,
         ConfigCommand::Show => print(&config::show(&load_config(path)?))?,
         ConfigCommand::Check => {
             let loaded = load_config(path)?;

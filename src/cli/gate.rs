@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use holdfast_core::config::{format_duration, parse_duration};
 use holdfast_core::evaluate::evaluate;
 use holdfast_core::gate::{GateRequest, GateVerdict, Reason, decide, describe_run, redact};
+use holdfast_core::model::image::Image;
 use holdfast_core::model::policy::Severity;
-use holdfast_core::model::resources::TaskRun;
+use holdfast_core::model::resources::{TaskDefinition, TaskRun};
 use holdfast_core::refresh::RefreshSet;
 use indicatif::ProgressBar;
 use tokio::time::{Instant, sleep};
@@ -30,8 +32,12 @@ const PRINT_INTERVAL: Duration = Duration::from_secs(30);
 #[command(after_help = "\
 The gate is open if no finding of the workload at or above --fail-on is open, no revision that a rollback would choose \
 loses data, and the last task of each family tagged `holdfast:role=migration` exited with 0. With `migrations: required` \
-such a family must exist, and its newest revision must have run. ECS forgets a stopped task after about an hour: put the \
-gate right behind the migration.
+such a family must exist, and its newest revision must have run. ECS forgets a stopped task after about an hour; the ledger \
+keeps how it ended, if `holdfast run` or any command that reads AWS saw it.
+
+In a pipeline that builds an image, migrates with it, and then asks the gate while the old image still runs, name the new \
+one: `holdfast gate WORKLOAD --image REPOSITORY:TAG@DIGEST`. Images are compared by digest where both digests are known \
+(ECS tells those of images in ECR), else as written.
 
 Of a migration that failed, the end of its log is printed, with what looks like a password masked.")]
 pub(super) struct GateArgs {
@@ -47,6 +53,14 @@ pub(super) struct GateArgs {
     /// The only family of migrations that counts.
     #[arg(long, value_name = "NAME")]
     family: Option<String>,
+    /// The image that is about to be deployed, as TAG, DIGEST or TAG@DIGEST: the migration must have run with it. Without it,
+    /// the migration is compared with what the services run now.
+    #[arg(long, value_parser = parse_image, value_name = "REF")]
+    image: Option<Image>,
+    /// The revision that is about to be deployed, as FAMILY:REVISION or ARN. One of a migration family must be what ran last;
+    /// of another family, the migration must have run with one of its images.
+    #[arg(long, value_name = "TD")]
+    revision: Option<String>,
     /// Do not wait: a migration that is still running shuts the gate.
     #[arg(long)]
     no_wait: bool,
@@ -54,10 +68,15 @@ pub(super) struct GateArgs {
 
 pub(super) async fn run(session: &Session, args: &GateArgs) -> Result<Exit, Failure> {
     let mut scopes = session.sweep(&Selection::one(&args.workload)).await?;
+    let revisions = revisions(session, args, &scopes).await?;
     let mut progress = Progress::new(args.timeout);
     let deadline = Instant::now() + args.timeout;
     loop {
-        let verdicts: Vec<GateVerdict> = scopes.iter().map(|s| verdict(session, args, s)).collect();
+        let verdicts: Vec<GateVerdict> = scopes
+            .iter()
+            .zip(&revisions)
+            .map(|(s, revision)| verdict(session, args, s, revision.as_deref()))
+            .collect();
         let running: Vec<String> = verdicts.iter().flat_map(running_migrations).map(describe_run).collect();
         let shut = verdicts.iter().any(|v| matches!(v, GateVerdict::Shut(_)));
         let left = deadline.saturating_duration_since(Instant::now());
@@ -78,11 +97,49 @@ fn running_migrations(verdict: &GateVerdict) -> &[TaskRun] {
     }
 }
 
-fn verdict(session: &Session, args: &GateArgs, scope: &EvaluatedScope) -> GateVerdict {
+fn parse_image(text: &str) -> Result<Image, String> {
+    Image::parse(text)
+        .ok_or_else(|| "not an image: it is written as REPOSITORY:TAG, REPOSITORY@DIGEST or both".to_owned())
+}
+
+/// The revision of `--revision` in each account and region that has the workload.
+async fn revisions(
+    session: &Session,
+    args: &GateArgs,
+    scopes: &[EvaluatedScope],
+) -> Result<Vec<Option<Arc<TaskDefinition>>>, Failure> {
+    let mut found = vec![];
+    let mut errors = vec![];
+    for scope in scopes {
+        let mut read = None;
+        if let Some(name) = &args.revision
+            && scope.evaluation.workloads.contains_key(&args.workload)
+        {
+            match session.collector(&scope.aws).revision(name).await {
+                Ok(revision) => read = Some(revision),
+                Err(e) => errors.push(e.to_string()),
+            }
+        }
+        found.push(read);
+    }
+    if args.revision.is_some() && found.iter().all(Option::is_none) {
+        return Err(Failure(errors.join("\n")));
+    }
+    Ok(found)
+}
+
+fn verdict(
+    session: &Session,
+    args: &GateArgs,
+    scope: &EvaluatedScope,
+    revision: Option<&TaskDefinition>,
+) -> GateVerdict {
     let request = GateRequest {
         workload: &args.workload,
         fail_on: args.fail_on,
         family: args.family.as_deref(),
+        image: args.image.as_ref(),
+        revision,
     };
     decide(
         &scope.snapshot,
@@ -103,7 +160,8 @@ async fn refresh(session: &Session, args: &GateArgs, scopes: &mut [EvaluatedScop
         let now = session.clock.now();
         let set = RefreshSet::of(&scope.snapshot, &session.config, &args.workload, now);
         let collector = session.collector(&scope.aws);
-        let snapshot = collector.refresh(&scope.snapshot, &set, now).await;
+        let mut snapshot = collector.refresh(&scope.snapshot, &set, now).await;
+        session.remember(&mut snapshot).await;
         scope.evaluation = evaluate(&snapshot, &session.config, session.clock.now(), only.as_ref());
         scope.snapshot = snapshot;
     }

@@ -12,7 +12,7 @@ const VARIABLE: &str = "HOLDFAST_CONFIG_YAML";
 
 /// Loads the configuration from the file, else from the environment, else the defaults.
 pub(super) fn load_config(path: Option<&Path>) -> Result<Loaded, Failure> {
-    let ids = rules::ids();
+    let ids = rules::all_ids();
     let loaded = match (path, std::env::var(VARIABLE)) {
         (Some(path), _) => read_file(path, &ids),
         (None, Ok(text)) => config::load_text(VARIABLE, &text, &ids),

@@ -14,6 +14,7 @@ mod failure;
 mod gate;
 mod history;
 mod load_config;
+mod memory;
 mod output;
 mod plan;
 mod progress;
@@ -69,8 +70,8 @@ enum Command {
     /// Carries a plan out once, with verification. Corrects whatever `mode` says: you asked for it. Exit codes: 0 all
     /// done and verified, 1 something failed or was refused, 2 could not run, 3 done, but something is unknown.
     Apply(apply::ApplyArgs),
-    /// Judges files before they become AWS: task definitions, and what `terraform show -json` prints. Needs no AWS. Exit
-    /// codes as of `audit`.
+    /// Judges files before they become AWS: task definitions, Terraform plans, CloudFormation templates and change sets,
+    /// the destruction of data included. Needs no AWS. Exit codes as of `audit`.
     Check(check::CheckArgs),
     /// For deploy pipelines: waits for a running migration, and says whether the workload is fit to be deployed. Exit
     /// codes: 0 go on, 1 do not (each reason is printed), 2 could not run, 3 something is unknown.
@@ -87,7 +88,7 @@ enum Command {
     /// What was found and what was done about it, newest first, as the ledger remembers it. Asks AWS only where the ledger is
     /// a DynamoDB table. Exit codes: 0 told, 2 could not run.
     History(history::HistoryArgs),
-    /// The catalogue, or one rule in full.
+    /// The catalogue, one rule in full, or the images and frameworks that Holdfast knows.
     Rules(catalogue::RulesArgs),
     /// The configuration: check it, show what is in force, print its schema.
     #[command(subcommand)]
@@ -130,7 +131,7 @@ impl Cli {
     fn dispatch(self) -> Result<Exit, Failure> {
         let config = self.config.as_deref();
         match &self.command {
-            Command::Rules(args) => catalogue::rules(args),
+            Command::Rules(args) => catalogue::rules(args, config),
             Command::Check(args) => check::run(args, config),
             Command::Config(command) => config::run(command, config),
             Command::IamPolicy(args) => catalogue::iam_policy(args, config, &self.regions),

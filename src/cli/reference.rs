@@ -22,7 +22,7 @@ pub(super) enum Page {
 
 pub(super) fn run(page: Page) -> Result<Exit, Failure> {
     let text = match page {
-        Page::Config => config_page(&serde_json::to_value(config::schema(&rules::ids()))?),
+        Page::Config => config_page(&serde_json::to_value(config::schema(&rules::all_ids()))?),
         Page::Metrics => metrics_page(&Metrics::new(env!("CARGO_PKG_VERSION"))?),
     };
     print(&text)?;

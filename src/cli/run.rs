@@ -12,7 +12,7 @@ use holdfast_core::config::LeaseKind;
 use holdfast_core::finding::Kind;
 use holdfast_core::model::policy::Mode;
 use holdfast_operator::consume::{ConsumeOptions, Consumer};
-use holdfast_operator::controller::{ChangeActors, Dependencies, EventSink, Operator, Queues};
+use holdfast_operator::controller::{ChangeActors, Dependencies, EventSink, Operator, Queues, TaskReports};
 use holdfast_operator::execute::Timeouts;
 use holdfast_operator::internal_events::Telemetry;
 use holdfast_operator::lease::{LeaseCoordinator, LeaseOptions};
@@ -66,7 +66,9 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<Exit, Failur
 
     let queues = Queues::new(session.scopes.len(), &metrics);
     let change_actors = Arc::new(ChangeActors::default());
-    let dependencies = dependencies(&session, mode, &state, &queues, &change_actors).await?;
+    let task_reports = Arc::new(TaskReports::default());
+    let mut dependencies = dependencies(&session, mode, &state, &queues, &change_actors).await?;
+    dependencies.task_reports = Arc::clone(&task_reports);
     let leases = dependencies.leases.clone();
     let operator = Arc::new(Operator::new(dependencies));
     state.before_view({
@@ -117,7 +119,8 @@ pub(super) async fn run(session: Session, args: &RunArgs) -> Result<Exit, Failur
             leases.run(stop, deliver).await;
         }
     });
-    let consumer = consumer(&session, &queues, change_actors).map(|c| tokio::spawn(c.run(stop_work.clone())));
+    let consumer =
+        consumer(&session, &queues, change_actors, task_reports).map(|c| tokio::spawn(c.run(stop_work.clone())));
     let serving = tokio::spawn(server.run(Arc::clone(&state), stop_http.clone()));
     let working = tokio::spawn(operator.run(stop_work.clone(), GRACE));
     let signal = stop_signal().await?;
@@ -165,6 +168,7 @@ async fn dependencies(
         },
         ledger: session.ledger().await?,
         change_actors: Arc::clone(change_actors),
+        task_reports: Arc::default(),
         config: Arc::clone(config),
         mode,
         clock,
@@ -186,7 +190,12 @@ async fn dependencies(
 }
 
 /// The consumer of the event queue, if one is configured.
-fn consumer(session: &Session, queues: &Queues, change_actors: Arc<ChangeActors>) -> Option<Consumer> {
+fn consumer(
+    session: &Session,
+    queues: &Queues,
+    change_actors: Arc<ChangeActors>,
+    task_reports: Arc<TaskReports>,
+) -> Option<Consumer> {
     let events = &session.config.events;
     let url = events.queue_url.clone()?;
     Some(Consumer {
@@ -194,6 +203,7 @@ fn consumer(session: &Session, queues: &Queues, change_actors: Arc<ChangeActors>
         sink: Arc::new(EventSink {
             queues: queues.clone(),
             change_actors,
+            task_reports,
         }),
         telemetry: Arc::new(Telemetry::new(Arc::clone(&session.metrics))),
         clock: Arc::clone(&session.clock),

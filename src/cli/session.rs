@@ -20,6 +20,7 @@ use jiff::Timestamp;
 
 use super::failure::Failure;
 use super::load_config::load_config;
+use super::memory::RunMemory;
 use super::progress::ReadProgress;
 use super::selection::Selection;
 use crate::ledger_sqlite::SqliteLedger;
@@ -45,6 +46,8 @@ pub(super) struct Session {
     pub(super) cache: Arc<ReadCache>,
     /// The clock.
     pub(super) clock: Arc<dyn Clock>,
+    /// Earlier runs of migrations.
+    memory: RunMemory,
 }
 
 /// Counts calls in the metrics.
@@ -108,6 +111,7 @@ impl Session {
             metrics,
             cache: Arc::default(),
             clock: Arc::new(SystemClock),
+            memory: RunMemory::new(),
         })
     }
 
@@ -167,6 +171,13 @@ impl Session {
         })
     }
 
+    /// Adds to a snapshot the runs of migrations that only the ledger knows, and writes to the ledger those that it does not.
+    pub(super) async fn remember(&self, snapshot: &mut Snapshot) {
+        self.memory
+            .remember(snapshot, &self.config, &self.connector, self.clock.now())
+            .await;
+    }
+
     /// Reads and evaluates all scopes concurrently. Fails if nothing could be read, or a selected workload does not
     /// exist.
     pub(super) async fn sweep(&self, selection: &Selection) -> Result<Vec<EvaluatedScope>, Failure> {
@@ -182,7 +193,8 @@ impl Session {
                     cache: &self.cache,
                     progress,
                 };
-                let snapshot = collector.sweep(self.clock.now()).await;
+                let mut snapshot = collector.sweep(self.clock.now()).await;
+                self.remember(&mut snapshot).await;
                 let evaluation = evaluate_naming_passes(&snapshot, &self.config, self.clock.now(), only.as_ref());
                 EvaluatedScope {
                     aws: aws.clone(),

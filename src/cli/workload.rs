@@ -14,6 +14,8 @@ use super::session::{EvaluatedScope, Session};
 /// Rules that need calls for each workload.
 const EXPENSIVE_RULES: &[&str] = &[
     "ecs-secret-unreadable",
+    "ecs-stale-secret",
+    "ecs-no-path-to-secrets",
     "ecs-exec-disabled",
     "ecs-builtin-database",
     "ecs-unsafe-rollback",
@@ -53,13 +55,14 @@ pub(super) async fn read_workload(
             && snapshot.clusters.is_ok()
             && snapshot.services.is_ok()
             && snapshot.security_groups.is_ok();
-        let snapshot = if is_complete {
+        let mut snapshot = if is_complete {
             let set = RefreshSet::of(&snapshot, config, workload, now);
             collector.refresh(&snapshot, &set, now).await
         } else {
             // A list that can't be read may hide resources of the workload.
             collector.sweep(now).await
         };
+        session.remember(&mut snapshot).await;
         read.push((aws, snapshot));
     }
     Ok(read)

@@ -5,9 +5,11 @@
 
 mod fault;
 mod rows;
+mod runs;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use holdfast_core::model::key::Scope;
+use holdfast_core::model::resources::MigrationRun;
 use holdfast_operator::attempt::{Attempt, FindingRecord, History};
 use holdfast_operator::ledger::sortable;
 use holdfast_operator::ports::{Ledger, LedgerError};
@@ -160,6 +163,31 @@ impl Ledger for SqliteLedger {
         })
         .await
     }
+
+    async fn record_runs(&self, runs: &[MigrationRun]) -> Result<(), LedgerError> {
+        if runs.is_empty() {
+            return Ok(());
+        }
+        let runs = runs.to_vec();
+        self.with(move |c| {
+            let transaction = c.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            runs::record(&transaction, &runs)?;
+            transaction.commit()
+        })
+        .await
+    }
+
+    async fn runs(&self, scope: &Scope, family: Option<&str>) -> Result<Vec<MigrationRun>, LedgerError> {
+        let (scope, family) = (scope.clone(), family.map(str::to_owned));
+        self.with(move |c| {
+            // A file of an earlier version that is only read.
+            if schema::version(c)? < schema::WITH_RUNS {
+                return Ok(vec![]);
+            }
+            runs::read(c, &scope, family.as_deref())
+        })
+        .await
+    }
 }
 
 fn interrupted(path: &Path) -> LedgerError {
@@ -218,8 +246,9 @@ fn existing(path: &Path, lock_timeout: Duration) -> Result<Connection, LedgerErr
     };
     connection.busy_timeout(lock_timeout).map_err(refused)?;
     verify(path, &connection)?;
-    if schema::version(&connection).map_err(refused)? < schema::MIGRATIONS.len() {
-        let what = "is of an earlier version of Holdfast; `holdfast run` or `holdfast apply` brings it up to date";
+    // The tables of every version so far can be read as they are.
+    if schema::version(&connection).map_err(refused)? == 0 {
+        let what = "is empty: `holdfast run` and `holdfast apply` write it; correct ledger.path if it is elsewhere";
         return Err(fault(path, what));
     }
     Ok(connection)

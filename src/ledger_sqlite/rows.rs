@@ -3,10 +3,9 @@
 use holdfast_core::model::key::Scope;
 use holdfast_operator::attempt::{Attempt, FindingRecord, Outcome};
 use holdfast_operator::ledger::{kept, sortable};
-use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+
+use super::values::{json, of_json, of_text, of_word, word};
 
 // The first column of each identifies the row in an error.
 const ATTEMPT: &str = "id, action, replica, fence, begun_at, updated_at, step, step_at, revision, outcome, detail";
@@ -116,37 +115,4 @@ fn record(row: &Row<'_>) -> rusqlite::Result<FindingRecord> {
         first_seen: of_text(row, 7)?,
         resolved_at: row.get::<_, Option<String>>(8)?.map(|_| of_text(row, 8)).transpose()?,
     })
-}
-
-fn json(value: &impl Serialize) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
-}
-
-/// The name of a variant, as serde writes it.
-fn word(value: &impl Serialize) -> rusqlite::Result<String> {
-    Ok(json(value)?.trim_matches('"').to_owned())
-}
-
-fn of_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_str(&row.get::<_, String>(column)?).map_err(|e| unreadable(row, column, &e))
-}
-
-fn of_word<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_value(row.get::<_, String>(column)?.into()).map_err(|e| unreadable(row, column, &e))
-}
-
-fn of_text<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
-where
-    T: std::str::FromStr<Err: std::error::Error>,
-{
-    row.get::<_, String>(column)?
-        .parse()
-        .map_err(|e| unreadable(row, column, &e))
-}
-
-/// The error for a value that was written by hand, or by another version.
-fn unreadable(row: &Row<'_>, column: usize, error: &dyn std::error::Error) -> rusqlite::Error {
-    let name = row.as_ref().column_name(column).unwrap_or("?");
-    let of: String = row.get(0).unwrap_or_default();
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("{name} of {of}: {error}").into())
 }

@@ -1,6 +1,6 @@
 //! The tables, and their migrations.
 
-use holdfast_operator::ledger::{KEPT, sortable};
+use holdfast_operator::ledger::{KEPT, RUNS_KEPT_FOR, sortable};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -9,7 +9,8 @@ pub(super) const APPLICATION_ID: i32 = 0x484f_4c44;
 
 /// Each migrates a file from the version of its index to the next. A released migration is never edited: add a new one
 /// at the end.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE attempts (
         id TEXT PRIMARY KEY,
         account TEXT NOT NULL,
@@ -46,7 +47,33 @@ pub(super) const MIGRATIONS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX findings_by_workload ON findings (workload, first_seen);
     CREATE INDEX findings_open ON findings (account, region) WHERE resolved_at IS NULL;
-"];
+",
+    "
+    CREATE TABLE migration_runs (
+        task TEXT NOT NULL,         -- ARN of the task
+        account TEXT NOT NULL,
+        region TEXT NOT NULL,
+        workload TEXT NOT NULL,
+        family TEXT NOT NULL,
+        revision TEXT NOT NULL,     -- ARN of the task definition
+        result TEXT NOT NULL,       -- running, succeeded, failed, unknown
+        why TEXT,                   -- why it failed
+        container TEXT,             -- the container that decided
+        image TEXT,                 -- its image as written
+        digest TEXT,                -- the image's digest
+        exit_code INTEGER,          -- that container's
+        started_at TEXT,
+        stopped_at TEXT,
+        stop_code TEXT,
+        run TEXT NOT NULL CHECK (json_valid(run)), -- all that was seen of it
+        PRIMARY KEY (account, region, family, task)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX migration_runs_by_workload ON migration_runs (workload, started_at);
+",
+];
+
+/// The version from which on there are runs of migrations.
+pub(super) const WITH_RUNS: usize = 2;
 
 /// The version of the file; 0 if it is empty.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<usize> {
@@ -79,5 +106,7 @@ pub(super) fn prune(transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::
         [&oldest],
     )?;
     transaction.execute("DELETE FROM findings WHERE resolved_at < ?1", [&oldest])?;
+    let oldest = sortable(now.saturating_sub(RUNS_KEPT_FOR).unwrap_or(Timestamp::MIN));
+    transaction.execute("DELETE FROM migration_runs WHERE started_at < ?1", [&oldest])?;
     Ok(())
 }

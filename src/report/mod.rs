@@ -22,5 +22,7 @@ pub use model::{Report, Tool};
 pub use ocsf::ocsf;
 pub use sarif::sarif;
 pub use style::Style;
-pub use table::{audit_table, checklist_table, diagnosis_table, history_table, plan_table, rules_table};
+pub use table::{
+    audit_table, checklist_table, diagnosis_table, families_table, history_table, plan_table, rules_table,
+};
 pub use tasks::checklist_markdown;

@@ -55,6 +55,8 @@ pub struct Summary {
     pub waived: usize,
     /// Evidence is missing.
     pub unknown: usize,
+    /// Of those, what no read failed for: nobody told it.
+    pub untold: usize,
     /// Failures that another failure causes: `fail` minus this is the number of root causes.
     pub consequences: usize,
     /// Failures by severity. Every severity has an entry.
@@ -98,6 +100,9 @@ pub struct Report {
     /// Verdicts that are a pass. The JSON report has only their number.
     #[serde(skip)]
     pub passed: Vec<Passed>,
+    /// Unknown results that leave a question open ([`Evaluation::leaves_open`]).
+    #[serde(skip)]
+    pub open_questions: usize,
 }
 
 impl Report {
@@ -119,6 +124,7 @@ impl Report {
             errors: vec![],
             stats: Stats::default(),
             passed: vec![],
+            open_questions: 0,
         }
     }
 
@@ -134,7 +140,6 @@ impl Report {
             .count();
         self.scope.resources += evaluation.resources.values().sum::<usize>();
         self.summary.pass += evaluation.passes;
-        self.passed.extend(evaluation.passed);
         for finding in &evaluation.findings {
             match finding.verdict {
                 Verdict::Fail => {
@@ -143,9 +148,14 @@ impl Report {
                     *self.summary.by_severity.entry(finding.severity).or_default() += 1;
                 }
                 Verdict::Waived => self.summary.waived += 1,
-                Verdict::Unknown => self.summary.unknown += 1,
+                Verdict::Unknown => {
+                    self.summary.unknown += 1;
+                    self.summary.untold += usize::from(finding.untold);
+                    self.open_questions += usize::from(evaluation.leaves_open(finding));
+                }
             }
         }
+        self.passed.extend(evaluation.passed);
         self.findings.extend(evaluation.findings);
         self.errors.extend(snapshot.errors.iter().cloned());
         evaluate::sort(&mut self.findings);
@@ -162,6 +172,6 @@ impl Report {
     /// Returns whether a verdict is unknown or a read failed.
     #[must_use]
     pub fn has_gaps(&self) -> bool {
-        self.summary.unknown > 0 || !self.errors.is_empty()
+        self.open_questions > 0 || !self.errors.is_empty()
     }
 }

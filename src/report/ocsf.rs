@@ -56,6 +56,8 @@ fn resource_type(kind: Kind) -> &'static str {
         Kind::SecretsmanagerSecret => "AWS::SecretsManager::Secret",
         Kind::EcsService => "AWS::ECS::Service",
         Kind::EcsTaskDefinition => "AWS::ECS::TaskDefinition",
+        // Its address says what it is.
+        Kind::PlannedResource => "Holdfast::PlannedResource",
         // AWS has no such type.
         Kind::Workload => "Holdfast::Workload",
     }
@@ -180,8 +182,8 @@ fn compliance(finding: &Finding) -> Value {
         "status_code": finding.verdict.name().to_uppercase(),
         "status_details": details.collect::<Vec<_>>(),
     });
-    if let Some(rule) = rules::find(&finding.rule) {
-        out["desc"] = json!(rule.meta().summary);
+    if let Some(meta) = rules::meta(&finding.rule) {
+        out["desc"] = json!(meta.summary);
     }
     if !finding.controls.is_empty() {
         out["requirements"] = json!(finding.controls);
@@ -192,7 +194,7 @@ fn compliance(finding: &Finding) -> Value {
 }
 
 fn finding_info(finding: &Finding, report: &Report) -> Value {
-    let title = rules::find(&finding.rule).map_or(finding.rule.as_str(), |r| r.meta().summary);
+    let title = rules::meta(&finding.rule).map_or(finding.rule.as_str(), |meta| meta.summary);
     let mut out = json!({
         "uid": finding.id,
         "title": title,

@@ -13,6 +13,10 @@ pub(super) fn advice(finding: &Finding) -> String {
         return format!("waived until {}: {}", waiver.until, waiver.reason);
     }
     match &finding.remediation {
+        None if finding.untold => "tell it, as the message says".into(),
+        None if finding.resource.arn.starts_with("file:") => {
+            "give a file that says it, then run `holdfast check` again".into()
+        }
         None => "make the evidence readable, then run `holdfast audit` again".into(),
         Some(r) => match &r.blocked_by {
             Some(why) => format!("{}; Holdfast will not: {why}", r.summary),
@@ -41,12 +45,15 @@ pub(super) fn summary(report: &Report) -> String {
         ),
         n => format!("{n} failed ({})", severities.join(", ")),
     };
+    let unknown = match s.untold {
+        0 => format!("{} unknown", s.unknown),
+        n => format!("{} unknown ({n} of them untold)", s.unknown),
+    };
     let calls: u64 = report.stats.api_calls.values().sum();
     format!(
-        "{failed}, {} passed, {} waived, {} unknown: {}, {}, {}, {}; {} in {:.1} s",
+        "{failed}, {} passed, {} waived, {unknown}: {}, {}, {}, {}; {} in {:.1} s",
         s.pass,
         s.waived,
-        s.unknown,
         count(report.scope.workloads, "workload"),
         count(report.scope.resources, "resource"),
         count(report.scope.regions.len(), "region"),

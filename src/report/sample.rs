@@ -48,6 +48,8 @@ fn finding(rule: &str, severity: Severity, verdict: Verdict, resource: ResourceR
         controls: meta.map_or(vec![], |m| m.controls.iter().map(|c| (*c).to_owned()).collect()),
         waiver: None,
         caused_by: None,
+        untold: false,
+        place: None,
     }
 }
 

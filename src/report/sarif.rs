@@ -19,7 +19,7 @@ use holdfast_core::finding::{Finding, ResourceRef, Verdict};
 use holdfast_core::model::policy::Severity;
 use holdfast_core::model::rule_meta::Meta;
 use holdfast_core::model::snapshot::ReadError;
-use holdfast_core::rules::REGISTRY;
+use holdfast_core::rules::metas;
 use serde_json::{Map, Value, json};
 
 use super::groups::cause_of;
@@ -34,7 +34,7 @@ const UNREAD: &str = "could-not-read";
 /// The report in SARIF. `exit` is how the process will end.
 #[must_use]
 pub fn sarif(report: &Report, exit: Exit) -> String {
-    let rules: Vec<Value> = REGISTRY.iter().map(|r| rule(r.meta(), report)).collect();
+    let rules: Vec<Value> = metas().map(|meta| rule(meta, report)).collect();
     let results: Vec<Value> = report.findings.iter().map(|f| result(f, report)).collect();
     let log = json!({
         "$schema": SCHEMA,
@@ -134,7 +134,7 @@ fn result(finding: &Finding, report: &Report) -> Value {
     let unknown = finding.verdict == Verdict::Unknown;
     let mut out = Map::new();
     out.insert("ruleId".into(), json!(finding.rule));
-    if let Some(index) = REGISTRY.iter().position(|r| r.meta().id == finding.rule) {
+    if let Some(index) = metas().position(|meta| meta.id == finding.rule) {
         out.insert("ruleIndex".into(), json!(index));
     }
     let (kind, level) = if unknown {
@@ -145,7 +145,7 @@ fn result(finding: &Finding, report: &Report) -> Value {
     out.insert("kind".into(), json!(kind));
     out.insert("level".into(), json!(level));
     out.insert("message".into(), json!({"text": text}));
-    out.insert("locations".into(), json!([location(&finding.resource)]));
+    out.insert("locations".into(), json!([place(finding)]));
     if let Some(cause) = cause {
         let mut related = location(&cause.resource);
         related["id"] = json!(1);
@@ -191,6 +191,15 @@ fn properties(finding: &Finding) -> Value {
         "waiver": finding.waiver,
         "caused_by": finding.caused_by,
     })
+}
+
+/// The location of a finding, with its line where the file has one.
+fn place(finding: &Finding) -> Value {
+    let mut location = location(&finding.resource);
+    if let Some(place) = &finding.place {
+        location["physicalLocation"]["region"]["startLine"] = json!(place.line);
+    }
+    location
 }
 
 fn location(resource: &ResourceRef) -> Value {
@@ -331,7 +340,7 @@ mod tests {
     fn a_rule_has_the_severity_that_counts_here() {
         let run = run();
         let rules = run["tool"]["driver"]["rules"].as_array().expect("rules");
-        assert_eq!(rules.len(), REGISTRY.len());
+        assert_eq!(rules.len(), metas().count());
         let ingress = rules.iter().find(|r| r["id"] == "rds-open-ingress").expect("the rule");
         // High by default; its finding is critical.
         assert_eq!(ingress["properties"]["security-severity"], "9.5");

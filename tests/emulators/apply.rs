@@ -174,7 +174,7 @@ fn rolls_out(kind: Kind) {
     );
     world.stack(
         "slipped",
-        json!({"web": {"secrets": {"DATABASE_URL": "{{secret-partial:slipped-url}}"}}}),
+        json!({"web": {"secrets": {"DATABASE_URL": "{{secret:slipped-url}}:url::"}}}),
     );
     world.patch(json!({"secrets": {"shop-api": {"string": "sk-0123456789"}}}));
     let mut env = TestEnv::new(kind, &world);

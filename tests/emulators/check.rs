@@ -29,7 +29,7 @@ fn table_and_exit_codes() {
     for words in [
         "rds-public-access",
         "aws_db_instance.migration is publicly accessible, and no migration window is open",
-        "by hand: set PubliclyAccessible=false on aws_db_instance.migration",
+        "by hand: set publicly_accessible = false on aws_db_instance.migration",
         "0 AWS calls",
     ] {
         assert!(answer.stdout.contains(words), "{words}: {}", answer.stdout);
@@ -109,7 +109,7 @@ fn a_part_that_cannot_be_read_is_unknown() {
     let config = dir.path().join("holdfast.yaml");
     // Only the rules that read the containers.
     let mut yaml = "rules:\n".to_owned();
-    for id in holdfast_core::rules::ids() {
+    for id in holdfast_core::rules::all_ids() {
         let on = ["ecs-missing-database-secret", "ecs-ephemeral-storage"].contains(&id);
         yaml.push_str("  ");
         yaml.push_str(id);
@@ -133,4 +133,63 @@ fn a_part_that_cannot_be_read_is_unknown() {
         "{}",
         answer.stdout
     );
+}
+
+#[test]
+fn templates_have_lines_and_change_sets_their_allowances() {
+    let template = fixture("stack.yaml");
+    let answer = check(&[&template]);
+    assert_eq!(answer.code, 1, "{}", answer.stderr);
+    assert!(
+        answer.stdout.contains("set PubliclyAccessible: false on Database ("),
+        "{}",
+        answer.stdout
+    );
+    assert!(
+        answer.stderr.contains("defaults of these parameters: Environment"),
+        "{}",
+        answer.stderr
+    );
+    let sarif: Value = serde_json::from_str(&check(&[&template, "--format", "sarif"]).stdout).expect("SARIF");
+    let lines: Vec<u64> = list(&sarif["runs"][0], "results")
+        .iter()
+        .filter_map(|r| r["locations"][0]["physicalLocation"]["region"]["startLine"].as_u64())
+        .collect();
+    assert!(!lines.is_empty() && lines.iter().all(|line| *line > 1), "{lines:?}");
+    let changes = fixture("change-set.json");
+    for format in ["table", "json", "sarif", "ocsf", "junit", "markdown", "html"] {
+        let answer = check(&[&changes, "--format", format]);
+        assert_eq!(answer.code, 1, "{format}: {}", answer.stderr);
+        assert!(
+            answer.stdout.contains("plan-destroys-data"),
+            "{format}: {}",
+            answer.stdout
+        );
+        assert!(answer.stdout.contains("--allow-destroy"), "{format}: {}", answer.stdout);
+        assert!(!answer.stdout.contains("fixture-password"), "{format}");
+    }
+    let table = check(&[&changes]).stdout;
+    let allowances: Vec<&str> = table
+        .split("--allow-destroy '")
+        .skip(1)
+        .filter_map(|t| t.split('\'').next())
+        .collect();
+    assert_eq!(allowances.len(), 3, "{table}");
+    let mut arguments = vec![changes.as_str()];
+    for allowance in &allowances {
+        arguments.extend(["--allow-destroy", *allowance]);
+    }
+    let answer = check(&arguments);
+    assert_eq!(answer.code, 0, "{}{}", answer.stdout, answer.stderr);
+    assert_eq!(
+        answer.stderr.matches("allowed by --allow-destroy").count(),
+        3,
+        "{}",
+        answer.stderr
+    );
+    let elsewhere = check(&[&template, "--allow-destroy", allowances[0]]);
+    assert!(elsewhere.stderr.contains("matches no change"), "{}", elsewhere.stderr);
+    for malformed in ["Uploads", "Uploads@", "*@0123456789abcdef", "Uploads@0123"] {
+        assert_eq!(check(&[&changes, "--allow-destroy", malformed]).code, 2, "{malformed}");
+    }
 }

@@ -34,7 +34,7 @@ fn world() -> World {
         )
         .stack(
             "lost",
-            json!({"secret": "postgres://app:pw12345678@old.example.com:5432/app"}),
+            json!({"secret": "postgres://app:pw12345678@old-db.abc123.us-east-1.rds.amazonaws.com:5432/app"}),
         )
         .stack("bare", json!({"web": {"secrets": null}}))
         .stack(

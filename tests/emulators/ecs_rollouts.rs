@@ -209,9 +209,18 @@ fn failed_deployments(kind: Kind) {
     world.stack("shop", json!({}));
     let mut env = staged(kind, &world);
     let rule = "ecs-failed-deployment";
+    env.configure("rules: {ecs-failed-deployment: {enabled: true}}\n");
+    let history = |deployments: Value| {
+        format!(
+            "ecs:ListServiceDeployments={}",
+            json!({"serviceDeployments": deployments})
+        )
+    };
     let at = |field: &str, value: Value| format!("ecs:DescribeServices:services.*.deployments.*.{field}={value}");
     let told = |env: &TestEnv, rewrites: &[String]| {
-        let options: Vec<&str> = rewrites.iter().flat_map(|r| ["--rewrite", r]).collect();
+        let none = history(json!([]));
+        let mut options: Vec<&str> = rewrites.iter().flat_map(|r| ["--rewrite", r]).collect();
+        options.extend(["--answer", &none]);
         let gateway = env.gateway(&options);
         let (report, _) = env.audit_at(&gateway.endpoint, &[]);
         (env.told_by(&report, rule), text(&report["findings"][0]["message"]))
@@ -235,8 +244,53 @@ fn failed_deployments(kind: Kind) {
     assert_eq!(told(&env, &since(31 * 60)).0, fails);
     // On one of them every deployment is for ever under way.
     if Quirk::EcsNeverSteady.on(kind) {
-        env.configure("defaults: {deployment_timeout: 1s}\n");
+        env.configure("defaults: {deployment_timeout: 1s}\nrules: {ecs-failed-deployment: {enabled: true}}\n");
         std::thread::park_timeout(Duration::from_millis(2_500));
         assert_eq!(told(&env, &[]).0, fails);
     }
+    // The breaker went back: the service is steady, and only its history tells. Of which revision, and why its tasks ended,
+    // is asked only then.
+    let arn = |kind: &str, id: &str| format!("arn:aws:ecs:us-east-1:123456789012:{kind}/main/shop/{id}");
+    let rolled_back = history(json!([
+        {"serviceDeploymentArn": arn("service-deployment", "b"), "status": "ROLLBACK_SUCCESSFUL", "createdAt": ago(300).as_secs(),
+         "statusReason": "Service deployment rolled back because the circuit breaker threshold was exceeded.",
+         "targetServiceRevisionArn": arn("service-revision", "2")},
+        {"serviceDeploymentArn": arn("service-deployment", "a"), "status": "SUCCESSFUL", "createdAt": ago(9000).as_secs(),
+         "targetServiceRevisionArn": arn("service-revision", "1")},
+    ]));
+    let revision = env.id("task_definitions", "shop:1").replace("shop:1", "shop:2");
+    let of_revision =
+        json!({"serviceRevisions": [{"serviceRevisionArn": arn("service-revision", "2"), "taskDefinition": revision}]});
+    let of_revision = format!("ecs:DescribeServiceRevisions={of_revision}");
+    let task = json!({"taskArn": "arn:aws:ecs:us-east-1:123456789012:task/main/1", "taskDefinitionArn": revision,
+        "lastStatus": "STOPPED", "stoppedReason": "Essential container in task exited",
+        "containers": [{"name": "web", "exitCode": 1}]});
+    let tasks = format!("ecs:ListTasks={}", json!({"taskArns": [task["taskArn"]]}));
+    let described = format!("ecs:DescribeTasks={}", json!({"tasks": [task]}));
+    let steady = at("rolloutState", json!("COMPLETED"));
+    let answers = [&rolled_back, &of_revision, &tasks, &described];
+    let mut options: Vec<&str> = answers.iter().flat_map(|a| ["--answer", a.as_str()]).collect();
+    options.extend(["--rewrite", &steady]);
+    let gateway = env.gateway(&options);
+    let (report, _) = env.audit_at(&gateway.endpoint, &[]);
+    assert_eq!(env.told_by(&report, rule), fails);
+    let finding = &report["findings"][0];
+    let message = text(&finding["message"]);
+    assert!(
+        message.starts_with("the deployment of shop:2 to main/shop, begun at "),
+        "{message}"
+    );
+    assert!(
+        message.contains("failed and was rolled back (ECS says: Service deployment rolled back"),
+        "{message}"
+    );
+    let reasons: Vec<&Value> = list(finding, "evidence")
+        .iter()
+        .filter(|e| e["field"] == "stoppedReason")
+        .collect();
+    assert_eq!(reasons.len(), 1, "{finding:#}");
+    assert_eq!(
+        reasons[0]["observed"],
+        "Essential container in task exited (web: exit code 1)"
+    );
 }

@@ -7,7 +7,13 @@ use crate::quirks::Quirk;
 use crate::test_env::{Kind, TestEnv, acting, list, reason, said, text};
 use crate::world::{World, url};
 
-on_both!(readable, readable_by_the_word_of_aws, rollouts_that_could_not_be_read);
+on_both!(
+    readable,
+    readable_by_the_word_of_aws,
+    all_that_a_task_fetches,
+    organizations_boundaries_and_keys,
+    rollouts_that_could_not_be_read
+);
 
 const TLS: &str = "secret-no-tls";
 const MISSING: &str = "ecs-missing-database-secret";
@@ -18,7 +24,6 @@ const UNREADABLE: &str = "ecs-secret-unreadable";
 fn readable(kind: Kind) {
     let role = |w: &str| json!({"revision": {"execution_role": format!("{{{{role:{w}}}}}")}});
     let read = |action: &str, resource: &str| json!({"statements": [{"Effect": "Allow", "Action": action, "Resource": resource}]});
-    let key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
     // Without the tag: ministack lists secrets without their key, and describes them with it.
     let keyed = |w: &str| json!({"revision": {"execution_role": format!("{{{{role:{w}}}}}")}, "web": {"secrets": {"DATABASE_URL": format!("{{{{secret:{w}-keyed}}}}")}}});
     let by_policy = json!({"Version": "2012-10-17", "Statement": [{
@@ -34,16 +39,28 @@ fn readable(kind: Kind) {
         .stack("none", json!({"revision": {"execution_role": ""}}))
         .stack("nokey", keyed("nokey"))
         .stack("withkey", keyed("withkey"))
+        .stack("alias", keyed("alias"))
+        .stack("closed", keyed("closed"))
+        .stack("named", keyed("named"))
         .stack("bypolicy", json!({"revision": {"execution_role": "{{role:bypolicy}}"}, "secret": {"string": url("bypolicy"), "policy": by_policy}}))
         .stack("parameter", json!({"revision": {"execution_role": "{{role:noperm}}"}, "web": {"secrets": {"DATABASE_URL": "/parameter/url"}}}))
         .stack("pair", json!({"revision": {"containers": {"side": {"secrets": {"DATABASE_URL": "{{secret:pair-other}}"}, "essential": false}},
                               "execution_role": "{{role:pair}}"}}))
         .stack("secretless", json!({"web": {"secrets": null}, "revision": {"execution_role": ""}}));
+    let names = |role: &str| {
+        json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{{{{account}}}}:role/{role}")}, "Action": "kms:*", "Resource": "*"}]})
+    };
     world.patch(json!({
+        // One leaves it to IAM, one names a role alone, one another role.
+        "keys": {"vault": {"alias": "vault"}, "named": {"policy": names("named")}, "closed": {"policy": names("admin")}},
         "secrets": {
             "pair-other": {"string": url("pair")},
-            "nokey-keyed": {"string": url("nokey"), "kms_key": key},
-            "withkey-keyed": {"string": url("withkey"), "kms_key": key},
+            "nokey-keyed": {"string": url("nokey"), "kms_key": "{{key:vault}}"},
+            "withkey-keyed": {"string": url("withkey"), "kms_key": "{{key:vault}}"},
+            "alias-keyed": {"string": url("alias"), "kms_key": "alias/vault"},
+            "closed-keyed": {"string": url("closed"), "kms_key": "{{key:closed}}"},
+            "named-keyed": {"string": url("named"), "kms_key": "{{key:named}}"},
         },
         "parameters": {"/parameter/url": {"string": url("parameter")}},
         "roles": {
@@ -59,6 +76,9 @@ fn readable(kind: Kind) {
                 {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue", "kms:Decrypt"], "Resource": "*"},
             ]},
             "pair": read("secretsmanager:GetSecretValue", "{{secret:pair-url}}"),
+            "alias": read("secretsmanager:GetSecretValue", "*"),
+            "named": read("secretsmanager:GetSecretValue", "*"),
+            "closed": {"statements": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},
         },
     }));
     let mut env = TestEnv::new(kind, &world);
@@ -70,7 +90,7 @@ fn readable(kind: Kind) {
         let told = env.told(&report);
         assert_eq!(
             told.iter().filter(|t| t.starts_with("unknown critical")).count(),
-            11,
+            14,
             "{told:#?}"
         );
         assert_eq!(told[0], "fail critical none ecs-secret-unreadable main/none");
@@ -80,6 +100,8 @@ fn readable(kind: Kind) {
         return;
     }
     let fails = [
+        "alias",
+        "closed",
         "denied",
         "gone",
         "nokey",
@@ -93,6 +115,7 @@ fn readable(kind: Kind) {
         .iter()
         .map(|w| format!("fail critical {w} ecs-secret-unreadable main/{w}"))
         .collect();
+    let (key, closed) = (env.id("keys", "vault"), env.id("keys", "closed"));
     let report = env.expect(&expected.iter().map(String::as_str).collect::<Vec<_>>());
     for (workload, word) in [
         (
@@ -101,9 +124,12 @@ fn readable(kind: Kind) {
         ),
         ("gone", "role/service-role/gone does not exist"),
         ("none", "no execution role"),
+        ("nokey", &format!("may not kms:Decrypt on {key}:")),
+        // Which key an alias stands for is asked.
+        ("alias", &format!("may not kms:Decrypt on {key}:")),
         (
-            "nokey",
-            &format!("may not kms:Decrypt on {key}, unless the key's own policy allows it"),
+            "closed",
+            &format!("may not kms:Decrypt on {closed} (by the key policy)"),
         ),
         ("pair", "secret:pair-other-"),
         (
@@ -194,6 +220,170 @@ fn readable_by_the_word_of_aws(kind: Kind) {
     assert_eq!(asked, 3 + 2 * 2 + 3);
 }
 
+/// Images, logs, files, credentials of registries, options of log drivers: whatever a task fetches before it runs.
+fn all_that_a_task_fetches(kind: Kind) {
+    let image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/shop:1";
+    let logs = |more: Value| {
+        let mut options =
+            json!({"awslogs-group": "/ecs/shop", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "ecs"});
+        crate::world::merge(&mut options, more);
+        json!({"logConfiguration": {"logDriver": "awslogs", "options": options}})
+    };
+    let with =
+        |role: &str, web: Value| json!({"web": web, "revision": {"execution_role": format!("{{{{role:{role}}}}}")}});
+    let files = json!({"with": {"environmentFiles": [{"type": "s3", "value": "arn:aws:s3:::shop-config/prod.env"}]}});
+    let splunk = json!({"with": {"logConfiguration": {"logDriver": "splunk", "secretOptions": [
+        {"name": "splunk-token", "valueFrom": "{{secret:token}}"}]}}});
+    let registry = json!({"with": {"repositoryCredentials": {"credentialsParameter": "{{secret:token}}"}}});
+    let mut world = World::new();
+    world
+        .stack("image", with("bare", json!({"image": image})))
+        .stack("imaged", with("ecs-execution", json!({"image": image})))
+        .stack("log", with("bare", json!({"with": logs(json!({}))})))
+        .stack("logged", with("ecs-execution", json!({"with": logs(json!({}))})))
+        // The group is there, else its tasks would not run.
+        .stack(
+            "group",
+            with("writer", json!({"with": logs(json!({"awslogs-create-group": "true"}))})),
+        )
+        .stack("files", with("bare", files.clone()))
+        .stack("filed", with("ecs-execution", files))
+        .stack("option", with("bare", splunk))
+        .stack("registry", with("bare", registry))
+        .stack("onec2", {
+            let mut ec2 = with("bare", json!({"image": image, "with": logs(json!({}))}));
+            ec2["service"] = json!({"launch": "EC2"});
+            ec2["revision"]["with"] = json!({"requiresCompatibilities": ["EC2"]});
+            ec2
+        });
+    let reads = |names: &[&str]| {
+        let each = names.iter().map(|n| format!("{{{{secret:{n}-url}}}}"));
+        json!({"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": each.collect::<Vec<_>>()})
+    };
+    world.patch(json!({
+        "secrets": {"token": {"string": "a token"}},
+        "roles": {
+            "bare": {"statements": [reads(&["files", "image", "log", "option", "registry", "onec2"])]},
+            "writer": {"statements": [reads(&["group"]), {
+                "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": "arn:aws:logs:us-east-1:*:log-group:/ecs/shop:*"}]},
+        },
+    }));
+    let mut env = TestEnv::new(kind, &world);
+    env.about(&[UNREADABLE]);
+    if Quirk::NoSimulator.on(kind) {
+        let (report, code) = env.audit(&[]);
+        assert_eq!(code, 3, "{report:#}");
+        return;
+    }
+    let failing = ["files", "image", "log", "option", "registry"];
+    let expected: Vec<String> = failing
+        .iter()
+        .map(|w| format!("fail critical {w} ecs-secret-unreadable main/{w}"))
+        .collect();
+    let report = env.expect(&expected.iter().map(String::as_str).collect::<Vec<_>>());
+    let repository = "arn:aws:ecr:us-east-1:123456789012:repository/shop";
+    for (workload, words) in [
+        (
+            "image",
+            vec![
+                format!("ecr:BatchGetImage on {repository}"),
+                format!("ecr:GetDownloadUrlForLayer on {repository}"),
+                "ecr:GetAuthorizationToken on *".to_owned(),
+            ],
+        ),
+        (
+            "log",
+            vec!["logs:CreateLogStream on arn:aws:logs:us-east-1:123456789012:log-group:/ecs/shop:*".to_owned()],
+        ),
+        (
+            "files",
+            vec![
+                "s3:GetObject on arn:aws:s3:::shop-config/prod.env".to_owned(),
+                "s3:GetBucketLocation on arn:aws:s3:::shop-config".to_owned(),
+            ],
+        ),
+        (
+            "option",
+            vec![format!("GetSecretValue on {}", env.id("secrets", "token"))],
+        ),
+        (
+            "registry",
+            vec![format!("GetSecretValue on {}", env.id("secrets", "token"))],
+        ),
+    ] {
+        let message = said(&report, workload, "/message");
+        for word in words {
+            assert!(message.contains(&word), "{word}: {message}");
+        }
+    }
+}
+
+/// What only AWS's own answers show: an organization's denial is no proof, a boundary limits what a secret's policy grants
+/// to the role, actions that AWS refuses together are asked about apart, and all that is known is sent.
+fn organizations_boundaries_and_keys(kind: Kind) {
+    let role = |w: &str| format!("arn:aws:iam::123456789012:role/{w}");
+    let runs_as = |w: &str| json!({"revision": {"execution_role": role(w)}});
+    let by_policy = |w: &str| {
+        let policy = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"AWS": role(w)}, "Action": "secretsmanager:GetSecretValue", "Resource": "*"}]});
+        json!({"revision": {"execution_role": role(w)}, "secret": {"string": url(w), "policy": policy}})
+    };
+    let image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/shop:1";
+    let mut world = World::new();
+    for w in ["organized", "sent"] {
+        world.stack(w, runs_as(w));
+    }
+    for w in ["bounded", "granted"] {
+        world.stack(w, by_policy(w));
+    }
+    world.stack(
+        "apart",
+        json!({"web": {"image": image}, "revision": {"execution_role": role("apart")}}),
+    );
+    world.patch(json!({"roles": {"organized": {}, "sent": {}, "bounded": {}, "granted": {}, "apart": {}}}));
+    let mut env = TestEnv::new(kind, &world);
+    let read = |w: &str| {
+        format!(
+            "secretsmanager:GetSecretValue {}",
+            env.id("secrets", &format!("{w}-url"))
+        )
+    };
+    let repository = "arn:aws:ecr:us-east-1:123456789012:repository/shop";
+    let told = json!({
+        "aws:RequestedRegion": "us-east-1", "aws:PrincipalAccount": "123456789012", "aws:ResourceAccount": "123456789012",
+        "aws:SecureTransport": "true", "secretsmanager:SecretId": env.id("secrets", "sent-url"),
+    });
+    let table = json!({
+        role("organized"): {read("organized"): {"decision": "implicitDeny", "organization": false}},
+        // Its organization allows it for this secret alone, over TLS, in this region and account: none is missing.
+        role("sent"): {read("sent"): {"decision": "implicitDeny", "organization": false, "told": told}},
+        role("bounded"): {read("bounded"): {"decision": "implicitDeny", "boundary": false}},
+        role("granted"): {read("granted"): "implicitDeny"},
+        role("apart"): {
+            read("apart"): "allowed",
+            format!("ecr:BatchGetImage {repository}"): "allowed",
+            format!("ecr:GetDownloadUrlForLayer {repository}"): "allowed",
+            "ecr:GetAuthorizationToken *": "allowed",
+        },
+        "apart": [["secretsmanager:GetSecretValue"], ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]],
+    });
+    let gateway = env.gateway(&["--simulate", &table.to_string()]);
+    env.about(&[UNREADABLE]);
+    let (report, code) = env.audit_at(&gateway.endpoint, &[]);
+    assert_eq!(
+        env.told(&report),
+        [
+            "fail critical bounded ecs-secret-unreadable main/bounded",
+            "unknown critical organized ecs-secret-unreadable main/organized",
+        ],
+        "{report:#}"
+    );
+    assert_eq!(code, 1);
+    assert!(said(&report, "organized", "/message").contains("service control policies"));
+    assert!(said(&report, "bounded", "/message").contains("(by its permissions boundary)"));
+}
+
 /// A secret that the role may not read is not rolled out; where that can't be known, it is.
 fn rollouts_that_could_not_be_read(kind: Kind) {
     let bare = |role: &str| json!({"web": {"secrets": null}, "revision": {"execution_role": role}});
@@ -201,7 +391,7 @@ fn rollouts_that_could_not_be_read(kind: Kind) {
     world
         .stack("barred", bare("{{role:barred}}"))
         .stack("strange", bare("arn:aws:iam::{{account}}:role/strange"))
-        .stack("slipped", json!({"web": {"secrets": {"DATABASE_URL": "{{secret-partial:slipped-url}}"}}, "revision": {"execution_role": "{{role:barred}}"}}))
+        .stack("slipped", json!({"web": {"secrets": {"DATABASE_URL": "{{secret:slipped-url}}:url::"}}, "revision": {"execution_role": "{{role:barred}}"}}))
         .stack("good", json!({"web": {"secrets": null}}));
     world.patch(json!({"roles": {"barred": {}}}));
     let mut env = TestEnv::new(kind, &world);

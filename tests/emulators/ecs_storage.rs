@@ -114,5 +114,8 @@ fn sidecars(kind: Kind) {
     assert_eq!(acting.len(), 1, "{plan:#}");
     assert_eq!(acting[0]["calls"][0]["parameters"]["changes"][0]["container"], "web");
     let held = list(&plan, "held").iter().find(|h| h["workload"] == "pair").unwrap();
-    assert!(text(&held["reason"]).contains("unclear"), "{held:#}");
+    assert!(
+        text(&held["reason"]).contains("nothing shows which container"),
+        "{held:#}"
+    );
 }

@@ -120,7 +120,7 @@ fn json_parts(kind: Kind) {
     world.patch(json!({"secrets": {"unused-good": {"string": url("unused")}}}));
     let env = TestEnv::new(kind, &world);
     env.expect(&[
-        "fail critical password secret-malformed-url password-url",
+        "fail critical password ecs-secret-reference-mismatch main/password",
         "fail critical whole ecs-secret-reference-mismatch main/whole",
     ]);
 }

@@ -136,14 +136,16 @@ fn migrations_that_did_not_run(kind: Kind) {
     says(
         &answer,
         3,
-        &["whether the migration shop-migrate succeeded is unknown: ECS knows of no run"],
+        &[
+            "whether the migration shop-migrate succeeded is unknown: ecs:DescribeTasks on shop-migrate: no run of it is known",
+        ],
     );
     env.configure("workloads: {shop: {migrations: required}}\n");
     let answer = env.holdfast(&["gate", "shop"]);
     says(
         &answer,
         1,
-        &["the migration shop-migrate must have run, and ECS knows of no run"],
+        &["the migration shop-migrate must have run, and no run of it is known"],
     );
     let mut world = World::new();
     world.stack("shop", json!({}));

@@ -18,6 +18,26 @@ on_both!(
 /// Granted, but not called in these runs: what for, or which cases see the call.
 const ELSEWHERE: &[(&str, &str)] = &[
     (
+        "rds:DescribeDBClusterEndpoints",
+        "rds_endpoints: a connection that leads through one",
+    ),
+    (
+        "rds:DescribeDBProxies",
+        "rds_endpoints: a connection that leads through one",
+    ),
+    (
+        "rds:DescribeDBProxyEndpoints",
+        "rds_endpoints: a connection that leads through one",
+    ),
+    (
+        "rds:DescribeDBProxyTargets",
+        "rds_endpoints: a connection that leads through one",
+    ),
+    (
+        "rds:DescribeGlobalClusters",
+        "rds_endpoints: a connection that leads through one",
+    ),
+    (
         "kms:Decrypt",
         "Secrets Manager and Parameter Store make it in the caller's name",
     ),
@@ -37,11 +57,20 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "ecs:DeregisterTaskDefinition",
         "ecs_rollouts: a revision that loses data",
     ),
+    (
+        "ecs:DescribeServiceDeployments",
+        "ecs_strategies: a deployment that shifts traffic",
+    ),
     ("ecs:DescribeServiceRevisions", "ecs_rollouts: a history of deployments"),
     ("ecs:DescribeTasks", "migrations: runs of migrations"),
     ("ecs:ListServiceDeployments", "ecs_rollouts: a history of deployments"),
     ("ecs:ListTasks", "migrations: runs of migrations"),
+    ("ecs:StopServiceDeployment", "ecs_strategies: one that fails"),
+    ("ec2:DescribeVpcEndpoints", "ecs_start: tasks that do not get steady"),
     ("iam:GetRole", "ecs_secret_access: a role that is gone"),
+    ("kms:DescribeKey", "ecs_secret_access: a key by its alias"),
+    ("kms:GetKeyPolicy", "ecs_secret_access: keys of one's own"),
+    ("kms:ListGrants", "ecs_secret_access: a key that its policy denies"),
     ("logs:FilterLogEvents", "ecs_logs: containers that log"),
     ("logs:GetLogEvents", "gate: the end of a failed migration's log"),
     ("rds:DescribeDBClusterParameters", "rds_tls: TLS of clusters"),
@@ -59,6 +88,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "secretsmanager:RestoreSecret",
         "secrets_access: a deletion that is scheduled",
     ),
+    (
+        "secretsmanager:ListSecretVersionIds",
+        "ecs_start: a secret that changed after a deployment",
+    ),
+    ("ssm:DescribeParameters", "secrets_parameters: parameters"),
     ("ssm:GetParameters", "secrets_parameters: parameters"),
 ];
 

@@ -130,14 +130,14 @@ pub fn everything_wrong(world: &mut World) {
     world.patch(json!({
         "db_instances": {"wreck-db": {"tags": {"holdfast:phase": "migrating", "holdfast:migration-until": "{{now-2d}}"}}},
         "secrets": {
-            "wreck-old": {"string": "postgres://app:pw12345678@old.example.com:5432/app", "tags": {"holdfast:workload": "wreck"}},
-            "wreck-bad": {"string": "postgres://app:pw12345678@old.example.com:5432:5432/app", "tags": {"holdfast:workload": "wreck"}},
-            "nobody-bad": {"string": "postgres://app:pw12345678@old.example.com:5432:5432/app"},
+            "wreck-old": {"string": "postgres://app:pw12345678@old-db.abc123.us-east-1.rds.amazonaws.com:5432/app", "tags": {"holdfast:workload": "wreck"}},
+            "wreck-bad": {"string": "postgres://app:pw12345678@old-db.abc123.us-east-1.rds.amazonaws.com:5432:5432/app", "tags": {"holdfast:workload": "wreck"}},
+            "nobody-bad": {"string": "postgres://app:pw12345678@old-db.abc123.us-east-1.rds.amazonaws.com:5432:5432/app"},
         },
         "task_definitions": {"wreck-two": [{"tags": {"holdfast:workload": "wreck"}, "containers": {"web": {
             "port": 80, "secrets": {"DATABASE_URL": "{{secret-partial:wreck-url}}:url::"},
         }}}]},
-        "services": {"main/wreck-two": {
+        "services": {"main/wreck": {"tags": {"holdfast:datastore": "postgres"}}, "main/wreck-two": {
             "task_definition": "wreck-two:1", "subnets": ["private-a"], "security_groups": ["wreck-app"],
             "tags": {"holdfast:workload": "wreck"},
         }},

@@ -32,6 +32,8 @@ pub enum Quirk {
     TasksWithoutTime,
     /// Tasks of ministack have no network interfaces without Docker.
     TasksWithoutInterfaces,
+    /// ministack loses the private DNS of an interface endpoint.
+    PrivateDnsLost,
     /// CloudWatch by the SDK's protocol, RPC v2 CBOR: moto answers 404.
     NoCborForCloudWatch,
     /// `TransactWriteItems` of moto copies the whole table before each write and puts it back if a condition fails: of two at
@@ -55,6 +57,7 @@ impl Quirk {
             | Self::Ipv6RouteLost
             | Self::MinorVersionUpgradesStay
             | Self::FlagsOfReplicasLost
+            | Self::PrivateDnsLost
             | Self::TasksWithoutInterfaces => kind == Kind::Ministack,
             Self::ExitCodeZero | Self::NoServiceDeployments => true,
         }

@@ -60,7 +60,15 @@ fn json_report(kind: Kind) {
     assert_eq!(report["scope"], scope);
     assert_eq!(
         keys(&report["summary"]),
-        ["pass", "fail", "waived", "unknown", "consequences", "by_severity"]
+        [
+            "pass",
+            "fail",
+            "waived",
+            "unknown",
+            "untold",
+            "consequences",
+            "by_severity"
+        ]
     );
     assert_eq!(
         report["summary"]["by_severity"],

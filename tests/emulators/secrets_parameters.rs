@@ -45,7 +45,7 @@ fn parameters(kind: Kind) {
         // A parameter with the very name of a secret: ECS reads the parameter.
         "open-url": value(url("open")),
         "/broken/url": value(format!("postgres://app:pw12/345678@{}/app", "{{endpoint:broken-db}}")),
-        "/lost/url": value("postgres://app:pw12345678@old.example.com/app?sslmode=require".into()),
+        "/lost/url": value("postgres://app:pw12345678@old-db.abc123.us-east-1.rds.amazonaws.com/app?sslmode=require".into()),
         "/loose/url": value(url_as("postgres", "loose", "")),
         "/object/url": {"json": {"url": url("object")}},
         "/many/0": value(url("many")), "/many/1": value(url("many")), "/many/2": value(url("many")),

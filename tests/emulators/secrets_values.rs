@@ -21,7 +21,7 @@ fn malformed(kind: Kind) {
         .stack("slash", json!({"secret": format!("postgres://app:pw12/345678{}/app", at("slash"))}))
         .stack("hash", json!({"secret": format!("postgres://app:pw12#345678{}/app", at("hash"))}))
         .stack("at", json!({"secret": format!("postgres://app:pw12@345678{}/app", at("at"))}))
-        .stack("nodb", json!({"secret": format!("postgres://app:pw12345678{}", at("nodb"))}))
+        .stack("noscheme", json!({"secret": format!("app:pw12345678{}/app", at("noscheme"))}))
         .stack("mysql", json!({"secret": format!("mysql://app:pw12345678{}/app", at("mysql"))}))
         .stack("newline", json!({"secret": format!("{}\n", url("newline"))}))
         .stack("quoted", json!({"secret": format!("\"{}\"", url("quoted"))}))
@@ -29,11 +29,14 @@ fn malformed(kind: Kind) {
         .stack("badport", json!({"secret": "postgres://app:pw12345678@{{endpoint:badport-db}}:54x2/app"}))
         .stack(
             "inkey",
-            json!({"secret": {"json": {"url": format!("postgres://app:pw12345678{}", at("inkey"))}},
+            json!({"secret": {"json": {"url": format!("postgres://app:pw12345678{}:5432/app", at("inkey"))}},
                    "web": {"secrets": {"DATABASE_URL": "{{secret:inkey-url}}:url::"}}}),
         )
         // What must stay unmentioned.
         .stack("twin", json!({}))
+        .stack("nodb", json!({"secret": format!("postgres://app:pw12345678{}", at("nodb"))}))
+        .stack("sqlalchemy", json!({"secret": format!("postgresql+psycopg2://app:pw12345678{}/app", at("sqlalchemy"))}))
+        .stack("gorm", json!({"secret": "host={{endpoint:gorm-db}} port={{port:gorm-db}} user=app password=pw12345678 dbname=app TimeZone=UTC"}))
         .stack("postgresql", json!({"secret": format!("postgresql://app:p%2Fw%3D%3D{}/app?sslmode=require", at("postgresql"))}))
         .stack("base64", json!({"secret": format!("postgres://app:pw12345678=={}/app", at("base64"))}))
         .stack("keywords", json!({"secret": "host={{endpoint:keywords-db}} port={{port:keywords-db}} dbname=app user=app password='pw 123 456'"}))
@@ -44,7 +47,7 @@ fn malformed(kind: Kind) {
         );
     let env = TestEnv::new(kind, &world);
     let faulty = [
-        "twice", "slash", "hash", "at", "nodb", "mysql", "newline", "quoted", "prose", "badport", "inkey",
+        "twice", "slash", "hash", "at", "noscheme", "mysql", "newline", "quoted", "prose", "badport", "inkey",
     ];
     let expected: Vec<String> = faulty
         .iter()
@@ -61,7 +64,7 @@ fn malformed(kind: Kind) {
     for (workload, word) in [
         ("twice", "port stands twice"),
         ("slash", "percent-encoded"),
-        ("nodb", "no database"),
+        ("noscheme", "without its scheme"),
         ("mysql", "mysql"),
         ("newline", "white space"),
         ("quoted", "quotation marks"),
@@ -76,7 +79,7 @@ fn wrong_database(kind: Kind) {
     world
         .stack(
             "elsewhere",
-            json!({"secret": "postgres://app:pw12345678@old.cluster.example.com:5432/app"}),
+            json!({"secret": "postgres://app:pw12345678@old-db.abc123.us-east-1.rds.amazonaws.com:5432/app"}),
         )
         .stack(
             "lastyear",
@@ -102,7 +105,7 @@ fn wrong_database(kind: Kind) {
     let env = TestEnv::new(kind, &world);
     let mut expected = vec![
         "fail critical elsewhere secret-wrong-database elsewhere-url",
-        "fail critical lastyear secret-wrong-database lastyear-url",
+        "fail low lastyear secret-wrong-database lastyear-url",
         "fail critical offport secret-wrong-database offport-url",
         "fail critical neighbour secret-wrong-database neighbour-url",
     ];
@@ -115,7 +118,10 @@ fn wrong_database(kind: Kind) {
         .find(|f| f["workload"] == "elsewhere")
         .unwrap();
     assert_eq!(found["evidence"][0]["field"], "host");
-    assert_eq!(found["evidence"][0]["observed"], "old.cluster.example.com");
+    assert_eq!(
+        found["evidence"][0]["observed"],
+        "old-db.abc123.us-east-1.rds.amazonaws.com"
+    );
 }
 
 /// A secret without the tag is evaluated where a tagged service refers to it.

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::link::Link;
+use crate::quirks::Quirk;
 use crate::world::World;
 
 /// Longer than anything takes on a busy machine; past it, something hangs.
@@ -97,6 +98,10 @@ pub const DATABASES: &[&str] = &[
     "rds-abandoned",
 ];
 
+/// What is said of the workloads of these worlds: their data is in PostgreSQL, by a URL in one of these variables.
+const DEFAULTS: &str = "datastore: postgres, secret_env: [DATABASE_URL, CODER_PG_CONNECTION_URL, CODER_POSTGRES_URL], \
+                        data_paths: [/home/coder/.config/coderv2]";
+
 impl TestEnv {
     /// Starts an emulator and lays `world` out on it.
     pub fn new(kind: Kind, world: &World) -> Self {
@@ -126,6 +131,11 @@ impl TestEnv {
     /// Evaluates by these rules alone from now on, those that are off by default included.
     pub fn about(&mut self, rules: &[&str]) {
         self.about = rules.iter().map(|r| (*r).to_owned()).collect();
+        if self.kind == Kind::Moto {
+            assert!(Quirk::NoServiceDeployments.on(self.kind));
+            // It would be unknown everywhere. Its own cases answer the call for the emulator.
+            self.about.retain(|rule| rule != "ecs-failed-deployment");
+        }
         self.configure("");
     }
 
@@ -168,6 +178,11 @@ impl TestEnv {
         let on = |id: &str| self.about.iter().any(|r| r == id);
         let others: String = others.map(|id| format!("{id}: {{enabled: {}}}, ", on(id))).collect();
         let mut text = yaml.replacen("rules: {", &format!("rules: {{{others}"), 1);
+        if !yaml.contains("defaults:") {
+            text = format!("{text}\ndefaults: {{{DEFAULTS}}}\n");
+        } else if !yaml.contains("datastore:") {
+            text = text.replacen("defaults: {", &format!("defaults: {{{DEFAULTS}, "), 1);
+        }
         if !yaml.contains("rules:") {
             text = format!("{text}\nrules: {{{others}}}\n");
         }
@@ -199,6 +214,13 @@ impl TestEnv {
             command.arg("--config").arg(path);
         }
         command
+    }
+
+    /// Begins an empty ledger.
+    pub fn forget(&self) {
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(self.dir.path().join(format!("holdfast.db{suffix}")));
+        }
     }
 
     /// Runs the binary.

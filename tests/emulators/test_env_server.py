@@ -40,7 +40,7 @@ class ForkedMoto(Emulator):
             os.dup2(nothing.fileno(), 0)
         os.dup2(self._log.fileno(), 1)
         os.dup2(self._log.fileno(), 2)
-        import_module("moto.server").main(command[1:])
+        import_module("serve_moto").main(command[2:])
 
 
 class Fork:
@@ -78,7 +78,7 @@ class Fork:
 def load():
     for service in MOTO:
         import_module(f"moto.{service}.urls")
-    import_module("moto.server")
+    import_module("serve_moto")
     for service in SERVICES:
         session("test", "secret", None, "us-east-1").client(service)
 

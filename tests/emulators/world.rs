@@ -42,8 +42,8 @@ impl World {
             "region": region,
             "name": account.map_or_else(|| region.to_owned(), |a| format!("{a}/{region}")),
             "vpcs": {"main": {"ipv6": true, "subnets": {
-                "private-a": {"cidr": "10.0.1.0/24", "az": "a"},
-                "private-b": {"cidr": "10.0.2.0/24", "az": "b"},
+                "private-a": {"cidr": "10.0.1.0/24", "az": "a", "route": "nat"},
+                "private-b": {"cidr": "10.0.2.0/24", "az": "b", "route": "nat"},
             }}},
             "db_subnet_groups": {"private": ["private-a", "private-b"]},
             "clusters": {"main": {}},

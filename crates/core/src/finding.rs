@@ -131,6 +131,21 @@ pub struct Finding {
     pub waiver: Option<Waiver>,
     /// The id of the finding whose consequence this one is; absent for a root cause.
     pub caused_by: Option<String>,
+    /// Of an unknown one: whether no read failed, but nobody told what it takes to know.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub untold: bool,
+    /// Where it is written, for a file that people write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<FilePlace>,
+}
+
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FilePlace {
+    /// The file, as it was named.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
 }
 
 /// The outcome for one rule and one resource, where the invariant holds.

@@ -19,10 +19,11 @@
 //! `cargo xtask tidy` checks it.
 //!
 //! - [`model`]: what was read, and the words for it: keys, resources, tags, read errors, hold reasons.
-//! - [`connection`]: reduces the value of a database secret to facts, without the password.
 //! - [`iam_document`]: reads the principals that a resource policy lets in.
 //! - [`event`]: parses the body of a queue message into the keys of what changed.
 //! - [`config`]: parses the text of the configuration into settings, with every error at its line and column.
+//! - [`connection`]: reduces the value of a database secret to facts, without the password, and knows which settings of
+//!   which images and frameworks make a connection.
 //! - [`action`]: the corrections that Holdfast can make, one file each.
 //! - [`finding`]: a failed or unknown result, as reports write it.
 //! - [`rule_result`]: what a rule returns for one resource.
@@ -33,7 +34,8 @@
 //! - [`refresh`]: what to read again after an event or before a call.
 //! - [`diagnose`]: why a service does not reach its database, hop by hop.
 //! - [`checklist`]: whether a migration is finished, item by item.
-//! - [`check`]: evaluates Terraform plans and task definitions before the resources exist.
+//! - [`check`]: evaluates task definitions, Terraform plans and CloudFormation templates before the resources exist, and what
+//!   plans and change sets do to those that do.
 //! - [`gate`]: whether a deployment may go ahead.
 //! - [`iam_policy`]: the least-privilege policy for a configuration.
 //!
@@ -72,3 +74,4 @@ pub mod plan;
 pub mod refresh;
 pub mod rule_result;
 pub mod rules;
+mod yaml;

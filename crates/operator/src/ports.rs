@@ -2,6 +2,7 @@
 //! or in tests a model.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use holdfast_core::action::{Action, SecretChange};
 use holdfast_core::finding::Finding;
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Key, Scope};
-use holdfast_core::model::resources::Service;
+use holdfast_core::model::resources::{MigrationRun, Service, TaskDefinition};
 use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::plan::PlannedAction;
 use jiff::Timestamp;
@@ -34,6 +35,26 @@ pub enum Write<'a> {
         workload: &'a str,
         /// The attempt's id.
         attempt: &'a str,
+    },
+    /// `RegisterTaskDefinition`: `base` as it is, under a tag that names the attempt. A service can't be given `base`
+    /// itself any more.
+    RegisterTwin {
+        /// ARN of the revision.
+        base: &'a str,
+        /// The workload.
+        workload: &'a str,
+        /// What the tag says.
+        attempt: &'a str,
+    },
+    /// `StopServiceDeployment` with rollback.
+    Stop {
+        /// ARN of the service deployment.
+        deployment: &'a str,
+    },
+    /// `DeregisterTaskDefinition` of a revision that Holdfast registered.
+    Deregister {
+        /// ARN of the revision.
+        revision: &'a str,
     },
     /// `UpdateService` to a revision.
     Update {
@@ -63,6 +84,9 @@ pub trait Cloud: Send + Sync {
 
     /// One service as it is now; `None` if there is none such.
     async fn service(&self, cluster: &str, service: &str) -> Read<Option<Service>>;
+
+    /// One revision as it is now; `None` if it was deleted.
+    async fn definition(&self, revision: &str) -> Read<Option<Arc<TaskDefinition>>>;
 
     /// ARN of the revision of `base`'s family that was registered for `attempt`, if one was.
     async fn registered(&self, base: &str, attempt: &str) -> Read<Option<String>>;
@@ -132,6 +156,19 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// [`LedgerError::Unusable`]
     async fn history(&self, workload: Option<&str>, limit: usize) -> Result<History, LedgerError>;
+
+    /// Writes runs of migrations. A run is identified by its scope and the ARN of its task; writing it again only adds what
+    /// was not known ([`MigrationRun::merge`]). Of a family the newest [`holdfast_core::model::resources::RUNS_KEPT`] are kept.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unusable`]
+    async fn record_runs(&self, runs: &[MigrationRun]) -> Result<(), LedgerError>;
+
+    /// The runs of one family in `scope`, or of all; by family, the newest first.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unusable`]
+    async fn runs(&self, scope: &Scope, family: Option<&str>) -> Result<Vec<MigrationRun>, LedgerError>;
 }
 
 // ---- who may act -----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use holdfast_core::model::key::Scope;
+use holdfast_core::model::resources::RunResult;
 use holdfast_operator::attempt::{Attempt, FindingRecord, Outcome};
 use holdfast_operator::ledger::conformance;
 use holdfast_operator::ports::{Ledger as _, LedgerError};
@@ -372,7 +373,7 @@ async fn a_ledger_of_a_later_version() {
     let later = Connection::open(&file.path).expect("opened");
     later.pragma_update(None, "user_version", 9).expect("set");
     drop(later);
-    file.is_refused("is of version 9, and this Holdfast knows none above 1")
+    file.is_refused("is of version 9, and this Holdfast knows none above 2")
         .await;
 }
 
@@ -380,29 +381,75 @@ async fn a_ledger_of_a_later_version() {
 async fn migrations_run_once_and_whole() {
     let file = TestLedger::filled().await;
     let mut connection = Connection::open(&file.path).expect("opened");
-    let first = schema::MIGRATIONS[0];
+    let [first, second] = schema::MIGRATIONS else {
+        panic!("another one: add it here");
+    };
     let broken = [
-        first,
+        *first,
+        *second,
         "CREATE TABLE more (x TEXT) STRICT",
         "CREATE TABLE even (x TEXT); NONSENSE",
     ];
     schema::migrate(&mut connection, &broken).expect_err("nonsense");
-    assert_eq!(schema::version(&connection).expect("a version"), 2);
+    assert_eq!(schema::version(&connection).expect("a version"), 3);
     let tables = "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name)";
     let named: String = connection.query_row(tables, [], |row| row.get(0)).expect("tables");
-    assert_eq!(named, "attempts,findings,more");
+    assert_eq!(named, "attempts,findings,migration_runs,more");
     let mended = [
-        first,
+        *first,
+        *second,
         "CREATE TABLE more (x TEXT) STRICT",
         "CREATE TABLE even (x TEXT) STRICT",
     ];
     schema::migrate(&mut connection, &mended).expect("migrated");
     schema::migrate(&mut connection, &mended).expect("nothing to do");
-    assert_eq!(schema::version(&connection).expect("a version"), 3);
+    assert_eq!(schema::version(&connection).expect("a version"), 4);
     let kept: i64 = connection
         .query_row("SELECT count(*) FROM findings", [], |row| row.get(0))
         .expect("a count");
     assert_eq!(kept, 50);
+}
+
+/// A file of the first version knows no runs; it is read as it is, and brought up to date by the first write.
+#[tokio::test]
+async fn a_ledger_of_the_first_version() {
+    let file = TestLedger::new();
+    std::fs::write(&file.path, "").expect("made");
+    let mut connection = Connection::open(&file.path).expect("opened");
+    schema::migrate(&mut connection, &schema::MIGRATIONS[..1]).expect("made");
+    drop(connection);
+    let before = std::fs::read(&file.path).expect("read");
+    let read = SqliteLedger::open_existing(&file.path).await.expect("opened");
+    assert_eq!(read.runs(&scope(), None).await, Ok(vec![]));
+    assert_eq!(read.history(None, 9).await.expect("history").attempts, []);
+    drop(read);
+    assert_eq!(
+        std::fs::read(&file.path).expect("read"),
+        before,
+        "reading changes nothing"
+    );
+    let run = conformance::migration_run(&scope(), "shop-migrate", 0, RunResult::Failed);
+    let ledger = SqliteLedger::open(&file.path, now()).await.expect("brought up to date");
+    ledger.record_runs(std::slice::from_ref(&run)).await.expect("recorded");
+    drop(ledger);
+    let read = SqliteLedger::open_existing(&file.path).await.expect("opened");
+    assert_eq!(read.runs(&scope(), None).await, Ok(vec![run]));
+}
+
+/// Runs outlive the rest, but not for ever.
+#[tokio::test]
+async fn old_runs_are_forgotten() {
+    let file = TestLedger::new();
+    let ledger = SqliteLedger::open(&file.path, now()).await.expect("made");
+    let run = |family: &str, days: i64| conformance::migration_run(&scope(), family, -days * 86_400, RunResult::Failed);
+    let kept = run("young", 1_199);
+    ledger
+        .record_runs(&[run("old", 1_201), kept.clone()])
+        .await
+        .expect("recorded");
+    drop(ledger);
+    let ledger = SqliteLedger::open(&file.path, now()).await.expect("opened");
+    assert_eq!(ledger.runs(&scope(), None).await, Ok(vec![kept]));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod audit;
 mod checklist;
 mod diagnosis;
+mod families;
 mod history;
 mod plan;
 mod rules;
@@ -10,6 +11,7 @@ mod rules;
 pub use audit::audit_table;
 pub use checklist::checklist_table;
 pub use diagnosis::diagnosis_table;
+pub use families::families_table;
 pub use history::history_table;
 pub use plan::plan_table;
 pub use rules::rules_table;

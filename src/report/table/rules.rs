@@ -1,16 +1,16 @@
 //! The catalogue of rules.
 
 use comfy_table::Cell;
-use holdfast_core::rules::Rule;
+use holdfast_core::model::rule_meta::Meta;
 
 use crate::report::style::{Colour, Style, table_text};
 
 /// The catalogue, one line for each rule.
 #[must_use]
-pub fn rules_table(rules: &[&dyn Rule], style: Style) -> String {
+pub fn rules_table(rules: impl Iterator<Item = &'static Meta>, style: Style) -> String {
     let mut table = style.table();
     table.set_header(vec!["RULE", "SEVERITY", "ON", "ACTS", "RISK", "FAILS WHEN"]);
-    for meta in rules.iter().map(|r| r.meta()) {
+    for meta in rules {
         let acts = match (meta.writes.is_empty(), meta.corrects) {
             (true, _) => "no",
             (false, true) => "yes",

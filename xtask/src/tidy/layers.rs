@@ -30,14 +30,17 @@ pub const CORE: &[Row] = &[
     ("model", &[]),
 
     // ---- From text to facts ----
-    // The value of a database secret becomes facts about the connection, without the password.
-    ("connection", &["model"]),
+    // YAML becomes a tree that knows the place of each node.
+    ("yaml", &[]),
     // A resource policy becomes the principals that it lets in.
     ("iam_document", &["model"]),
     // The body of a queue message becomes the keys of what changed.
     ("event", &["model"]),
     // The configuration file becomes settings. It knows no rule: `rules` hands over the parameters that rules declare.
-    ("config", &["model"]),
+    ("config", &["model", "yaml"]),
+    // Values of secrets and variables become facts about connections, without the password. Its list of known images is
+    // extended by the configuration, and parsed as that is.
+    ("connection", &["model", "config"]),
 
     // ---- What Holdfast says, and can do ----
     // One file for each correction: its calls, risk, preconditions, and what must be read again before it.
@@ -67,7 +70,7 @@ pub const CORE: &[Row] = &[
     // Whether a migration is finished.
     ("checklist", &["model", "config", "action", "finding", "facts", "rules", "evaluate", "diagnose"]),
     // What the rules say about a Terraform plan or a task definition, before the resources exist.
-    ("check", &["model", "connection", "iam_document", "config", "finding", "facts", "rules", "evaluate"]),
+    ("check", &["model", "connection", "iam_document", "yaml", "config", "finding", "rule_result", "facts", "rules", "evaluate"]),
     // Whether a deployment may go ahead.
     ("gate", &["model", "connection", "config", "finding", "facts", "rules", "evaluate"]),
     // The IAM policy that a configuration needs.

@@ -298,7 +298,7 @@ fn an_import_that_the_layers_forbid() {
     ];
     complains(
         &files,
-        &["crates/core/src/config.rs:1: module config may import model, but not rules (crate::rules::Rule)"],
+        &["crates/core/src/config.rs:1: module config may import model, yaml, but not rules (crate::rules::Rule)"],
     );
     silent(&[
         ("rules/mod.rs", "use crate::config::C;\nfn f(_: C) {}\n"),

@@ -38,6 +38,8 @@ pub struct Aws {
     pub ssm: aws_sdk_ssm::Client,
     /// IAM.
     pub iam: aws_sdk_iam::Client,
+    /// KMS.
+    pub kms: aws_sdk_kms::Client,
     /// CloudWatch Logs.
     pub logs: aws_sdk_cloudwatchlogs::Client,
     /// CloudWatch.
@@ -75,6 +77,7 @@ impl Aws {
             tagging: client!(aws_sdk_resourcegroupstagging),
             ssm: client!(aws_sdk_ssm),
             iam: client!(aws_sdk_iam),
+            kms: client!(aws_sdk_kms),
             logs: client!(aws_sdk_cloudwatchlogs),
             cloudwatch: client!(aws_sdk_cloudwatch),
             scope,

@@ -65,6 +65,12 @@ pub enum Family {
     /// `DescribeAlarms`.
     /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html>
     CloudWatch,
+    /// `ListSecretVersionIds`.
+    /// <https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html>
+    SecretsVersions,
+    /// `GetKeyPolicy`, `DescribeKey` and `ListGrants`, at the rate of the slowest of them.
+    /// <https://docs.aws.amazon.com/kms/latest/developerguide/requests-per-second.html>
+    Kms,
 }
 
 /// Whose calls may take which tokens.
@@ -251,6 +257,24 @@ const FAMILIES: &[(Family, ApiService, bool, Rate)] = &[
         Rate {
             burst: 9,
             per_second: 9.0,
+        },
+    ),
+    (
+        Family::SecretsVersions,
+        ApiService::SecretsManager,
+        true,
+        Rate {
+            burst: 50,
+            per_second: 50.0,
+        },
+    ),
+    (
+        Family::Kms,
+        ApiService::Kms,
+        true,
+        Rate {
+            burst: 100,
+            per_second: 100.0,
         },
     ),
 ];

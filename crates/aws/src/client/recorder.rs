@@ -140,6 +140,7 @@ fn iam_prefix(service: &str) -> &'static str {
         "EventBridge" => "events",
         "CloudWatch" => "cloudwatch",
         "IAM" => "iam",
+        "KMS" => "kms",
         _ => "other",
     }
 }

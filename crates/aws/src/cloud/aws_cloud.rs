@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use holdfast_core::config::Config;
 use holdfast_core::model::key::Scope;
-use holdfast_core::model::resources::Service;
+use holdfast_core::model::resources::{Service, TaskDefinition};
 use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
 use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::ports::{Cloud, Write};
@@ -66,6 +66,10 @@ impl Cloud for AwsCloud {
 
     async fn service(&self, cluster: &str, service: &str) -> Read<Option<Service>> {
         Box::pin(self.collector().service(cluster, service)).await
+    }
+
+    async fn definition(&self, revision: &str) -> Read<Option<Arc<TaskDefinition>>> {
+        Box::pin(self.collector().definition_if_any(revision)).await
     }
 
     async fn registered(&self, base: &str, attempt: &str) -> Read<Option<String>> {

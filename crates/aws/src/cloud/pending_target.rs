@@ -17,7 +17,7 @@ use crate::client::Connector;
 use crate::inventory::ReadCache;
 use holdfast_core::config::Config;
 use holdfast_core::model::key::Scope;
-use holdfast_core::model::resources::Service;
+use holdfast_core::model::resources::{Service, TaskDefinition};
 use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
 
 /// First pause between two tries; it doubles.
@@ -137,6 +137,10 @@ impl Cloud for PendingTarget {
 
     async fn service(&self, cluster: &str, service: &str) -> Read<Option<Service>> {
         self.enter().await?.service(cluster, service).await
+    }
+
+    async fn definition(&self, revision: &str) -> Read<Option<Arc<TaskDefinition>>> {
+        self.enter().await?.definition(revision).await
     }
 
     async fn registered(&self, base: &str, attempt: &str) -> Read<Option<String>> {

@@ -1,83 +1,76 @@
-//! Which revisions a rollback of a service would choose.
+//! Which revisions a rollback of a service would choose, and how its newest deployment ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::types::{ServiceDeploymentBrief, ServiceDeploymentStatus};
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
 use super::collector::{Collector, Reuse};
-use super::task_definition;
-use crate::client::{Api, Family};
-use holdfast_core::facts::{loses_data, one_workload};
-use holdfast_core::model::resources::{Service, TaskDefinition};
-use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
-
-const fn api(operation: &'static str) -> Api {
-    Api {
-        service: "ecs",
-        operation,
-        family: Family::EcsDeployments,
-    }
-}
-const LIST: Api = api("ListServiceDeployments");
-const REVISIONS: Api = api("DescribeServiceRevisions");
+use super::{service_deployments, task_definition};
+use holdfast_core::facts::one_workload;
+use holdfast_core::model::resources::{DeploymentHistory, Service, TaskDefinition};
+use holdfast_core::model::snapshot::{Read, Snapshot};
 
 /// Most service revisions that `DescribeServiceRevisions` takes.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServiceRevisions.html>
 const REVISIONS_A_CALL: usize = 20;
-/// How many deployments are asked for: far more than are looked at, since most deploy one revision again.
-const DEPLOYMENTS: i32 = 100;
 /// How many revisions back one that may be rolled back to is looked for.
 const REVISIONS_BACK: usize = 3;
 /// How long unsafe targets are taken for granted: to describe them in each sweep would cost several calls a service.
 const UNSAFE: Duration = Duration::from_hours(1);
-/// `ListServiceDeployments` is younger than some endpoints that stand in for AWS: it is not worth four attempts.
-const ATTEMPTS: u32 = 2;
 
 /// What was found: targets by the service's ARN, the likeliest first, and the revisions themselves.
 #[derive(Default)]
 pub(super) struct Found {
     pub targets: BTreeMap<String, Read<Vec<String>>>,
+    /// How the newest deployment ended, by the service's ARN.
+    pub histories: BTreeMap<String, Read<DeploymentHistory>>,
     pub definitions: Vec<Arc<TaskDefinition>>,
 }
 
 type Targets = Read<Vec<Arc<TaskDefinition>>>;
 
-/// The rollback targets of the services in `asked`.
-pub(super) async fn rollback_targets(
+/// What is asked of the deployments of services, by their ARNs.
+pub(super) struct Asked<'a> {
+    /// Which revisions would a rollback choose?
+    pub targets: &'a BTreeSet<String>,
+    /// How did the newest end?
+    pub histories: &'a BTreeSet<String>,
+}
+
+/// What was asked. One list of a service's deployments answers both.
+pub(super) async fn read(
     c: &Collector<'_>,
     snapshot: &Snapshot,
-    asked: &BTreeSet<String>,
+    asked: &Asked<'_>,
     now: Timestamp,
     reuse: Reuse,
 ) -> Found {
-    let services: Vec<Service> = snapshot
-        .services
-        .iter()
-        .flat_map(|m| m.values())
-        .filter(|s| asked.contains(&s.arn))
-        .cloned()
-        .collect();
+    let is_asked = |s: &&Service| asked.targets.contains(&s.arn) || asked.histories.contains(&s.arn);
+    let services = snapshot.services.iter().flat_map(|m| m.values());
+    let services: Vec<Service> = services.filter(is_asked).cloned().collect();
     let read = stream::iter(services)
         .map(|service| async move {
-            let targets = of_service(c, snapshot, &service, now, reuse).await;
-            (service.arn, targets)
+            let answers = of_service(c, snapshot, &service, asked, now, reuse).await;
+            (service.arn, answers)
         })
         .buffer_unordered(c.limit())
-        .collect::<Vec<(String, Targets)>>()
+        .collect::<Vec<(String, (Option<Targets>, Option<Read<DeploymentHistory>>))>>()
         .await;
     let mut found = Found::default();
-    for (service, targets) in read {
-        let arns = targets.map(|definitions| {
-            let arns = definitions.iter().map(|d| d.arn.clone()).collect();
-            found.definitions.extend(definitions);
-            arns
-        });
-        found.targets.insert(service, arns);
+    for (service, (targets, history)) in read {
+        if let Some(targets) = targets {
+            let arns = targets.map(|definitions| {
+                let arns = definitions.iter().map(|d| d.arn.clone()).collect();
+                found.definitions.extend(definitions);
+                arns
+            });
+            found.targets.insert(service.clone(), arns);
+        }
+        found.histories.extend(history.map(|history| (service, history)));
     }
     found
 }
@@ -86,26 +79,59 @@ async fn of_service(
     c: &Collector<'_>,
     snapshot: &Snapshot,
     service: &Service,
+    asked: &Asked<'_>,
     now: Timestamp,
     reuse: Reuse,
-) -> Targets {
-    // While two deployments are under way, the targets are those of a moment.
-    let key = match service.deployments.as_slice() {
-        [only] => Some(only.id.clone()),
-        _ => None,
+) -> (Option<Targets>, Option<Read<DeploymentHistory>>) {
+    let key = key(service);
+    let known = key.as_ref().filter(|_| reuse == Reuse::Allowed);
+    let mut targets = None;
+    if let Some((read_at, arns)) = known.and_then(|key| c.cache.rollback_targets.get(key, now)) {
+        targets = remembered(c, snapshot, service, (read_at, &arns), now).await.map(Ok);
+    }
+    let mut history = known.and_then(|key| c.cache.deployments.get(key, now)).map(Ok);
+    let wants_targets = asked.targets.contains(&service.arn);
+    let wants_history = asked.histories.contains(&service.arn);
+    if (wants_targets && targets.is_none()) || (wants_history && history.is_none()) {
+        let list = service_deployments::list(c, service).await;
+        if wants_targets && targets.is_none() {
+            targets = Some(match &list {
+                Ok(list) => targets_of(c, service, list).await,
+                Err(e) => Err(Arc::clone(e)),
+            });
+            if let (Some(key), Some(Ok(found))) = (&key, &targets) {
+                let arns = found.iter().map(|d| d.arn.clone()).collect();
+                c.cache.rollback_targets.put(key.clone(), (now, arns), now);
+            }
+        }
+        if wants_history && history.is_none() {
+            let read = match &list {
+                Ok(list) => service_deployments::history(c, service, list).await,
+                Err(e) => Err(Arc::clone(e)),
+            };
+            if let (Some(key), Ok(read)) = (&key, &read)
+                && service_deployments::is_settled(read)
+            {
+                c.cache.deployments.put(key.clone(), read.clone(), now);
+            }
+            history = Some(read);
+        }
+    }
+    (targets.filter(|_| wants_targets), history.filter(|_| wants_history))
+}
+
+/// What tells that no deployment has come since: where ECS goes back, the deployment before may become the primary one
+/// again under its old id. While two are under way, what is read is of a moment.
+fn key(service: &Service) -> Option<String> {
+    let [only] = service.deployments.as_slice() else {
+        return None;
     };
-    if let (Some(key), Reuse::Allowed) = (&key, reuse)
-        && let Some((read_at, known)) = c.cache.rollback_targets.get(key, now)
-        && let Some(targets) = remembered(c, snapshot, service, (read_at, &known), now).await
-    {
-        return Ok(targets);
-    }
-    let targets = read(c, service).await?;
-    if let Some(key) = key {
-        let arns = targets.iter().map(|d| d.arn.clone()).collect();
-        c.cache.rollback_targets.put(key, (now, arns), now);
-    }
-    Ok(targets)
+    let changed = match (&service.service_deployment, only.updated_at) {
+        (Some(arn), _) => arn.clone(),
+        (None, Some(at)) => at.to_string(),
+        (None, None) => String::new(),
+    };
+    Some(format!("{} {changed}", only.id))
 }
 
 /// What was read before, unless one of it is unsafe and was read some time ago: someone may have deregistered it since,
@@ -122,7 +148,11 @@ async fn remembered(
     for arn in known {
         let definition = task_definition::read(c, arn).await.ok()?;
         let w = one_workload(workload, snapshot, c.config, now);
-        if read_at + UNSAFE <= now && loses_data(&w, &definition, service.fargate).is_some() {
+        if read_at + UNSAFE <= now
+            && w.data_of(service, &definition)
+                .loses_data(&service.task_definition)
+                .is_some()
+        {
             return None;
         }
         targets.push(definition);
@@ -131,7 +161,7 @@ async fn remembered(
 }
 
 /// Revisions of deployments that are still under way, then the last one that was deployed before the running one.
-async fn read(c: &Collector<'_>, service: &Service) -> Targets {
+async fn targets_of(c: &Collector<'_>, service: &Service, list: &[ServiceDeploymentBrief]) -> Targets {
     let under_way: Vec<String> = distinct(
         service,
         service
@@ -145,7 +175,11 @@ async fn read(c: &Collector<'_>, service: &Service) -> Targets {
     for arn in &under_way {
         targets.extend(active(c, arn).await?);
     }
-    for arn in earlier(c, service).await?.iter().filter(|arn| !under_way.contains(arn)) {
+    for arn in earlier(c, service, list)
+        .await?
+        .iter()
+        .filter(|arn| !under_way.contains(arn))
+    {
         if let Some(definition) = active(c, arn).await? {
             targets.push(definition);
             break;
@@ -157,13 +191,15 @@ async fn read(c: &Collector<'_>, service: &Service) -> Targets {
 /// Revisions that were deployed before, the latest first. ECS keeps service deployments for 90 days; where it knows of
 /// none, the preceding revisions of the family.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.html>
-async fn earlier(c: &Collector<'_>, service: &Service) -> Read<Vec<String>> {
-    let mut deployments = list(c, service).await?;
-    deployments.sort_by_key(|d| std::cmp::Reverse(d.created_at.map(|at| at.secs())));
+async fn earlier(c: &Collector<'_>, service: &Service, list: &[ServiceDeploymentBrief]) -> Read<Vec<String>> {
     let mut revisions: Vec<String> = vec![];
-    for arn in deployments.into_iter().filter_map(|d| d.target_service_revision_arn) {
-        if !revisions.contains(&arn) {
-            revisions.push(arn);
+    // Successful ones: what ECS's circuit breaker goes back to, and what a person does.
+    let successful = list
+        .iter()
+        .filter(|d| d.status() == Some(&ServiceDeploymentStatus::Successful));
+    for arn in successful.filter_map(|d| d.target_service_revision_arn()) {
+        if !revisions.iter().any(|known| known == arn) {
+            revisions.push(arn.to_owned());
         }
     }
     revisions.truncate(REVISIONS_A_CALL);
@@ -178,7 +214,10 @@ async fn earlier(c: &Collector<'_>, service: &Service) -> Read<Vec<String>> {
         .ecs
         .describe_service_revisions()
         .set_service_revision_arns(Some(revisions.clone()));
-    let answer = c.aws.call(REVISIONS, &service.arn, request.send()).await?;
+    let answer = c
+        .aws
+        .call(service_deployments::REVISIONS, &service.arn, request.send())
+        .await?;
     let described: BTreeMap<String, String> = answer
         .service_revisions
         .unwrap_or_default()
@@ -189,25 +228,6 @@ async fn earlier(c: &Collector<'_>, service: &Service) -> Read<Vec<String>> {
     let mut found = distinct(service, definitions);
     found.truncate(REVISIONS_BACK);
     Ok(found)
-}
-
-/// Successful deployments: what ECS's circuit breaker goes back to, and what a person does.
-async fn list(c: &Collector<'_>, service: &Service) -> Read<Vec<ServiceDeploymentBrief>> {
-    c.progress.more(1);
-    let retries = aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
-    let request = c
-        .aws
-        .ecs
-        .list_service_deployments()
-        .cluster(&service.cluster)
-        .service(&service.arn)
-        .status(ServiceDeploymentStatus::Successful)
-        .max_results(DEPLOYMENTS)
-        .customize()
-        .config_override(retries);
-    let answer = c.aws.call(LIST, &service.arn, request.send()).await;
-    c.progress.done(1);
-    Ok(answer?.service_deployments.unwrap_or_default())
 }
 
 /// The revisions before this one, the nearest first.
@@ -237,14 +257,9 @@ fn distinct(service: &Service, arns: impl Iterator<Item = String>) -> Vec<String
 async fn active(c: &Collector<'_>, arn: &str) -> Read<Option<Arc<TaskDefinition>>> {
     match task_definition::read_fresh(c, arn).await {
         Ok(definition) => Ok(definition.active.then_some(definition)),
-        Err(e) if is_gone(&e) => Ok(None),
+        Err(e) if task_definition::is_gone(&e) => Ok(None),
         Err(e) => Err(e),
     }
-}
-
-/// ECS answers so for a revision that was deleted.
-fn is_gone(error: &ReadError) -> bool {
-    error.code == "ClientException"
 }
 
 #[cfg(test)]

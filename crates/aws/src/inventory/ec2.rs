@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_sdk_ec2::types::{Filter, Route, RouteState, RouteTable, SecurityGroupRule, Tag};
+use aws_sdk_ec2::types::{Filter, Route, RouteState, RouteTable, SecurityGroupRule, Tag, VpcEndpointType};
 use futures::stream::{self, StreamExt};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -11,7 +11,7 @@ use super::collector::Collector;
 use super::convert::tags;
 use super::pages::pages;
 use crate::client::{Api, Family};
-use holdfast_core::model::resources::{IngressRule, SecurityGroup, Source, Subnet};
+use holdfast_core::model::resources::{Egress, IngressRule, SecurityGroup, Source, Subnet, VpcEndpoint};
 use holdfast_core::model::snapshot::{Guarded, Read};
 use holdfast_core::model::tags::Tags;
 
@@ -27,6 +27,7 @@ const RULES: Api = api("DescribeSecurityGroupRules");
 const SUBNETS: Api = api("DescribeSubnets");
 const ROUTES: Api = api("DescribeRouteTables");
 const INTERFACES: Api = api("DescribeNetworkInterfaces");
+const ENDPOINTS: Api = api("DescribeVpcEndpoints");
 
 /// Most that one page of groups, rules or subnets holds; of route tables it is 100.
 const PAGE: i32 = 1000;
@@ -180,6 +181,9 @@ pub(super) async fn subnets(c: &Collector<'_>) -> Read<BTreeMap<String, Subnet>>
                     cidrs,
                     internet_gateway,
                     private_routes: table.map(|t| private_routes(t)).unwrap_or_default(),
+                    route_table: table.and_then(|t| t.route_table_id.clone()),
+                    egress: table.map(|t| egress(t)).unwrap_or_default(),
+                    shared: s.owner_id().is_some_and(|o| o != c.aws.scope.account),
                 },
             ))
         })
@@ -202,6 +206,86 @@ fn internet_gateway(table: &RouteTable) -> Option<String> {
         .filter_map(|r| r.gateway_id())
         .find(|g| g.starts_with("igw-"))
         .map(str::to_owned)
+}
+
+/// Where a table sends IPv4 traffic to the internet. A NAT gateway counts whatever it leads to itself; what is neither that
+/// nor an internet gateway (a firewall, an instance, another network) may lead there, as may a route to a part of it.
+fn egress(table: &RouteTable) -> Egress {
+    let target = |r: &Route| {
+        let gateway = r.gateway_id().filter(|g| *g != "local");
+        let others = [
+            r.nat_gateway_id(),
+            gateway,
+            r.transit_gateway_id(),
+            r.vpc_peering_connection_id(),
+            r.network_interface_id(),
+            r.instance_id(),
+            r.core_network_arn(),
+            r.carrier_gateway_id(),
+            r.local_gateway_id(),
+        ];
+        others.into_iter().flatten().next().map(str::to_owned)
+    };
+    let whole = |r: &&Route| r.destination_cidr_block() == Some("0.0.0.0/0");
+    if let Some(route) = live(table).find(whole) {
+        return match target(route) {
+            Some(t) if t.starts_with("nat-") => Egress::Nat,
+            Some(t) if t.starts_with("igw-") => Egress::Internet,
+            Some(t) => Egress::Perhaps(t),
+            None => Egress::Perhaps("a target that Holdfast does not know".into()),
+        };
+    }
+    // Gateway endpoints are routes to a prefix list; they are looked up by themselves.
+    let part =
+        |r: &&Route| target(r).is_some_and(|t| !t.starts_with("vpce-")) && r.destination_ipv6_cidr_block().is_none();
+    let found = live(table).filter(part).find_map(target);
+    found.map_or(Egress::None, Egress::Perhaps)
+}
+
+/// The endpoints of each of `vpcs`.
+pub(super) async fn endpoints(c: &Collector<'_>, vpcs: &BTreeSet<String>) -> BTreeMap<String, Read<Vec<VpcEndpoint>>> {
+    let ids: Vec<String> = vpcs.iter().cloned().collect();
+    let mut found: BTreeMap<String, Read<Vec<VpcEndpoint>>> =
+        vpcs.iter().map(|vpc| (vpc.clone(), Ok(vec![]))).collect();
+    for chunk in ids.chunks(FILTER_VALUES) {
+        let filters = Some(filter("vpc-id", chunk));
+        let read = pages!(
+            c,
+            ENDPOINTS,
+            token => c.aws.ec2.describe_vpc_endpoints().set_filters(filters.clone()).max_results(PAGE).set_next_token(token.clone()),
+            vpc_endpoints,
+            next_token
+        );
+        match read {
+            Err(e) => found.extend(chunk.iter().map(|vpc| (vpc.clone(), Err(Arc::clone(&e))))),
+            Ok(endpoints) => {
+                for endpoint in endpoints {
+                    let vpc = endpoint.vpc_id.clone().unwrap_or_default();
+                    if let Some(Ok(known)) = found.get_mut(&vpc) {
+                        known.push(vpc_endpoint(endpoint));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+fn vpc_endpoint(e: aws_sdk_ec2::types::VpcEndpoint) -> VpcEndpoint {
+    VpcEndpoint {
+        id: e.vpc_endpoint_id.unwrap_or_default(),
+        service: e.service_name.unwrap_or_default(),
+        gateway: e.vpc_endpoint_type == Some(VpcEndpointType::Gateway),
+        state: e.state.map(|s| s.as_str().to_owned()).unwrap_or_default(),
+        private_dns: e.private_dns_enabled.unwrap_or_default(),
+        groups: e
+            .groups
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|g| g.group_id)
+            .collect(),
+        route_tables: e.route_table_ids.unwrap_or_default(),
+    }
 }
 
 /// Ranges that a table sends to another network of the customer's own: by peering, a transit gateway, a core network, or a
@@ -333,6 +417,33 @@ mod tests {
             to("0.0.0.0/0").gateway_id("igw-1").state(RouteState::Blackhole),
         ] {
             assert_eq!(gateway(silent.clone()), None, "{silent:?}");
+        }
+    }
+
+    #[test]
+    fn where_the_internet_is_sent_to() {
+        let of = |routes: Vec<aws_sdk_ec2::types::builders::RouteBuilder>| egress(&table(routes));
+        let local = || to("10.0.0.0/16").gateway_id("local");
+        assert_eq!(of(vec![local()]), Egress::None);
+        assert_eq!(of(vec![local(), to("0.0.0.0/0").nat_gateway_id("nat-1")]), Egress::Nat);
+        assert_eq!(of(vec![local(), to("0.0.0.0/0").gateway_id("igw-1")]), Egress::Internet);
+        for (perhaps, id) in [
+            (to("0.0.0.0/0").transit_gateway_id("tgw-1"), "tgw-1"),
+            (to("0.0.0.0/0").network_interface_id("eni-1"), "eni-1"),
+            (to("0.0.0.0/0").gateway_id("vpce-1"), "vpce-1"),
+            (to("52.0.0.0/8").nat_gateway_id("nat-1"), "nat-1"),
+            (to("10.1.0.0/16").vpc_peering_connection_id("pcx-1"), "pcx-1"),
+        ] {
+            assert_eq!(of(vec![local(), perhaps]), Egress::Perhaps(id.into()));
+        }
+        // A NAT gateway that was deleted, one for IPv6 alone, and S3's gateway endpoint.
+        let s3 = Route::builder().destination_prefix_list_id("pl-1").gateway_id("vpce-1");
+        for nothing in [
+            to("0.0.0.0/0").nat_gateway_id("nat-1").state(RouteState::Blackhole),
+            to("::/0").egress_only_internet_gateway_id("eigw-1"),
+            s3,
+        ] {
+            assert_eq!(of(vec![local(), nothing]), Egress::None);
         }
     }
 

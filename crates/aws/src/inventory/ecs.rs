@@ -3,28 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_sdk_ecs::types::{
-    AssignPublicIp, Deployment as SdkDeployment, DeploymentControllerType, LaunchType, Service as SdkService,
-    ServiceField, TaskField,
-};
+use aws_sdk_ecs::types::ServiceField;
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use futures::stream::{self, StreamExt};
 
+use super::answer_fields::{Fields, KeepFields};
 use super::collector::Collector;
-use super::convert::{collect_exact, instant, tags};
 use super::pages::pages;
-use super::task_definition;
+use super::{service, service_deployments, task_definition, tasks};
 use crate::client::{Api, Family};
-use holdfast_core::model::resources::{Deployment, Service, TaskDefinition};
+use holdfast_core::model::resources::{Service, TaskDefinition};
 use holdfast_core::model::snapshot::{Read, ReadError};
-use holdfast_core::model::tags::Tags;
 
 pub(super) const GET_RESOURCES: Api = Api {
     service: "tag",
     operation: "GetResources",
     family: Family::Tagging,
 };
-const LIST_CLUSTERS: Api = Api {
+pub(super) const LIST_CLUSTERS: Api = Api {
     service: "ecs",
     operation: "ListClusters",
     family: Family::EcsDefinitions,
@@ -39,22 +35,9 @@ pub(crate) const DESCRIBE_SERVICES: Api = Api {
     operation: "DescribeServices",
     family: Family::EcsServices,
 };
-pub(super) const LIST_TASKS: Api = Api {
-    service: "ecs",
-    operation: "ListTasks",
-    family: Family::EcsTasks,
-};
-pub(super) const DESCRIBE_TASKS: Api = Api {
-    service: "ecs",
-    operation: "DescribeTasks",
-    family: Family::EcsTasks,
-};
-
 /// Most names that `DescribeServices` takes.
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html>
 const SERVICES_A_CALL: usize = 10;
-/// Most tasks that `DescribeTasks` takes.
-pub(super) const TASKS_A_CALL: usize = 100;
 
 /// What was found of the services.
 pub(super) struct Found {
@@ -281,6 +264,18 @@ impl Collector<'_> {
         }
     }
 
+    /// One revision as it is now; `None` if it was deleted.
+    ///
+    /// # Errors
+    /// The failed read.
+    pub async fn definition_if_any(&self, name: &str) -> Read<Option<Arc<TaskDefinition>>> {
+        match task_definition::fetch(self, name).await {
+            Ok(definition) => Ok(Some(definition)),
+            Err(e) if task_definition::is_gone(&e) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
     /// One revision as it is now, or the newest active one of a family.
     ///
     /// # Errors
@@ -302,20 +297,26 @@ async fn describe_batch(
         .cluster(cluster)
         .set_services(Some(batch.iter().map(|n| n.arn.clone()).collect()))
         .include(ServiceField::Tags);
+    let kept = KeepFields::default();
+    let request = request.customize().interceptor(kept.clone());
     let answer = match c.aws.call(DESCRIBE_SERVICES, cluster, request.send()).await {
         Ok(answer) => answer,
         Err(e) => return (vec![], batch.into_iter().map(|n| (n, Arc::clone(&e))).collect()),
     };
+    let described = kept.take();
     let mut services = vec![];
-    for sdk in answer.services.unwrap_or_default() {
-        let Some(mut service) = reduce(as_its_task_set_runs(sdk)) else {
+    for (i, sdk) in answer.services.unwrap_or_default().into_iter().enumerate() {
+        let unknown_fields = described.get("services").at(i).without(&Fields::of(&sdk));
+        let Some(mut service) = service::reduce(sdk) else {
             continue;
         };
         if service.tags.workload(&c.config.tag_prefix).is_none() {
             continue;
         }
+        service.unknown_fields = unknown_fields;
+        service_deployments::add_progress(c, &mut service).await;
         if service.deployments.len() > 1 {
-            match other_tasks(c, &service).await {
+            match tasks::other_tasks(c, &service).await {
                 Ok(others) => service.other_tasks = others,
                 Err(e) => service.unread_tasks = Some(e),
             }
@@ -335,137 +336,4 @@ async fn describe_batch(
     });
     let failed = failed.collect();
     (services, failed)
-}
-
-/// Running tasks of revisions other than the primary's.
-async fn other_tasks(c: &Collector<'_>, service: &Service) -> Read<BTreeMap<String, i32>> {
-    let arns = pages!(
-        c,
-        LIST_TASKS,
-        token => c
-            .aws
-            .ecs
-            .list_tasks()
-            .cluster(&service.cluster)
-            .service_name(&service.name)
-            .max_results(100)
-            .set_next_token(token.clone()),
-        task_arns,
-        next_token
-    )?;
-    let mut others = BTreeMap::new();
-    for chunk in arns.chunks(TASKS_A_CALL) {
-        let request = c
-            .aws
-            .ecs
-            .describe_tasks()
-            .cluster(&service.cluster)
-            .set_tasks(Some(chunk.to_vec()))
-            .include(TaskField::Tags);
-        let answer = c.aws.call(DESCRIBE_TASKS, &service.arn, request.send()).await?;
-        for task in answer.tasks.unwrap_or_default() {
-            let Some(revision) = task.task_definition_arn else {
-                continue;
-            };
-            if revision != service.task_definition && task.last_status.as_deref() == Some("RUNNING") {
-                *others.entry(revision).or_default() += 1;
-            }
-        }
-    }
-    Ok(others)
-}
-
-/// A service whose controller is not ECS, as its primary task set runs it: that one serves production traffic and says
-/// which revision runs, and where. The service itself may say neither.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskSet.html>
-fn as_its_task_set_runs(mut s: SdkService) -> SdkService {
-    let sets = s.task_sets.take().unwrap_or_default();
-    if let Some(set) = sets.into_iter().find(|t| t.status.as_deref() == Some("PRIMARY")) {
-        s.task_definition = set.task_definition.or(s.task_definition);
-        s.network_configuration = set.network_configuration.or(s.network_configuration);
-        s.load_balancers = set.load_balancers.filter(|l| !l.is_empty()).or(s.load_balancers);
-        if set.launch_type.is_some() || set.capacity_provider_strategy.is_some() {
-            s.launch_type = set.launch_type;
-            s.capacity_provider_strategy = set.capacity_provider_strategy;
-        }
-    }
-    s
-}
-
-/// `None` for a service that runs nothing yet: with an external controller it has no revision before its first task set.
-fn reduce(s: SdkService) -> Option<Service> {
-    let mut deployments: Vec<Deployment> = collect_exact(s.deployments.unwrap_or_default().into_iter().map(deployment));
-    deployments.sort_by_key(|d| d.status != "PRIMARY");
-    // The service names the revision of its primary deployment.
-    let running = s.task_definition.or_else(|| {
-        deployments
-            .first()
-            .filter(|d| !d.task_definition.is_empty())
-            .map(|d| d.task_definition.clone())
-    })?;
-    let strategy = s.capacity_provider_strategy.unwrap_or_default();
-    let fargate = s.launch_type == Some(LaunchType::Fargate)
-        || strategy.iter().any(|p| p.capacity_provider.starts_with("FARGATE"));
-    let network = s.network_configuration.and_then(|n| n.awsvpc_configuration);
-    let rollout = s.deployment_configuration;
-    let breaker = rollout.as_ref().and_then(|d| d.deployment_circuit_breaker.as_ref());
-    let load_balancers = s.load_balancers.unwrap_or_default();
-    Some(Service {
-        cluster: s
-            .cluster_arn
-            .as_deref()
-            .and_then(|a| a.rsplit('/').next())
-            .unwrap_or("default")
-            .to_owned(),
-        arn: s.service_arn?,
-        name: s.service_name?,
-        status: s.status.unwrap_or_default(),
-        task_definition: running,
-        fargate,
-        deployments,
-        other_tasks: BTreeMap::new(),
-        unread_tasks: None,
-        desired_count: s.desired_count,
-        running_count: s.running_count,
-        load_balanced: !load_balancers.is_empty(),
-        classic_balancer: load_balancers.iter().any(|l| l.load_balancer_name.is_some()),
-        assign_public_ip: network
-            .as_ref()
-            .is_some_and(|n| n.assign_public_ip == Some(AssignPublicIp::Enabled)),
-        circuit_breaker: breaker.is_some_and(|b| b.enable),
-        circuit_breaker_rollback: breaker.is_some_and(|b| b.rollback),
-        alarm_rollback: rollout
-            .as_ref()
-            .and_then(|d| d.alarms.as_ref())
-            .is_some_and(|a| a.enable && a.rollback),
-        exec_enabled: s.enable_execute_command,
-        subnets: network.as_ref().map(|n| n.subnets.clone()).unwrap_or_default(),
-        security_groups: network.and_then(|n| n.security_groups).unwrap_or_default(),
-        balanced_container: load_balancers.into_iter().find_map(|l| l.container_name),
-        deployment_controller: s
-            .deployment_controller
-            .map_or(DeploymentControllerType::Ecs, |d| d.r#type)
-            .as_str()
-            .to_owned(),
-        tags: ecs_tags(s.tags.as_deref()),
-    })
-}
-
-fn ecs_tags(list: Option<&[aws_sdk_ecs::types::Tag]>) -> Tags {
-    tags(list.unwrap_or_default().iter().map(|t| (t.key(), t.value())))
-}
-
-fn deployment(d: SdkDeployment) -> Deployment {
-    Deployment {
-        id: d.id.unwrap_or_default(),
-        status: d.status.unwrap_or_default(),
-        task_definition: d.task_definition.unwrap_or_default(),
-        rollout_state: d.rollout_state.map(|s| s.as_str().to_owned()),
-        rollout_reason: d.rollout_state_reason,
-        desired_count: d.desired_count,
-        running_count: d.running_count,
-        failed_tasks: d.failed_tasks,
-        created_at: d.created_at.as_ref().and_then(instant),
-        updated_at: d.updated_at.as_ref().and_then(instant),
-    }
 }

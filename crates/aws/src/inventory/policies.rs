@@ -1,6 +1,7 @@
 //! Resource policies of secrets, reduced to whom they let in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
@@ -47,9 +48,16 @@ pub(super) async fn read(
     }
     let read = stream::iter(unread)
         .map(|arn| async move {
-            let strangers = of_secret(c, &arn)
-                .await
-                .map(|p| p.map_or_else(Vec::new, |p| p.strangers(&arn)));
+            let policy = of_secret(c, &arn).await;
+            let strangers = policy.map(|p| {
+                p.map_or_else(Vec::new, |p| {
+                    let strangers = p.strangers(&arn);
+                    if p.denies() {
+                        c.cache.denying.put((arn.clone(), changed_at(&arn)), Arc::new(p), now);
+                    }
+                    strangers
+                })
+            });
             (arn, strangers)
         })
         .buffer_unordered(c.limit())

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_rds::types::{DbCluster as SdkCluster, DbInstance as SdkInstance, Filter, StorageEncryptionType, Tag};
+use aws_sdk_rds::types::{
+    DbCluster as SdkCluster, DbInstance as SdkInstance, Filter, MasterUserSecret, PendingModifiedValues,
+    StorageEncryptionType, Tag,
+};
 
 use super::collector::Collector;
-use super::convert::{by_key, instant, tags};
+use super::convert::{by_key, collect_exact, instant, tags};
 use super::pages::pages;
 use crate::client::{Api, Family};
-use holdfast_core::model::resources::{DbCluster, DbInstance, Endpoint};
+use holdfast_core::model::resources::{DbCluster, DbInstance, Endpoint, ManagedSecret};
 use holdfast_core::model::snapshot::Read;
 use holdfast_core::model::tags::Tags;
 
@@ -84,16 +87,19 @@ fn encrypted(flag: Option<bool>, kind: Option<&StorageEncryptionType>) -> bool {
     flag.unwrap_or_default() || kind.is_some_and(|k| k.as_str().starts_with("sse-"))
 }
 
-fn instance(i: SdkInstance) -> Option<DbInstance> {
-    let group = i.db_subnet_group.as_ref();
-    let endpoint = i.endpoint.as_ref().and_then(|e| {
-        Some(Endpoint {
-            host: e.address.as_ref()?.to_lowercase(),
-            port: port(e.port).or_else(|| port(i.db_instance_port))?,
-        })
-    });
+fn managed_secret(secret: Option<MasterUserSecret>) -> Option<ManagedSecret> {
+    let secret = secret?;
+    Some(ManagedSecret {
+        arn: secret.secret_arn?,
+        status: secret.secret_status.unwrap_or_default(),
+        kms_key: secret.kms_key_id,
+    })
+}
+
+/// The fields of an instance with a change pending.
+fn pending(values: Option<&PendingModifiedValues>) -> BTreeMap<String, String> {
     let mut pending = BTreeMap::new();
-    if let Some(p) = &i.pending_modified_values {
+    if let Some(p) = values {
         let plain = [
             ("DBInstanceClass", p.db_instance_class.clone()),
             ("AllocatedStorage", p.allocated_storage.map(|v| v.to_string())),
@@ -123,6 +129,17 @@ fn instance(i: SdkInstance) -> Option<DbInstance> {
         ];
         pending.extend(plain.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?))));
     }
+    pending
+}
+
+fn instance(i: SdkInstance) -> Option<DbInstance> {
+    let group = i.db_subnet_group.as_ref();
+    let endpoint = i.endpoint.as_ref().and_then(|e| {
+        Some(Endpoint {
+            host: e.address.as_ref()?.to_lowercase(),
+            port: port(e.port).or_else(|| port(i.db_instance_port))?,
+        })
+    });
     Some(DbInstance {
         id: i.db_instance_identifier?,
         arn: i.db_instance_arn.unwrap_or_default(),
@@ -139,6 +156,16 @@ fn instance(i: SdkInstance) -> Option<DbInstance> {
             .read_replica_source_db_instance_identifier
             .or(i.read_replica_source_db_cluster_identifier)
             .filter(|s| !s.is_empty()),
+        replicas: collect_exact(
+            [
+                i.read_replica_db_instance_identifiers,
+                i.read_replica_db_cluster_identifiers,
+            ]
+            .into_iter()
+            .flatten()
+            .flatten(),
+        ),
+        managed_secret: managed_secret(i.master_user_secret),
         cluster: i.db_cluster_identifier.filter(|s| !s.is_empty()),
         vpc: group.and_then(|g| g.vpc_id.clone()),
         subnet_group: group.and_then(|g| g.db_subnet_group_name.clone()),
@@ -180,7 +207,7 @@ fn instance(i: SdkInstance) -> Option<DbInstance> {
         monitoring_interval: i.monitoring_interval.unwrap_or_default(),
         performance_insights: i.performance_insights_enabled.unwrap_or_default(),
         exported_logs: i.enabled_cloudwatch_logs_exports.unwrap_or_default(),
-        pending,
+        pending: pending(i.pending_modified_values.as_ref()),
         tags: rds_tags(i.tag_list.as_deref()),
     })
 }
@@ -227,6 +254,9 @@ fn cluster(c: SdkCluster) -> Option<DbCluster> {
         database: c.database_name.filter(|n| !n.is_empty()),
         master_user: c.master_username,
         replica_of: c.replication_source_identifier.filter(|s| !s.is_empty()),
+        replicas: c.read_replica_identifiers.unwrap_or_default(),
+        global_cluster: c.global_cluster_identifier.filter(|s| !s.is_empty()),
+        managed_secret: managed_secret(c.master_user_secret),
         members: c
             .db_cluster_members
             .unwrap_or_default()

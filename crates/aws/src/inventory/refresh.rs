@@ -8,7 +8,7 @@ use holdfast_core::refresh::RefreshSet;
 use jiff::Timestamp;
 
 use super::collector::{Collector, Reuse};
-use super::{ec2, ecs, migrations, rds, secrets};
+use super::{ec2, ecs, migration_runs, migrations, rds, secrets};
 
 impl Collector<'_> {
     /// Reads the parts of `set` again. What belongs to other workloads is carried over from `base`, so that a shared group
@@ -84,7 +84,7 @@ impl Collector<'_> {
             }
             return snapshot;
         }
-        Box::pin(migrations::runs(self, &mut snapshot)).await;
+        Box::pin(migration_runs::runs(self, &mut snapshot)).await;
         snapshot.keep_runs_of(base);
         snapshot.migrations = snapshot
             .migrations

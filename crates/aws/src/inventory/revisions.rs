@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::collector::{Collector, Reuse};
 use super::task_definition;
-use holdfast_core::facts::{is_durable, one_workload};
+use holdfast_core::facts::{Storage, one_workload};
 use holdfast_core::model::resources::TaskDefinition;
 use holdfast_core::model::snapshot::Snapshot;
 
@@ -51,7 +51,9 @@ pub(super) async fn durable_revisions(
             .take(usize::try_from(REVISIONS_BACK).unwrap_or_default())
         {
             match task_definition::read_fresh(c, &format!("{family}:{earlier}")).await {
-                Ok(definition) if definition.active && is_durable(&w, &definition, service.fargate) => {
+                Ok(definition)
+                    if definition.active && w.data_of(service, &definition).storage(None, "") == Storage::Kept =>
+                {
                     durable = Some(definition);
                     break;
                 }

@@ -16,6 +16,8 @@ use super::read_cache::Stamp;
 use super::secret_shape::shape;
 use crate::client::{Api, Family};
 use holdfast_core::config::Inspect;
+use holdfast_core::connection::grammar::names_whole_credentials;
+use holdfast_core::facts::{Workloads, database_variables};
 use holdfast_core::model::connection::SecretShape;
 use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::key::Scope;
@@ -192,20 +194,20 @@ fn remember(c: &Collector<'_>, snapshot: &Snapshot, read: &FetchedValue, now: Ti
     }
 }
 
-/// The references of every database variable in every running revision, as written, each once.
+/// The references of every database variable in every running revision, as written, each once. Of other variables, only
+/// those whose name says that they hold a database's whole credentials: no other value is looked at.
 fn references_of(c: &Collector<'_>, snapshot: &Snapshot) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for service in snapshot.services.iter().flat_map(|m| m.values()) {
-        let Some(workload) = service.tags.workload(&c.config.tag_prefix) else {
-            continue;
-        };
-        let Some(Ok(definition)) = snapshot.task_definitions.get(&service.task_definition) else {
-            continue;
-        };
-        let params = c.config.params(workload);
-        let variables = definition.containers.iter().flat_map(|d| &d.secrets);
-        let of_database = variables.filter(|v| params.secret_env.contains(&v.name));
-        found.extend(of_database.map(|v| v.value_from.clone()));
+    let workloads = Workloads::new(snapshot, c.config, snapshot.started_at, None);
+    for w in workloads.all() {
+        for &service in w.services().unwrap_or_default() {
+            let Ok(definition) = w.running(service) else { continue };
+            let of_database = database_variables(&w, Some(service), definition);
+            found.extend(of_database.into_iter().map(|v| v.variable.value_from.clone()));
+            let secrets = definition.containers.iter().flat_map(|d| &d.secrets);
+            let whole = secrets.filter(|v| names_whole_credentials(&v.name));
+            found.extend(whole.map(|v| v.value_from.clone()));
+        }
     }
     found
 }
@@ -257,7 +259,7 @@ async fn look_up(c: &Collector<'_>, snapshot: &mut Snapshot, references: &[Secre
 }
 
 /// The listed secret that a reference leads to: by its whole ARN, or by an ARN that lacks only the suffix.
-fn listed_as(all: &CowMap<String, Secret>, reference: &SecretRef<'_>, scope: &Scope) -> Option<String> {
+pub(super) fn listed_as(all: &CowMap<String, Secret>, reference: &SecretRef<'_>, scope: &Scope) -> Option<String> {
     if all.contains_key(reference.arn) {
         return Some(reference.arn.to_owned());
     }
@@ -273,7 +275,7 @@ pub(super) async fn by_id(c: &Collector<'_>, id: &str) -> Option<Secret> {
 }
 
 /// One secret by the ARN that a reference gives, in the region that the ARN names.
-async fn describe(c: &Collector<'_>, arn: &str) -> Read<Option<Secret>> {
+pub(super) async fn describe(c: &Collector<'_>, arn: &str) -> Read<Option<Secret>> {
     let ValueFrom::Secret(SecretRef { region, resource, .. }) = value_from::parse(arn) else {
         return Ok(None);
     };

@@ -1,5 +1,6 @@
 //! Reading a whole scope.
 
+use holdfast_core::facts::endpoints_to_read;
 use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::resources::Secret;
 use holdfast_core::model::snapshot::{Read, Snapshot};
@@ -8,7 +9,10 @@ use jiff::Timestamp;
 
 use super::collector::{Collector, Reuse};
 use super::policies::Policies;
-use super::{access, deployments, ec2, ecs, logs, migrations, parameter_groups, policies, rds, revisions, secrets};
+use super::{
+    access, deployments, ec2, ecs, endpoints, logs, migration_runs, migrations, parameter_groups, policies, rds,
+    revisions, secrets, start_references, task_starts,
+};
 
 impl Collector<'_> {
     /// Reads the whole scope, with the priority of sweeps. `now` is when reading begins.
@@ -39,7 +43,7 @@ impl Collector<'_> {
         snapshot.policies = policies.into();
         snapshot.migrations = migrations.families.map(CowMap::from);
         snapshot.task_definitions.extend(migrations.definitions);
-        Box::pin(migrations::runs(self, &mut snapshot)).await;
+        Box::pin(migration_runs::runs(self, &mut snapshot)).await;
         Box::pin(self.finish(snapshot, now, Reuse::Allowed)).await
     }
 
@@ -60,9 +64,18 @@ impl Collector<'_> {
     /// rollback would choose, what logs say.
     pub(super) async fn finish(&self, mut snapshot: Snapshot, now: Timestamp, reuse: Reuse) -> Snapshot {
         Box::pin(secrets::follow(self, &mut snapshot, now, reuse)).await;
+        // Which database a connection leads to decides what else is worth reading.
+        snapshot.endpoints = Box::pin(endpoints::read(self, endpoints_to_read(&snapshot)))
+            .await
+            .into();
+        Box::pin(start_references::look_up(self, &mut snapshot, now, reuse)).await;
         let mut reads = follow_up_reads(&snapshot, self.config, now);
         reads.policies.retain(|arn| !snapshot.policies.contains_key(arn));
-        let (guarded, earlier, parameter_groups, rollbacks, logs, policies, access) = tokio::join!(
+        let of_deployments = deployments::Asked {
+            targets: &reads.rollback_targets,
+            histories: &reads.deployments,
+        };
+        let (guarded, earlier, parameter_groups, rollbacks, logs, policies, access, starts, vpc_endpoints) = tokio::join!(
             Box::pin(ec2::guarded(self, &reads.guarded)),
             Box::pin(revisions::durable_revisions(
                 self,
@@ -72,27 +85,27 @@ impl Collector<'_> {
                 reuse
             )),
             Box::pin(parameter_groups::read(self, &reads.parameter_groups)),
-            Box::pin(deployments::rollback_targets(
-                self,
-                &snapshot,
-                &reads.rollback_targets,
-                now,
-                reuse
-            )),
+            Box::pin(deployments::read(self, &snapshot, &of_deployments, now, reuse)),
             Box::pin(logs::evidence(self, &snapshot, &reads.logs, now, reuse)),
             Box::pin(policies::read(self, &snapshot, &reads.policies, now, reuse)),
             Box::pin(access::read(self, &snapshot, &reads.access, now, reuse)),
+            Box::pin(task_starts::read(self, &snapshot, &reads.starts, now, reuse)),
+            Box::pin(ec2::endpoints(self, &reads.vpc_endpoints)),
         );
         snapshot.guarded = guarded.into();
         snapshot.durable_revisions = earlier.into();
         snapshot.parameter_groups = parameter_groups.into();
         snapshot.rollback_targets = rollbacks.targets.into();
+        snapshot.deployments = rollbacks.histories.into();
         for definition in rollbacks.definitions {
             snapshot.task_definitions.insert(definition.arn.clone(), Ok(definition));
         }
         snapshot.logs = logs.into();
         snapshot.policies.extend(policies);
         snapshot.access = access.into();
+        snapshot.versions = starts.versions.into();
+        snapshot.task_starts = starts.tasks.into();
+        snapshot.vpc_endpoints = vpc_endpoints.into();
         snapshot.errors = snapshot.failed_reads();
         snapshot
     }

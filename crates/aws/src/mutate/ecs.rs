@@ -5,16 +5,19 @@ use std::time::Duration;
 use aws_sdk_ecs::operation::register_task_definition::RegisterTaskDefinitionOutput;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
 use aws_sdk_ecs::types::{
-    DeploymentCircuitBreaker, DeploymentConfiguration, Secret, Service, Tag, TaskDefinition, TaskDefinitionField,
+    DeploymentCircuitBreaker, DeploymentConfiguration, Secret, Service, StopServiceDeploymentStopType, Tag,
+    TaskDefinition, TaskDefinitionField,
 };
 use aws_smithy_types::retry::RetryConfig;
 use holdfast_core::action::{SecretChange, ServiceSetting};
-use holdfast_core::model::read_error::is_throttled;
+use holdfast_core::model::read_error::{NOT_SENT, is_throttled};
 use holdfast_core::model::snapshot::Read;
 use holdfast_core::model::tags::Tags;
 
 use crate::client::{Api, Family};
-use crate::inventory::{Collector, DESCRIBE_SERVICES, DESCRIBE_TASK_DEFINITION};
+use crate::inventory::{
+    Collector, DESCRIBE_SERVICES, DESCRIBE_TASK_DEFINITION, Fields, KeepFields, is_active, lost_by, registration,
+};
 
 pub(super) const UPDATE: Api = Api {
     service: "ecs",
@@ -30,6 +33,11 @@ const REGISTER: Api = Api {
     service: "ecs",
     operation: "RegisterTaskDefinition",
     family: Family::EcsRegister,
+};
+const STOP: Api = Api {
+    service: "ecs",
+    operation: "StopServiceDeployment",
+    family: Family::EcsUpdate,
 };
 /// The tag that names the attempt which registered a revision, behind the configured prefix.
 const ATTEMPT: &str = "attempt";
@@ -50,7 +58,14 @@ pub(super) async fn set_up(c: &Collector<'_>, cluster: &str, service: &str, sett
     let request = match setting {
         ServiceSetting::ExecuteCommand => request.enable_execute_command(true),
         ServiceSetting::CircuitBreaker => {
-            let known = read(c, cluster, service).await?.deployment_configuration;
+            let (described, fields) = read(c, cluster, service).await?;
+            // What is not known would not be sent along.
+            let unknown = fields.without(&Fields::of(&described));
+            if let Some(field) = unknown.iter().find(|path| path.starts_with("deploymentConfiguration")) {
+                let message = format!("{place}: this version of Holdfast does not know {field}; nothing was changed");
+                return Err(c.aws.error(UPDATE, &place, NOT_SENT, message));
+            }
+            let known = described.deployment_configuration;
             let mut configuration = known.unwrap_or_else(|| DeploymentConfiguration::builder().build());
             let breaker = configuration
                 .deployment_circuit_breaker
@@ -75,11 +90,25 @@ pub(super) async fn update(c: &Collector<'_>, cluster: &str, service: &str, revi
     c.aws.call(UPDATE, &place, request.send()).await.map(drop)
 }
 
-async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Read<Service> {
+/// Replaces the tasks of a service by others of the same revision.
+pub(super) async fn redeploy(c: &Collector<'_>, cluster: &str, service: &str) -> Read<()> {
+    let request = c.aws.ecs.update_service().cluster(cluster).service(service);
     let place = format!("{cluster}/{service}");
+    c.aws
+        .call(UPDATE, &place, request.force_new_deployment(true).send())
+        .await
+        .map(drop)
+}
+
+/// The service as AWS describes it, and all fields of that.
+async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Read<(Service, Fields)> {
+    let place = format!("{cluster}/{service}");
+    let kept = KeepFields::default();
     let request = c.aws.ecs.describe_services().cluster(cluster).services(service);
+    let request = request.customize().interceptor(kept.clone());
     let answer = c.aws.call(DESCRIBE_SERVICES, &place, request.send()).await?;
     let first = answer.services.unwrap_or_default().into_iter().next();
+    let first = first.map(|service| (service, kept.take().get("services").at(0).clone()));
     first.ok_or_else(|| {
         c.aws.error(
             DESCRIBE_SERVICES,
@@ -95,6 +124,14 @@ async fn read(c: &Collector<'_>, cluster: &str, service: &str) -> Read<Service> 
 pub(super) async fn deregister(c: &Collector<'_>, revision: &str) -> Read<()> {
     let request = c.aws.ecs.deregister_task_definition().task_definition(revision);
     c.aws.call(DEREGISTER, revision, request.send()).await.map(drop)
+}
+
+/// Rolls a deployment back that is under way.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stop-service-deployment.html>
+pub(super) async fn stop(c: &Collector<'_>, deployment: &str) -> Read<()> {
+    let request = c.aws.ecs.stop_service_deployment().service_deployment_arn(deployment);
+    let request = request.stop_type(StopServiceDeploymentStopType::Rollback);
+    c.aws.call(STOP, deployment, request.send()).await.map(drop)
 }
 
 /// ARN of the revision of `base`'s family that was registered for `attempt`: it is newer than `base`.
@@ -123,48 +160,70 @@ pub(crate) async fn registered(c: &Collector<'_>, base: &str, attempt: &str) -> 
     Ok(None)
 }
 
+/// What a new revision is registered from, and how it is marked.
+pub(super) struct Registration<'a> {
+    pub base: &'a str,
+    /// What differs; nothing for a twin of a revision that was deregistered.
+    pub changes: &'a [SecretChange],
+    pub workload: &'a str,
+    pub attempt: &'a str,
+    pub is_twin: bool,
+}
+
 /// Registers the running revision with other references and nothing else changed.
-pub(super) async fn register(
-    c: &Collector<'_>,
-    base: &str,
-    changes: &[SecretChange],
-    workload: &str,
-    attempt: &str,
-) -> Read<String> {
+pub(super) async fn register(c: &Collector<'_>, r: &Registration<'_>) -> Read<String> {
+    let base = r.base;
+    let kept = KeepFields::default();
     let request = c
         .aws
         .ecs
         .describe_task_definition()
         .task_definition(base)
-        .include(TaskDefinitionField::Tags);
+        .include(TaskDefinitionField::Tags)
+        .customize()
+        .interceptor(kept.clone());
     let answer = c.aws.call(DESCRIBE_TASK_DEFINITION, base, request.send()).await?;
-    let missing = |what: &str| {
-        c.aws.error(
-            REGISTER,
-            base,
-            "NotRegistered",
-            format!("{base}: {what}; nothing was registered"),
-        )
+    let not_sent = |what: &str| {
+        let message = format!("{base}: {what}; nothing was registered");
+        c.aws.error(REGISTER, base, NOT_SENT, message)
     };
     let mut definition = answer
         .task_definition
-        .ok_or_else(|| missing("AWS answered without it"))?;
-    for change in changes {
-        change_reference(&mut definition, change).map_err(|e| missing(&e.to_string()))?;
+        .ok_or_else(|| not_sent("AWS answered without it"))?;
+    if !r.is_twin && !is_active(&definition) {
+        return Err(not_sent(
+            "it is not ACTIVE, and AWS would refuse to go back to it: register it again and deploy that first",
+        ));
+    }
+    // Compared with the definition as it is: the change itself takes a plain variable out.
+    let same = registration(c.aws.ecs.register_task_definition(), definition.clone());
+    let same = same.as_input().clone().build().map_err(|e| not_sent(&e.to_string()))?;
+    let lost = lost_by(&kept.take(), &same);
+    if !lost.is_empty() {
+        let lost = lost.join(", ");
+        return Err(not_sent(&format!(
+            "a new revision would lose {lost}, which this version of Holdfast does not know"
+        )));
+    }
+    for change in r.changes {
+        change_reference(&mut definition, change).map_err(|e| not_sent(&e.to_string()))?;
     }
     // IAM lets Holdfast register only what carries the workload's tag; AWS's own tags can't be set.
     let key = format!("{}workload", c.config.tag_prefix);
     let mut tags: Vec<Tag> = answer.tags.unwrap_or_default();
     let mark = format!("{}{ATTEMPT}", c.config.tag_prefix);
     tags.retain(|t| t.key().is_some_and(|k| !k.starts_with("aws:") && k != key && k != mark));
-    tags.push(Tag::builder().key(key).value(workload).build());
-    tags.push(Tag::builder().key(mark).value(attempt).build());
-    let request = copy(c.aws.ecs.register_task_definition(), definition).set_tags(Some(tags));
+    tags.push(Tag::builder().key(key).value(r.workload).build());
+    tags.push(Tag::builder().key(mark).value(r.attempt).build());
+    let request = registration(c.aws.ecs.register_task_definition(), definition).set_tags(Some(tags));
     let answer = send(c, base, &request).await?;
     answer
         .task_definition
         .and_then(|d| d.task_definition_arn)
-        .ok_or_else(|| missing("AWS answered without the ARN of the new revision"))
+        .ok_or_else(|| {
+            let message = format!("{base}: AWS answered without the ARN of the new revision");
+            c.aws.error(REGISTER, base, "NoArn", message)
+        })
 }
 
 /// Carried out once: this call is not idempotent, and the SDK would repeat one whose answer was lost. One that was
@@ -183,28 +242,6 @@ async fn send(
             (answer, _) => return answer,
         }
     }
-}
-
-/// Every field that `RegisterTaskDefinition` takes. (Elastic Inference accelerators are no longer one: AWS ended them.)
-fn copy(request: RegisterTaskDefinitionFluentBuilder, d: TaskDefinition) -> RegisterTaskDefinitionFluentBuilder {
-    let some = |list: Option<Vec<_>>| list.filter(|l| !l.is_empty());
-    request
-        .set_family(d.family)
-        .set_task_role_arn(d.task_role_arn.filter(|r| !r.is_empty()))
-        .set_execution_role_arn(d.execution_role_arn.filter(|r| !r.is_empty()))
-        .set_network_mode(d.network_mode)
-        .set_container_definitions(d.container_definitions)
-        .set_volumes(d.volumes.filter(|l| !l.is_empty()))
-        .set_placement_constraints(d.placement_constraints.filter(|l| !l.is_empty()))
-        .set_requires_compatibilities(some(d.requires_compatibilities))
-        .set_cpu(d.cpu.filter(|v| !v.is_empty()))
-        .set_memory(d.memory.filter(|v| !v.is_empty()))
-        .set_pid_mode(d.pid_mode)
-        .set_ipc_mode(d.ipc_mode)
-        .set_proxy_configuration(d.proxy_configuration)
-        .set_ephemeral_storage(d.ephemeral_storage)
-        .set_runtime_platform(d.runtime_platform)
-        .set_enable_fault_injection(d.enable_fault_injection)
 }
 
 /// Why a revision can't be registered with a change.

@@ -4,10 +4,12 @@ mod ec2;
 mod ecs;
 mod rds;
 mod secretsmanager;
+#[cfg(test)]
+mod tests;
 
 use holdfast_core::action::{
-    Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, Deregister, ForceTls, RaiseRetention, RestoreSecret,
-    RevokeIngress, RollBack, RollOut, SetUpService,
+    Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, Deregister, ForceTls, RaiseRetention, Redeploy,
+    RestoreSecret, RevokeIngress, RollBack, RollOut, SetUpService,
 };
 use holdfast_core::model::snapshot::Read;
 use holdfast_operator::ports::Write;
@@ -23,7 +25,32 @@ pub async fn write(c: &Collector<'_>, write: Write<'_>) -> Read<Option<String>> 
             changes,
             workload,
             attempt,
-        } => return ecs::register(c, base, changes, workload, attempt).await.map(Some),
+        } => {
+            let registration = ecs::Registration {
+                base,
+                changes,
+                workload,
+                attempt,
+                is_twin: false,
+            };
+            return ecs::register(c, &registration).await.map(Some);
+        }
+        Write::RegisterTwin {
+            base,
+            workload,
+            attempt,
+        } => {
+            let registration = ecs::Registration {
+                base,
+                changes: &[],
+                workload,
+                attempt,
+                is_twin: true,
+            };
+            return ecs::register(c, &registration).await.map(Some);
+        }
+        Write::Stop { deployment } => return ecs::stop(c, deployment).await.map(|()| None),
+        Write::Deregister { revision } => return ecs::deregister(c, revision).await.map(|()| None),
         Write::Update {
             cluster,
             service,
@@ -45,6 +72,7 @@ pub async fn write(c: &Collector<'_>, write: Write<'_>) -> Read<Option<String>> 
             service,
             setting,
         }) => ecs::set_up(c, cluster, service, *setting).await,
+        Action::Redeploy(Redeploy { cluster, service }) => ecs::redeploy(c, cluster, service).await,
         Action::Deregister(Deregister { revision }) => ecs::deregister(c, revision).await,
         Action::RevokeIngress(RevokeIngress { group, rule }) => ec2::revoke(c, group, rule).await,
         Action::RollOut(RollOut { cluster, service, .. }) | Action::RollBack(RollBack { cluster, service, .. }) => {

@@ -175,6 +175,7 @@ impl Names {
             has_password: true,
             sslmode: Some("require".into()),
             faults: vec![],
+            ..Connection::default()
         };
         SecretValue::Shape(SecretShape::Plain(connection))
     }
@@ -197,6 +198,7 @@ pub fn snapshot(workloads: usize, now: Timestamp) -> Snapshot {
         cidrs: vec!["10.0.0.0/16".parse().expect("a range")],
         internet_gateway: None,
         private_routes: vec![],
+        ..Subnet::default()
     };
     let all = || (0..workloads).map(Names::of);
     let mut s = Snapshot::empty(scope, now);

@@ -13,6 +13,7 @@ mod database;
 mod deregister;
 mod force_tls;
 mod raise_retention;
+mod redeploy;
 mod refresh;
 mod restore_secret;
 mod revoke_ingress;
@@ -36,6 +37,7 @@ pub use correction::{Correction, Execution, Merge};
 pub use deregister::Deregister;
 pub use force_tls::ForceTls;
 pub use raise_retention::RaiseRetention;
+pub use redeploy::Redeploy;
 pub use refresh::RefreshBeforeCall;
 pub use restore_secret::RestoreSecret;
 pub use revoke_ingress::RevokeIngress;
@@ -70,6 +72,8 @@ pub enum Action {
     RestoreSecret(RestoreSecret),
     /// Changes one setting of a service.
     SetUpService(SetUpService),
+    /// Replaces the tasks of a service.
+    Redeploy(Redeploy),
     /// Deregisters a task definition.
     Deregister(Deregister),
     /// Gives a service a new revision with other references.
@@ -91,6 +95,7 @@ impl Action {
             Self::AllowIngress(c) => c,
             Self::RestoreSecret(c) => c,
             Self::SetUpService(c) => c,
+            Self::Redeploy(c) => c,
             Self::Deregister(c) => c,
             Self::RollOut(c) => c,
             Self::RollBack(c) => c,

@@ -185,7 +185,7 @@ fn rollouts_are_the_ones_that_go_step_by_step() {
     };
     assert_eq!(rollout.revision, Revision::Existing("task-definition/shop:1"));
     for (action, golden) in golden() {
-        let calls_of_a_rollout = action.target().starts_with("service:") && !golden.action.contains("setting");
+        let calls_of_a_rollout = golden.action.contains("roll_");
         assert_eq!(
             action.execution() != Execution::OneCall,
             calls_of_a_rollout,

@@ -37,6 +37,8 @@ pub(super) struct Case {
     pub(super) gaps: BTreeSet<(String, String)>,
     /// What carries no workload's tag, and is not evaluated.
     pub(super) nameless: BTreeSet<String>,
+    /// Whether the other world has another snapshot.
+    pub(super) diverged: bool,
 }
 
 /// How a finding names a resource.

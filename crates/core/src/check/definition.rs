@@ -5,10 +5,11 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::case::STAND_IN;
-use crate::connection::environment::plain_environment;
+use crate::connection::vocabulary::Vocabulary;
+use crate::connection::{arguments, reduce, wrappers};
 use crate::model::key::Scope;
 use crate::model::resources::{
-    Container, LogTarget, Mount, SecretVariable, Service, TaskDefinition, Volume, VolumeKind,
+    Container, LogTarget, Mount, SecretVariable, Service, StartCommand, TaskDefinition, Volume, VolumeKind,
 };
 use crate::model::tags::Tags;
 
@@ -19,30 +20,131 @@ pub(super) struct Definition {
     pub fargate: bool,
 }
 
-/// The task definition in `file`, if that is one.
-pub(super) fn recognise(file: &Value) -> Option<&Value> {
-    let inner = field(file, "taskDefinition").filter(|v| v.is_object()).unwrap_or(file);
-    let is_container = |v: &Value| v.is_object() && (field(v, "image").is_some() || field(v, "name").is_some());
-    let bare = |v: &Value| {
-        v.as_array()
-            .is_some_and(|c| !c.is_empty() && c.iter().all(is_container))
-    };
-    let whole = field(inner, "containerDefinitions").is_some_and(Value::is_array);
-    (whole || bare(inner)).then_some(inner)
+/// One task definition of a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found<'v> {
+    /// What holds it: `describe-task-definition` puts tags beside the definition.
+    pub outer: &'v Value,
+    /// The definition, a list of containers, or a single one.
+    pub inner: &'v Value,
+    /// Where it is in the file.
+    pub place: Place,
 }
 
-/// Reads what [`recognise`] found. `file` is the whole document, since `describe-task-definition` puts tags beside the
-/// definition. `name` is the family to use if there is none; `arn` makes the placeholder ARN.
-pub(super) fn read(file: &Value, inner: &Value, name: &str, arn: impl Fn(&str) -> String) -> Definition {
+/// Where a task definition is in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Whether it is under `taskDefinition`.
+    wrapped: bool,
+    /// Its index, in a list, and whether the list is under `taskDefinitions`.
+    index: Option<(usize, bool)>,
+}
+
+/// The task definitions in `file`: one, also under `taskDefinition`; several, in a list, also under `taskDefinitions`; a
+/// list of containers, or a single one. None if it is no such file.
+pub(super) fn recognise(file: &Value) -> Vec<Found<'_>> {
+    let under = field(file, "taskDefinitions").and_then(Value::as_array);
+    let several = under.or_else(|| file.as_array().filter(|l| l.iter().any(|v| whole(v).is_some())));
+    match several {
+        Some(list) => {
+            let each = list.iter().enumerate();
+            each.filter_map(|(n, v)| one(v, Some((n, under.is_some())))).collect()
+        }
+        None => one(file, None).or_else(|| bare(file)).into_iter().collect(),
+    }
+}
+
+/// The definition itself, if `value` is one or wraps one.
+fn whole(value: &Value) -> Option<(&Value, bool)> {
+    let wrapped = field(value, "taskDefinition").filter(|v| v.is_object());
+    let inner = wrapped.unwrap_or(value);
+    field(inner, "containerDefinitions")?.as_array()?;
+    Some((inner, wrapped.is_some()))
+}
+
+fn one(value: &Value, index: Option<(usize, bool)>) -> Option<Found<'_>> {
+    let (inner, wrapped) = whole(value)?;
+    Some(Found {
+        outer: value,
+        inner,
+        place: Place { wrapped, index },
+    })
+}
+
+fn bare(value: &Value) -> Option<Found<'_>> {
+    let named = |v: &Value| v.is_object() && (field(v, "image").is_some() || field(v, "name").is_some());
+    let containers = |v: &Value| v.as_array().is_some_and(|c| !c.is_empty() && c.iter().all(named));
+    let text = |key| field(value, key).is_some_and(Value::is_string);
+    (containers(value) || (text("image") && text("name"))).then_some(Found {
+        outer: value,
+        inner: value,
+        place: Place {
+            wrapped: false,
+            index: None,
+        },
+    })
+}
+
+impl Found<'_> {
+    /// The path of the definition in the file, for its line.
+    pub(super) fn path(&self) -> String {
+        let index = match self.place.index {
+            Some((n, true)) => format!("/taskDefinitions/{n}"),
+            Some((n, false)) => format!("/{n}"),
+            None => String::new(),
+        };
+        let wrapper = if self.place.wrapped { "/taskDefinition" } else { "" };
+        format!("{index}{wrapper}")
+    }
+
+    /// The path of the container with this name.
+    pub(super) fn path_of(&self, container: &str) -> String {
+        let list = field(self.inner, "containerDefinitions").unwrap_or(self.inner);
+        let at = |v: &Value| field(v, "name").and_then(Value::as_str) == Some(container);
+        let index = list.as_array().and_then(|l| l.iter().position(at));
+        let list = if self.inner.is_array() {
+            ""
+        } else {
+            "/containerDefinitions"
+        };
+        match index {
+            Some(n) => format!("{}{list}/{n}", self.path()),
+            None => self.path(),
+        }
+    }
+
+    /// Whether findings call it by this name: its family, with the revision if it has one.
+    pub(super) fn is_called(&self, id: &str) -> bool {
+        let family = field(self.inner, "family").and_then(Value::as_str);
+        family.is_some_and(|f| id == f || id.strip_prefix(f).is_some_and(|rest| rest.starts_with(':')))
+    }
+
+    /// The index of the definition in a list of several.
+    pub(super) fn index(&self) -> Option<usize> {
+        self.place.index.map(|(n, _)| n)
+    }
+
+    /// The names of its containers.
+    pub(super) fn containers(&self) -> Vec<&str> {
+        let list = field(self.inner, "containerDefinitions").unwrap_or(self.inner);
+        let all = list.as_array().into_iter().flatten();
+        all.filter_map(|c| field(c, "name")?.as_str()).collect()
+    }
+}
+
+/// Reads what [`recognise`] found. `name` is the family to use if there is none; `arn` makes the placeholder ARN.
+pub(super) fn read(found: &Found<'_>, name: &str, arn: impl Fn(&str) -> String, vocabulary: &Vocabulary) -> Definition {
+    let (file, inner) = (found.outer, found.inner);
     let text = |key| field(inner, key).and_then(Value::as_str).filter(|t| !t.is_empty());
-    let bare = inner.is_array();
+    let single = field(inner, "containerDefinitions").is_none() && inner.is_object();
+    let bare = inner.is_array() || single;
     let family = text("family").unwrap_or(name).to_owned();
     let number = field(inner, "revision").and_then(Value::as_i64);
     let shown = number.map_or_else(|| family.clone(), |n| format!("{family}:{n}"));
-    let list = if bare {
-        Some(inner)
-    } else {
-        field(inner, "containerDefinitions")
+    let list = match inner {
+        _ if single => std::slice::from_ref(inner),
+        Value::Array(list) => list.as_slice(),
+        _ => items(inner, "containerDefinitions"),
     };
     // A bare list does not tell its role; that it has none would be a finding.
     let untold = || bare.then(|| "a role that the file does not tell".to_owned());
@@ -52,7 +154,7 @@ pub(super) fn read(file: &Value, inner: &Value, name: &str, arn: impl Fn(&str) -
         revision: TaskDefinition {
             arn: arn(&shown),
             family,
-            containers: list.map(containers).unwrap_or_default(),
+            containers: containers_in(list, vocabulary),
             volumes: items(inner, "volumes").iter().filter_map(volume).collect(),
             active: text("status") != Some("INACTIVE"),
             execution_role: text("executionRoleArn").map(str::to_owned).or_else(untold),
@@ -80,28 +182,28 @@ pub(super) fn stand_in(scope: &Scope, id: &str, revision: String, fargate: bool,
 }
 
 /// The containers of a list.
-pub(super) fn containers(list: &Value) -> Vec<Container> {
-    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    let names: Vec<String> = list
-        .iter()
-        .filter_map(|c| Some(field(c, "name")?.as_str()?.to_owned()))
-        .collect();
-    list.iter().map(|c| container(c, &names)).collect()
+pub(super) fn containers(list: &Value, vocabulary: &Vocabulary) -> Vec<Container> {
+    containers_in(list.as_array().map(Vec::as_slice).unwrap_or_default(), vocabulary)
 }
 
-fn container(c: &Value, sidecars: &[String]) -> Container {
+fn containers_in(list: &[Value], vocabulary: &Vocabulary) -> Vec<Container> {
+    list.iter().map(|c| container(c, vocabulary)).collect()
+}
+
+fn container(c: &Value, vocabulary: &Vocabulary) -> Container {
     let text = |key| field(c, key).and_then(Value::as_str).map(str::to_owned);
-    let variables = items(c, "environment").iter().filter_map(|kv| {
+    let plain = items(c, "environment").iter().filter_map(|kv| {
         let (name, value) = (field(kv, "name")?.as_str()?, field(kv, "value")?.as_str()?);
-        Some((name.to_owned(), Zeroizing::new(value.to_owned())))
+        Some(reduce(name.to_owned(), value, vocabulary))
     });
-    let (plain_databases, plain_passwords) = plain_environment(variables, sidecars);
-    Container {
-        name: text("name").unwrap_or_default(),
-        // AWS: a container is essential unless it says otherwise.
-        essential: field(c, "essential").and_then(Value::as_bool).unwrap_or(true),
-        has_ports: !items(c, "portMappings").is_empty(),
-        secrets: items(c, "secrets")
+    let words = |key| -> Vec<Zeroizing<String>> {
+        let words = items(c, key).iter().filter_map(Value::as_str);
+        words.map(|w| Zeroizing::new(w.to_owned())).collect()
+    };
+    let (entry_point, command) = (words("entryPoint"), words("command"));
+    let files = items(c, "environmentFiles").iter();
+    let secrets = |of: &Value, key| {
+        items(of, key)
             .iter()
             .filter_map(|s| {
                 Some(SecretVariable {
@@ -109,15 +211,23 @@ fn container(c: &Value, sidecars: &[String]) -> Container {
                     value_from: field(s, "valueFrom")?.as_str()?.to_owned(),
                 })
             })
+            .collect::<Vec<_>>()
+    };
+    let log = field(c, "logConfiguration");
+    Container {
+        name: text("name").unwrap_or_default(),
+        // AWS: a container is essential unless it says otherwise.
+        essential: field(c, "essential").and_then(Value::as_bool).unwrap_or(true),
+        has_ports: !items(c, "portMappings").is_empty(),
+        secrets: secrets(c, "secrets"),
+        variables: plain.chain(arguments(&entry_point, &command, vocabulary)).collect(),
+        environment_files: files
+            .filter_map(|f| Some(field(f, "value")?.as_str()?.to_owned()))
             .collect(),
-        plain_databases,
-        plain_passwords,
-        variables: items(c, "environment")
-            .iter()
-            .filter_map(|kv| Some(field(kv, "name")?.as_str()?.to_owned()))
-            .collect(),
+        wrapper: wrappers::wrapper(&entry_point, &command).map(str::to_owned),
+        log_router: field(c, "firelensConfiguration").is_some_and(Value::is_object),
         image: text("image").unwrap_or_default(),
-        log: field(c, "logConfiguration").and_then(log_target),
+        log: log.and_then(log_target),
         mounts: items(c, "mountPoints")
             .iter()
             .filter_map(|m| {
@@ -128,6 +238,15 @@ fn container(c: &Value, sidecars: &[String]) -> Container {
                 })
             })
             .collect(),
+        // No rule that a file is judged by compares commands.
+        start: StartCommand::default(),
+        repository_credentials: field(c, "repositoryCredentials")
+            .and_then(|r| field(r, "credentialsParameter")?.as_str())
+            .map(str::to_owned),
+        secret_options: log.map(|l| secrets(l, "secretOptions")).unwrap_or_default(),
+        creates_log_group: log
+            .and_then(|l| field(l, "options")?.get("awslogs-create-group")?.as_str())
+            .is_some_and(|v| v.eq_ignore_ascii_case("true")),
     }
 }
 
@@ -148,13 +267,31 @@ fn log_target(log: &Value) -> Option<LogTarget> {
 
 fn volume(v: &Value) -> Option<Volume> {
     let has = |key: &str| field(v, key).is_some_and(Value::is_object);
-    let kind = if has("efsVolumeConfiguration") || has("fsxWindowsFileServerVolumeConfiguration") {
+    let kind = if [
+        "efsVolumeConfiguration",
+        "fsxWindowsFileServerVolumeConfiguration",
+        "s3filesVolumeConfiguration",
+    ]
+    .into_iter()
+    .any(has)
+    {
         VolumeKind::Shared
     } else if field(v, "configuredAtLaunch").and_then(Value::as_bool) == Some(true) {
         VolumeKind::TaskEbs
     } else {
         let docker = |key: &str| field(field(v, "dockerVolumeConfiguration")?, key)?.as_str();
-        if docker("scope") == Some("shared") && docker("driver").is_some_and(|d| d != "local") {
+        let plain = |k: &String| {
+            matches!(
+                k.as_str(),
+                "name" | "host" | "dockerVolumeConfiguration" | "configuredAtLaunch"
+            )
+        };
+        let other = v
+            .as_object()
+            .is_some_and(|fields| fields.iter().any(|(k, v)| v.is_object() && !plain(k)));
+        if other {
+            VolumeKind::Other
+        } else if docker("scope") == Some("shared") && docker("driver").is_some_and(|d| d != "local") {
             VolumeKind::DockerDriver
         } else {
             VolumeKind::Host

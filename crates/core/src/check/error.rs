@@ -5,8 +5,9 @@ pub const LARGEST: usize = 128 << 20;
 
 /// What a file must be.
 const EXPECTED: &str = "expected a task definition (as `aws ecs register-task-definition --cli-input-json` takes it, \
-                        or `describe-task-definition` prints it), a list of container definitions, or the output of \
-                        `terraform show -json` for a plan or a state";
+                        or `describe-task-definition` prints it), a container definition or a list of them, the output of \
+                        `terraform show -json` for a plan or a state, a CloudFormation template (JSON or YAML, CDK's \
+                        `cdk.out/*.template.json` included), or the output of `aws cloudformation describe-change-set`";
 
 /// Why a file is none that can be checked. No sentence holds anything of the file's text but a format's version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,11 +27,14 @@ pub enum CheckError {
     /// What `terraform plan -json` prints: one message a line.
     #[error("it is the log of `terraform plan -json`: give what `terraform show -json PLANFILE` prints")]
     PlanLog,
-    /// It is no JSON.
+    /// JSON with comments, at this line.
+    #[error("JSON with comments is not supported: strip them first (there is one on line {0})")]
+    Comments(usize),
+    /// It is neither JSON nor YAML.
     #[error("{0}; {EXPECTED}")]
     NotJson(#[from] NotJson),
     /// A plan or state of a format that is not known.
-    #[error("its format_version is {0}, and 1.x is what Holdfast knows: write it with Terraform 1.x or OpenTofu")]
+    #[error("its format_version is {0}, and Holdfast reads 0.1, 0.2 and 1.x: write it with Terraform 1.x or OpenTofu")]
     FormatVersion(String),
     /// JSON of another kind.
     #[error("it is not recognised: {}{EXPECTED}", .0.map_or("", Lookalike::sentence))]
@@ -68,6 +72,10 @@ pub enum Lookalike {
     PlanLog,
     /// Of `terraform show`, without what it shows.
     NoValues,
+    /// A Compose file.
+    Compose,
+    /// A manifest of Kubernetes.
+    Kubernetes,
 }
 
 impl Lookalike {
@@ -77,6 +85,10 @@ impl Lookalike {
             Self::PlanLog => {
                 "it is the log of `terraform plan -json`: give what `terraform show -json PLANFILE` prints; "
             }
+            Self::Compose => {
+                "it is a Compose file, which says nothing of ECS: give the task definition that is made of it; "
+            }
+            Self::Kubernetes => "it is a Kubernetes manifest; ",
             Self::NoValues => "it has neither `planned_values` nor `values`; ",
         }
     }

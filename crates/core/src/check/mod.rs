@@ -1,5 +1,5 @@
-//! Evaluates the same rules before the resources exist: on task definitions and Terraform plans, without AWS or
-//! credentials.
+//! Evaluates the same rules before the resources exist: on task definitions, Terraform plans and CloudFormation templates,
+//! without AWS or credentials. And evaluates what a plan does to resources that exist (`changes`).
 //!
 //! A file becomes a [`Snapshot`], which `evaluate` treats like any other. Two things differ:
 //!
@@ -8,100 +8,201 @@
 //! - Nothing has an ARN yet. In the snapshot a resource of a plan has its Terraform address for an id and a placeholder
 //!   for an ARN; in findings the ARN is `file:PATH#ADDRESS` (`DisplayName`).
 
+mod advice;
+mod allow;
 mod case;
+mod changes;
+mod checked_file;
 mod definition;
+mod definition_case;
 mod error;
+mod lines;
+mod long_form;
 mod offline;
+mod present;
 mod scope;
+mod scrubbed;
 mod source;
+mod template;
 mod terraform;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::config::Config;
 use crate::evaluate::Evaluation;
-use crate::finding::{Finding, Kind, ResourceRef, finding_id};
-use crate::model::resources::Secret;
+use crate::model::key::Scope;
 use crate::model::snapshot::Snapshot;
-use crate::model::tags::Tags;
-use case::{Case, DisplayName, SERVICE, STAND_IN, UNREADABLE, World, partial_arn};
+use advice::{Format, Written};
+pub use allow::{AllowFault, AllowedChange};
+use case::{Case, World};
+use changes::Changes;
+pub use checked_file::{CheckedFile, Unchecked};
 pub use error::{CheckError, LARGEST, Lookalike, NotJson};
+use source::{Document, FileKind};
 
-/// The results for one file.
-#[derive(Debug)]
-pub struct CheckedFile {
-    /// The file as a snapshot, for a report.
-    pub snapshot: Snapshot,
-    /// The verdicts.
-    pub evaluation: Evaluation,
-    /// What the file can't answer.
-    pub unchecked: Unchecked,
+/// What is asked of a file.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CheckOptions<'a> {
+    /// The workload of what carries no tag.
+    pub workload: Option<&'a str>,
+    /// Changes that are meant.
+    pub allowed: &'a [AllowedChange],
 }
 
-/// What a file can't answer.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Unchecked {
-    /// Rules that gave no verdict on a resource, with the resources.
-    pub rules: BTreeMap<String, BTreeSet<String>>,
-    /// What is known only after apply: `ADDRESS (ATTRIBUTE)`.
-    pub gaps: BTreeSet<String>,
-    /// Resources that carry no workload's tag.
-    pub nameless: BTreeSet<String>,
-}
-
-impl Unchecked {
-    /// Adds what another file can't answer.
-    pub fn extend(&mut self, other: Self) {
-        for (rule, resources) in other.rules {
-            self.rules.entry(rule).or_default().extend(resources);
-        }
-        self.gaps.extend(other.gaps);
-        self.nameless.extend(other.nameless);
-    }
-}
-
-/// Evaluates one file. `path` is how it is called in findings; `workload` names what carries no tag.
+/// Evaluates one file. `path` is how it is called in findings.
 ///
 /// # Errors
 /// Why the file is none that can be evaluated, and what was expected.
 pub fn check(
     path: &str,
     bytes: &[u8],
-    workload: Option<&str>,
+    options: CheckOptions<'_>,
     config: &Config,
     now: Timestamp,
 ) -> Result<CheckedFile, CheckError> {
     let text = source::decode(bytes)?;
-    let file = source::parse(&text).map_err(|e| source::not_json(&text, e))?;
-    let pairs = match source::recognise(&file)? {
-        source::FileKind::Terraform => {
-            let terraform = terraform::Terraform::new(&file);
-            let tagged = terraform.has_tags(&config.tag_prefix);
-            let untagged = workload.or_else(|| (!tagged).then(|| stem(path)));
-            let best = terraform.cases(config, World::Best, untagged, now);
-            let worst = terraform.cases(config, World::Worst, untagged, now);
-            best.into_iter().zip(worst).collect()
-        }
-        source::FileKind::Definition => {
-            let make = || definition_case(path, &file, workload, config, now);
-            vec![(make(), make())]
-        }
+    let document = source::read(&text)?;
+    let file = File {
+        path,
+        document: &document,
+        options,
+        config,
+        now,
     };
-    let mut checked: Option<CheckedFile> = None;
-    for (best, worst) in pairs {
-        let (evaluation, rules) = offline::verdicts(&best, &worst, config, now);
-        let found = present(path, worst, evaluation, rules);
-        match &mut checked {
-            None => checked = Some(found),
-            Some(whole) => merge(whole, found),
-        }
+    let mut checked = match document.kind {
+        FileKind::Terraform => file.terraform(),
+        FileKind::Template => file.template(),
+        FileKind::ChangeSet => file.change_set(),
+        FileKind::Definitions => file.definitions(),
+    };
+    checked.note_if_nothing_was_evaluated(path);
+    Ok(checked)
+}
+
+/// One file, and what is asked of it.
+struct File<'a> {
+    path: &'a str,
+    document: &'a Document,
+    options: CheckOptions<'a>,
+    config: &'a Config,
+    now: Timestamp,
+}
+
+impl File<'_> {
+    fn value(&self) -> &Value {
+        &self.document.value
     }
-    checked.ok_or(CheckError::Empty)
+
+    fn terraform(&self) -> CheckedFile {
+        let plan = terraform::Terraform::new(self.value());
+        let mut checked = self.worlds(&plan, Format::Terraform);
+        let mut changes = changes::terraform(self.value());
+        if plan.nameless() > 0 {
+            changes.incomplete(
+                "the file",
+                format!(
+                    "{} resources have no address or type, and were not read",
+                    plan.nameless()
+                ),
+            );
+        }
+        self.add(&changes, &mut checked);
+        checked
+    }
+
+    fn template(&self) -> CheckedFile {
+        let mut counts = BTreeMap::new();
+        scope::count(Some(self.value()), &mut counts);
+        let scope = scope::most(&counts, None);
+        let lowered = template::lower(self.value(), &scope);
+        let plan = terraform::Terraform::new(&lowered.plan).in_scope(scope);
+        let mut checked = self.worlds(&plan, Format::Template);
+        let mut changes = Changes::default();
+        for what in lowered.unread {
+            changes.incomplete("the template", what);
+        }
+        self.add(&changes, &mut checked);
+        checked.unchecked.defaults = lowered.defaults;
+        checked
+    }
+
+    fn change_set(&self) -> CheckedFile {
+        let mut counts = BTreeMap::new();
+        scope::count(Some(self.value()), &mut counts);
+        let mut checked = CheckedFile::empty(scope::most(&counts, None), self.now);
+        let changes = changes::change_set(self.value());
+        self.add(&changes, &mut checked);
+        checked
+    }
+
+    fn definitions(&self) -> CheckedFile {
+        let found = definition::recognise(self.value());
+        let name = stem(self.path);
+        let case = definition_case::definition_case(&found, name, self.options.workload, self.config, self.now);
+        let mut checked = self.evaluate(vec![(case, None)], Format::Definitions);
+        checked.held = !found.is_empty();
+        checked
+    }
+
+    /// What a plan leads to, in the best and in the worst world.
+    fn worlds(&self, plan: &terraform::Terraform<'_>, format: Format) -> CheckedFile {
+        let tagged = plan.has_tags(&self.config.tag_prefix);
+        let untagged = self.options.workload.or_else(|| (!tagged).then(|| stem(self.path)));
+        let worst = plan.cases(self.config, World::Worst, untagged, self.now);
+        let best: Vec<Option<Case>> = if worst.iter().any(|case| case.diverged) {
+            let best = plan.cases(self.config, World::Best, untagged, self.now);
+            best.into_iter().map(Some).collect()
+        } else {
+            worst.iter().map(|_| None).collect()
+        };
+        let mut checked = self.evaluate(worst.into_iter().zip(best).collect(), format);
+        checked.held = plan.has_subjects(&self.config.tag_prefix);
+        checked
+    }
+
+    /// Evaluates cases in the worst world, each with the same in the best one, if that is another.
+    fn evaluate(&self, pairs: Vec<(Case, Option<Case>)>, format: Format) -> CheckedFile {
+        let written = Written {
+            format,
+            path: self.path,
+            document: self.document,
+        };
+        let mut checked: Option<CheckedFile> = None;
+        for (worst, best) in pairs {
+            let (evaluation, rules) = offline::verdicts(best.as_ref(), &worst, self.config, self.now);
+            let found = present::present(&written, worst, evaluation, rules);
+            match &mut checked {
+                None => checked = Some(found),
+                Some(whole) => whole.merge(found),
+            }
+        }
+        checked.unwrap_or_else(|| CheckedFile::empty(scope::most(&BTreeMap::new(), None), self.now))
+    }
+
+    /// Adds what the rules about plans say.
+    fn add(&self, changes: &Changes, checked: &mut CheckedFile) {
+        let evaluator = changes::Evaluator {
+            path: self.path,
+            workload: self.options.workload.unwrap_or_else(|| stem(self.path)),
+            scope: &checked.snapshot.scope.clone(),
+            config: self.config,
+            allowed: self.options.allowed,
+            now: self.now,
+        };
+        checked.allowed = evaluator.add(&changes.all, &mut checked.evaluation);
+        if self.document.kind == FileKind::ChangeSet {
+            evaluator.count(&changes.all, &mut checked.evaluation);
+        }
+        let errors = changes.incomplete.iter().cloned().map(std::sync::Arc::new);
+        checked.snapshot.errors.extend(errors);
+        checked.unchecked.elsewhere.extend(changes.elsewhere.iter().cloned());
+    }
 }
 
 /// The name of a file without folders and endings; of standard input, `plan`.
@@ -113,162 +214,14 @@ fn stem(path: &str) -> &str {
     }
 }
 
-fn definition_case(
-    path: &str,
-    file: &serde_json::Value,
-    workload: Option<&str>,
-    config: &Config,
-    now: Timestamp,
-) -> Case {
-    let mut counts = BTreeMap::new();
-    scope::count(Some(file), &mut counts);
-    let scope = scope::most(&counts, None);
-    let mut snapshot = Snapshot::empty(scope.clone(), now);
-    let inner = definition::recognise(file).unwrap_or(file);
-    let arn = |name: &str| scope.arn("ecs", &format!("task-definition/{name}"));
-    let found = definition::read(file, inner, stem(path), arn);
-    let mut tags: Tags = found.tags;
-    if tags.workload(&config.tag_prefix).is_none() {
-        let name = workload.unwrap_or(&found.revision.family).to_owned();
-        tags.0.insert(format!("{}workload", config.tag_prefix), name);
-    }
-    let revision = found.revision.arn.clone();
-    let id = crate::model::resources::revision_name(&revision).to_owned();
-    let service = definition::stand_in(&scope, &id, revision.clone(), found.fargate, tags);
-    let subjects = BTreeMap::from([(service.arn.clone(), DisplayName::of_definition(&id))]);
-    // No secret is in such a file: of a reference only its form can be told.
-    let references = found.revision.containers.iter().flat_map(|c| &c.secrets);
-    let partial: Vec<(String, Secret)> = references
-        .filter_map(|s| match crate::model::value_from::parse(&s.value_from) {
-            crate::model::value_from::ValueFrom::Secret(target) => Some((target.arn.to_owned(), partial_arn(&target)?)),
-            crate::model::value_from::ValueFrom::Parameter(_) => None,
-        })
-        .collect();
-    for (reference, secret) in partial {
-        let lookup = crate::model::snapshot::Lookup::Found(secret.arn.clone());
-        snapshot.lookups.insert(reference, Ok(lookup));
-        if let Ok(secrets) = &mut snapshot.secrets {
-            secrets.insert(secret.arn.clone(), secret);
+impl CheckedFile {
+    fn empty(scope: Scope, now: Timestamp) -> Self {
+        Self {
+            snapshot: Snapshot::empty(scope, now),
+            evaluation: Evaluation::default(),
+            unchecked: Unchecked::default(),
+            allowed: std::collections::BTreeSet::new(),
+            held: false,
         }
     }
-    snapshot
-        .task_definitions
-        .insert(revision, Ok(std::sync::Arc::new(found.revision)));
-    snapshot.services = Ok([(service.arn.clone(), service)].into());
-    Case {
-        snapshot,
-        definitions_only: true,
-        subjects,
-        gaps: BTreeSet::new(),
-        nameless: BTreeSet::new(),
-    }
-}
-
-/// Names everything as the file does, and takes out of remedies what only a real account could do.
-fn present(
-    path: &str,
-    case: Case,
-    mut evaluation: Evaluation,
-    rules: BTreeMap<String, BTreeSet<String>>,
-) -> CheckedFile {
-    let Case {
-        mut snapshot,
-        definitions_only,
-        subjects,
-        gaps,
-        nameless,
-    } = case;
-    let mut ids = BTreeMap::new();
-    for finding in &mut evaluation.findings {
-        let before = std::mem::take(&mut finding.id);
-        let called = finding.resource.id.clone();
-        rename(path, &subjects, &mut finding.resource);
-        // A secret is told by its name, which is not where it is to be found in the file.
-        if finding.resource.kind == Kind::SecretsmanagerSecret && called != finding.resource.id {
-            let both = format!("{called} ({})", finding.resource.id);
-            finding.message = finding.message.replacen(&called, &both, 1);
-        }
-        finding.id = finding_id(&finding.rule, &finding.resource);
-        ids.insert(before, finding.id.clone());
-        retell(finding);
-    }
-    for passed in &mut evaluation.passed {
-        rename(path, &subjects, &mut passed.resource);
-    }
-    for finding in &mut evaluation.findings {
-        finding.caused_by = finding.caused_by.take().and_then(|id| ids.get(&id).cloned());
-    }
-    if definitions_only {
-        let definitions = evaluation.resources.remove(&Kind::EcsService).unwrap_or_default();
-        evaluation.resources = BTreeMap::from([(Kind::EcsTaskDefinition, definitions)]);
-    }
-    let unreadable = snapshot.task_definitions.values().filter_map(|d| d.as_ref().err());
-    snapshot.errors = unreadable.filter(|e| e.code == UNREADABLE).cloned().collect();
-    let shown = |arn: String| subjects.get(&arn).map_or(arn, |s| s.id.clone());
-    CheckedFile {
-        evaluation,
-        unchecked: Unchecked {
-            rules: rules
-                .into_iter()
-                .map(|(rule, arns)| (rule, arns.into_iter().map(shown).collect()))
-                .collect(),
-            gaps: gaps
-                .into_iter()
-                .map(|(address, attribute)| format!("{address} ({attribute})"))
-                .collect(),
-            nameless,
-        },
-        snapshot,
-    }
-}
-
-/// Gives a resource the name that the file has for it.
-fn rename(path: &str, subjects: &BTreeMap<String, DisplayName>, resource: &mut ResourceRef) {
-    if let Some(subject) = subjects.get(&resource.arn) {
-        resource.id.clone_from(&subject.id);
-        resource.kind = subject.kind.unwrap_or(resource.kind);
-    }
-    if resource.kind != Kind::Workload {
-        resource.arn = format!("file:{path}#{}", resource.id);
-    }
-}
-
-/// Rewrites a finding for a file: removes the markers of stand-ins, the calls, and the reasons to hold them.
-fn retell(finding: &mut Finding) {
-    let plain = |text: &mut String| {
-        *text = text
-            .replace(&format!("/{SERVICE}"), "")
-            .replace(SERVICE, "")
-            .replace(&format!("/{STAND_IN}"), "a service of ")
-            .replace(STAND_IN, "a service of ");
-    };
-    plain(&mut finding.message);
-    for evidence in &mut finding.evidence {
-        plain(&mut evidence.field);
-        for value in [&mut evidence.observed, &mut evidence.expected] {
-            if let serde_json::Value::String(text) = value {
-                plain(text);
-            }
-        }
-    }
-    if let Some(remediation) = &mut finding.remediation {
-        plain(&mut remediation.summary);
-        remediation.actions.clear();
-        remediation.calls.clear();
-        remediation.blocked_by = None;
-        remediation.risk = crate::model::policy::Risk::Manual;
-    }
-}
-
-fn merge(whole: &mut CheckedFile, more: CheckedFile) {
-    whole.evaluation.findings.extend(more.evaluation.findings);
-    crate::evaluate::sort(&mut whole.evaluation.findings);
-    whole.evaluation.passed.extend(more.evaluation.passed);
-    whole.evaluation.passes += more.evaluation.passes;
-    whole.evaluation.workloads.extend(more.evaluation.workloads);
-    for (kind, n) in more.evaluation.resources {
-        *whole.evaluation.resources.entry(kind).or_default() += n;
-    }
-    whole.snapshot.errors.extend(more.snapshot.errors);
-    whole.unchecked.extend(more.unchecked);
 }

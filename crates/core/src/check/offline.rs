@@ -24,6 +24,9 @@ pub(super) const NEVER: &[&str] = &[
     "ecs-builtin-database",
     "ecs-unsafe-rollback",
     "ecs-failed-deployment",
+    "ecs-stale-secret",
+    // Endpoints of its VPC may be defined elsewhere.
+    "ecs-no-path-to-secrets",
     // Of tasks that ran, or are defined elsewhere.
     "migration-failed",
     "migration-drift",
@@ -62,26 +65,30 @@ fn answerable(config: &Config, definitions_only: bool) -> Config {
     config
 }
 
-/// Evaluates one case in both worlds. Only a result that both worlds give is kept: one that depends on a value that is
+/// Evaluates one case in both worlds, or in one if there is no other. Only a result that both worlds give is kept: one that depends on a value that is
 /// not known yet, or on evidence that no file has, is dropped.
 pub(super) fn verdicts(
-    best: &Case,
+    best: Option<&Case>,
     worst: &Case,
     config: &Config,
     now: jiff::Timestamp,
 ) -> (Evaluation, UncheckedRules) {
-    let config = answerable(config, best.definitions_only);
-    let at_best = evaluate(&best.snapshot, &config, now, None);
+    let config = answerable(config, worst.definitions_only);
     let mut evaluation = evaluate_naming_passes(&worst.snapshot, &config, now, None);
+    let at_best = match best {
+        Some(best) => evaluate(&best.snapshot, &config, now, None).findings,
+        None => evaluation.findings.clone(),
+    };
     let mut unchecked = UncheckedRules::new();
     let key = |f: &Finding| (f.id.clone(), f.workload.clone());
-    let certain: BTreeMap<_, Finding> = at_best.findings.into_iter().map(|f| (key(&f), f)).collect();
+    let certain: BTreeMap<_, Finding> = at_best.into_iter().map(|f| (key(&f), f)).collect();
     let mut findings = vec![];
     for finding in std::mem::take(&mut evaluation.findings) {
         // What is said is what is certain: in the best world a finding names nothing that is not known.
         match certain.get(&key(&finding)) {
             Some(sure)
-                if sure.verdict == finding.verdict && (sure.verdict != Verdict::Unknown || is_unreadable(sure)) =>
+                if sure.verdict == finding.verdict
+                    && (sure.verdict != Verdict::Unknown || sure.untold || is_unreadable(sure)) =>
             {
                 findings.push(sure.clone());
             }

@@ -27,15 +27,10 @@ pub(super) fn count(value: Option<&Value>, found: &mut Counts) {
 
 /// `arn:partition:service:region:account:...`; the region is empty for services without one.
 fn place(text: &str) -> Option<(String, String)> {
-    let mut parts = text.split(':');
-    let (Some("arn"), Some(_), Some(_), Some(region), Some(account), Some(_)) = (
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-    ) else {
+    let mut parts = text.strip_prefix("arn:")?.split(':');
+    let (Some(_), Some(_), Some(region), Some(account), Some(_)) =
+        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return None;
     };
     let whole = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());

@@ -1,66 +1,91 @@
-//! Reads the text of a file: limits its size, parses it, and overwrites its strings after use.
+//! Reads the text of a file: limits its size, parses it as JSON or YAML, and overwrites its strings after use.
 
 use serde_json::Value;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::error::{CheckError, LARGEST, Lookalike, NotJson};
-use super::{definition, terraform};
-
-/// JSON whose strings are overwritten when it goes: they may be secrets.
-pub(super) struct Scrubbed(Value);
-
-impl Drop for Scrubbed {
-    fn drop(&mut self) {
-        scrub(&mut self.0);
-    }
-}
-
-impl std::ops::Deref for Scrubbed {
-    type Target = Value;
-
-    fn deref(&self) -> &Value {
-        &self.0
-    }
-}
-
-fn scrub(value: &mut Value) {
-    match value {
-        Value::String(text) => text.zeroize(),
-        Value::Array(items) => items.iter_mut().for_each(scrub),
-        Value::Object(fields) => fields.values_mut().for_each(scrub),
-        _ => {}
-    }
-}
+use super::lines::Lines;
+use super::scrubbed::{Scrubbed, parse};
+use super::{changes, definition, long_form, template, terraform};
+use crate::yaml::{self, Limits};
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileKind {
-    /// Of a plan or a state.
+    /// A plan or a state.
     Terraform,
-    /// A task definition or a list of containers.
-    Definition,
+    /// Task definitions or containers.
+    Definitions,
+    /// A CloudFormation template.
+    Template,
+    /// A CloudFormation change set.
+    ChangeSet,
 }
 
-/// Parses JSON.
+/// A parsed file.
+pub(super) struct Document {
+    pub value: Scrubbed,
+    pub kind: FileKind,
+    /// Where its values are written; empty for files that a program writes and nobody edits.
+    pub lines: Lines,
+}
+
+/// Parses a file and says what it is.
 ///
 /// # Errors
-/// Where it is not JSON.
-pub(super) fn parse(text: &str) -> Result<Scrubbed, NotJson> {
-    serde_json::from_str(text).map(Scrubbed).map_err(|e| NotJson {
-        line: e.line(),
-        column: e.column(),
-        what: e.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
-    })
+/// What is wrong with it, and what was expected.
+pub(super) fn read(text: &str) -> Result<Document, CheckError> {
+    match parse(text) {
+        Ok(value) => {
+            let kind = recognise(&value)?;
+            // Of files that programs write, the place of a value helps nobody.
+            let lines = match kind {
+                FileKind::Definitions | FileKind::Template => Lines::of_text(text),
+                FileKind::Terraform | FileKind::ChangeSet => Lines::default(),
+            };
+            Ok(Document { value, kind, lines })
+        }
+        Err(why) => from_yaml(text, why),
+    }
 }
 
-/// The error for a text that is no JSON.
-pub(super) fn not_json(text: &str, why: NotJson) -> CheckError {
-    let mut lines = text.trim_start().lines().take(2);
-    if lines.any(|l| l.contains("\"@level\"")) {
-        CheckError::PlanLog
-    } else {
-        CheckError::NotJson(why)
+/// What is not JSON is YAML, unless it begins as JSON does.
+fn from_yaml(text: &str, why: NotJson) -> Result<Document, CheckError> {
+    let mut first = text.trim_start().lines().take(2);
+    if first.any(|l| l.contains("\"@level\"")) {
+        return Err(CheckError::PlanLog);
     }
+    let begin = text.trim_start();
+    if has_comment_at(text, &why) || begin.starts_with("//") || begin.starts_with("/*") {
+        return Err(CheckError::Comments(why.line));
+    }
+    if begin.is_empty() || begin.starts_with(['{', '[', '"']) || text.len() > Lines::LARGEST {
+        return Err(CheckError::NotJson(why));
+    }
+    let (root, faults) = yaml::parse(text, Limits::TEMPLATE);
+    if let Some(fault) = faults.into_iter().next() {
+        return Err(CheckError::NotJson(NotJson {
+            line: fault.place.line,
+            column: fault.place.column,
+            what: fault.message,
+        }));
+    }
+    let Some(mut root) = root else {
+        return Err(CheckError::NotJson(why));
+    };
+    let value = Scrubbed::new(long_form::json(&root));
+    let lines = Lines::of_tree(&root);
+    root.wipe();
+    let kind = recognise(&value)?;
+    Ok(Document { value, kind, lines })
+}
+
+/// Whether the parser stopped at a comment.
+fn has_comment_at(text: &str, why: &NotJson) -> bool {
+    let line = text.lines().nth(why.line.saturating_sub(1)).unwrap_or_default();
+    let at = why.column.saturating_sub(1).min(line.len());
+    let rest = line.as_bytes().get(at..).unwrap_or_default();
+    rest.starts_with(b"//") || rest.starts_with(b"/*") || rest.starts_with(b"#")
 }
 
 /// The text of a file's bytes.
@@ -98,23 +123,38 @@ fn utf8(bytes: &[u8]) -> Result<String, CheckError> {
 ///
 /// # Errors
 /// What was expected.
-pub(super) fn recognise(file: &Value) -> Result<FileKind, CheckError> {
+fn recognise(file: &Value) -> Result<FileKind, CheckError> {
     if let Some(known) = terraform::recognise(file) {
         return known.map(|()| FileKind::Terraform);
     }
-    if definition::recognise(file).is_some() {
-        return Ok(FileKind::Definition);
+    if changes::recognise(file) {
+        return Ok(FileKind::ChangeSet);
     }
+    if template::recognise(file) {
+        return Ok(FileKind::Template);
+    }
+    if !definition::recognise(file).is_empty() {
+        return Ok(FileKind::Definitions);
+    }
+    Err(CheckError::NotRecognised(lookalike(file)))
+}
+
+/// What is often given in place of the right file.
+fn lookalike(file: &Value) -> Option<Lookalike> {
     let has = |key: &str| file.get(key).is_some();
-    Err(CheckError::NotRecognised(
-        if has("terraform_version") && has("lineage") {
-            Some(Lookalike::RawState)
-        } else if has("@level") && has("@message") {
-            Some(Lookalike::PlanLog)
-        } else if has("format_version") {
-            Some(Lookalike::NoValues)
-        } else {
-            None
-        },
-    ))
+    let services = file.get("services").and_then(Value::as_object);
+    let of_compose = |service: &Value| service.get("image").is_some() || service.get("build").is_some();
+    if has("terraform_version") && has("lineage") {
+        Some(Lookalike::RawState)
+    } else if has("@level") && has("@message") {
+        Some(Lookalike::PlanLog)
+    } else if has("format_version") {
+        Some(Lookalike::NoValues)
+    } else if services.is_some_and(|s| s.values().any(of_compose)) {
+        Some(Lookalike::Compose)
+    } else if has("apiVersion") && has("kind") {
+        Some(Lookalike::Kubernetes)
+    } else {
+        None
+    }
 }

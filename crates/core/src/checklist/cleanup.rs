@@ -4,8 +4,8 @@ use super::answer::Answer;
 use super::item::Item;
 use super::list::List;
 use crate::diagnose::{Status, arns};
-use crate::facts::{Database, is_durable};
-use crate::model::resources::{Alarm, DatabaseId, DbInstance, revision_name};
+use crate::facts::Database;
+use crate::model::resources::{Alarm, DatabaseId, DbInstance, Service, TaskDefinition, revision_name};
 use crate::model::tags::Tags;
 
 /// An alarm names the database.
@@ -220,7 +220,7 @@ fn rollback(list: &List<'_>) -> Vec<Item> {
                     let mut unsafe_ones = vec![];
                     for arn in targets {
                         match list.w.snapshot.task_definitions.get(arn) {
-                            Some(Ok(d)) if !d.active || is_durable(list.w, d, s.fargate) => {}
+                            Some(Ok(d)) if !d.active || !is_lost(list, s, d) => {}
                             Some(Ok(_)) => unsafe_ones.push(revision_name(arn)),
                             Some(Err(e)) => return Answer::unread(e),
                             None => {
@@ -249,4 +249,10 @@ fn rollback(list: &List<'_>) -> Vec<Item> {
             list.item("clean-up", "rollback-safe", &id, title, answer)
         })
         .collect()
+}
+
+/// Whether a revision of a service keeps its data in the container.
+fn is_lost(list: &List<'_>, service: &Service, definition: &TaskDefinition) -> bool {
+    let data = list.w.data_of(service, definition);
+    data.loses_data(&service.task_definition).is_some()
 }

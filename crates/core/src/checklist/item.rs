@@ -39,7 +39,7 @@ impl ItemVerdict {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Item {
     /// What it belongs to: `backup`, `database`, `service`, `roles`, `task definition`, `connection`, `persistence`,
-    /// `window`, `monitoring`, `clean-up`.
+    /// `schema`, `window`, `monitoring`, `clean-up`.
     pub section: &'static str,
     /// Names it, the same in every run: `backup-exists`, ...
     pub id: &'static str,

@@ -8,6 +8,7 @@ mod cleanup;
 mod database;
 mod item;
 mod list;
+mod schema;
 mod service;
 
 #[cfg(test)]
@@ -39,6 +40,8 @@ const RULES: &[&str] = &[
     "rds-abandoned",
     "ecs-ephemeral-storage",
     "ecs-unsafe-rollback",
+    "migration-failed",
+    "migration-drift",
 ];
 
 /// `config` with every rule that answers an item enabled.
@@ -92,6 +95,7 @@ pub fn checklist(snapshot: &Snapshot, extras: &Extras, config: &Config, now: Tim
                 items.extend(database::specified(&list, database));
             }
             items.extend(service::items(&list));
+            items.extend(schema::items(&list));
             for database in &databases {
                 items.extend(database::window(&list, database));
             }
@@ -112,6 +116,7 @@ pub fn checklist(snapshot: &Snapshot, extras: &Extras, config: &Config, now: Tim
                 Answer::unread(&e),
             ));
             items.extend(service::items(&list));
+            items.extend(schema::items(&list));
         }
     }
     Checklist {

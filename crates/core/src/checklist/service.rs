@@ -6,7 +6,7 @@ use super::answer::Answer;
 use super::item::Item;
 use super::list::List;
 use crate::diagnose::Path;
-use crate::facts::{Database, Resolution, database_variables, resolve, resolves_to, shape};
+use crate::facts::{Database, RolloutState, database_variables, resolve, resolves_to, rollout_state, shape};
 use crate::model::connection::{Connection, SecretShape};
 use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
@@ -185,7 +185,8 @@ fn outlives(list: &List<'_>, path: &Path) -> Answer {
         return found;
     }
     let primary = service.deployments.first();
-    let completed = primary.is_some_and(|d| d.rollout_state.as_deref() == Some("COMPLETED"));
+    let is_steady = rollout_state(service, &service.task_definition, "") == RolloutState::Steady;
+    let completed = is_steady || primary.is_some_and(|d| d.rollout_state.as_deref() == Some("COMPLETED"));
     let again = "deploy once more (`aws ecs update-service --force-new-deployment`), wait, then run this again";
     let (Some(primary), true) = (primary, completed) else {
         return Answer::unknown("its last deployment is not known to be completed", again);
@@ -235,8 +236,9 @@ fn outlives(list: &List<'_>, path: &Path) -> Answer {
 fn leads_to(list: &List<'_>, definition: &TaskDefinition, database: &str) -> bool {
     let databases = list.databases().unwrap_or_default();
     let one: Vec<Database<'_>> = databases.iter().filter(|d| d.id == database).cloned().collect();
-    let home = |c: &Connection| c.is_well_formed() && resolves_to(c, &one) == Resolution::OwnDatabase;
-    database_variables(list.w, definition).any(|(_, variable)| {
+    let home = |c: &Connection| c.is_well_formed() && resolves_to(list.w, c, &one).leads_home();
+    database_variables(list.w, None, definition).into_iter().any(|found| {
+        let variable = found.variable;
         let ValueFrom::Secret(target) = value_from::parse(&variable.value_from) else {
             return false;
         };

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Checklist, Extras, ItemVerdict, checklist};
-use crate::config::Config;
 use crate::model::connection::{Fault, SecretShape};
 use crate::model::resources::{Access, AccessTarget, Alarm, Backup, DatabaseId, LogMatch, TaskDefinition};
 use crate::model::snapshot::Snapshot;
+use crate::rules::testing::migrations::{exits, migrates, never_ran, run as ran, still};
 use crate::rules::testing::{
     HOST, REVISION, ROLE, SECRET, SERVICE, ago, clean, cluster, connection, db, denied, guard, holds, ingress, now,
-    running, service, shop, tags, web,
+    running, service, shop, tags,
 };
 
 const PATTERN: &str = "connected to the database";
@@ -18,6 +18,7 @@ const PATTERN: &str = "connected to the database";
 /// A workload that has been moved, and what was read beside it.
 fn moved() -> (Snapshot, Extras) {
     let mut s = clean();
+    migrates(&mut s);
     let line = LogMatch {
         pattern: PATTERN.into(),
         at: ago(2),
@@ -60,7 +61,7 @@ fn moved() -> (Snapshot, Extras) {
 }
 
 fn made(s: &Snapshot, extras: &Extras) -> Checklist {
-    let mut config = Config::default();
+    let mut config = crate::rules::testing::workload::shop_config();
     config.defaults.database_log_pattern = Some(PATTERN.into());
     checklist(s, extras, &config, now(), "shop")
 }
@@ -78,6 +79,21 @@ type Change = fn(&mut Snapshot, &mut Extras);
 type Case = (&'static str, Change, &'static [&'static str]);
 
 const DISPROVED: &[Case] = &[
+    (
+        "a migration that failed yesterday, as only the ledger knows",
+        |s, _| {
+            exits(s, "migrate", Some(1));
+            ran(s).remembered = true;
+        },
+        &["migration-succeeded"],
+    ),
+    (
+        "a migration of another image",
+        |s, _| {
+            ran(s).images.insert("migrate".into(), "example.com/shop:2".into());
+        },
+        &["migration-alike"],
+    ),
     (
         "no backup at all",
         |s, e| {
@@ -166,8 +182,8 @@ const DISPROVED: &[Case] = &[
     ),
     (
         "no secret",
-        |s, _| web(s).secrets.clear(),
-        &["secret-referenced", "data-persists", "database-in-use"],
+        |s, _| crate::rules::testing::workload::lose_secret(s),
+        &["secret-referenced", "data-persists"],
     ),
     (
         "a malformed secret",
@@ -179,7 +195,10 @@ const DISPROVED: &[Case] = &[
     (
         "a secret of another database",
         |s, _| {
-            holds(s, SecretShape::Plain(connection("old.example.com", "app", vec![])));
+            holds(
+                s,
+                SecretShape::Plain(connection("old-db.abc.us-east-1.rds.amazonaws.com", "app", vec![])),
+            );
         },
         &["secret-leads-home"],
     ),
@@ -250,11 +269,7 @@ const DISPROVED: &[Case] = &[
         },
         &["rollback-safe"],
     ),
-    (
-        "no service",
-        |s, _| service(s).tags = tags(&[]),
-        &["service-known", "database-in-use"],
-    ),
+    ("no service", |s, _| service(s).tags = tags(&[]), &["service-known"]),
     (
         "no database",
         |s, _| db(s).tags = tags(&[]),
@@ -263,6 +278,21 @@ const DISPROVED: &[Case] = &[
 ];
 
 const UNKNOWN: &[Case] = &[
+    (
+        "a migration of which no run is known",
+        |s, _| never_ran(s),
+        &["migration-succeeded"],
+    ),
+    (
+        "a migration under way",
+        |s, _| still(s, "RUNNING", 1),
+        &["migration-succeeded"],
+    ),
+    (
+        "migrations",
+        |s, _| s.migrations = Err(denied("GetResources")),
+        &["migration-succeeded"],
+    ),
     (
         "databases",
         |s, _| s.instances = Err(denied("DescribeDBInstances")),
@@ -439,6 +469,12 @@ fn no_pattern() {
         .as_mut()
         .expect("read")
         .connected = None;
-    let list = checklist(&s, &extras, &Config::default(), now(), "shop");
+    let list = checklist(
+        &s,
+        &extras,
+        &crate::rules::testing::workload::shop_config(),
+        now(),
+        "shop",
+    );
     assert_eq!(with(&list, ItemVerdict::Unknown), BTreeSet::from(["connection-logged"]));
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::change_windows::{self, WindowError};
 use super::forms::role_account;
 use super::settings::ChangeWindow;
-use super::tree::{ConfigFault, Node, Place, quote};
+use crate::yaml::{ConfigFault, Node, Place, quote};
 
 /// All faults of the tree in one list.
 pub(super) fn find(root: &Node) -> Vec<ConfigFault> {
@@ -19,6 +19,7 @@ pub(super) fn find(root: &Node) -> Vec<ConfigFault> {
     events(root, &mut faults);
     targets(root, &mut faults);
     change_windows(root, &mut faults);
+    families(root, &mut faults);
     faults
 }
 
@@ -155,5 +156,58 @@ fn change_windows(root: &Node, faults: &mut Vec<ConfigFault>) {
             ),
         };
         faults.push(ConfigFault::new(place, format!("safety.change_windows[{i}].{what}")));
+    }
+}
+
+/// Entries that say nothing, or two things at once.
+fn families(root: &Node, faults: &mut Vec<ConfigFault>) {
+    let Some(families) = root.entry("families") else { return };
+    let mut ids: HashMap<&str, Place> = HashMap::new();
+    for (i, family) in families.node.items().iter().enumerate() {
+        let mut fault = |place, what: String| faults.push(ConfigFault::new(place, format!("families[{i}]{what}")));
+        match family.entry("id").and_then(|e| Some((e, e.node.text()?))) {
+            None => fault(family.place, ": the key id is missing".to_owned()),
+            Some((entry, id)) => {
+                if let Some(first) = ids.get(id) {
+                    fault(
+                        entry.node.place,
+                        format!(".id: {} is there already, on line {}", quote(id), first.line),
+                    );
+                }
+                ids.entry(id).or_insert(entry.place);
+            }
+        }
+        if let Some(absent) = family.entry("absent") {
+            let builtin = absent.node.entry("means").and_then(|e| e.node.text()) == Some("builtin");
+            match (builtin, absent.node.entry("store")) {
+                (true, None) => fault(
+                    absent.place,
+                    ".absent: means: builtin needs store, its name: SQLite, H2".to_owned(),
+                ),
+                (false, Some(store)) => fault(
+                    store.place,
+                    ".absent.store belongs to means: builtin only; remove it or say that".to_owned(),
+                ),
+                _ => {}
+            }
+        }
+        let mut roles: HashMap<&str, &str> = HashMap::new();
+        let connections = family.entry("connections").map(|e| e.node.items()).unwrap_or_default();
+        for settings in connections
+            .iter()
+            .flat_map(|c| ["variables", "args"].map(|key| c.entry(key)))
+            .flatten()
+        {
+            for role in settings.node.entries() {
+                for name in role.node.items() {
+                    let Some(text) = name.text() else { continue };
+                    let first = roles.entry(text).or_insert(&role.key);
+                    if *first != role.key {
+                        let what = format!(": {} cannot be both {first} and {}", quote(text), role.key);
+                        fault(name.place, what);
+                    }
+                }
+            }
+        }
     }
 }

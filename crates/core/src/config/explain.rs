@@ -7,7 +7,7 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value as Json;
 
 use super::forms::Form;
-use super::tree::{ConfigFault, Meaning, Node, Place, Scalar, YamlValue, quote};
+use crate::yaml::{ConfigFault, Meaning, Node, Place, Scalar, YamlValue, quote};
 
 /// The faults of the document `root` that `errors` name, of its validation against `schema`.
 pub(super) fn faults(root: &Node, schema: &Json, errors: &[ValidationError<'_>]) -> Vec<ConfigFault> {

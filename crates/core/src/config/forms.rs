@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::tree::quote;
+use crate::yaml::quote;
 
 /// Longer than any sensible interval, and short enough that no instant plus one of these leaves the calendar.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
@@ -60,9 +60,30 @@ pub enum FormError {
     /// No absolute path.
     #[error("is not an absolute path; begin it with /")]
     NotAbsolute,
+    /// No repository.
+    #[error("is not a repository such as grafana/grafana, without registry, tag and digest")]
+    NotRepository,
+    /// No name of a setting.
+    #[error("is not a variable's name; it may hold letters, digits and _ . - :, and one * for any text")]
+    NotSetting,
+    /// No command-line flag.
+    #[error("is not a command-line flag such as --db-url")]
+    NotFlag,
+    /// No id of a family.
+    #[error("is not an id; it may hold lower-case letters, digits and -")]
+    NotFamilyId,
+    /// No engine.
+    #[error("is not an engine: postgres, another's name in lower case such as mysql, built-in SQLite, or unknown")]
+    NotEngine,
+    /// No link.
+    #[error("is not a link that begins with https://")]
+    NotHttps,
     /// No security group's id.
     #[error("is not a security group's id such as sg-0123456789abcdef0")]
     NotSecurityGroup,
+    /// No host name. The text isn't repeated: a whole URL may stand there, with its password.
+    #[error("a host name has only letters, digits, - and ., such as db.shop.internal: no scheme, user, port or path")]
+    NotHost,
     /// AWS's own tags.
     #[error("begins with aws:, which AWS keeps for itself")]
     ReservedPrefix,
@@ -278,6 +299,20 @@ forms! {
     EnvName "environment-variable" r"^[A-Za-z_][A-Za-z0-9_]*$" "DATABASE_URL";
     /// An absolute path inside a container.
     AbsolutePath "absolute-path" r"^/" "/var/lib/data";
+    /// A repository of images, without its registry.
+    Repository "repository" r"^[a-z0-9._-]+(/[a-z0-9._-]+)*$" "grafana/grafana";
+    /// The name of a variable in a container, of which `*` is any part.
+    Setting "setting" r"^[A-Za-z0-9_.:*-]+$" "KC_DB_URL";
+    /// A command-line flag.
+    Flag "flag" r"^-{1,2}[A-Za-z0-9]" "--db-url";
+    /// The id of a family.
+    FamilyId "family-id" r"^[a-z0-9-]+$" "keycloak";
+    /// An engine.
+    EngineWord "engine" r"^(built-in \S.*|[a-z0-9-]+)$" "postgres";
+    /// A link.
+    HttpsUrl "https-url" r"^https://\S+$" "https://www.keycloak.org/server/db";
+    /// A host name or address.
+    Host "host" r"^[0-9A-Za-z_.:-]+$" "db.shop.internal";
     /// A security group's id.
     SecurityGroup "security-group" r"^sg-[0-9a-z]+$" "sg-0123456789abcdef0";
     /// The beginning of Holdfast's tag keys.
@@ -314,6 +349,39 @@ impl Form {
                 (!good).then_some(FormError::NotEnvName)
             }
             Self::AbsolutePath => (!text.starts_with('/')).then_some(FormError::NotAbsolute),
+            Self::Repository => {
+                let part = |p: &str| !p.is_empty() && p.bytes().all(|b| is_lower_word(b) || b"._".contains(&b));
+                (!text.split('/').all(part)).then_some(FormError::NotRepository)
+            }
+            Self::Setting => {
+                let good = |b: u8| b.is_ascii_alphanumeric() || b"_.-:*".contains(&b);
+                let one = text.matches('*').count() <= 1 && text.chars().any(char::is_alphabetic);
+                (!one || !text.bytes().all(good)).then_some(FormError::NotSetting)
+            }
+            Self::Flag => {
+                let name = text
+                    .strip_prefix("--")
+                    .or_else(|| text.strip_prefix('-'))
+                    .unwrap_or_default();
+                let good = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && !name.contains([' ', '=']);
+                (!good).then_some(FormError::NotFlag)
+            }
+            Self::FamilyId => {
+                let good = !text.is_empty() && text.bytes().all(is_lower_word);
+                (!good).then_some(FormError::NotFamilyId)
+            }
+            Self::EngineWord => {
+                let good = match text.strip_prefix("built-in ") {
+                    Some(store) => !store.trim().is_empty(),
+                    None => !text.is_empty() && text.bytes().all(is_lower_word),
+                };
+                (!good).then_some(FormError::NotEngine)
+            }
+            Self::HttpsUrl => {
+                let rest = text.strip_prefix("https://").unwrap_or_default();
+                (rest.is_empty() || rest.contains(char::is_whitespace)).then_some(FormError::NotHttps)
+            }
+            Self::Host => (!is_host(text)).then_some(FormError::NotHost),
             Self::SecurityGroup => {
                 let id = text.strip_prefix("sg-").unwrap_or_default();
                 let good = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase());
@@ -329,11 +397,16 @@ impl Form {
         let Some(error) = error else { return Ok(()) };
         // What might hold a password is not repeated.
         let shown = match error {
-            FormError::Credentials => String::new(),
+            FormError::Credentials | FormError::NotHost => String::new(),
             _ => format!("{} ", quote(text)),
         };
         Err(Misformed { shown, error })
     }
+}
+
+/// A letter, digit or hyphen as ids have them.
+fn is_lower_word(b: u8) -> bool {
+    b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'
 }
 
 fn check_cidr(text: &str) -> Result<(), FormError> {
@@ -358,6 +431,12 @@ fn check_queue_url(text: &str) -> Result<(), FormError> {
         Some(rest) if !rest.starts_with('/') && rest.contains('/') && !text.contains(char::is_whitespace) => Ok(()),
         _ => Err(FormError::NotQueueUrl),
     }
+}
+
+fn is_host(text: &str) -> bool {
+    let label = |l: &str| !l.is_empty() && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let name = text.strip_suffix('.').unwrap_or(text);
+    text.parse::<IpAddr>().is_ok() || name.split('.').all(label)
 }
 
 fn is_account(text: &str) -> bool {

@@ -4,10 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::family::Family;
 use super::schema::schema;
 use super::settings::Config;
-use super::tree::{self, ConfigFault, Node, Place};
 use super::{conflicts, validate};
+use crate::yaml::{self, ConfigFault, Node, Place};
 
 /// Far above any real configuration; keeps a wrong path (a disk image, `/dev/zero`) from filling the memory.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -133,7 +134,7 @@ pub fn load_bytes(name: &str, bytes: &[u8], known_rules: &[&str]) -> Result<Load
 /// # Errors
 /// Everything that is wrong with it at once, each with line and column. Bad YAML syntax hides the rest.
 pub fn load_text(source_name: &str, text: &str, known_rules: &[&str]) -> Result<Loaded, ConfigErrors> {
-    let (root, mut faults) = tree::parse(text);
+    let (root, mut faults) = yaml::parse(text, yaml::Limits::CONFIGURATION);
     let mut config = Config::default();
     if let Some(root) = &root {
         faults.extend(conflicts::find(root));
@@ -153,4 +154,20 @@ pub fn load_text(source_name: &str, text: &str, known_rules: &[&str]) -> Result<
     } else {
         Err(ConfigErrors::placed(source_name, faults))
     }
+}
+
+/// Reads the `families` of a text that is known to be valid: no schema is compiled for it.
+///
+/// # Errors
+/// What is wrong with it as YAML, or the first that doesn't fit.
+pub fn read_families(source_name: &str, text: &str) -> Result<Vec<Family>, ConfigErrors> {
+    let (root, faults) = yaml::parse(text, yaml::Limits::CONFIGURATION);
+    if !faults.is_empty() {
+        return Err(ConfigErrors::placed(source_name, faults));
+    }
+    let Some(list) = root.as_ref().and_then(|r| r.entry("families")) else {
+        return Ok(vec![]);
+    };
+    serde_json::from_value(list.node.to_json())
+        .map_err(|e| ConfigErrors::placed(source_name, vec![ConfigFault::new(list.place, e.to_string())]))
 }

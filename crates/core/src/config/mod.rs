@@ -10,6 +10,7 @@
 pub mod change_windows;
 mod conflicts;
 mod explain;
+pub mod family;
 pub mod forms;
 mod load;
 pub mod operation;
@@ -17,17 +18,18 @@ pub mod parameters;
 mod schema;
 pub mod settings;
 mod show;
-mod tree;
 mod validate;
 
 #[cfg(test)]
 mod tests;
 
+pub use family::Family;
 pub use forms::{FormError, Percent, format_duration, parse_duration};
-pub use load::{ConfigError, ConfigErrors, Loaded, MAX_BYTES, load_bytes, load_text};
+pub use load::{ConfigError, ConfigErrors, Loaded, MAX_BYTES, load_bytes, load_text, read_families};
 pub use operation::{ApiLimits, ApiService, Lease, LeaseKind, Ledger, LedgerKind, Limits, ReportTo};
 pub use parameters::{
-    AllowedIngress, Datastore, IngressOverrides, Migrations, Overridable, Parameters, WorkloadOverrides,
+    AllowedIngress, DatabaseEnv, Datastore, IngressOverrides, Migrations, Overridable, Parameters, ServiceOverrides,
+    WorkloadOverrides,
 };
 pub use schema::schema;
 pub use settings::{

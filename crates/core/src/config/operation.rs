@@ -54,11 +54,13 @@ pub enum ApiService {
     Ssm,
     /// CloudWatch.
     CloudWatch,
+    /// KMS.
+    Kms,
 }
 
 impl ApiService {
     /// Every service.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ecs,
         Self::Ec2,
         Self::Rds,
@@ -69,6 +71,7 @@ impl ApiService {
         Self::Logs,
         Self::Ssm,
         Self::CloudWatch,
+        Self::Kms,
     ];
 
     /// The name in the configuration.
@@ -85,6 +88,7 @@ impl ApiService {
             Self::Logs => "logs",
             Self::Ssm => "ssm",
             Self::CloudWatch => "cloudwatch",
+            Self::Kms => "kms",
         }
     }
 

@@ -1,6 +1,7 @@
 //! The parameters of rules. Each is declared once, below; its default, its key under `defaults`, its optional key under
 //! `workloads.<name>`, their JSON Schema and the merged view that rules read all follow from that.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -9,16 +10,87 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::forms::{self, duration};
+use crate::model::store::Role;
 
-/// Where a workload's data belongs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Where the data of a workload or of one service is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Datastore {
-    /// A PostgreSQL database outside its containers.
+    /// As its settings and images tell; unknown where they do not.
     #[default]
+    Auto,
+    /// A PostgreSQL database outside its containers.
     Postgres,
     /// A durable volume.
     Volume,
+    /// A database of another kind, outside its containers.
+    Other,
+    /// Nowhere: it keeps nothing.
+    None,
+}
+
+/// The variables from which a container takes one database connection, by what they hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseEnv {
+    /// A whole connection string.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<forms::EnvName>")]
+    pub url: Option<String>,
+    /// A host, perhaps with a port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<forms::EnvName>")]
+    pub host: Option<String>,
+    /// A port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<forms::EnvName>")]
+    pub port: Option<String>,
+    /// The name of a database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<forms::EnvName>")]
+    pub database: Option<String>,
+    /// The name of a user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<forms::EnvName>")]
+    pub user: Option<String>,
+    /// A password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<forms::EnvName>")]
+    pub password: Option<String>,
+}
+
+impl DatabaseEnv {
+    /// Each variable with what it holds.
+    pub fn roles(&self) -> impl Iterator<Item = (Role, &str)> {
+        [
+            (Role::Url, &self.url),
+            (Role::Host, &self.host),
+            (Role::Port, &self.port),
+            (Role::Database, &self.database),
+            (Role::User, &self.user),
+            (Role::Password, &self.password),
+        ]
+        .into_iter()
+        .filter_map(|(role, variable)| Some((role, variable.as_deref()?)))
+    }
+}
+
+/// Parameters of one service of a workload. What isn't given is taken from the workload.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(transform = nullable)]
+pub struct ServiceOverrides {
+    /// Where its data is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datastore: Option<Datastore>,
+    /// The variables from which its containers take a database connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_env: Option<Vec<DatabaseEnv>>,
+    /// Absolute paths inside its containers that must be durable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<forms::AbsolutePath>>", extend("uniqueItems" = true))]
+    pub data_paths: Option<Vec<String>>,
 }
 
 /// Whether a workload must have a migration task definition.
@@ -81,7 +153,7 @@ impl<T: Clone + PartialEq> Overridable for Option<T> {
 macro_rules! parameters {
     (
         $(#[$meta:meta])* pub struct $name:ident;
-        $(#[$own_meta:meta])* pub struct $own:ident;
+        $(#[$own_meta:meta])* pub struct $own:ident $({ $($(#[$extra_attr:meta])* $extra:ident: $extra_type:ty,)+ })?;
         $($(#[$attr:meta])* $field:ident: $type:ty = $default:expr $(, own $description:literal)?;)+
     ) => {
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -108,6 +180,11 @@ macro_rules! parameters {
                 #[serde(skip_serializing_if = "is_unset")]
                 pub $field: <$type as Overridable>::Override,
             )+
+            $($(
+                $(#[$extra_attr])*
+                #[serde(skip_serializing_if = "is_unset")]
+                pub $extra: $extra_type,
+            )+)?
         }
 
         impl Overridable for $name {
@@ -144,18 +221,33 @@ parameters! {
     pub struct Parameters;
 
     /// Parameters of one workload. What isn't given is taken from `defaults`; a list replaces the default list.
-    pub struct WorkloadOverrides;
+    pub struct WorkloadOverrides {
+        /// Parameters of single services, by their names.
+        services: BTreeMap<String, ServiceOverrides>,
+    };
 
-    /// Where data belongs.
-    datastore: Datastore = Datastore::Postgres, own "Where its data belongs.";
+    /// Where data is: `auto` (as settings and images tell), `postgres`, `volume`, `other` (a database of another kind) or
+    /// `none` (nothing is kept).
+    datastore: Datastore = Datastore::Auto,
+        own "Where its data is: `auto`, `postgres`, `volume`, `other` or `none`.";
 
-    /// Environment variables of which one must come from a secret.
+    /// The variables from which containers take a database connection, besides those that families and the grammar of
+    /// names know.
+    database_env: Vec<DatabaseEnv> = vec![],
+        own "The variables from which its containers take a database connection.";
+
+    /// Variables that hold a whole connection string: the same as `database_env: [{url: X}, ...]`.
     #[schemars(with = "Vec<forms::EnvName>", extend("uniqueItems" = true))]
-    secret_env: Vec<String> = texts(["CODER_POSTGRES_URL", "CODER_PG_CONNECTION_URL", "DATABASE_URL"]);
+    secret_env: Vec<String> = vec![];
 
-    /// Absolute paths inside the containers that must be durable.
+    /// Host names that lead to the workload's database and that AWS's lists don't tell of: a CNAME, a private address, a
+    /// pooler such as pgbouncer.
+    #[schemars(with = "Vec<forms::Host>", extend("uniqueItems" = true))]
+    database_aliases: Vec<String> = vec![], own "Host names that lead to its database: a CNAME, a private address, a pooler.";
+
+    /// Absolute paths inside the containers that must be durable, besides those that families know.
     #[schemars(with = "Vec<forms::AbsolutePath>", extend("uniqueItems" = true))]
-    data_paths: Vec<String> = texts(["/home/coder/.config/coderv2"]),
+    data_paths: Vec<String> = vec![],
         own "Absolute paths inside its containers that must be durable.";
 
     /// Fewest days of database backups, 0 to 35.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::family::Family;
 use super::forms::{self, Percent, duration};
 use super::operation::{Lease, Ledger, Limits, ReportTo};
 use super::parameters::{Parameters, WorkloadOverrides};
@@ -35,6 +36,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// Parameters of rules for every workload.
     pub defaults: Parameters,
+    /// More of the images and frameworks of which Holdfast knows where they keep data (`holdfast rules --families` lists all).
+    pub families: Vec<Family>,
     /// Settings of single rules, by rule id.
     pub rules: BTreeMap<String, RuleSettings>,
     /// Parameters of single workloads, by workload name; what isn't given is taken from `defaults`.
@@ -64,6 +67,7 @@ impl Default for Config {
             migrations: MigrationTasks::default(),
             secrets: Secrets::default(),
             defaults: Parameters::default(),
+            families: Vec::new(),
             rules: BTreeMap::new(),
             workloads: BTreeMap::new(),
             safety: Safety::default(),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value as Json;
 
 use super::load::Loaded;
-use super::tree::{Entry, Meaning, Node, Scalar};
+use crate::yaml::{Entry, Meaning, Node, Scalar};
 
 /// The effective configuration as YAML. Each leaf ends with a comment: `# default`, or `# file:line`. The text can be
 /// loaded again and gives the same configuration.

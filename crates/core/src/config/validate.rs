@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::explain;
 use super::forms::{Form, parse_duration};
-use super::tree::{ConfigFault, Node, quote};
+use crate::yaml::{ConfigFault, Node, quote};
 
 /// Validates `root` against `schema` and returns it as JSON, without what counts as left out.
 ///

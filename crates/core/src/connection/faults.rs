@@ -11,15 +11,10 @@ pub(super) fn nothing(fault: Fault) -> Connection {
 }
 
 /// A connection before anything of it is known.
-pub(super) const fn empty(form: ConnectionForm) -> Connection {
+pub(super) fn empty(form: ConnectionForm) -> Connection {
     Connection {
         form,
-        hosts: vec![],
-        database: None,
-        user: None,
-        has_password: false,
-        sslmode: None,
-        faults: vec![],
+        ..Connection::default()
     }
 }
 

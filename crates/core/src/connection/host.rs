@@ -11,7 +11,6 @@ use crate::model::connection::{Fault, HostPort};
 /// Hosts in one connection.
 pub(super) const MAX_HOSTS: usize = 32;
 
-pub(super) const DEFAULT_PORT: u16 = 5432;
 /// Ports that speak for PostgreSQL or a pooler in front of it, and hardly for a password that is all digits.
 const USUAL_PORTS: [u16; 4] = [5432, 5433, 6432, 6543];
 
@@ -93,8 +92,9 @@ impl<'a> Host<'a> {
     /// Whether this is certainly a host, or could be a part of a password in the place of a missing host:
     /// `postgres://user:pass@word` and `postgres://user:123/word` both look like a host.
     ///
-    /// `after_at` is whether an `@` precedes it, `database` whether `/name` comes after it.
-    pub(super) fn credible(&self, after_at: bool, database: bool) -> bool {
+    /// `after_at` is whether an `@` precedes it, `database` whether `/name` comes after it, `default_port` that of the
+    /// engine.
+    pub(super) fn credible(&self, after_at: bool, database: bool, default_port: u16) -> bool {
         let suffixes = [
             ".amazonaws.com",
             ".amazonaws.com.cn",
@@ -109,7 +109,7 @@ impl<'a> Host<'a> {
         let domain = self.name.rsplit_once('.').is_some_and(|(host, top)| {
             top.len() > 1 && top.bytes().all(|c| c.is_ascii_lowercase()) && host.split('.').all(|l| !l.is_empty())
         });
-        let usual = self.port.is_some_and(|p| USUAL_PORTS.contains(&p));
+        let usual = self.port.is_some_and(|p| p == default_port || USUAL_PORTS.contains(&p));
         if !after_at {
             return usual || domain;
         }
@@ -149,8 +149,15 @@ fn is_socket(s: &str) -> bool {
     s.len() <= MAX_NAME && s.bytes().all(|c| c.is_ascii_alphanumeric() || b"/._-:".contains(&c))
 }
 
-/// Reads the hosts of a keyword, a URL's query or JSON, with their ports.
-pub(super) fn hosts_of(hosts: &str, ports: Option<&str>, faults: &mut Vec<Fault>) -> Vec<HostPort> {
+/// Reads the hosts of a keyword, a URL's query, JSON or pairs, with their ports. `inline`: a host may have its port
+/// after a `:`.
+pub(super) fn hosts_of(
+    hosts: &str,
+    ports: Option<&str>,
+    default_port: u16,
+    inline: bool,
+    faults: &mut Vec<Fault>,
+) -> Vec<HostPort> {
     let mut out: Vec<HostPort> = vec![];
     let ports = ports.filter(|p| !p.is_empty());
     let count = hosts.split(',').count();
@@ -166,7 +173,7 @@ pub(super) fn hosts_of(hosts: &str, ports: Option<&str>, faults: &mut Vec<Fault>
     let beside = |i: usize| ports.and_then(|p| p.split(',').nth(if ports_count == 1 { 0 } else { i }));
     for (i, host) in hosts.split(',').enumerate() {
         let port = match beside(i) {
-            None | Some("") => Some(DEFAULT_PORT),
+            None | Some("") => Some(default_port),
             Some(p) => port_number(p),
         };
         if port.is_none() {
@@ -182,17 +189,28 @@ pub(super) fn hosts_of(hosts: &str, ports: Option<&str>, faults: &mut Vec<Fault>
             };
             out.extend(port.map(|port| HostPort { host, port }));
         } else if let Some((host, inner)) = host.split_once(':').filter(|(h, _)| is_host_name(h)) {
-            // `host: "db.example.com:5432"`: as a rule next to `port`.
-            push(
-                faults,
-                if ports.is_some() {
-                    Fault::PortTwice
-                } else {
-                    Fault::Unparsable
-                },
-            );
+            // `host: "db.example.com:5432"`
+            let number = port_number(inner);
+            if !inline {
+                push(
+                    faults,
+                    if ports.is_some() {
+                        Fault::PortTwice
+                    } else {
+                        Fault::Unparsable
+                    },
+                );
+            } else if number.is_none() {
+                let digits = inner.bytes().all(|c| c.is_ascii_digit() || c == b':');
+                let fault = match inner.contains(':') {
+                    true if digits => Fault::PortTwice,
+                    false if digits => Fault::BadPort,
+                    _ => Fault::Unparsable,
+                };
+                push(faults, fault);
+            }
             let host = host.to_ascii_lowercase();
-            out.extend(port_number(inner).map(|port| HostPort { host, port }));
+            out.extend(number.map(|port| HostPort { host, port }));
         } else {
             // The list may be torn: `host=a;password=b,c` names no host `c`.
             push(faults, Fault::Unparsable);

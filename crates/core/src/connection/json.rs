@@ -2,18 +2,32 @@
 
 use std::collections::BTreeMap;
 
+use super::address;
 use super::faults::nothing;
 use super::json_text::{Text, json_text, json_value};
 use super::parts::parts;
 use super::plain::inspect_plain;
-use super::text::is_one_of;
-use crate::model::connection::{Connection, Fault, MAX_KEY, MAX_KEYS, SecretShape};
+use super::text::trim;
+use crate::model::connection::{Connection, Fault, MAX_KEY, MAX_KEYS, SecretShape, TextFacts, role_of_key};
+use crate::model::store::{Engine, Role};
 
-/// Keys that name a password. Nothing else is read from their values.
-const PASSWORD_KEYS: [&str; 4] = ["password", "pass", "passwd", "pwd"];
-
-/// Schemes of other services that an application uses, as [`Fault::WrongScheme`] names them.
-const OTHER_SERVICES: [&str; 7] = ["amqp", "amqps", "http", "https", "mongodb", "redis", "rediss"];
+/// Other services that an application uses: engines, and schemes as [`Fault::WrongScheme`] names them.
+const OTHER_SERVICES: [&str; 14] = [
+    "amqp",
+    "amqps",
+    "http",
+    "https",
+    "ldap",
+    "ldaps",
+    "memcached",
+    "mongodb",
+    "nats",
+    "redis",
+    "s3",
+    "smtp",
+    "smtps",
+    "valkey",
+];
 /// Parts of key names that are meant for the database, whatever the value is.
 const DATABASE_KEYS: [&str; 4] = ["database", "dsn", "postgres", "url"];
 
@@ -24,7 +38,12 @@ pub(super) fn object(rest: &str) -> Option<SecretShape> {
     let keys: BTreeMap<_, _> = entries
         .into_iter()
         .map(|(key, raw)| {
-            let found = raw.starts_with('"').then(|| entry(&key, raw));
+            let text = if raw.starts_with('"') {
+                Some(json_text(raw))
+            } else {
+                is_number(raw).then_some(Some(Text::Here(raw)))
+            };
+            let found = text.map(|text| entry(&key, text));
             (key, found)
         })
         .collect();
@@ -62,30 +81,54 @@ pub(super) fn text_of<'a>(rest: &'a str, key: &str) -> Option<Text<'a>> {
     json_text(raw)
 }
 
-/// Reads the string under `key`; `raw` is the string as written.
-fn entry(key: &str, raw: &str) -> Connection {
-    let password = is_one_of(key, &PASSWORD_KEYS);
-    match json_text(raw) {
-        Some(text) if text.is_empty() => nothing(Fault::Empty),
-        Some(text) if !password => {
-            let found = inspect_plain(&text);
-            if is_another_service(key, &found) {
-                nothing(Fault::NotAConnectionString)
-            } else {
-                found
-            }
-        }
-        _ => nothing(Fault::NotAConnectionString),
+/// Whether a JSON value, as written, is a number.
+fn is_number(raw: &str) -> bool {
+    raw.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+}
+
+/// Reads the text under `key`; `None`: it is none that can be read.
+fn entry(key: &str, text: Option<Text<'_>>) -> Connection {
+    let Some(text) = text else {
+        return nothing(Fault::NotAConnectionString);
+    };
+    let of_text = |fault| Connection {
+        text: Some(TextFacts::of(&text)),
+        ..nothing(fault)
+    };
+    if text.is_empty() {
+        return of_text(Fault::Empty);
     }
+    let role = role_of_key(key);
+    // Nothing else is read of a password.
+    if role == Some(Role::Password) {
+        return of_text(Fault::NotAConnectionString);
+    }
+    let found = inspect_plain(&text);
+    if is_another_service(key, &found) {
+        return of_text(Fault::NotAConnectionString);
+    }
+    // Under such a key any name is an address.
+    if role == Some(Role::Host)
+        && !found.looks_intended()
+        && let Some(named) = address::named(trim(&text))
+    {
+        return Connection {
+            text: found.text,
+            ..named.finish().0
+        };
+    }
+    found
 }
 
 /// Whether this is a URL that the same secret holds for something else: `"webhook": "https://..."` beside the
 /// database's connection is no connection with the wrong scheme. Under a key such as `DATABASE_URL` it is one.
 fn is_another_service(key: &str, found: &Connection) -> bool {
-    let other = found
-        .faults
-        .iter()
-        .any(|f| matches!(f, Fault::WrongScheme { found: Some(scheme) } if OTHER_SERVICES.contains(&scheme.as_str())));
+    let other = match &found.engine {
+        Engine::Other(name) => OTHER_SERVICES.contains(&name.as_ref()),
+        _ => found.faults.iter().any(
+            |f| matches!(f, Fault::WrongScheme { found: Some(scheme) } if OTHER_SERVICES.contains(&scheme.as_str())),
+        ),
+    };
     let key = key.to_ascii_lowercase();
     other && !DATABASE_KEYS.iter().any(|piece| key.contains(piece))
 }

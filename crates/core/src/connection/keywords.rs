@@ -5,11 +5,14 @@ use std::net::IpAddr;
 use zeroize::Zeroizing;
 
 use super::client::takes_parameter;
-use super::faults::{empty, push};
+use super::faults::push;
+use super::found::{Found, Hidden, Parameters};
 use super::host::hosts_of;
-use super::parameters::{CHECKED_KEYWORDS, KEYWORDS, is_password_key, ssl_mode};
-use super::text::name;
-use crate::model::connection::{Connection, ConnectionForm, Fault, UrlPart};
+use super::parameters::{CHECKED_KEYWORDS, KEYWORDS, PASSWORD_KEYWORDS, is_known, is_secret_key, ssl_mode};
+use super::scheme::DEFAULT_PORT;
+use super::text::{is_one_of, name};
+use crate::model::connection::{ConnectionForm, Fault, Note, UrlPart};
+use crate::model::store::{Dialect, Engine};
 
 const fn is_space(c: u8) -> bool {
     matches!(c, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
@@ -99,41 +102,62 @@ struct Given<'a> {
     checked: Vec<(&'a str, &'a str)>,
 }
 
+/// The password among the pairs: whether there is one, and which.
+#[derive(Default)]
+struct Secret {
+    given: bool,
+    password: Option<Hidden>,
+}
+
 impl<'a> Given<'a> {
-    fn take(&mut self, key: &'a str, value: &'a str) {
+    fn take(&mut self, key: &'a str, value: &'a str, parameters: &mut Parameters) {
         match key {
             "host" => self.host = Some(unescape(value)),
-            "hostaddr" => self.address = Some(unescape(value)),
             "port" => self.port = Some(unescape(value)),
             "user" => self.user = Some(unescape(value)),
             "dbname" => self.database = Some(unescape(value)),
-            "sslmode" => self.sslmode = Some(unescape(value)),
-            _ if CHECKED_KEYWORDS.contains(&key) => self.checked.push((key, value)),
-            _ => {}
+            _ => {
+                match key {
+                    "hostaddr" => self.address = Some(unescape(value)),
+                    "sslmode" => self.sslmode = Some(unescape(value)),
+                    _ if CHECKED_KEYWORDS.contains(&key) => self.checked.push((key, value)),
+                    _ => {}
+                }
+                parameters.push(key, unescape(value));
+            }
         }
     }
 
-    /// Reads the pairs, and says whether a password is among them.
-    fn read(s: &'a str, faults: &mut Vec<Fault>) -> (Self, bool) {
+    /// Reads the pairs, and says which password is among them.
+    fn read(s: &'a str, parameters: &mut Parameters, faults: &mut Vec<Fault>) -> (Self, Secret) {
         let mut reader = Keywords { s, at: 0 };
-        let mut has_password = false;
+        let mut secret = Secret::default();
         let mut given = Self::default();
         // What was given before the first password: all that holds if the string is torn after it.
         let mut before: Option<Self> = None;
+        let mut doubtful = false;
         loop {
             let pair = match reader.key() {
-                Ok(None) => return (given, has_password),
+                Ok(None) => break,
                 Ok(Some(key)) => reader.value().map(|value| (key, value)),
                 Err(()) => Err(()),
             };
             match pair {
-                Ok((key, value)) if is_password_key(key) => {
+                Ok((key, value)) if is_word(key) && is_secret_key(key) => {
                     if key.eq_ignore_ascii_case("password") {
-                        has_password = !matches!(value, "" | "\\");
+                        secret.given = !matches!(value, "" | "\\");
+                        secret.password = Some(unescape(value));
+                        parameters.secret_seen();
+                    } else {
+                        parameters.push_secret(key, value);
                     }
                     before.get_or_insert_with(|| given.clone());
                 }
-                Ok((key, value)) if KEYWORDS.contains(&key) => given.take(key, value),
+                Ok((key, value)) if is_word(key) => {
+                    // After a password it may be a piece of it: drivers take unknown words, but nothing is kept.
+                    doubtful |= before.is_some() && !is_known(key);
+                    given.take(key, value, parameters);
+                }
                 _ => {
                     if let Some(before) = before {
                         push(
@@ -142,38 +166,45 @@ impl<'a> Given<'a> {
                                 part: UrlPart::Password,
                             },
                         );
-                        return (before, has_password);
+                        return (before, secret);
                     }
                     push(faults, Fault::Unparsable);
-                    // An unknown word where no password was yet: what follows may still be read.
-                    let word = |k: &str| k.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
-                    if !pair.is_ok_and(|(key, _)| word(key)) {
-                        return (given, has_password);
-                    }
+                    return (given, secret);
                 }
             }
+        }
+        match before {
+            Some(before) if doubtful => (before, secret),
+            _ => (given, secret),
         }
     }
 }
 
-/// `None` if it is no keyword string: its first word must be a keyword.
-pub(super) fn keyword_string(s: &str) -> Option<Connection> {
+/// Whether this may be the name of a parameter, of a driver or of the server (`x.y`).
+fn is_word(key: &str) -> bool {
+    key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && key.bytes().all(|c| c.is_ascii_alphanumeric() || b"_.-".contains(&c))
+}
+
+/// `None` if it is no keyword string: its first word must be a keyword, or a driver's with a host or database after it.
+pub(super) fn keyword_string(s: &str) -> Option<Found> {
     let first = Keywords { s, at: 0 }.key().ok()??;
-    if !KEYWORDS.contains(&first) && !is_password_key(first) {
+    let driver = || is_known(first) && [" host=", " dbname="].iter().any(|k| s.contains(k));
+    if !KEYWORDS.contains(&first) && !is_one_of(first, &PASSWORD_KEYWORDS) && !driver() {
         return None;
     }
+    let mut found = Found::new(ConnectionForm::Keywords);
     let mut faults = vec![];
-    let (given, has_password) = Given::read(s, &mut faults);
-    let mut found = Connection {
-        has_password,
-        ..empty(ConnectionForm::Keywords)
-    };
-    found.user = whole(given.user, &mut faults).flatten();
-    let database = whole(given.database, &mut faults);
-    if database.is_none() {
-        push(&mut faults, Fault::NoDatabase);
-    }
-    found.database = database.flatten();
+    let (given, secret) = Given::read(s, &mut found.parameters, &mut faults);
+    let facts = &mut found.connection;
+    facts.engine = Engine::Postgres;
+    facts.dialect = Some(Dialect::Libpq);
+    facts.has_password = secret.given;
+    found.password = secret.password;
+    facts.user = whole(given.user.as_ref(), &mut faults).flatten();
+    let database = whole(given.database.as_ref(), &mut faults);
+    let names_database = database.is_some();
+    facts.database = database.flatten();
     if given
         .address
         .as_ref()
@@ -181,25 +212,31 @@ pub(super) fn keyword_string(s: &str) -> Option<Connection> {
     {
         push(&mut faults, Fault::Unparsable);
     }
-    match given
-        .host
-        .filter(|h| !h.is_empty())
-        .or(given.address)
-        .filter(|h| !h.is_empty())
-    {
-        Some(host) => found.hosts = hosts_of(&host, given.port.as_ref().map(|p| p.as_str()), &mut faults),
-        None => push(&mut faults, Fault::NoHost),
+    let host = given.host.filter(|h| !h.is_empty()).or(given.address);
+    match host.as_ref().filter(|h| !h.is_empty()) {
+        Some(host) => {
+            let port = given.port.as_ref().map(|p| p.as_str());
+            facts.hosts = hosts_of(host, port, DEFAULT_PORT, false, &mut faults);
+        }
+        None => facts.notes.push(Note::NoHost),
+    }
+    if !names_database {
+        facts.notes.push(Note::NoDatabase);
     }
     if let Some(mode) = given.sslmode {
-        found.sslmode = ssl_mode(&mode);
-        if found.sslmode.is_none() {
+        facts.sslmode = ssl_mode(&mode);
+        if facts.sslmode.is_none() {
             push(&mut faults, Fault::Unparsable);
         }
     }
     if faults.is_empty() && !given.checked.iter().all(|(key, value)| takes(key, value)) {
         push(&mut faults, Fault::Unparsable);
     }
-    found.faults = faults;
+    facts.faults = faults;
+    let port = given.port.as_ref().map_or("", |p| p);
+    found.address = Hidden::new([host.as_ref().map_or("", |h| h), port].join("\n"));
+    found.database = given.database;
+    found.user = given.user;
     Some(found)
 }
 
@@ -209,27 +246,14 @@ fn takes(key: &str, value: &str) -> bool {
     !value.contains('\'') && trailing.is_multiple_of(2) && takes_parameter(key, &unescape(value))
 }
 
-/// Returns the password of a well-formed keyword string, so that the caller can connect. The last of several counts.
-pub(super) fn password(s: &str) -> Option<Zeroizing<String>> {
-    let mut reader = Keywords { s, at: 0 };
-    let mut found = None;
-    while let Ok(Some(key)) = reader.key() {
-        let value = reader.value().ok()?;
-        if key.eq_ignore_ascii_case("password") {
-            found = Some(unescape(value));
-        }
-    }
-    found.filter(|p| !p.is_empty())
-}
-
 /// A value that is kept if it is one: an unclosed quote, or `;` between the pairs, makes one value of many, the
 /// password's among them. `None` if there is none, `Some(None)` if it is not to be kept.
-fn whole(value: Option<Zeroizing<String>>, faults: &mut Vec<Fault>) -> Option<Option<String>> {
+fn whole(value: Option<&Hidden>, faults: &mut Vec<Fault>) -> Option<Option<String>> {
     let value = value.filter(|v| !v.is_empty())?;
     let torn = value
         .chars()
         .any(|c| c.is_whitespace() || matches!(c, '=' | ';' | '\'' | '"'));
-    let kept = if torn { None } else { name(&value) };
+    let kept = if torn { None } else { name(value) };
     if kept.is_none() {
         push(faults, Fault::Unparsable);
     }

@@ -8,21 +8,35 @@
 //! A password is never copied: the parser reads it where the caller keeps it, and the caller zeroes it. `client`
 //! decides whether a PostgreSQL client accepts the rest.
 //!
-//! A connection has one of three forms, each in its own module: a URL (`url`), a keyword string (`keywords`), or the
-//! entries of a JSON object (`json`, `parts`). They share `text`, `host` and the parameters of clients (`parameters`).
+//! A connection is a URL (`url`, whose schemes `scheme` has), a JDBC or R2DBC URL or the string of Go's MySQL driver
+//! (`jdbc`), a keyword string (`keywords`), pairs between semicolons (`pairs`), a file (`file`), an address alone
+//! (`address`), or the entries of a JSON object (`json`, `parts`). Each parser returns a `found::Found`: the facts, and
+//! for a moment what only a comparison needs. They share `text`, `host` and the parameters of drivers (`parameters`).
 
+mod address;
 mod client;
-pub mod environment;
+pub mod container;
+pub mod engine;
+pub mod families;
 mod faults;
+mod file;
+mod found;
+pub mod grammar;
 mod host;
+mod jdbc;
 mod json;
 mod json_text;
 mod keywords;
+mod pairs;
 mod parameters;
 mod parts;
 mod plain;
+mod scheme;
 mod text;
 mod url;
+mod variable;
+pub mod vocabulary;
+pub mod wrappers;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +47,7 @@ use crate::model::connection::{Connection, ConnectionForm, SecretShape};
 use plain::MAX_VALUE;
 pub use plain::inspect_plain;
 use text::trim;
+pub use variable::{arguments, reduce};
 
 /// Reads the value of a secret: a plain string, or a JSON object of them. The caller owns `value` and zeroes it.
 #[must_use]
@@ -45,8 +60,9 @@ pub fn inspect(value: &str) -> SecretShape {
     SecretShape::Plain(inspect_plain(value))
 }
 
-/// Returns the well-formed connection in `value`, or under `key` if `value` is a JSON object, with its password, so
-/// that the caller can connect. Returns `None` if there is none. The caller owns `value` and zeroes it.
+/// Returns the well-formed PostgreSQL connection in `value`, or under `key` if `value` is a JSON object, with its
+/// password, so that the caller can connect, whatever the dialect. Returns `None` if there is none. The caller owns
+/// `value` and zeroes it.
 #[must_use]
 pub fn credentials(value: &str, key: Option<&str>) -> Option<(Connection, Option<Zeroizing<String>>)> {
     if value.len() > MAX_VALUE {
@@ -56,14 +72,7 @@ pub fn credentials(value: &str, key: Option<&str>) -> Option<(Connection, Option
         None => json_text::Text::Here(value),
         Some(key) => json::text_of(trim(value).strip_prefix('{')?, key)?,
     };
-    let facts = inspect_plain(&text);
-    if !facts.is_well_formed() {
-        return None;
-    }
-    let password = match facts.form {
-        ConnectionForm::Url => url::password(&text),
-        ConnectionForm::Keywords => keywords::password(&text),
-        ConnectionForm::Parts => return None,
-    };
-    Some((facts, password))
+    let (facts, password) = plain::with_password(&text);
+    let usable = facts.is_well_formed() && !facts.is_other_engine() && facts.form != ConnectionForm::Address;
+    usable.then_some((facts, password))
 }

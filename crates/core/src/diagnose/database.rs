@@ -3,7 +3,7 @@
 use super::hop::Status;
 use super::hop_result::{HopResult, unread};
 use super::walk::Walk;
-use crate::facts::{Database, Resolution, resolves_to};
+use crate::facts::{Database, Resolution, led_to, resolves_to};
 
 /// Statuses in which a database takes connections, for all that AWS does to it meanwhile.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
@@ -32,32 +32,47 @@ pub(super) fn database(t: &mut Walk<'_>) -> HopResult {
     if all.is_empty() {
         return HopResult::unknown(format!("no database carries {}workload={}", t.w.prefix, t.w.name));
     }
+    // Where it leads may be unknown; where there is one database, the rest of the path can still be walked.
+    let only = || match all {
+        [only] => Some(only.clone()),
+        _ => None,
+    };
     let Some(connection) = t.connection else {
-        // What the secret holds is unknown; where there is one database, the rest of the path can still be walked.
-        if let [only] = all {
-            t.database = Some(only.clone());
-        }
+        t.database = only();
         return HopResult::not_reached("where the secret leads is unknown, since its value is");
     };
-    if let Some(found) = t.finding_about(&["secret-wrong-database"], &[t.holder()]) {
+    let resolution = resolves_to(t.w, connection, all);
+    if let Resolution::Unclear(_) = resolution {
+        t.database = only();
+    }
+    // Another database of the right server may be there: the walk goes on.
+    if !resolution.leads_home()
+        && let Some(found) = t.finding_about(&["secret-wrong-database"], &[t.holder()])
+    {
         return found;
     }
-    match resolves_to(connection, all) {
-        Resolution::Unclear(why) => HopResult::unknown(why),
+    match &resolution {
+        Resolution::Unclear(e) => unread(e),
         // The rule above speaks of it.
         Resolution::Elsewhere(field, observed, expected) => {
             HopResult::unknown(format!("its {field} is {observed}, not {expected}"))
         }
-        Resolution::OwnDatabase => {
+        Resolution::OwnDatabase | Resolution::OtherName(..) => {
             let first = connection.hosts.first().map(|h| h.host.as_str()).unwrap_or_default();
-            // Several may share a host (on an emulator); then the name tells.
-            let named = |d: &&Database<'_>| d.name.is_none() || d.name == connection.database.as_deref();
-            let here = all.iter().filter(|d| d.hosts.contains(&first));
-            let Some(found) = here.clone().find(named).or_else(|| here.clone().next()) else {
+            let Some(found) = led_to(t.w, connection, all) else {
                 return HopResult::unknown(format!("which database {first} is of could not be told"));
             };
             t.database = Some(found.clone());
-            up(t, found, connection.database.as_deref())
+            let up = up(t, found, connection.database.as_deref());
+            match &resolution {
+                // `secret-wrong-database` names it, too. It may be there: the walk goes on.
+                Resolution::OtherName(name, created) if up.status == Status::Proved => HopResult::unknown(format!(
+                    "whether {} has a database {name} is unknown: RDS created {created} with it; `--connect` tells",
+                    found.id
+                ))
+                .fact("database", name.as_str()),
+                _ => up,
+            }
         }
     }
 }

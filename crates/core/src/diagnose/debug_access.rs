@@ -67,7 +67,9 @@ fn exec(w: &Workload<'_>, s: &Service, definition: &TaskDefinition) -> DebugAcce
     };
     let name = role.rsplit('/').next().unwrap_or(role);
     match w.snapshot.access.get(&(role.clone(), AccessTarget::EcsExec)) {
-        Some(Ok(Access::Allowed)) => access(Some(true), format!("ECS Exec is on, and {name} allows it"), Some(open)),
+        Some(Ok(Access::Allowed | Access::AllowedHere { .. })) => {
+            access(Some(true), format!("ECS Exec is on, and {name} allows it"), Some(open))
+        }
         Some(Ok(Access::Denied { missing })) => access(
             Some(false),
             format!("ECS Exec is on, but {name} lacks {}", missing.join(", ")),
@@ -146,7 +148,7 @@ fn verbosity(s: &Service, definition: &TaskDefinition) -> DebugAccess {
         .containers
         .iter()
         .flat_map(|c| &c.variables)
-        .map(String::as_str)
+        .map(|v| v.name.as_str())
         .filter(|v| LEVELS.iter().any(|piece| v.to_ascii_uppercase().contains(piece)))
         .collect();
     let summary = if names.is_empty() {

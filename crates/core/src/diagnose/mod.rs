@@ -25,10 +25,11 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::evaluate::evaluate;
-use crate::facts::{Database, Workload, database_variables, one_workload};
+use crate::facts::{Database, DatabaseVariable, Workload, database_variables, one_workload};
 use crate::finding::Finding;
 use crate::model::resources::{SecretVariable, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::Snapshot;
+use crate::model::store::Role;
 pub use database::arns;
 pub use debug_access::DebugAccess;
 pub use hop::{Fact, Fix, Hop, Status};
@@ -49,6 +50,8 @@ pub const RULES: &[&str] = &[
     "rds-unavailable",
     "rds-unreachable-from-service",
     "ecs-secret-unreadable",
+    "ecs-no-path-to-secrets",
+    "ecs-stale-secret",
     "ecs-failed-deployment",
     "ecs-builtin-database",
     "ecs-exec-disabled",
@@ -186,37 +189,43 @@ fn without_service(name: &str, found: &HopResult) -> Path {
     }
 }
 
-/// One path for each database variable of a service, or the one that ends where there is none.
+/// One path for each connection of a service, or the one that ends where there is none.
 fn paths_of(snapshot: &Snapshot, config: &Config, w: &Workload<'_>, service: &Service, until: Until) -> Vec<Path> {
     let definition = w.running(service);
-    let variables: Vec<(String, SecretVariable)> = definition
+    let variables = definition
         .as_ref()
-        .map(|d| {
-            database_variables(w, d)
-                .map(|(container, variable)| (container.to_owned(), variable.clone()))
-                .collect()
-        })
+        .map(|d| database_variables(w, Some(service), d))
         .unwrap_or_default();
     if variables.is_empty() {
         return vec![path(snapshot, config, w, service, None, until)];
     }
     variables
-        .iter()
-        .map(|variable| {
-            let alone = alone(snapshot, w, service, definition.as_deref().ok(), variable);
-            path(&alone, config, w, service, Some(variable), until)
+        .chunk_by(|a, b| a.connection == b.connection)
+        .filter_map(|connection| {
+            // The variable that leads there tells the most.
+            let rank = |role| match role {
+                Role::Url => 0,
+                Role::Host => 1,
+                Role::Password => 2,
+                _ => 3,
+            };
+            let main = connection.iter().min_by_key(|v| rank(v.role))?;
+            let alone = alone(snapshot, w, service, definition.as_deref().ok(), &variables, connection);
+            let variable = (main.container.to_owned(), main.variable.clone());
+            Some(path(&alone, config, w, service, Some(&variable), until))
         })
         .collect()
 }
 
-/// The snapshot as it would be if the workload had this service alone, with this database variable alone: so that
+/// The snapshot as it would be if the workload had this service alone, with the secrets of one connection alone: so that
 /// what the rules say is about this path and no other.
 fn alone(
     snapshot: &Snapshot,
     w: &Workload<'_>,
     service: &Service,
     definition: Option<&TaskDefinition>,
-    (container, variable): &(String, SecretVariable),
+    all: &[DatabaseVariable<'_>],
+    connection: &[DatabaseVariable<'_>],
 ) -> Snapshot {
     let mut alone = snapshot.clone();
     if let Ok(services) = &mut alone.services {
@@ -226,9 +235,10 @@ fn alone(
     if let Some(definition) = definition {
         let mut trimmed = definition.clone();
         for c in &mut trimmed.containers {
-            let here = c.name == *container;
-            c.secrets
-                .retain(|s| !w.params.secret_env.contains(&s.name) || (here && s == variable));
+            let is = |list: &[DatabaseVariable<'_>], s: &SecretVariable| {
+                list.iter().any(|v| v.container == c.name && v.variable == s)
+            };
+            c.secrets.retain(|s| !is(all, s) || is(connection, s));
         }
         alone
             .task_definitions

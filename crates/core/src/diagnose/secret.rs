@@ -18,14 +18,16 @@ pub(super) fn variable(t: &mut Walk<'_>) -> HopResult {
     }
     let name = revision_name(&definition.arn);
     let Some((container, variable)) = t.variable else {
-        return match t.w.params.datastore {
-            Datastore::Volume => HopResult::unknown(format!(
-                "{} keeps its data on a volume (`datastore: volume`), and no container of {name} gets a database \
-                 variable",
+        let declared = t.w.declared(t.service, definition).datastore;
+        return match declared {
+            Datastore::Volume | Datastore::Other | Datastore::None => HopResult::unknown(format!(
+                "the datastore of {} is declared as {declared}, and no container of {name} gets a database variable",
                 t.name()
             ))
-            .unchecked("there is no way to a database to walk; `holdfast audit` judges the volume"),
-            Datastore::Postgres => HopResult::unknown(format!("no container of {name} gets a database secret")),
+            .unchecked("there is no path to a PostgreSQL database to follow"),
+            Datastore::Auto | Datastore::Postgres => {
+                HopResult::unknown(format!("no container of {name} gets a database secret"))
+            }
         };
     };
     HopResult::proved(format!("the container {container} of {name} gets {}", variable.name)).fact(

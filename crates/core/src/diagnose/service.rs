@@ -1,6 +1,6 @@
 //! The hops at the service: what runs, whether it may fetch its secret, and what its log says.
 
-use super::hop::Fix;
+use super::hop::{Fix, Status};
 use super::hop_result::{HopResult, unread};
 use super::path::id;
 use super::walk::Walk;
@@ -109,12 +109,20 @@ fn look_at_tasks(s: &Service, summary: &str) -> Fix {
     )
 }
 
-/// The execution role may read the secret.
+/// What a rule says that fails. Where it can't tell, the hop has other evidence.
+fn broken_by(t: &Walk<'_>, rule: &str) -> Option<HopResult> {
+    let found = t.finding_about(&[rule], &[&t.service.arn])?;
+    (found.status == Status::Broken).then_some(found)
+}
+
+/// The execution role may read the secret, and the tasks have a path to it.
 pub(super) fn execution_role(t: &mut Walk<'_>) -> HopResult {
     let Some(definition) = t.definition else {
         return HopResult::not_reached("the running revision is unknown");
     };
-    if let Some(found) = t.finding_about(&["ecs-secret-unreadable"], &[&t.service.arn]) {
+    if let Some(found) = broken_by(t, "ecs-no-path-to-secrets")
+        .or_else(|| t.finding_about(&["ecs-secret-unreadable"], &[&t.service.arn]))
+    {
         return found;
     }
     let reference = t.variable.map(|(_, v)| v.value_from.as_str()).unwrap_or_default();
@@ -134,7 +142,8 @@ pub(super) fn execution_role(t: &mut Walk<'_>) -> HopResult {
 /// Tasks of that revision run.
 pub(super) fn deployment(t: &mut Walk<'_>) -> HopResult {
     let s = t.service;
-    if let Some(found) = t.finding_about(&["ecs-failed-deployment"], &[&s.arn]) {
+    let failed = t.finding_about(&["ecs-failed-deployment"], &[&s.arn]);
+    if let Some(found) = failed.or_else(|| broken_by(t, "ecs-stale-secret")) {
         return found;
     }
     let Some(primary) = s.deployments.first() else {

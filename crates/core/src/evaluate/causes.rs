@@ -39,7 +39,7 @@ fn cause<'a>(effect: &Finding, related: &[Cow<'_, str>], all: &'a [Finding]) -> 
 mod tests {
     use std::collections::BTreeSet;
 
-    use crate::rules::testing::{clean, evaluation, web};
+    use crate::rules::testing::{clean, evaluation};
     use crate::rules::{REGISTRY, find};
 
     /// A cause of a cause of a cause may not be the effect itself.
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn a_missing_secret_is_why_data_is_lost() {
         let mut s = clean();
-        web(&mut s).secrets.clear();
+        crate::rules::testing::workload::lose_secret(&mut s);
         let evaluation = evaluation(&s);
         let of = |rule: &str| evaluation.findings.iter().find(|f| f.rule == rule).expect("found");
         let root = of("ecs-missing-database-secret");
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn what_is_waived_explains_nothing() {
         let mut s = clean();
-        web(&mut s).secrets.clear();
+        crate::rules::testing::workload::lose_secret(&mut s);
         crate::rules::testing::service(&mut s).tags = crate::rules::testing::shop(&[
             ("waive", "ecs-missing-database-secret@2027-01-01T00:00:00Z"),
             ("waive-reason", "being moved"),

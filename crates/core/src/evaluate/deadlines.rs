@@ -33,7 +33,7 @@ pub fn next_deadlines(snapshot: &Snapshot, config: &Config, now: Timestamp) -> B
         }
     }
     for family in snapshot.migrations.iter().flat_map(|m| m.values()) {
-        let run = family.last_run.as_ref().filter(|r| r.last_status != "STOPPED");
+        let run = family.last_run().filter(|r| !r.has_stopped());
         let due = run
             .and_then(|r| r.started_at)
             .and_then(|t| t.checked_add(config.migrations.timeout).ok());

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::workload_verdicts::WorkloadVerdicts;
-use crate::finding::{Finding, Kind, Passed};
+use crate::finding::{Finding, Kind, Passed, Verdict};
+use crate::rules::REGISTRY;
 
 /// The results for one scope, or for some of its workloads.
 #[derive(Debug, Clone, Default)]
@@ -23,4 +24,21 @@ pub struct Evaluation {
     pub failing: BTreeMap<&'static str, (usize, usize)>,
     /// Findings, by id and workload, on whose resources a tag lowers the mode to `audit`.
     pub audit_only: BTreeSet<(String, String)>,
+}
+
+impl Evaluation {
+    /// Whether a finding leaves a question open. What nobody told of one service leaves none where the same rule said
+    /// something of another service of the workload: a frontend needs no store.
+    #[must_use]
+    pub fn leaves_open(&self, finding: &Finding) -> bool {
+        if finding.verdict != Verdict::Unknown {
+            return false;
+        }
+        let said = || {
+            let verdicts = self.workloads.get(&finding.workload)?;
+            let index = REGISTRY.iter().position(|r| r.meta().id == finding.rule)?;
+            Some(verdicts.passed.contains(index) || verdicts.failed.contains(index))
+        };
+        !finding.untold || !said().unwrap_or_default()
+    }
 }

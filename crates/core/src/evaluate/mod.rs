@@ -16,6 +16,7 @@ use crate::facts::{Workload, Workloads};
 use crate::finding::{Finding, Passed, Remediation, Verdict, finding_id};
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Mode, Risk, Severity};
+use crate::model::read_error::is_untold;
 use crate::model::rule_meta::Meta;
 use crate::model::snapshot::Snapshot;
 use crate::model::tags::{Tags, Waiver};
@@ -142,6 +143,7 @@ impl Evaluator {
             for mut result in results {
                 match result.outcome {
                     Outcome::Pass => {
+                        verdicts.passed.insert(enabled.index);
                         evaluation.passes += 1;
                         evaluation.passed.extend(name.as_ref().map(|name| Passed {
                             rule: enabled.meta.id,
@@ -202,11 +204,18 @@ fn finding(w: &Workload<'_>, meta: &Meta, severity: Option<Severity>, j: RuleRes
         controls: meta.controls.iter().map(|c| (*c).to_owned()).collect(),
         waiver: None,
         caused_by: None,
+        untold: false,
+        place: None,
     };
     match j.outcome {
         Outcome::Pass => {}
         Outcome::Unknown(error) => {
-            found.message = format!("{} can't be judged: {error}", found.resource.id);
+            found.untold = is_untold(&error);
+            found.message = if found.untold {
+                format!("{}: {}", found.resource.id, error.message)
+            } else {
+                format!("{} can't be judged: {error}", found.resource.id)
+            };
             found.evidence = vec![crate::finding::Evidence::new(
                 format!("{}:{}", error.service, error.operation),
                 error.code.clone(),

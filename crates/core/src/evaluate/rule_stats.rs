@@ -75,6 +75,7 @@ mod tests {
     fn evaluation(workload: &str, failed: &[&str]) -> Evaluation {
         let verdicts = WorkloadVerdicts {
             evaluated: rules(&["rds-public-access", "rds-single-az"]),
+            passed: RuleSet::default(),
             failed: rules(failed),
         };
         Evaluation {

@@ -13,6 +13,11 @@ impl RuleSet {
         self.0 |= 1 << index;
     }
 
+    /// Whether the rule at place `index` of the registry is one of them.
+    pub(super) const fn contains(self, index: usize) -> bool {
+        self.0 & (1 << index) != 0
+    }
+
     pub(super) fn indices(self) -> impl Iterator<Item = usize> {
         (0..REGISTRY.len()).filter(move |index| self.0 & (1 << index) != 0)
     }
@@ -23,6 +28,8 @@ impl RuleSet {
 pub struct WorkloadVerdicts {
     /// Rules that evaluated something.
     pub evaluated: RuleSet,
+    /// Those that passed somewhere.
+    pub passed: RuleSet,
     /// Those that failed.
     pub failed: RuleSet,
 }

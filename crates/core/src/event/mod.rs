@@ -18,6 +18,7 @@ mod direct;
 mod fields;
 mod parsed;
 mod target;
+mod task_run;
 #[cfg(test)]
 mod tests;
 
@@ -176,6 +177,7 @@ fn merge(batch: &[Value], depth: usize) -> Result<Parsed, ParseError> {
         }
         merged.time = merged.time.into_iter().chain(one.time).min();
         merged.keys.extend(one.keys);
+        merged.runs.extend(one.runs);
         if merged.keys.len() > MAX_KEYS {
             return Err(ParseError::TooMany);
         }
@@ -237,6 +239,10 @@ fn event(envelope: &Envelope<'_>) -> Result<Parsed, ParseError> {
         .map(|t| locate(outer, detail, t))
         .collect::<Result<Vec<_>, _>>()?;
     dedupe(&mut keys);
+    let run = match (source, detail_type, keys.as_slice()) {
+        ("aws.ecs", "ECS Task State Change", [key]) => task_run::read(detail, key).map(|run| (key.clone(), run)),
+        _ => None,
+    };
     let (source, detail_type) = (source.to_owned(), detail_type.to_owned());
     Ok(Parsed {
         source,
@@ -244,6 +250,7 @@ fn event(envelope: &Envelope<'_>) -> Result<Parsed, ParseError> {
         time,
         keys,
         actor,
+        runs: run.into_iter().collect(),
         outcome: Relevance::Relevant,
     })
 }

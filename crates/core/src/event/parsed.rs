@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::fields::name;
 use crate::model::key::Key;
+use crate::model::resources::TaskRun;
 
 /// The largest body that is parsed: `EventBridge` passes on no larger event.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>
@@ -51,6 +52,9 @@ pub struct Parsed {
     pub keys: Vec<Key>,
     /// Who did it: the ARN of the principal, from `CloudTrail` alone.
     pub actor: Option<String>,
+    /// Tasks of no service whose state it tells, with the key of their family. It is evidence: ECS forgets a task about an
+    /// hour after its end, and then nothing else is left of it.
+    pub runs: Vec<(Key, TaskRun)>,
     /// Whether it concerns us.
     pub outcome: Relevance,
 }
@@ -87,6 +91,7 @@ pub(super) fn ignored(source: &str, detail_type: &str, why: Ignored) -> Parsed {
         time: None,
         keys: Vec::new(),
         actor: None,
+        runs: Vec::new(),
         outcome: Relevance::Ignored(why),
     }
 }

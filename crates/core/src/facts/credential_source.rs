@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::connection::SecretShape;
 use crate::model::resources::{Secret, SecretVariable, Service};
 use crate::model::snapshot::Read;
+use crate::model::store::{Dialect, Role};
 use crate::model::subject::ResultSubject;
 use crate::model::tags::Tags;
 use crate::model::value_from::ValueFrom;
@@ -18,6 +19,10 @@ pub struct Reference<'a> {
     pub container: &'a str,
     /// The variable.
     pub variable: &'a SecretVariable,
+    /// What it holds.
+    pub role: Role,
+    /// What reads it, where that is known.
+    pub dialect: Option<Dialect>,
     /// The reference, taken apart.
     pub target: ValueFrom<'a>,
 }
@@ -42,6 +47,10 @@ pub struct CredentialValue<'a> {
     pub name: &'a str,
     /// The key that is used of a JSON value.
     pub key: Option<String>,
+    /// What it is used for; absent where nothing refers to it.
+    pub role: Option<Role>,
+    /// What reads it, where that is known.
+    pub dialect: Option<Dialect>,
     /// Facts about it; absent if it does not exist, which `ecs-secret-reference-mismatch` reports.
     pub shape: Read<Option<&'a SecretShape>>,
 }

@@ -1,16 +1,18 @@
 //! Where a workload's database connections are kept, and what running containers use of it: secrets, and the parameters
 //! of Parameter Store that services refer to.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::credential_source::{CredentialSource, CredentialValue, Reference};
+use super::credential_source::{CredentialSource, CredentialValue};
 use super::database::Database;
-use super::resolution::{Resolution, resolves_to};
+use super::resolution::resolves_to;
 use super::secrets::{parameter, references, resolve, shape};
 use super::workload::Workload;
 use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::resources::{Secret, Service};
 use crate::model::snapshot::ReadError;
+use crate::model::store::{Dialect, Role};
 use crate::model::subject::ResultSubject;
 use crate::model::value_from::{self, Selector, ValueFrom};
 use crate::rule_result::RuleResult;
@@ -23,40 +25,59 @@ pub fn credential_sources<'w, 'a>(w: &'w Workload<'a>) -> (&'w [CredentialSource
     (found, error.clone())
 }
 
+/// One use of a secret or parameter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Use {
+    selector: Selector,
+    role: Role,
+    dialect: Option<Dialect>,
+}
+
+/// A parameter's name, what it holds, and what reads it.
+type UsedParameter<'a> = (&'a str, Role, Option<Dialect>);
+
 fn find_sources<'a>(w: &Workload<'a>) -> (Vec<CredentialSource<'a>>, Option<Arc<ReadError>>) {
     let (references, mut error) = references(w);
-    let mut secrets: Vec<(&'a Secret, Option<&Selector>)> = vec![];
+    let mut secrets: BTreeMap<&'a str, (&'a Secret, BTreeSet<Use>)> = BTreeMap::new();
     match w.secrets() {
         Err(e) => error = error.or(Some(e)),
         // What is thrown away and used by nobody is no longer of interest.
-        Ok(tagged) => secrets.extend(tagged.iter().filter(|s| s.deleted_at.is_none()).map(|s| (*s, None))),
+        Ok(tagged) => {
+            let live = tagged.iter().filter(|s| s.deleted_at.is_none());
+            secrets.extend(live.map(|s| (s.arn.as_str(), (*s, BTreeSet::new()))));
+        }
     }
-    let mut parameters: Vec<(&'a Service, &'a str)> = vec![];
-    for Reference { service, target, .. } in references {
-        match target {
-            ValueFrom::Parameter(name) if value_from::is_parameter(name) => parameters.push((service, name)),
+    let mut parameters: BTreeMap<&'a str, (&'a Service, BTreeSet<UsedParameter<'a>>)> = BTreeMap::new();
+    for reference in references {
+        let (service, role, dialect) = (reference.service, reference.role, reference.dialect);
+        match &reference.target {
+            ValueFrom::Parameter(name) if value_from::is_parameter(name) => {
+                let (_, used) = parameters
+                    .entry(&service.arn)
+                    .or_insert_with(|| (service, BTreeSet::new()));
+                used.insert((name, role, dialect));
+            }
             // `ecs-secret-reference-mismatch` speaks of what is neither, and of what does not exist.
             ValueFrom::Parameter(_) => {}
             ValueFrom::Secret(target) => match resolve(w, target) {
                 Err(e) => error = error.or(Some(e)),
                 Ok(None) => {}
-                Ok(Some(secret)) => secrets.push((secret, Some(&target.selector))),
+                Ok(Some(secret)) => {
+                    let (_, used) = secrets.entry(&secret.arn).or_insert_with(|| (secret, BTreeSet::new()));
+                    used.insert(Use {
+                        selector: target.selector.clone(),
+                        role,
+                        dialect,
+                    });
+                }
             },
         }
     }
-    secrets.sort_by(|(a, x), (b, y)| (&a.arn, x).cmp(&(&b.arn, y)));
-    secrets.dedup_by(|(a, x), (b, y)| a.arn == b.arn && x == y);
-    parameters.sort_by(|(a, x), (b, y)| (&a.arn, x).cmp(&(&b.arn, y)));
-    parameters.dedup_by(|(a, x), (b, y)| a.arn == b.arn && x == y);
-    let secrets = secrets.chunk_by(|(a, _), (b, _)| a.arn == b.arn);
-    let parameters = parameters.chunk_by(|(a, _), (b, _)| a.arn == b.arn);
-    let of_secrets = secrets.filter_map(|used| of_secret(w, used));
-    (
-        of_secrets
-            .chain(parameters.filter_map(|used| of_service(w, used)))
-            .collect(),
-        error,
-    )
+    let of_secrets = secrets.into_values().map(|(secret, used)| of_secret(w, secret, &used));
+    let of_services = parameters
+        .into_values()
+        .map(|(service, used)| of_service(w, service, used));
+    (of_secrets.chain(of_services).collect(), error)
 }
 
 /// Applies `evaluate` to each of them, and adds an unknown result if a failed read may hide one.
@@ -72,43 +93,61 @@ pub fn each_credential_source<'a>(
 }
 
 /// A secret with its uses. One without uses is evaluated on its own.
-fn of_secret<'a>(w: &Workload<'a>, used: &[(&'a Secret, Option<&Selector>)]) -> Option<CredentialSource<'a>> {
-    let (secret, _) = *used.first()?;
-    let whole = Selector::default();
-    let mut selectors: Vec<&Selector> = used.iter().filter_map(|(_, selector)| *selector).collect();
-    let referenced = !selectors.is_empty();
-    if !referenced {
-        selectors.push(&whole);
-    }
-    let value = |selector: &Selector| CredentialValue {
+fn of_secret<'a>(w: &Workload<'a>, secret: &'a Secret, used: &BTreeSet<Use>) -> CredentialSource<'a> {
+    let referenced = !used.is_empty();
+    let value = |selector: &Selector, role, dialect| CredentialValue {
         name: &secret.name,
         shape: shape(w, secret, selector),
         key: selector.json_key.clone(),
+        role,
+        dialect,
     };
-    Some(CredentialSource {
+    CredentialSource {
         subject: ResultSubject::Secret(secret),
         tags: &secret.tags,
         secret: Some(secret),
         referenced,
-        values: selectors.into_iter().map(value).collect(),
-    })
+        values: if referenced {
+            used.iter()
+                .map(|u| value(&u.selector, Some(u.role), u.dialect))
+                .collect()
+        } else {
+            vec![value(&Selector::default(), None, None)]
+        },
+    }
 }
 
 /// A service with the parameters that it refers to.
-fn of_service<'a>(w: &Workload<'a>, used: &[(&'a Service, &'a str)]) -> Option<CredentialSource<'a>> {
-    let (service, _) = *used.first()?;
-    let value = |name: &'a str| CredentialValue {
+fn of_service<'a>(w: &Workload<'a>, service: &'a Service, used: BTreeSet<UsedParameter<'a>>) -> CredentialSource<'a> {
+    let value = |(name, role, dialect)| CredentialValue {
         name,
         shape: parameter(w, name),
         key: None,
+        role: Some(role),
+        dialect,
     };
-    Some(CredentialSource {
+    CredentialSource {
         subject: ResultSubject::Service(service),
         tags: &service.tags,
         secret: None,
         referenced: true,
-        values: used.iter().map(|(_, name)| value(name)).collect(),
-    })
+        values: used.into_iter().map(value).collect(),
+    }
+}
+
+impl CredentialValue<'_> {
+    /// The connections in its value that count for its role: none in a password or a user's name.
+    #[must_use]
+    pub fn connections<'s>(&self, shape: &'s SecretShape, referenced: bool) -> Vec<(Option<&'s str>, &'s Connection)> {
+        match self.role {
+            None | Some(Role::Url | Role::Host) => {
+                let found = connections(shape, self.key.as_deref(), referenced);
+                let other = |c: &Connection| c.is_other_engine();
+                found.into_iter().filter(|(_, c)| !other(c)).collect()
+            }
+            Some(_) => vec![],
+        }
+    }
 }
 
 /// The connections of one shape that count: those that a container uses, or else those meant as one. The key is absent
@@ -141,46 +180,32 @@ pub fn connections<'s>(
     }
 }
 
-/// Schemes of other relational databases, which a person may have written by mistake.
-const DATABASE_SCHEMES: &[&str] = &[
-    "cockroachdb",
-    "db2",
-    "jdbc",
-    "mariadb",
-    "mssql",
-    "mysql",
-    "odbc",
-    "oracle",
-    "prisma",
-    "redshift",
-    "sqlite",
-    "sqlite3",
-    "sqlserver",
-];
-
 /// Whether something that no database variable refers to was meant as a database's address all the same: a web hook or
-/// the address of a queue is a URL too, and no fault of a rule about databases.
+/// the address of a queue or cache is a URL too, and no fault of a rule about databases.
 fn is_meant(connection: &Connection) -> bool {
-    let of_another_kind = connection
+    let of_no_database = connection
         .faults
         .iter()
-        .any(|f| matches!(f, Fault::WrongScheme { found: Some(s) } if !DATABASE_SCHEMES.contains(&s.as_str())));
-    connection.looks_intended() && !of_another_kind
+        .any(|f| matches!(f, Fault::WrongScheme { found: Some(s) } if !s.starts_with("jdbc:")));
+    connection.looks_intended() && !connection.is_other_engine() && !of_no_database
 }
 
 /// The well-formed connections of one value whose details are worth evaluating: those that a container uses, and of a
 /// secret that none refers to those that lead to one of `databases`, which a container could use tomorrow.
 #[must_use]
-pub fn connections_in_use<'s>(
+pub fn connections_in_use<'s, 'a>(
+    w: &Workload<'a>,
     source: &CredentialSource<'_>,
     value: &CredentialValue<'_>,
     shape: &'s SecretShape,
-    databases: &[Database<'_>],
+    databases: &[Database<'a>],
 ) -> Vec<(Option<&'s str>, &'s Connection)> {
-    connections(shape, value.key.as_deref(), source.referenced)
+    value
+        .connections(shape, source.referenced)
         .into_iter()
         .filter(|(_, c)| {
-            c.is_well_formed() && (source.referenced || resolves_to(c, databases) == Resolution::OwnDatabase)
+            let usable = c.is_well_formed() && !c.is_other_engine();
+            usable && (source.referenced || resolves_to(w, c, databases).leads_home())
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::hold::HoldReason;
-use crate::model::resources::{DatabaseId, DbCluster, DbInstance};
+use crate::model::resources::{DatabaseId, DbCluster, DbInstance, ManagedSecret};
 use crate::model::snapshot::ReadError;
 use crate::model::subject::ResultSubject;
 use crate::model::tags::{PhaseReading, Tags};
@@ -118,6 +118,33 @@ impl<'a> RdsResource<'a> {
         }
     }
 
+    /// What replicates it: identifiers, or ARNs of what is in another region.
+    #[must_use]
+    pub fn replicas(&self) -> &'a [String] {
+        match self {
+            Self::Instance(i) => &i.replicas,
+            Self::Cluster(c) => &c.replicas,
+        }
+    }
+
+    /// The secret in which RDS keeps the master user's password, if it does.
+    #[must_use]
+    pub fn managed_secret(&self) -> Option<&'a ManagedSecret> {
+        match self {
+            Self::Instance(i) => i.managed_secret.as_ref(),
+            Self::Cluster(c) => c.managed_secret.as_ref(),
+        }
+    }
+
+    /// Whether users may log in by IAM. Which of them do (the members of `rds_iam`), only the database knows.
+    #[must_use]
+    pub fn iam_authentication(&self) -> bool {
+        match self {
+            Self::Instance(i) => i.iam_authentication,
+            Self::Cluster(c) => c.iam_authentication,
+        }
+    }
+
     /// Itself, for a result.
     #[must_use]
     pub fn subject(&self) -> ResultSubject<'a> {
@@ -173,6 +200,10 @@ pub struct Database<'a> {
     pub port: Option<u16>,
     /// The database that was created with it.
     pub name: Option<&'a str>,
+    /// The secret in which RDS keeps the master user's password, if it does: `{username, password}`, without a host.
+    pub managed_secret: Option<&'a ManagedSecret>,
+    /// Whether users may log in by IAM.
+    pub iam_authentication: bool,
     /// Its security groups.
     pub security_groups: &'a [String],
     /// Its VPC, where known.
@@ -188,6 +219,41 @@ impl<'a> Database<'a> {
     #[must_use]
     pub fn subject(&self) -> ResultSubject<'a> {
         self.resource.subject()
+    }
+
+    /// Whether one of its own endpoints has this name, as `hosts::normal` makes it.
+    #[must_use]
+    pub fn has_host(&self, host: &str) -> bool {
+        self.hosts.contains(&host)
+    }
+
+    /// Whether this is it: the instance or cluster itself, or a member.
+    #[must_use]
+    pub fn is(&self, resource: &RdsResource<'_>) -> bool {
+        match (&self.resource, resource) {
+            (RdsResource::Cluster(own), RdsResource::Cluster(other)) => own.id == other.id,
+            (RdsResource::Cluster(own), RdsResource::Instance(i)) => i.cluster.as_ref() == Some(&own.id),
+            (RdsResource::Instance(own), RdsResource::Instance(other)) => own.id == other.id,
+            // A member whose cluster belongs to nobody: services use it by the cluster's endpoints.
+            (RdsResource::Instance(own), RdsResource::Cluster(c)) => own.cluster.as_ref() == Some(&c.id),
+        }
+    }
+
+    /// Whether it is what a blue/green switchover left of `other`, which has its name and endpoints now. RDS appends `-oldN`
+    /// to the name of the former database, and lets it be read alone until it is restarted.
+    /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/blue-green-deployments-switching.html>
+    #[must_use]
+    pub fn is_former(&self, other: &Self) -> bool {
+        let rest = self.id.strip_prefix(other.id).and_then(|r| r.strip_prefix("-old"));
+        rest.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    }
+
+    /// Whether it is the green side of a blue/green deployment of `other`, whose name RDS makes of six letters and digits:
+    /// nothing leads to it before the switchover.
+    #[must_use]
+    pub fn is_staged_for(&self, other: &Self) -> bool {
+        let rest = self.id.strip_prefix(other.id).and_then(|r| r.strip_prefix("-green-"));
+        rest.is_some_and(|n| n.len() == 6 && n.bytes().all(|b| b.is_ascii_alphanumeric()))
     }
 
     /// Whether it has IPv6 addresses.
@@ -253,6 +319,8 @@ pub(super) fn databases<'a>(
                         .find_map(|i| i.endpoint.as_ref().map(|e| e.port).or(i.port))
                 }),
                 name: c.database.as_deref(),
+                managed_secret: c.managed_secret.as_ref(),
+                iam_authentication: c.iam_authentication,
                 security_groups: &c.security_groups,
                 vpc: members.iter().find_map(|i| i.vpc.as_deref()),
                 phase: phase(&RdsResource::Cluster(c)),
@@ -271,6 +339,8 @@ pub(super) fn databases<'a>(
         hosts: i.endpoint.iter().map(|e| e.host.as_str()).collect(),
         port: i.endpoint.as_ref().map(|e| e.port).or(i.port),
         name: i.database.as_deref(),
+        managed_secret: i.managed_secret.as_ref(),
+        iam_authentication: i.iam_authentication,
         security_groups: &i.security_groups,
         vpc: i.vpc.as_deref(),
         phase: phase(&RdsResource::Instance(i)),

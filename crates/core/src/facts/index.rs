@@ -1,8 +1,10 @@
 //! Which tagged resources belong to which workload.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use super::database::RdsResource;
+use super::users::Users;
 use crate::finding::Kind;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service};
 use crate::model::snapshot::{ReadError, Snapshot};
@@ -33,6 +35,10 @@ pub struct Index<'a> {
     pub(super) groups: Grouped<&'a SecurityGroup>,
     /// Families that run schema migrations, by name.
     pub(super) migrations: Grouped<&'a MigrationFamily>,
+    /// Instances and clusters of the whole scope by their hosts. Made when a host is met that is no workload's own.
+    by_host: OnceLock<HashMap<&'a str, Vec<RdsResource<'a>>>>,
+    /// The services of the whole scope by what they name. Made when a database is met that its workload does not use.
+    pub(super) users: OnceLock<Users<'a>>,
 }
 
 impl<'a> Index<'a> {
@@ -71,7 +77,29 @@ impl<'a> Index<'a> {
             migrations: Grouped::new(families, &places),
             names,
             counts: met.counts,
+            by_host: OnceLock::new(),
+            users: OnceLock::new(),
         }
+    }
+
+    /// The instances and clusters of the scope, tagged or not, whose own endpoint has this name. On an emulator they may be
+    /// several.
+    pub(super) fn at_host(&self, s: &'a Snapshot, host: &str) -> &[RdsResource<'a>] {
+        let all = self.by_host.get_or_init(|| {
+            let mut all: HashMap<&str, Vec<RdsResource<'a>>> = HashMap::new();
+            for i in s.instances.iter().flat_map(|m| m.values()) {
+                if let Some(endpoint) = &i.endpoint {
+                    all.entry(&endpoint.host).or_default().push(RdsResource::Instance(i));
+                }
+            }
+            for c in s.clusters.iter().flat_map(|m| m.values()) {
+                for host in &c.hosts {
+                    all.entry(host).or_default().push(RdsResource::Cluster(c));
+                }
+            }
+            all
+        });
+        all.get(host).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The position of a workload; for an unknown one, a position without resources.

@@ -1,16 +1,19 @@
 //! The corrections that give a service another revision, and the reasons to hold them.
 
-use super::secrets::{ask_to_read, readable_as, references, right_reference};
+use super::deployments::is_under_way;
+use super::secrets::{ask_to_read, readable_as};
 use super::workload::{Workload, untagged};
 use crate::action::{Action, RollOut, SecretChange};
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
-use crate::model::resources::{Access, Service, TaskDefinition, revision_name};
+use crate::model::resources::{Access, Service, Strategy, TaskDefinition, revision_name};
 use crate::rule_result::{Remedy, RuleResult};
 
 /// The IAM actions of a rollout.
 pub const ROLLOUT_WRITES: &[&str] = &[
+    "ecs:DeregisterTaskDefinition",
     "ecs:RegisterTaskDefinition",
+    "ecs:StopServiceDeployment",
     "ecs:TagResource",
     "ecs:UpdateService",
     "iam:PassRole",
@@ -65,6 +68,12 @@ pub fn no_execution_role(definition: &TaskDefinition) -> HoldReason {
 /// The reason to hold another revision of a service, if there is one.
 #[must_use]
 pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason> {
+    setting_refusal(w, service).or_else(|| base_refusal(w, service))
+}
+
+/// The reason to hold any change of a service, if there is one.
+#[must_use]
+pub fn setting_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason> {
     let name = format!("{}/{}", service.cluster, service.name);
     if service.deployment_controller != "ECS" {
         return Some(HoldReason::DeployedByOthers {
@@ -72,85 +81,43 @@ pub fn rollout_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason
             controller: service.deployment_controller.clone(),
         });
     }
+    let settings = &service.deployment_settings;
+    if settings.express {
+        return Some(HoldReason::ExpressService(name));
+    }
+    if let Strategy::Unknown(strategy) = &settings.strategy {
+        return Some(HoldReason::StrategyUnknown {
+            service: name,
+            strategy: strategy.clone(),
+        });
+    }
     if let Some(why) = untagged(w, &name, &service.tags) {
         return Some(why);
     }
-    // A primary deployment whose tasks fail to start is what a wrong reference looks like: waiting for it to
-    // complete would be waiting for ever.
-    let primary = service.deployments.first();
-    let under_way = service.deployments.len() > 1
-        && primary.is_some_and(|d| d.rollout_state.as_deref() == Some("IN_PROGRESS") && d.failed_tasks == 0);
-    under_way.then_some(HoldReason::DeploymentUnderWay(name))
+    if !service.unknown_fields.is_empty() {
+        return Some(HoldReason::UnknownFields {
+            resource: name,
+            fields: service.unknown_fields.clone(),
+        });
+    }
+    is_under_way(service).then_some(HoldReason::DeploymentUnderWay(name))
 }
 
-/// The correction that gives the running revision its database secret.
-#[must_use]
-pub fn add_secret(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Remedy {
-    let summary = format!(
-        "add the database secret to the task definition of {}/{}",
-        service.cluster, service.name
-    );
-    let change = || -> Result<SecretChange, HoldReason> {
-        let container = application(service, definition)?;
-        let after = right_reference(w)?;
-        if definition.execution_role.is_none() {
-            return Err(no_execution_role(definition));
-        }
-        let variable = variable(w, definition, &container).ok_or(HoldReason::NoVariableNamed)?;
-        Ok(SecretChange {
-            container,
-            variable,
-            before: None,
-            after,
-        })
-    };
-    match change() {
-        Ok(change) => roll_out(w, service, summary, vec![change]),
-        Err(why) => Remedy::refuse(summary, vec![], why),
+/// The reason to hold a revision made of the running one, or one that might have to go back to it.
+fn base_refusal(w: &Workload<'_>, service: &Service) -> Option<HoldReason> {
+    // A revision that can't be read leads to no correction.
+    let definition = w.running(service).ok()?;
+    let revision = revision_name(&definition.arn).to_owned();
+    if !definition.active {
+        return Some(HoldReason::BaseInactive {
+            service: format!("{}/{}", service.cluster, service.name),
+            revision,
+        });
     }
-}
-
-/// The container that holds the application: the only one, or the one behind the load balancer, or the only
-/// essential one that listens.
-fn application(service: &Service, definition: &TaskDefinition) -> Result<String, HoldReason> {
-    if let [only] = definition.containers.as_slice() {
-        return Ok(only.name.clone());
-    }
-    if let Some(name) = &service.balanced_container {
-        return Ok(name.clone());
-    }
-    let listening: Vec<&str> = definition
-        .containers
-        .iter()
-        .filter(|c| c.essential && c.has_ports)
-        .map(|c| c.name.as_str())
-        .collect();
-    let unclear = || HoldReason::ContainerUnclear(revision_name(&definition.arn).to_owned());
-    match listening.as_slice() {
-        [only] => Ok((*only).to_owned()),
-        _ => Err(unclear()),
-    }
-}
-
-/// The variable that the container has in plain text already; or the one that the workload's other services use, if
-/// they agree; else the first of `secret_env`.
-fn variable(w: &Workload<'_>, definition: &TaskDefinition, container: &str) -> Option<String> {
-    let own = definition
-        .containers
-        .iter()
-        .filter(|c| c.name == container)
-        .flat_map(|c| &c.plain_databases);
-    if let Some(plain) = own.map(|d| &d.variable).find(|v| w.params.secret_env.contains(v)) {
-        return Some(plain.clone());
-    }
-    let (references, _) = references(w);
-    let mut names: Vec<&str> = references.iter().map(|r| r.variable.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    match names.as_slice() {
-        [only] => Some((*only).to_owned()),
-        _ => w.params.secret_env.first().cloned(),
-    }
+    (!definition.unknown_fields.is_empty()).then(|| HoldReason::UnknownFields {
+        resource: revision,
+        fields: definition.unknown_fields.clone(),
+    })
 }
 
 /// Asks whether the execution roles may read what rollouts among `results` would have them read.

@@ -7,17 +7,23 @@ use super::credential_source::Reference;
 use super::database::Database;
 use super::resolution::{Resolution, resolves_to};
 use super::workload::Workload;
-use crate::model::connection::{Connection, SecretShape};
+use crate::model::connection::{Connection, ConnectionForm, SecretShape};
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::hold::HoldReason;
-use crate::model::resources::{Secret, SecretVariable, TaskDefinition};
+use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition};
 use crate::model::snapshot::{Lookup, Read, ReadError, SecretValue};
+use crate::model::store::{Dialect, Engine, Role};
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
 /// The IAM actions that lead from a service to the value of its secret, and to the database that it should lead to.
 pub const SECRET_READS: &[&str] = &[
     "rds:DescribeDBInstances",
     "rds:DescribeDBClusters",
+    "rds:DescribeDBClusterEndpoints",
+    "rds:DescribeDBProxies",
+    "rds:DescribeDBProxyEndpoints",
+    "rds:DescribeDBProxyTargets",
+    "rds:DescribeGlobalClusters",
     "ecs:ListClusters",
     "ecs:ListServices",
     "ecs:DescribeServices",
@@ -32,16 +38,47 @@ pub const SECRET_READS: &[&str] = &[
     "ssm:GetParameters",
 ];
 
-/// The database variables of one revision.
-pub fn database_variables<'a>(
+/// A variable that is filled from a secret and belongs to a connection to PostgreSQL, or to a database of an engine that
+/// isn't known.
+#[derive(Debug, Clone)]
+pub struct DatabaseVariable<'a> {
+    /// The container's name.
+    pub container: &'a str,
+    /// The variable.
+    pub variable: &'a SecretVariable,
+    /// What it holds.
+    pub role: Role,
+    /// What reads it, where that is known.
+    pub dialect: Option<Dialect>,
+    /// Which of the revision's connections it belongs to.
+    pub connection: usize,
+}
+
+/// The database variables of one revision, as `service` or else the workload has them.
+#[must_use]
+pub fn database_variables<'d>(
     w: &Workload<'_>,
-    definition: &'a TaskDefinition,
-) -> impl Iterator<Item = (&'a str, &'a SecretVariable)> {
-    definition
-        .containers
-        .iter()
-        .flat_map(|c| c.secrets.iter().map(move |s| (c.name.as_str(), s)))
-        .filter(|(_, s)| w.params.secret_env.contains(&s.name))
+    service: Option<&Service>,
+    definition: &'d TaskDefinition,
+) -> Vec<DatabaseVariable<'d>> {
+    let mut found: Vec<DatabaseVariable<'d>> = vec![];
+    let mut number = 0;
+    for container in &definition.containers {
+        for connection in w.connections(service, container) {
+            number += 1;
+            if !connection.keeps_data() || matches!(connection.engine, Engine::Other(_) | Engine::Builtin(_)) {
+                continue;
+            }
+            found.extend(connection.secrets().map(|(role, variable)| DatabaseVariable {
+                container: &container.name,
+                variable,
+                role,
+                dialect: connection.dialect,
+                connection: number,
+            }));
+        }
+    }
+    found
 }
 
 /// Every reference to a database secret that a running revision makes, and the first error that hides one.
@@ -58,12 +95,16 @@ fn find_references<'a>(w: &Workload<'a>) -> (Vec<Reference<'a>>, Option<Arc<Read
         match w.running(service) {
             Err(e) => error = error.or(Some(e)),
             Ok(definition) => found.extend(
-                database_variables(w, definition).map(|(container, variable)| Reference {
-                    service,
-                    container,
-                    variable,
-                    target: value_from::parse(&variable.value_from),
-                }),
+                database_variables(w, Some(service), definition)
+                    .into_iter()
+                    .map(|found| Reference {
+                        service,
+                        container: found.container,
+                        variable: found.variable,
+                        role: found.role,
+                        dialect: found.dialect,
+                        target: value_from::parse(&found.variable.value_from),
+                    }),
             ),
         }
     }
@@ -207,18 +248,15 @@ pub fn right_connection<'a>(w: &Workload<'a>) -> Result<(String, &'a Connection)
     for secret in secrets.iter().filter(|s| s.deleted_at.is_none()) {
         match shape(w, secret, &Selector::default()) {
             Err(e) => unread.push(e),
-            Ok(found) => right.extend(
-                found
-                    .into_iter()
-                    .flat_map(|s| usable(s, databases))
-                    .map(|(key, connection)| {
-                        let selector = Selector {
-                            json_key: key.map(str::to_owned),
-                            ..Selector::default()
-                        };
-                        (value_from::write(&secret.arn, &selector), connection)
-                    }),
-            ),
+            Ok(found) => right.extend(found.into_iter().flat_map(|s| usable(w, s, databases)).map(
+                |(key, connection)| {
+                    let selector = Selector {
+                        json_key: key.map(str::to_owned),
+                        ..Selector::default()
+                    };
+                    (value_from::write(&secret.arn, &selector), connection)
+                },
+            )),
         }
     }
     match (right.as_slice(), unread.first()) {
@@ -234,13 +272,18 @@ pub fn right_connection<'a>(w: &Workload<'a>) -> Result<(String, &'a Connection)
 
 /// The keys (`None`: the whole value) under which a shape holds a well-formed connection to one of `databases`.
 #[must_use]
-pub fn usable_keys(shape: &SecretShape, databases: &[Database<'_>]) -> Vec<Option<String>> {
-    let keys = usable(shape, databases).into_iter();
+pub fn usable_keys<'a>(w: &Workload<'a>, shape: &SecretShape, databases: &[Database<'a>]) -> Vec<Option<String>> {
+    let keys = usable(w, shape, databases).into_iter();
     keys.map(|(key, _)| key.map(str::to_owned)).collect()
 }
 
-fn usable<'s>(shape: &'s SecretShape, databases: &[Database<'_>]) -> Vec<(Option<&'s str>, &'s Connection)> {
-    let good = |c: &Connection| c.is_well_formed() && resolves_to(c, databases) == Resolution::OwnDatabase;
+fn usable<'s, 'a>(
+    w: &Workload<'a>,
+    shape: &'s SecretShape,
+    databases: &[Database<'a>],
+) -> Vec<(Option<&'s str>, &'s Connection)> {
+    let usable = |c: &Connection| c.is_well_formed() && c.form != ConnectionForm::Address && !c.is_other_engine();
+    let good = |c: &Connection| usable(c) && resolves_to(w, c, databases) == Resolution::OwnDatabase;
     match shape {
         SecretShape::Plain(c) if good(c) => vec![(None, c)],
         SecretShape::Json { keys, .. } => keys

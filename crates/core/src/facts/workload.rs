@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use super::credential_source::{CredentialSource, Reference};
 use super::database::{Database, RdsResource, databases};
 use super::index::Index;
-use crate::config::Parameters;
+use super::service_data::ServiceData;
+use crate::config::{Parameters, WorkloadOverrides};
+use crate::connection::vocabulary::Vocabulary;
 use crate::model::hold::HoldReason;
 use crate::model::resources::{DbCluster, DbInstance, MigrationFamily, Secret, SecurityGroup, Service, TaskDefinition};
 use crate::model::snapshot::{Read, ReadError, Snapshot};
@@ -32,6 +34,10 @@ pub struct Workload<'a> {
     pub migration_timeout: Duration,
     /// The workload's parameters.
     pub params: Arc<Parameters>,
+    /// What names of settings and images mean.
+    pub vocabulary: Arc<Vocabulary>,
+    /// What the configuration says of this workload alone.
+    pub(super) own: Option<&'a WorkloadOverrides>,
     /// The index of tagged resources.
     pub(super) index: Arc<Index<'a>>,
     /// Its place in the index.
@@ -45,6 +51,8 @@ pub struct Workload<'a> {
 pub(super) struct Memo<'a> {
     /// For each service, the revision that it runs.
     pub running: OnceCell<Vec<Read<&'a TaskDefinition>>>,
+    /// For each service, where the revision that it runs keeps data.
+    pub data: OnceCell<Vec<Option<Arc<ServiceData<'a>>>>>,
     pub databases: OnceCell<Vec<Database<'a>>>,
     pub references: OnceCell<(Vec<Reference<'a>>, Option<Arc<ReadError>>)>,
     pub credential_sources: OnceCell<(Vec<CredentialSource<'a>>, Option<Arc<ReadError>>)>,
@@ -199,6 +207,13 @@ impl<'a> Workload<'a> {
         let (instances, clusters) = (self.instances()?, self.clusters()?);
         let find = || databases(instances, clusters, |resource| self.phase_of(resource));
         Ok(self.memo.databases.get_or_init(find))
+    }
+
+    /// Whether a host is an endpoint of one of the workload's databases.
+    #[must_use]
+    pub fn has_database_at(&self, host: &str) -> bool {
+        let all = self.databases().unwrap_or_default();
+        all.iter().any(|d| d.hosts.contains(&host))
     }
 
     /// The phase of an instance or a cluster.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::index::Index;
 use super::workload::{Memo, Workload};
 use crate::config::{Config, Parameters};
+use crate::connection::vocabulary::Vocabulary;
 use crate::model::snapshot::Snapshot;
 
 /// One workload of a snapshot. For many, use [`Workloads`].
@@ -23,6 +24,7 @@ pub struct Workloads<'a> {
     config: &'a Config,
     now: Timestamp,
     index: Arc<Index<'a>>,
+    vocabulary: Arc<Vocabulary>,
     /// Parameters without overrides, which most workloads share.
     defaults: Arc<Parameters>,
 }
@@ -35,6 +37,7 @@ impl<'a> Workloads<'a> {
             snapshot,
             config,
             now,
+            vocabulary: Arc::new(Vocabulary::of(config)),
             index: Arc::new(Index::new(snapshot, &config.tag_prefix, only)),
             defaults: Arc::new(config.params("")),
         }
@@ -72,6 +75,8 @@ impl<'a> Workloads<'a> {
             } else {
                 Arc::clone(&self.defaults)
             },
+            vocabulary: Arc::clone(&self.vocabulary),
+            own: self.config.workloads.get(name),
             index: Arc::clone(&self.index),
             place,
             memo: Memo::default(),

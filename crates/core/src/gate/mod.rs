@@ -3,15 +3,17 @@
 mod redact;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::evaluate::Evaluation;
-use crate::facts::{Workload, one_workload, why_failed};
+use crate::facts::{IMAGE, MigrationState, NO_RUN, Workload, images_of_run, migration_state, one_workload};
 use crate::finding::{Finding, Verdict};
+use crate::model::image::{Image, SameImage};
 use crate::model::policy::Severity;
-use crate::model::resources::{MigrationFamily, TaskRun, revision_name};
+use crate::model::resources::{MigrationFamily, TaskDefinition, TaskRun, revision_name};
 use crate::model::snapshot::Snapshot;
 pub use redact::redact;
 
@@ -24,6 +26,17 @@ pub struct GateRequest<'a> {
     pub fail_on: Severity,
     /// The only family of migrations that counts.
     pub family: Option<&'a str>,
+    /// The image that is about to be deployed, with its digest if that is known.
+    pub image: Option<&'a Image>,
+    /// The revision that is about to be deployed.
+    pub revision: Option<&'a TaskDefinition>,
+}
+
+impl GateRequest<'_> {
+    /// Whether it is told what is about to be deployed.
+    fn names_what_is_deployed(&self) -> bool {
+        self.image.is_some() || self.revision.is_some()
+    }
 }
 
 /// The answer of the gate.
@@ -52,6 +65,8 @@ pub struct Reason {
 const ALWAYS: &[&str] = &["ecs-unsafe-rollback", FAILED];
 /// The rule about the last run.
 const FAILED: &str = "migration-failed";
+/// The rule that compares it with what the services run now.
+const DRIFT: &str = "migration-drift";
 
 /// Decides about one account and region.
 #[must_use]
@@ -74,17 +89,22 @@ pub fn decide(
     };
     view.migrations();
     let runs_reported = view.shut.iter().any(|r| r.log.is_some());
+    let is_running_again = !view.wait.is_empty();
     let families_reported = !view.shut.is_empty();
     let mut shut = vec![];
     for finding in evaluation.findings.iter().filter(|f| f.workload == asked.workload) {
         match finding.verdict {
             Verdict::Waived => {}
+            // The gate asks the runs itself.
+            Verdict::Unknown if finding.rule == FAILED && is_about_run(finding) => {}
+            Verdict::Unknown if finding.rule == DRIFT && asked.names_what_is_deployed() && is_about_image(finding) => {}
+            Verdict::Unknown if !evaluation.leaves_open(finding) => {}
             Verdict::Unknown => view.unknown.push(finding.message.clone()),
             // The run itself was reported already, with its log.
-            Verdict::Fail if finding.rule == FAILED && runs_reported => {}
+            Verdict::Fail if finding.rule == FAILED && (runs_reported || is_running_again) => {}
             Verdict::Fail if finding.rule == "migration-missing" && families_reported => {}
             Verdict::Fail if finding.severity >= asked.fail_on || ALWAYS.contains(&finding.rule.as_str()) => {
-                shut.push(reason(finding));
+                shut.extend(reason(finding, asked));
             }
             Verdict::Fail => {}
         }
@@ -93,16 +113,46 @@ pub fn decide(
     view.verdict()
 }
 
-fn reason(finding: &Finding) -> Reason {
-    Reason {
+/// An unknown result of the rule about runs that is about the run, and not about a failed read.
+fn is_about_run(finding: &Finding) -> bool {
+    let codes = finding.evidence.iter().filter_map(|e| e.observed.as_str());
+    codes.into_iter().any(|code| code == NO_RUN || code == "EndNotSeen")
+}
+
+/// An unknown result of the rule about drift that only says that the image can't be compared with what runs now.
+fn is_about_image(finding: &Finding) -> bool {
+    let mut codes = finding.evidence.iter().filter_map(|e| e.observed.as_str());
+    codes.any(|code| code == "DigestNotKnown")
+}
+
+/// What a finding says to the gate. That the migration is of another image than what still runs is as it should be where the
+/// gate was told what is about to be deployed.
+fn reason(finding: &Finding, asked: &GateRequest<'_>) -> Option<Reason> {
+    let mut message = finding.message.clone();
+    let fields = || finding.evidence.iter().map(|e| e.field.as_str());
+    if finding.rule == DRIFT && fields().any(|f| f == IMAGE) {
+        if asked.names_what_is_deployed() {
+            let rest: Vec<&str> = fields().filter(|f| *f != IMAGE).collect();
+            if rest.is_empty() {
+                return None;
+            }
+            message = format!(
+                "the migration {} differs from the service in its {}",
+                finding.resource.id,
+                rest.join(", ")
+            );
+        } else {
+            message.push_str("; to compare it with what is about to be deployed, name that: --image REF");
+        }
+    }
+    Some(Reason {
         text: format!(
-            "{} {}: {}",
+            "{} {}: {message}",
             finding.severity.as_str().to_uppercase(),
-            finding.rule,
-            finding.message
+            finding.rule
         ),
         log: None,
-    }
+    })
 }
 
 struct View<'a> {
@@ -168,43 +218,98 @@ impl View<'_> {
 
     fn family(&mut self, family: &MigrationFamily) {
         let name = &family.family;
-        if let Some(error) = &family.unread {
-            self.unknown
-                .push(format!("the runs of the migration {name} are unknown: {error}"));
-            return;
+        match migration_state(&self.workload, family) {
+            // A ledger that can't be asked may know of one.
+            MigrationState::Unknown(error)
+                if error.code == NO_RUN
+                    && family.unrecalled.is_none()
+                    && self.workload.params.requires_migrations() =>
+            {
+                self.fail(format!("the migration {name} must have run, and {}", error.message));
+            }
+            MigrationState::Unknown(error) => self
+                .unknown
+                .push(format!("whether the migration {name} succeeded is unknown: {error}")),
+            MigrationState::Running(run, _) => self.wait.push(run.clone()),
+            MigrationState::Failed(run, why) => {
+                let run_name = describe_run(run);
+                if let Some(waiver) = self.waived(family) {
+                    self.well
+                        .push(format!("the migration {run_name} failed, which is waived: {waiver}"));
+                } else {
+                    let text = format!("the migration {run_name} failed: {why}");
+                    let log = Some((run.clone(), failed_containers(run)));
+                    self.shut.push(Reason { text, log });
+                }
+            }
+            MigrationState::Succeeded(run) => self.succeeded(family, run),
         }
-        let Some(run) = &family.last_run else {
-            let forgotten = "ECS knows of no run: there was none, or it was more than about an hour ago";
-            if self.workload.params.requires_migrations() {
-                self.fail(format!("the migration {name} must have run, and {forgotten}; run it"));
-            } else {
-                self.unknown.push(format!(
-                    "whether the migration {name} succeeded is unknown: {forgotten}"
-                ));
-            }
-            return;
-        };
+    }
+
+    fn succeeded(&mut self, family: &MigrationFamily, run: &TaskRun) {
         let run_name = describe_run(run);
-        if let Some(why) = why_failed(&self.workload, run) {
-            if let Some(waiver) = self.waived(family) {
-                self.well
-                    .push(format!("the migration {run_name} failed, which is waived: {waiver}"));
-            } else {
-                let text = format!("the migration {run_name} failed: {why}");
-                let log = Some((run.clone(), failed_containers(run)));
-                self.shut.push(Reason { text, log });
+        let revision = self.asked.revision;
+        if let Some(revision) = revision.filter(|r| r.family == family.family) {
+            if revision.arn != run.task_definition {
+                self.fail(format!(
+                    "the migration {} must have run, and what ran last is {run_name}; run it",
+                    revision_name(&revision.arn)
+                ));
+                return;
             }
-        } else if !run.has_stopped() {
-            self.wait.push(run.clone());
         } else if self.workload.params.requires_migrations() && run.task_definition != family.revision {
             self.fail(format!(
                 "the migration {} must have run, and what ran last is {run_name}; run it",
                 revision_name(&family.revision)
             ));
-        } else {
-            let when = run.stopped_at.map(|at| format!(" at {at}")).unwrap_or_default();
-            self.well.push(format!("the migration {run_name} succeeded{when}"));
+            return;
         }
+        let mut well = format!("the migration {run_name} succeeded");
+        if let Some(at) = run.stopped_at {
+            let _ = write!(well, " at {at}");
+        }
+        let own = images_of_run(&self.workload, run);
+        let image: Vec<Image> = self.asked.image.cloned().into_iter().collect();
+        // Its own revision says nothing about what is deployed.
+        let of_service = revision.filter(|r| r.family != family.family);
+        let revised: Vec<Image> = of_service.iter().flat_map(|r| images(r)).collect();
+        for (wanted, what) in [
+            (image, "the image".to_owned()),
+            (revised, of_service.map(images_of).unwrap_or_default()),
+        ] {
+            if wanted.is_empty() {
+                continue;
+            }
+            match best(&own, &wanted) {
+                Some((SameImage::ByDigest, image)) => {
+                    let _ = write!(well, ", with {what} {image}, by its digest");
+                }
+                Some((SameImage::ByTag, image)) => {
+                    let _ = write!(
+                        well,
+                        ", with {what} {image}, as written: by which digest is not known, and a tag can be moved"
+                    );
+                }
+                Some((SameImage::Unknown, image)) => {
+                    self.unknown.push(format!(
+                        "whether the migration {run_name} ran with {what} {image} is unknown: it ran with {}, and of the one \
+                         only the digest is known, of the other only the tag; name the image as TAG@DIGEST",
+                        names(&own)
+                    ));
+                    return;
+                }
+                _ => {
+                    self.fail(format!(
+                        "the migration {run_name} ran with {}, and what is about to be deployed is {what} {}; run the migration \
+                         with that",
+                        names(&own),
+                        names(&wanted)
+                    ));
+                    return;
+                }
+            }
+        }
+        self.well.push(well);
     }
 
     /// Why the failure of a family's last run was accepted, if it was.
@@ -213,6 +318,31 @@ impl View<'_> {
         let finding = self.evaluation.findings.iter().find(of)?;
         finding.waiver.as_ref().map(|w| w.reason.as_str())
     }
+}
+
+/// The images of a revision's containers.
+fn images(revision: &TaskDefinition) -> impl Iterator<Item = Image> {
+    revision.containers.iter().map(|c| Image::of(&c.image))
+}
+
+fn images_of(revision: &TaskDefinition) -> String {
+    format!("an image of {},", revision_name(&revision.arn))
+}
+
+fn names(images: &[Image]) -> String {
+    if images.is_empty() {
+        return "an image that is not known".to_owned();
+    }
+    images.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The surest way in which one of `own` is one of `wanted`, if any is.
+fn best<'w>(own: &[Image], wanted: &'w [Image]) -> Option<(SameImage, &'w Image)> {
+    let pairs = || own.iter().flat_map(|a| wanted.iter().map(move |b| (a.is_same(b), b)));
+    let by = |same| pairs().find(|(s, _)| *s == same);
+    by(SameImage::ByDigest)
+        .or_else(|| by(SameImage::ByTag))
+        .or_else(|| by(SameImage::Unknown))
 }
 
 /// The containers whose logs say why: those that did not exit with 0, else all.

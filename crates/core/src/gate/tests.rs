@@ -41,6 +41,8 @@ struct Case {
     config: Config,
     fail_on: Severity,
     family: Option<&'static str>,
+    image: Option<Image>,
+    revision: Option<TaskDefinition>,
 }
 
 impl Case {
@@ -48,9 +50,11 @@ impl Case {
         Self {
             snapshot: clean(),
             findings: vec![],
-            config: Config::default(),
+            config: crate::rules::testing::workload::shop_config(),
             fail_on: Severity::Low,
             family: None,
+            image: None,
+            revision: None,
         }
     }
 
@@ -66,7 +70,7 @@ impl Case {
             family: name.into(),
             revision: REVISION.into(),
             tags: Tags(tags.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect()),
-            last_run,
+            runs: last_run.into_iter().collect(),
             ..MigrationFamily::default()
         };
         self.snapshot.migrations.as_mut().unwrap().insert(name.into(), family);
@@ -95,6 +99,8 @@ impl Case {
             controls: vec![],
             waiver: None,
             caused_by: None,
+            untold: false,
+            place: None,
         });
         self
     }
@@ -109,6 +115,8 @@ impl Case {
             workload: "shop",
             fail_on: self.fail_on,
             family: self.family,
+            image: self.image.as_ref(),
+            revision: self.revision.as_ref(),
         };
         decide(&self.snapshot, &evaluation, &asked, &self.config, now())
     }
@@ -254,10 +262,20 @@ fn migrations_that_run() {
 
 #[test]
 fn migrations_that_did_not_run() {
-    Case::ran(None).unknown("ECS knows of no run");
+    Case::ran(None).unknown("no run of it is known: ECS knows of none");
     Case::ran(None)
         .required()
-        .shut(&["must have run, and ECS knows of no run"]);
+        .shut(&["must have run, and no run of it is known"]);
+    let mut unasked = Case::ran(None).required();
+    let family = unasked
+        .snapshot
+        .migrations
+        .as_mut()
+        .unwrap()
+        .get_mut("shop-migrate")
+        .unwrap();
+    family.unrecalled = Some("it is locked".into());
+    unasked.unknown("the ledger can't be asked: it is locked");
     Case::new().required().shut(&["must run migrations"]);
     let older = TaskRun {
         task_definition: REVISION.replace(":7", ":6"),
@@ -287,7 +305,11 @@ fn whose_migrations() {
     for family in case.snapshot.migrations.as_mut().unwrap().values_mut() {
         family.unread = Some(denied("ecs:ListTasks"));
     }
-    case.unknown("the runs of the migration shop-new are unknown");
+    case.shut(&["exited with 1"]);
+    for family in case.snapshot.migrations.as_mut().unwrap().values_mut() {
+        family.runs.clear();
+    }
+    case.unknown("whether the migration shop-new succeeded is unknown");
     case.snapshot.migrations = Err(denied("ecs:ListTasks"));
     case.unknown("the migrations are unknown");
 }
@@ -309,4 +331,131 @@ fn a_failed_run_is_told_once_with_its_log() {
         .required()
         .finds("migration-missing", Severity::Medium, Verdict::Fail)
         .shut(&["must run migrations"]);
+}
+
+/// Build, migrate with the new image, then the gate, while the old image still runs.
+#[test]
+fn the_image_that_is_about_to_be_deployed() {
+    let ran = |image: &str, digest: Option<&str>| {
+        let digests = digest.map(|d| ("migrate".to_owned(), d.to_owned()));
+        Case::ran(Some(TaskRun {
+            images: BTreeMap::from([("migrate".to_owned(), image.to_owned())]),
+            digests: digests.into_iter().collect(),
+            ..good()
+        }))
+    };
+    let drifted = |mut case: Case, fields: &[&str]| {
+        case = case.finds(DRIFT, Severity::High, Verdict::Fail);
+        let evidence = |field: &&str| crate::finding::Evidence::new(*field, "a", "b");
+        case.findings[0].evidence = fields.iter().map(evidence).collect();
+        case
+    };
+    let deploying = |mut case: Case, image: &str| {
+        case.image = Some(Image::parse(image).expect("an image"));
+        case
+    };
+    let new = || drifted(ran("example.com/shop:2", None), &[IMAGE]);
+    new().shut(&["migration-drift speaks; to compare it with what is about to be deployed, name that: --image REF"]);
+    let open = deploying(new(), "example.com/shop:2");
+    let GateVerdict::Open(well) = open.decide() else {
+        panic!("{:?}", open.decide())
+    };
+    assert!(
+        well[0].contains("with the image example.com/shop:2, as written: by which digest is not known"),
+        "{well:?}"
+    );
+    deploying(new(), "example.com/shop:3")
+        .shut(&["ran with example.com/shop:2, and what is about to be deployed is the image"]);
+    // By digest, whatever the tags are.
+    let digested = || drifted(ran("example.com/shop:2", Some("sha256:aa")), &[IMAGE]);
+    deploying(digested(), "example.com/shop@sha256:aa").opens();
+    deploying(digested(), "mirror.example.com/shop:main@sha256:aa").opens();
+    deploying(digested(), "example.com/shop:2@sha256:bb").shut(&["ran with example.com/shop:2@sha256:aa"]);
+    deploying(new(), "example.com/shop@sha256:aa").unknown("only the digest is known");
+    deploying(ran("shop", None), "docker.io/library/shop:latest").opens();
+    // The rest of what differs counts all the same.
+    deploying(
+        drifted(ran("example.com/shop:2", None), &[IMAGE, "subnets"]),
+        "example.com/shop:2",
+    )
+    .shut(&["differs from the service in its subnets"]);
+    deploying(
+        drifted(ran("example.com/shop:2", None), &["subnets"]),
+        "example.com/shop:2",
+    )
+    .shut(&["migration-drift speaks"]);
+    // What the last run came to is asked first.
+    deploying(Case::ran(Some(run(&[("migrate", Some(1))]))), "example.com/shop:2").shut(&["exited with 1"]);
+    deploying(Case::new(), "example.com/shop:2").opens();
+}
+
+#[test]
+fn the_revision_that_is_about_to_be_deployed() {
+    let revised = |revision: TaskDefinition| {
+        let mut case = Case::ran(Some(TaskRun {
+            images: BTreeMap::from([("migrate".to_owned(), "example.com/shop:2".to_owned())]),
+            ..good()
+        }));
+        case.revision = Some(revision);
+        case
+    };
+    let migration = |number: &str| TaskDefinition {
+        arn: REVISION.replace(":7", number),
+        family: "shop-migrate".into(),
+        ..TaskDefinition::default()
+    };
+    revised(migration(":7")).opens();
+    revised(migration(":8")).shut(&["shop-migrate:8 must have run, and what ran last is shop-migrate:7"]);
+    let service = |image: &str| TaskDefinition {
+        arn: "arn:aws:ecs:us-east-1:123456789012:task-definition/shop:12".into(),
+        family: "shop".into(),
+        containers: vec![Container {
+            name: "web".into(),
+            image: image.into(),
+            ..Container::default()
+        }],
+        ..TaskDefinition::default()
+    };
+    revised(service("example.com/shop:2")).opens();
+    revised(service("example.com/shop:3"))
+        .shut(&["what is about to be deployed is an image of shop:12, example.com/shop:3"]);
+}
+
+/// A failure of yesterday stays; a run that is under way again is waited for.
+#[test]
+fn what_only_the_ledger_knows() {
+    let yesterday = |codes: &[(&str, Option<i32>)]| TaskRun {
+        remembered: true,
+        started_at: Some(ago(86_400)),
+        stopped_at: Some(ago(86_000)),
+        ..run(codes)
+    };
+    Case::ran(Some(yesterday(&[("migrate", Some(0))]))).opens();
+    let mut failed =
+        Case::ran(Some(yesterday(&[("migrate", Some(1))]))).finds(FAILED, Severity::Critical, Verdict::Fail);
+    failed.shut(&["exited with 1"]);
+    let again = TaskRun {
+        arn: "arn:aws:ecs:us-east-1:123456789012:task/main/again".into(),
+        last_status: "RUNNING".into(),
+        started_at: Some(ago(30)),
+        stopped_at: None,
+        stop_code: None,
+        exit_codes: BTreeMap::new(),
+        ..good()
+    };
+    let family = failed
+        .snapshot
+        .migrations
+        .as_mut()
+        .unwrap()
+        .get_mut("shop-migrate")
+        .unwrap();
+    family.observe(again.clone());
+    failed.waits();
+    let lost = TaskRun {
+        remembered: true,
+        started_at: Some(ago(3_600)),
+        ..again
+    };
+    Case::ran(Some(lost)).unknown("before its end was");
 }

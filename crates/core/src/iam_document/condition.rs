@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::value::{ACCOUNT_DIGITS, OneOrMany, account_of, text};
+use super::request::{Admits, Context};
+use super::value::{ACCOUNT_DIGITS, OneOrMany, account_of, matches, text};
 
 /// Operator → key → values. Several operators, and several keys, must all hold; of several values one.
 #[derive(Debug, Default, Deserialize)]
@@ -68,6 +69,14 @@ impl Conditions {
         self.0.is_empty()
     }
 
+    /// Whether all of them hold for a request of which this is known.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>
+    pub fn holds(&self, context: &Context) -> Admits {
+        let each = self.entries();
+        each.map(|(operator, key, values)| holds(&operator, context.get(&key), values))
+            .fold(Admits::Yes, Admits::and)
+    }
+
     /// What an `Allow` is bound to: one condition that binds is enough, since all must hold. `ForAnyValue:` asks for at
     /// least one value, like the operator alone; `ForAllValues:` and `...IfExists` hold where the key is absent, and so
     /// bind nobody.
@@ -111,6 +120,36 @@ impl Conditions {
             let each = keys.iter();
             each.map(move |(key, values)| (operator.to_lowercase(), key.to_lowercase(), values))
         })
+    }
+}
+
+/// One condition. A key of which nothing is known may be there or not.
+fn holds(operator: &str, known: Option<&String>, values: &OneOrMany<Value>) -> Admits {
+    let Some(wanted) = values.items().iter().map(text).collect::<Option<Vec<String>>>() else {
+        return Admits::Perhaps;
+    };
+    let Some(value) = known.filter(|_| !wanted.is_empty() && !wanted.iter().any(|w| w.contains("${"))) else {
+        return Admits::Perhaps;
+    };
+    let certain = |yes: bool| if yes { Admits::Yes } else { Admits::No };
+    if operator == "null" {
+        return certain(wanted.iter().all(|w| w.eq_ignore_ascii_case("false")));
+    }
+    // Each key that is known has one value.
+    let operator = ["foranyvalue:", "forallvalues:"]
+        .iter()
+        .find_map(|prefix| operator.strip_prefix(prefix))
+        .unwrap_or(operator);
+    let operator = operator.strip_suffix("ifexists").unwrap_or(operator);
+    let is_one = |same: fn(&str, &str) -> bool| wanted.iter().any(|w| same(w, value));
+    match operator {
+        "stringequals" => certain(is_one(|w, v| w == v)),
+        "stringnotequals" => certain(!is_one(|w, v| w == v)),
+        "stringequalsignorecase" | "bool" => certain(is_one(|w, v| w.eq_ignore_ascii_case(v))),
+        "stringnotequalsignorecase" => certain(!is_one(|w, v| w.eq_ignore_ascii_case(v))),
+        "stringlike" | "arnlike" | "arnequals" => certain(is_one(matches)),
+        "stringnotlike" | "arnnotlike" | "arnnotequals" => certain(!is_one(matches)),
+        _ => Admits::Perhaps,
     }
 }
 

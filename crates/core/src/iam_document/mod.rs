@@ -1,4 +1,5 @@
-//! Reads the resource policy of a secret: which principals may read its value.
+//! Reads resource policies: which strangers may read a secret's value, and what a policy makes of one request
+//! ([`Policy::admits`] and its kin, for secrets and KMS keys).
 //!
 //! Text that can't be understood is an error, never a guess. Format:
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html>
@@ -12,12 +13,15 @@
 //! - not a principal that a `Deny` keeps out because it is outside of such a binding.
 
 mod condition;
+mod request;
 mod value;
 
 use serde::Deserialize;
 
 use condition::Binding;
-use value::{ACCOUNT_DIGITS, OneOrMany, account_of};
+pub use request::{Admits, Context, Request};
+use value::{ACCOUNT_DIGITS, OneOrMany, account_of, matches};
+
 /// What allows reading the value, at once or in two steps.
 const READING: [&str; 2] = ["secretsmanager:GetSecretValue", "secretsmanager:PutResourcePolicy"];
 
@@ -79,17 +83,6 @@ impl Principals {
     }
 }
 
-/// Whether a statement of the policy lets a principal of the secret's own account read the value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admits {
-    /// One does.
-    Yes,
-    /// None does.
-    No,
-    /// A condition decides, which only the real call meets.
-    Perhaps,
-}
-
 /// A resource policy.
 #[derive(Debug)]
 pub struct Policy(Vec<Statement>);
@@ -110,6 +103,12 @@ impl Policy {
         } else {
             Err(Malformed)
         }
+    }
+
+    /// Whether any statement denies something.
+    #[must_use]
+    pub fn denies(&self) -> bool {
+        self.0.iter().any(|s| s.effect == Effect::Deny)
     }
 
     /// Who is let in besides the account of `secret`, as written, each once.
@@ -145,24 +144,64 @@ impl Policy {
         found
     }
 
-    /// Whether `role`, of the account of `secret`, may read the value by this policy alone, whatever its own policies say.
-    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
-    pub fn admits(&self, secret: &str, role: &str) -> Admits {
-        // That its account is allowed leaves it to the role's own policies: it has to be named, or everyone.
-        let names = |p: &Principals| p.people().iter().any(|name| *name == role || *name == "*");
-        let means = |s: &&Statement| match (&s.principal, &s.not_principal) {
-            (Some(p), _) => names(p),
-            (None, Some(not)) => !names(not),
+    /// Whether the policy by itself lets the role do what is asked, whatever the role's own policies say: a statement names
+    /// the role, or everyone.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics.html>
+    #[must_use]
+    pub fn admits(&self, request: &Request<'_>) -> Admits {
+        self.allows(request, |s| s.means(|p| request.is_named_by(p)))
+    }
+
+    /// Whether the policy leaves it to the role's own policies: a statement names the role, its account, or everyone.
+    /// <https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html>
+    #[must_use]
+    pub fn delegates(&self, request: &Request<'_>) -> Admits {
+        self.allows(request, |s| {
+            s.means(|p| request.is_named_by(p) || request.is_account_named_by(p))
+        })
+    }
+
+    /// Whether a statement may let in the role's session in spite of its permissions boundary: one that names a session of
+    /// it, or everyone. One that names the role does not: an implicit denial of the boundary limits that.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-eval-logic>
+    #[must_use]
+    pub fn may_admit_session(&self, request: &Request<'_>) -> bool {
+        let names = |p: &str| p == "*" || request.is_session_named_by(p);
+        self.allows(request, |s| s.means(names)) != Admits::No
+    }
+
+    /// Whether a statement denies what is asked: that outweighs every other policy.
+    #[must_use]
+    pub fn forbids(&self, request: &Request<'_>) -> Admits {
+        let named =
+            |p: &str| request.is_named_by(p) || request.is_account_named_by(p) || request.is_session_named_by(p);
+        let applies = |s: &&Statement| match (&s.principal, &s.not_principal) {
+            (Some(principals), _) => {
+                let people = principals.people();
+                people
+                    .iter()
+                    .any(|p| request.is_named_by(p) || request.is_account_named_by(p))
+            }
+            // Of exceptions that concern the role in any way it is not decided here whether they are complete.
+            (None, Some(but)) => !but.people().into_iter().any(named),
             (None, None) => false,
         };
-        let of = |effect| self.about(secret, effect, READING[0]).filter(means);
-        let certain = |s: &Statement| s.condition.is_empty();
-        if of(Effect::Deny).any(certain) || of(Effect::Allow).next().is_none() {
-            Admits::No
-        } else if of(Effect::Deny).next().is_none() && of(Effect::Allow).any(certain) {
-            Admits::Yes
-        } else {
-            Admits::Perhaps
+        let each = self.about(request.resource, Effect::Deny, request.action);
+        let holds = each.filter(applies).map(|s| s.condition.holds(request.context));
+        holds.fold(Admits::No, Admits::or)
+    }
+
+    /// What the `Allow` statements that `names` selects come to, and the `Deny` ones.
+    fn allows(&self, request: &Request<'_>, names: impl Fn(&Statement) -> bool) -> Admits {
+        let allow = self.about(request.resource, Effect::Allow, request.action);
+        let allowed = allow
+            .filter(|s| names(s))
+            .map(|s| s.condition.holds(request.context))
+            .fold(Admits::No, Admits::or);
+        match (allowed, self.forbids(request)) {
+            (Admits::No, _) | (_, Admits::Yes) => Admits::No,
+            (Admits::Yes, Admits::No) => Admits::Yes,
+            _ => Admits::Perhaps,
         }
     }
 
@@ -190,6 +229,15 @@ impl Statement {
             (Some(list), _) => any(list),
             (None, Some(list)) => !any(list),
             (None, None) => true,
+        }
+    }
+
+    /// Whether it is about a principal that `names` knows, as written.
+    fn means(&self, names: impl Fn(&str) -> bool) -> bool {
+        match (&self.principal, &self.not_principal) {
+            (Some(principals), _) => principals.people().into_iter().any(names),
+            (None, Some(but)) => !but.people().into_iter().any(names),
+            (None, None) => false,
         }
     }
 
@@ -230,33 +278,6 @@ fn is_stranger(principal: &str, own: &str) -> bool {
         && principal.starts_with('A')
         && principal.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     !deleted && principal != own && account_of(principal) != Some(own)
-}
-
-/// Whether `text` matches a pattern with `*` (any text) and `?` (one character). It goes back to the last `*` only, so its
-/// time is at most the product of both lengths.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t) = (0, 0);
-    let mut last_star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                last_star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((star, from)) = last_star else { return false };
-                last_star = Some((star, from + 1));
-                p = star + 1;
-                t = from + 1;
-            }
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
 }
 
 #[cfg(test)]

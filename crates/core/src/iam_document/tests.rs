@@ -149,9 +149,25 @@ fn a_deny_fences() {
     assert_eq!(fenced(but), ["arn:aws:iam::222222222222:role/x"]);
 }
 
+/// What a policy makes of a request of `ROLE` of which this is known.
+fn asked<T>(statements: &Value, context: &[(&str, &str)], of: impl Fn(&Policy, &Request<'_>) -> T) -> T {
+    let context: Context = context
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
+    let action = "secretsmanager:GetSecretValue";
+    let request = Request {
+        action,
+        resource: OWN,
+        role: ROLE,
+        context: &context,
+    };
+    of(&policy(statements), &request)
+}
+
 #[test]
 fn whom_it_admits() {
-    let admits = |statements: Value| policy(&statements).admits(OWN, ROLE);
+    let admits = |statements: Value| asked(&statements, &[], Policy::admits);
     let allow = |principal: Value| json!({"Effect": "Allow", "Principal": principal, "Action": "secretsmanager:Get*", "Resource": "*"});
     assert_eq!(admits(json!([allow(json!({"AWS": ROLE}))])), Admits::Yes);
     assert_eq!(admits(json!([allow(json!({"AWS": "*"}))])), Admits::Yes);
@@ -174,6 +190,113 @@ fn whom_it_admits() {
     assert_eq!(admits(json!([allow(json!({"AWS": ROLE})), sometimes])), Admits::Perhaps);
     let others = json!({"Effect": "Deny", "NotPrincipal": {"AWS": ROLE}, "Action": "*", "Resource": "*"});
     assert_eq!(admits(json!([allow(json!({"AWS": ROLE})), others])), Admits::Yes);
+}
+
+/// An account leaves it to its own policies; a session is named by nobody who can't know its name.
+#[test]
+fn an_account_and_a_session_are_not_the_role() {
+    let allow = |principal: &str| json!([{"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "*"}]);
+    let session = "arn:aws:sts::111111111111:assumed-role/ecs-execution/0123";
+    let (own, foreign) = ("arn:aws:iam::111111111111:root", "arn:aws:iam::222222222222:root");
+    // Principal; whether it admits the role, leaves it to the role's account, may admit a session in spite of a boundary.
+    for (principal, admits, delegates, session_may) in [
+        (ROLE, Admits::Yes, Admits::Yes, false),
+        ("*", Admits::Yes, Admits::Yes, true),
+        (own, Admits::No, Admits::Yes, false),
+        ("111111111111", Admits::No, Admits::Yes, false),
+        (foreign, Admits::No, Admits::No, false),
+        ("222222222222", Admits::No, Admits::No, false),
+        (session, Admits::No, Admits::No, true),
+        (
+            "arn:aws:sts::222222222222:assumed-role/ecs-execution/0123",
+            Admits::No,
+            Admits::No,
+            false,
+        ),
+        ("arn:aws:iam::111111111111:role/ecs", Admits::No, Admits::No, false),
+    ] {
+        let statements = allow(principal);
+        assert_eq!(asked(&statements, &[], Policy::admits), admits, "{principal}");
+        assert_eq!(asked(&statements, &[], Policy::delegates), delegates, "{principal}");
+        assert_eq!(
+            asked(&statements, &[], Policy::may_admit_session),
+            session_may,
+            "{principal}"
+        );
+    }
+}
+
+#[test]
+fn what_forbids() {
+    let forbids = |statement: Value| asked(&json!([statement]), &[("aws:securetransport", "true")], Policy::forbids);
+    let deny = |principal: Value, condition: Value| json!({"Effect": "Deny", "Principal": principal, "Action": "*", "Condition": condition});
+    let none = || json!({});
+    for certain in [
+        deny(json!("*"), none()),
+        deny(json!({"AWS": ROLE}), none()),
+        deny(json!({"AWS": "arn:aws:iam::111111111111:root"}), none()),
+        json!({"Effect": "Deny", "NotPrincipal": {"AWS": "arn:aws:iam::111111111111:role/other"}, "Action": "*"}),
+        deny(json!("*"), json!({"Bool": {"aws:SecureTransport": "true"}})),
+    ] {
+        assert_eq!(forbids(certain.clone()), Admits::Yes, "{certain}");
+    }
+    for silent in [
+        // What most buckets, keys and secrets have.
+        deny(json!("*"), json!({"Bool": {"aws:SecureTransport": "false"}})),
+        deny(json!({"AWS": "arn:aws:iam::111111111111:role/other"}), none()),
+        json!({"Effect": "Deny", "NotPrincipal": {"AWS": ROLE}, "Action": "*"}),
+        json!({"Effect": "Deny", "NotPrincipal": {"AWS": "arn:aws:iam::111111111111:root"}, "Action": "*"}),
+        json!({"Effect": "Deny", "Principal": "*", "Action": "secretsmanager:PutSecretValue"}),
+        json!({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "arn:aws:secretsmanager:us-east-1:111111111111:secret:other-*"}),
+    ] {
+        assert_eq!(forbids(silent.clone()), Admits::No, "{silent}");
+    }
+    let network = json!({"StringNotEquals": {"aws:SourceVpce": "vpce-1"}});
+    assert_eq!(forbids(deny(json!("*"), network)), Admits::Perhaps);
+}
+
+/// A condition holds, or does not, or hangs on what only the real request has.
+#[test]
+fn conditions_of_a_request() {
+    let known = [
+        ("kms:viaservice", "secretsmanager.us-east-1.amazonaws.com"),
+        ("kms:calleraccount", "111111111111"),
+        ("aws:securetransport", "true"),
+    ];
+    let holds = |condition: Value| {
+        let statement = json!([{"Effect": "Allow", "Principal": "*", "Action": "*", "Condition": condition}]);
+        asked(&statement, &known, Policy::admits)
+    };
+    for yes in [
+        json!({"StringEquals": {"kms:CallerAccount": "111111111111", "KMS:ViaService": ["x", "secretsmanager.us-east-1.amazonaws.com"]}}),
+        json!({"StringLike": {"kms:ViaService": "secretsmanager.*.amazonaws.com"}}),
+        json!({"StringNotEquals": {"kms:CallerAccount": "222222222222"}}),
+        json!({"Bool": {"aws:SecureTransport": true}}),
+        json!({"Null": {"kms:CallerAccount": "false"}}),
+        json!({"StringEqualsIfExists": {"kms:CallerAccount": "111111111111"}}),
+        json!({"ForAnyValue:StringEquals": {"kms:CallerAccount": "111111111111"}}),
+        json!({"StringEqualsIgnoreCase": {"kms:ViaService": "SecretsManager.us-east-1.amazonaws.com"}}),
+    ] {
+        assert_eq!(holds(yes.clone()), Admits::Yes, "{yes}");
+    }
+    for no in [
+        json!({"StringEquals": {"kms:CallerAccount": "222222222222"}}),
+        json!({"StringEquals": {"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com", "kms:CallerAccount": "1"}}),
+        json!({"StringNotLike": {"kms:ViaService": "secretsmanager.*"}}),
+        json!({"Null": {"kms:CallerAccount": "true"}}),
+        json!({"Bool": {"aws:SecureTransport": "false"}}),
+    ] {
+        assert_eq!(holds(no.clone()), Admits::No, "{no}");
+    }
+    for perhaps in [
+        json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}),
+        json!({"StringEquals": {"kms:CallerAccount": "${aws:PrincipalAccount}"}}),
+        json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}),
+        json!({"DateLessThan": {"kms:CallerAccount": "2030-01-01"}}),
+        json!({"StringEquals": {"kms:CallerAccount": [["x"]]}}),
+    ] {
+        assert_eq!(holds(perhaps.clone()), Admits::Perhaps, "{perhaps}");
+    }
 }
 
 #[test]

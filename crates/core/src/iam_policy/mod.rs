@@ -16,6 +16,11 @@ use crate::rules::settings::{is_enabled, may_correct};
 const SWEEP: &[&str] = &[
     "rds:DescribeDBInstances",
     "rds:DescribeDBClusters",
+    "rds:DescribeDBClusterEndpoints",
+    "rds:DescribeDBProxies",
+    "rds:DescribeDBProxyEndpoints",
+    "rds:DescribeDBProxyTargets",
+    "rds:DescribeGlobalClusters",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSecurityGroupRules",
     "ec2:DescribeSubnets",
@@ -23,6 +28,7 @@ const SWEEP: &[&str] = &[
     "ec2:DescribeNetworkInterfaces",
     "ecs:ListClusters",
     "ecs:ListServices",
+    "ecs:DescribeServiceDeployments",
     "ecs:DescribeServices",
     "ecs:DescribeTaskDefinition",
     "ecs:ListTasks",
@@ -102,7 +108,13 @@ fn of_target(config: &Config, mode: Mode) -> Vec<Value> {
     match config.secrets.inspect {
         Inspect::Value => {}
         Inspect::Metadata => actions.retain(|a| !a.ends_with("GetSecretValue") && *a != "ssm:GetParameters"),
-        Inspect::Off => actions.retain(|a| !a.starts_with("secretsmanager:") && *a != "ssm:GetParameters"),
+        Inspect::Off => {
+            actions.retain(|a| {
+                !["secretsmanager:", "kms:", "ssm:"]
+                    .iter()
+                    .any(|service| a.starts_with(service))
+            });
+        }
     }
     statements(&actions, config)
 }
@@ -119,7 +131,11 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Vec<Value> {
             bound.entry(service).or_default().push(action);
         } else if !matches!(
             *action,
-            "ecs:RegisterTaskDefinition" | "ecs:TagResource" | "iam:PassRole" | "ecs:DeregisterTaskDefinition"
+            "ecs:RegisterTaskDefinition"
+                | "ecs:TagResource"
+                | "iam:PassRole"
+                | "ecs:DeregisterTaskDefinition"
+                | "ecs:StopServiceDeployment"
         ) {
             plain.entry(service).or_default().push(action);
         }
@@ -158,6 +174,13 @@ fn statements(actions: &BTreeSet<&str>, config: &Config) -> Vec<Value> {
         // IAM knows no resource for it, and so no tag to bind it to.
         out.push(json!({
             "Sid": "DeregisterRevisions", "Effect": "Allow", "Action": ["ecs:DeregisterTaskDefinition"], "Resource": "*",
+        }));
+    }
+    if actions.contains("ecs:StopServiceDeployment") {
+        // A service deployment can't be tagged, and so not bound to a tag.
+        // <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TagResource.html>
+        out.push(json!({
+            "Sid": "RollBackDeployments", "Effect": "Allow", "Action": ["ecs:StopServiceDeployment"], "Resource": "*",
         }));
     }
     out

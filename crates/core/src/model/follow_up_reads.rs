@@ -19,8 +19,14 @@ pub struct FollowUpReads {
     pub access: BTreeMap<String, BTreeSet<AccessTarget>>,
     /// Services by ARN: which revisions would a rollback choose?
     pub rollback_targets: BTreeSet<String>,
+    /// Services by ARN: how did their newest deployment end?
+    pub deployments: BTreeSet<String>,
     /// Services by ARN: what do their logs say?
     pub logs: BTreeSet<String>,
+    /// Services by ARN, with ARNs of secrets that changed after they were deployed: did their tasks start before that?
+    pub starts: BTreeMap<String, BTreeSet<String>>,
+    /// VPCs by id: which endpoints do they have?
+    pub vpc_endpoints: BTreeSet<String>,
 }
 
 impl FollowUpReads {

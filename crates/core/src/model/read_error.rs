@@ -56,6 +56,18 @@ pub const THROTTLED: &[&str] = &[
     "LimitExceededException",
 ];
 
+/// The code of what nobody told: no failure of a call, but a fact that no call gives.
+pub const UNTOLD: &str = "Untold";
+
+/// Whether nothing failed, but nothing tells.
+#[must_use]
+pub fn is_untold(error: &ReadError) -> bool {
+    error.code == UNTOLD
+}
+
+/// The code of a call that Holdfast did not send, since what it read just before forbids it.
+pub const NOT_SENT: &str = "NotSent";
+
 /// Whether the call was not allowed.
 #[must_use]
 pub fn is_denied(error: &ReadError) -> bool {

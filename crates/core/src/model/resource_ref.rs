@@ -20,12 +20,14 @@ pub enum Kind {
     EcsService,
     /// A task definition.
     EcsTaskDefinition,
+    /// A resource of a plan, of a type that no other kind names: `check` alone speaks of it.
+    PlannedResource,
     /// The workload as a whole.
     Workload,
 }
 
 impl Kind {
-    /// Every kind, in order.
+    /// Every kind that an account has, in order.
     pub const ALL: [Self; 7] = [
         Self::RdsDbInstance,
         Self::RdsDbCluster,
@@ -46,6 +48,7 @@ impl Kind {
             Self::SecretsmanagerSecret => "secretsmanager-secret",
             Self::EcsService => "ecs-service",
             Self::EcsTaskDefinition => "ecs-task-definition",
+            Self::PlannedResource => "planned-resource",
             Self::Workload => "workload",
         }
     }

@@ -10,8 +10,9 @@ use super::cow_map::CowMap;
 use super::key::Scope;
 pub use super::read_error::{Read, ReadError};
 use super::resources::{
-    Access, AccessTarget, DbCluster, DbInstance, Fight, LogEvidence, MigrationFamily, ParameterGroup, Secret,
-    SecurityGroup, Service, Subnet, TaskDefinition,
+    Access, AccessTarget, DbCluster, DbInstance, DeploymentHistory, Fight, LogEvidence, MigrationFamily,
+    ParameterGroup, RdsEndpoint, Secret, SecurityGroup, Service, Subnet, TaskDefinition, TaskRun, TaskStart,
+    VersionDates, VpcEndpoint,
 };
 use super::tags::Tags;
 use super::value_from::Selector;
@@ -29,6 +30,7 @@ pub enum Lookup {
 pub type ValueKey = (String, Selector);
 
 /// What was read of a secret's value.
+#[allow(clippy::large_enum_variant, reason = "nearly all of them are shapes")]
 #[derive(Debug, Clone)]
 pub enum SecretValue {
     /// Facts about the value.
@@ -57,6 +59,9 @@ pub struct Snapshot {
     pub instances: Read<CowMap<String, DbInstance>>,
     /// RDS clusters by identifier.
     pub clusters: Read<CowMap<String, DbCluster>>,
+    /// Where host names of RDS lead that a connection names and that are no instance's or cluster's own, by the host in
+    /// lower case; `None`: this account and region have no such endpoint.
+    pub endpoints: CowMap<String, Read<Option<RdsEndpoint>>>,
     /// Tagged services by ARN.
     pub services: Read<CowMap<String, Service>>,
     /// Tagged services that could not be described, by ARN, with the workload that their tag names.
@@ -84,10 +89,19 @@ pub struct Snapshot {
     pub policies: CowMap<String, Read<Vec<String>>>,
     /// Whether a role may do what a task needs, by the role's ARN.
     pub access: CowMap<(String, AccessTarget), Read<Access>>,
+    /// When versions were created of secrets that changed after a service was deployed, by ARN.
+    pub versions: CowMap<String, Read<VersionDates>>,
+    /// When the running tasks of services started, the earliest first, by the service's ARN. Read only where one of its
+    /// secrets has a newer version than its oldest deployment.
+    pub task_starts: CowMap<String, Read<Vec<TaskStart>>>,
+    /// Endpoints of VPCs in which a service's tasks do not get steady, by the VPC's id.
+    pub vpc_endpoints: CowMap<String, Read<Vec<VpcEndpoint>>>,
     /// Parameter groups by whether they are clusters' and by name. AWS's own (`default.*`) are not read.
     pub parameter_groups: CowMap<(bool, String), Read<ParameterGroup>>,
     /// For services by ARN: revisions that a rollback would choose, the likeliest first, the running one left out.
     pub rollback_targets: CowMap<String, Read<Vec<String>>>,
+    /// What ECS remembers of the newest deployment of services, by the service's ARN.
+    pub deployments: CowMap<String, Read<DeploymentHistory>>,
     /// What the logs of services say, by the service's ARN.
     pub logs: CowMap<String, Read<LogEvidence>>,
     /// Families that run schema migrations, by name.
@@ -107,6 +121,7 @@ impl Snapshot {
             started_at,
             instances: Ok(CowMap::new()),
             clusters: Ok(CowMap::new()),
+            endpoints: CowMap::new(),
             services: Ok(CowMap::new()),
             unread_services: CowMap::new(),
             task_definitions: CowMap::new(),
@@ -120,8 +135,12 @@ impl Snapshot {
             parameters: CowMap::new(),
             policies: CowMap::new(),
             access: CowMap::new(),
+            versions: CowMap::new(),
+            task_starts: CowMap::new(),
+            vpc_endpoints: CowMap::new(),
             parameter_groups: CowMap::new(),
             rollback_targets: CowMap::new(),
+            deployments: CowMap::new(),
             logs: CowMap::new(),
             migrations: Ok(CowMap::new()),
             fights: vec![],
@@ -138,6 +157,7 @@ impl Snapshot {
             started_at,
             instances: Err(Arc::clone(error)),
             clusters: Err(Arc::clone(error)),
+            endpoints: CowMap::new(),
             services: Err(Arc::clone(error)),
             unread_services: CowMap::new(),
             task_definitions: CowMap::new(),
@@ -151,8 +171,12 @@ impl Snapshot {
             parameters: CowMap::new(),
             policies: CowMap::new(),
             access: CowMap::new(),
+            versions: CowMap::new(),
+            task_starts: CowMap::new(),
+            vpc_endpoints: CowMap::new(),
             parameter_groups: CowMap::new(),
             rollback_targets: CowMap::new(),
+            deployments: CowMap::new(),
             logs: CowMap::new(),
             migrations: Err(Arc::clone(error)),
             fights: vec![],
@@ -168,6 +192,7 @@ impl Snapshot {
             started_at: _,
             instances,
             clusters,
+            endpoints,
             services,
             unread_services,
             task_definitions,
@@ -181,8 +206,12 @@ impl Snapshot {
             parameters,
             policies,
             access,
+            versions,
+            task_starts,
+            vpc_endpoints,
             parameter_groups,
             rollback_targets,
+            deployments,
             logs,
             migrations,
             fights: _,
@@ -199,21 +228,30 @@ impl Snapshot {
         add(migrations.as_ref().err());
         for service in services.iter().flat_map(|m| m.values()) {
             add(service.unread_tasks.as_ref());
+            add(service.unread_progress.as_ref());
         }
         for family in migrations.iter().flat_map(|m| m.values()) {
             add(family.unread.as_ref());
-            add(family.last_run.as_ref().and_then(|r| r.unread_groups.as_ref()));
+            add(family.last_run().and_then(|r| r.unread_groups.as_ref()));
         }
         unread_services.values().for_each(|(_, error)| add(Some(error)));
         task_definitions.values().for_each(|r| add(r.as_ref().err()));
+        endpoints.values().for_each(|r| add(r.as_ref().err()));
         guarded.values().for_each(|r| add(r.as_ref().err()));
         lookups.values().for_each(|r| add(r.as_ref().err()));
         values.values().for_each(|r| add(r.as_ref().err()));
         parameters.values().for_each(|r| add(r.as_ref().err()));
         policies.values().for_each(|r| add(r.as_ref().err()));
         access.values().for_each(|r| add(r.as_ref().err()));
+        versions.values().for_each(|r| add(r.as_ref().err()));
+        task_starts.values().for_each(|r| add(r.as_ref().err()));
+        vpc_endpoints.values().for_each(|r| add(r.as_ref().err()));
         parameter_groups.values().for_each(|r| add(r.as_ref().err()));
         rollback_targets.values().for_each(|r| add(r.as_ref().err()));
+        for history in deployments.values() {
+            add(history.as_ref().err());
+            add(history.as_ref().ok().and_then(|h| h.unread_stopped.as_ref()));
+        }
         logs.values().for_each(|r| add(r.as_ref().err()));
         all
     }
@@ -225,6 +263,7 @@ impl Snapshot {
             started_at: _,
             instances,
             clusters,
+            endpoints: _,
             services,
             unread_services: _,
             task_definitions: _,
@@ -238,8 +277,12 @@ impl Snapshot {
             parameters: _,
             policies: _,
             access: _,
+            versions: _,
+            task_starts: _,
+            vpc_endpoints: _,
             parameter_groups: _,
             rollback_targets: _,
+            deployments: _,
             logs: _,
             migrations,
             fights: _,
@@ -259,23 +302,26 @@ impl Snapshot {
             .chain(migrations)
     }
 
-    /// Takes over the last runs of migrations that `before` knew and this does not: ECS forgets a stopped task after
-    /// about an hour, and its network interfaces sooner, but what it did to the schema stays done.
+    /// Takes over the runs of migrations that `before` knew and this does not: ECS forgets a stopped task after about an
+    /// hour, and its network interfaces sooner, but what it did to the schema stays done.
     pub fn keep_runs_of(&mut self, before: &Self) {
-        let (Ok(families), Ok(before)) = (&mut self.migrations, &before.migrations) else {
+        let Ok(before) = &before.migrations else {
             return;
         };
-        for (name, family) in families.iter_mut() {
-            let Some(known) = before.get(name).and_then(|f| f.last_run.as_ref()) else {
-                continue;
-            };
-            match &mut family.last_run {
-                None => family.last_run = Some(known.clone()),
-                Some(run) if run.arn == known.arn && run.security_groups.is_empty() => {
-                    run.security_groups.clone_from(&known.security_groups);
-                }
-                Some(run) if run.started_at < known.started_at => *run = known.clone(),
-                Some(_) => {}
+        for (name, family) in before {
+            self.remember_runs(name, &family.runs);
+        }
+    }
+
+    /// Takes in runs of a family that are known from elsewhere than ECS. A family that is none here is left out.
+    pub fn remember_runs<'r>(&mut self, family: &str, runs: impl IntoIterator<Item = &'r TaskRun>) {
+        let Ok(families) = &mut self.migrations else { return };
+        if let Some(family) = families.get_mut(family) {
+            for run in runs {
+                family.observe(TaskRun {
+                    remembered: true,
+                    ..run.clone()
+                });
             }
         }
     }
@@ -284,9 +330,8 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::resources::TaskRun;
 
-    fn snapshot(run: Option<TaskRun>) -> Snapshot {
+    fn snapshot(runs: Vec<TaskRun>) -> Snapshot {
         let scope = Scope {
             account: "123456789012".into(),
             region: "us-east-1".into(),
@@ -294,7 +339,7 @@ mod tests {
         let mut s = Snapshot::empty(scope, Timestamp::UNIX_EPOCH);
         let family = MigrationFamily {
             family: "shop-migrate".into(),
-            last_run: run,
+            runs,
             ..MigrationFamily::default()
         };
         s.migrations = Ok(CowMap::from([("shop-migrate".to_owned(), family)]));
@@ -310,44 +355,45 @@ mod tests {
         }
     }
 
-    fn kept(fresh: Option<TaskRun>, before: Option<TaskRun>) -> Option<TaskRun> {
-        let mut s = snapshot(fresh);
-        s.keep_runs_of(&snapshot(before));
+    fn kept(fresh: &[&TaskRun], before: &[&TaskRun]) -> Vec<TaskRun> {
+        let all = |runs: &[&TaskRun]| runs.iter().map(|r| (*r).clone()).collect();
+        let mut s = snapshot(all(fresh));
+        s.keep_runs_of(&snapshot(all(before)));
         s.migrations
             .expect("read")
             .remove("shop-migrate")
             .expect("there")
-            .last_run
+            .runs
             .clone()
     }
 
     #[test]
     fn a_run_that_ecs_forgot_is_remembered() {
         let (old, new) = (run("task/1", 1, &["sg-1"]), run("task/2", 2, &[]));
-        assert_eq!(kept(None, Some(old.clone())), Some(old.clone()));
-        assert_eq!(kept(None, None), None);
+        let remembered = |run: &TaskRun| TaskRun {
+            remembered: true,
+            ..run.clone()
+        };
+        assert_eq!(kept(&[], &[&old]), [remembered(&old)]);
+        assert_eq!(kept(&[], &[]), []);
         assert_eq!(
-            kept(Some(new.clone()), Some(old.clone())),
-            Some(new.clone()),
-            "a newer run counts"
+            kept(&[&new], &[&old]),
+            [new.clone(), remembered(&old)],
+            "a newer run comes first"
         );
+        assert_eq!(kept(&[&old], &[&new]), [remembered(&new), old.clone()]);
         assert_eq!(
-            kept(Some(old.clone()), Some(new.clone())),
-            Some(new),
-            "and only a newer one"
-        );
-        assert_eq!(
-            kept(Some(run("task/1", 1, &[])), Some(old.clone())),
-            Some(old),
-            "with its groups"
+            kept(&[&run("task/1", 1, &[])], &[&old]),
+            [old],
+            "with its groups, and as ECS still lists it"
         );
     }
 
     #[test]
     fn a_family_that_is_gone_stays_gone() {
-        let mut s = snapshot(None);
+        let mut s = snapshot(vec![]);
         s.migrations = Ok(CowMap::new());
-        s.keep_runs_of(&snapshot(Some(run("task/1", 1, &[]))));
+        s.keep_runs_of(&snapshot(vec![run("task/1", 1, &[])]));
         assert!(s.migrations.expect("read").is_empty());
     }
 }

@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_is_held_has_a_code_beside_its_sentence() {
-        let mut config = Config::default();
+        let mut config = crate::rules::testing::workload::shop_config();
         config.safety.allow_risk.retain(|r| *r == Risk::None);
         let json = serde_json::to_value(held(&config)).expect("JSON");
         assert_eq!(
@@ -271,7 +271,7 @@ mod tests {
     /// `apply --plan` takes one that was saved before there were codes.
     #[test]
     fn a_plan_without_codes_is_read() {
-        let mut config = Config::default();
+        let mut config = crate::rules::testing::workload::shop_config();
         config.safety.allow_risk.retain(|r| *r == Risk::None);
         let mut json = serde_json::to_value(held(&config)).expect("JSON");
         json.as_object_mut().expect("an object").remove("code");
@@ -285,7 +285,7 @@ mod tests {
         db(&mut s).publicly_accessible = true;
         db(&mut s).status = "modifying".into();
         let remediation = |s: &crate::model::snapshot::Snapshot| {
-            let evaluation = evaluate(s, &Config::default(), now(), None);
+            let evaluation = evaluate(s, &crate::rules::testing::workload::shop_config(), now(), None);
             let mut findings = evaluation.findings.iter();
             let found = findings.find(|f| f.rule == "rds-public-access").expect("it fails");
             serde_json::to_value(&found.remediation).expect("JSON")

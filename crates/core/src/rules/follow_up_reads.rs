@@ -34,9 +34,10 @@ mod tests {
 
     use super::*;
     use crate::model::connection::SecretShape;
+    use crate::model::resources::AccessTarget;
     use crate::rules::testing::Change;
     use crate::rules::testing::secrets::{OTHER, PARAMETER_ARN, good, other, parameter, plain_url};
-    use crate::rules::testing::workload::{ROLE, SECRET, clean, now, refer, web};
+    use crate::rules::testing::workload::{LOG_STREAM, ROLE, SECRET, clean, lose_secret, now, refer};
 
     fn set<T: Ord + From<&'static str>>(resources: &[&'static str]) -> BTreeSet<T> {
         resources.iter().map(|r| T::from(r)).collect()
@@ -51,7 +52,12 @@ mod tests {
             change(&mut s);
             follow_up_reads(&s, &Config::default(), now())
         };
-        let pair = |resources: &[&'static str]| BTreeMap::from([(ROLE.to_owned(), set(resources))]);
+        let pair = |resources: &[&'static str]| {
+            let log = AccessTarget::LogStream(LOG_STREAM.into());
+            let mut all: BTreeSet<AccessTarget> = set(resources);
+            all.insert(log);
+            BTreeMap::from([(ROLE.to_owned(), all)])
+        };
         let all = wanted(|s| {
             other(s);
         });
@@ -62,7 +68,7 @@ mod tests {
             pair(&[PARAMETER_ARN])
         );
         for change in [
-            (|s| web(s).secrets.clear()) as Change,
+            lose_secret as Change,
             |s| plain_url(s, good()),
             |s| refer(s, "shop-url", None),
             |s| refer(s, SECRET.strip_suffix("-AbC123").expect("a suffix"), None),

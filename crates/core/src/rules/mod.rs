@@ -5,12 +5,18 @@
 //! ask is in [`crate::facts`].
 
 pub mod follow_up_reads;
+mod plan_destroys_data;
+mod plan_loses_restore_points;
+pub mod plan_rule;
 pub mod rule;
 pub mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use plan_rule::PlanRule;
 pub use rule::Rule;
+
+use rule::Meta;
 
 /// Declares the folder of each rule, the registry, and in tests the cases of each: one line for a rule.
 macro_rules! rules {
@@ -81,6 +87,8 @@ rules! {
     ecs_ephemeral_storage::EcsEphemeralStorage,
     ecs_secret_reference_mismatch::EcsSecretReferenceMismatch,
     ecs_secret_unreadable::EcsSecretUnreadable,
+    ecs_stale_secret::EcsStaleSecret,
+    ecs_no_path_to_secrets::EcsNoPathToSecrets,
     correction_reverted::CorrectionReverted,
     waiver_invalid::WaiverInvalid { ids },
     workload_untagged_part::WorkloadUntaggedPart,
@@ -97,13 +105,37 @@ rules! {
     migration_missing::MigrationMissing,
 }
 
-/// The ids of all rules.
+/// Every rule about the changes of a plan, in the order of the catalogue. `check` evaluates them; nothing else does.
+pub static PLAN_REGISTRY: &[&dyn PlanRule] = &[
+    &plan_destroys_data::PlanDestroysData,
+    &plan_loses_restore_points::PlanLosesRestorePoints,
+];
+
+/// What is known of every rule, those about plans included, in the order of the catalogue.
+pub fn metas() -> impl Iterator<Item = &'static Meta> {
+    let plans = PLAN_REGISTRY.iter().map(|r| r.meta());
+    REGISTRY.iter().map(|r| r.meta()).chain(plans)
+}
+
+/// What is known of the rule with this id, one about plans included.
+#[must_use]
+pub fn meta(id: &str) -> Option<&'static Meta> {
+    metas().find(|meta| meta.id == id)
+}
+
+/// The ids of all rules that a configuration can set, those about plans included.
+#[must_use]
+pub fn all_ids() -> Vec<&'static str> {
+    metas().map(|meta| meta.id).collect()
+}
+
+/// The ids of the rules about workloads.
 #[must_use]
 pub fn ids() -> Vec<&'static str> {
     REGISTRY.iter().map(|r| r.meta().id).collect()
 }
 
-/// The rule with this id.
+/// The rule about workloads with this id.
 #[must_use]
 pub fn find(id: &str) -> Option<&'static dyn Rule> {
     REGISTRY.iter().copied().find(|r| r.meta().id == id)

@@ -27,6 +27,7 @@ use crate::ports::{BATCH, EventSource, Message, SourceError};
 use crate::queue::{AddError, Completion, Priority, RunFailed, WorkQueue};
 use holdfast_core::event::{self, Relevance};
 use holdfast_core::model::key::Key;
+use holdfast_core::model::resources::TaskRun;
 
 /// Where keys go. [`WorkQueue`] is one.
 pub trait KeySink: Send + Sync {
@@ -38,6 +39,9 @@ pub trait KeySink: Send + Sync {
 
     /// Hears who changed what `key` names.
     fn record_actor(&self, _key: &Key, _who: &str, _at: Timestamp) {}
+
+    /// Hears of a task of the family that `key` names. Before [`Self::add`], so that the run for the key knows of it.
+    fn record_run(&self, _key: &Key, _run: TaskRun) {}
 }
 
 impl KeySink for WorkQueue<Key> {
@@ -279,6 +283,9 @@ impl Loop {
             for key in &parsed.keys {
                 self.parts.sink.record_actor(key, who, at);
             }
+        }
+        for (key, run) in parsed.runs {
+            self.parts.sink.record_run(&key, run);
         }
         self.in_flight.insert(
             id,

@@ -6,10 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 
 use super::controllers::Queues;
+use super::task_reports::TaskReports;
 use crate::consume::KeySink;
 use crate::queue::{AddError, Completion, Priority};
 use holdfast_core::finding::{Kind, ResourceRef};
 use holdfast_core::model::key::{Key, Scope, Subject};
+use holdfast_core::model::resources::TaskRun;
 
 /// Principals remembered for one resource.
 const NAMES: usize = 8;
@@ -61,7 +63,7 @@ fn key(resource: &ResourceRef) -> Option<Key> {
             }
         }
         Kind::SecretsmanagerSecret => Subject::Secret(resource.arn.clone()),
-        Kind::EcsTaskDefinition | Kind::Workload => return None,
+        Kind::EcsTaskDefinition | Kind::PlannedResource | Kind::Workload => return None,
     };
     Some(Key {
         scope: Scope {
@@ -72,12 +74,14 @@ fn key(resource: &ResourceRef) -> Option<Key> {
     })
 }
 
-/// Where events go: keys to the queue, names to [`ChangeActors`].
+/// Where events go: keys to the queue, names to [`ChangeActors`], tasks to [`TaskReports`].
 pub struct EventSink {
     /// The queues.
     pub queues: Queues,
     /// Who changed what.
     pub change_actors: std::sync::Arc<ChangeActors>,
+    /// What was told of tasks.
+    pub task_reports: std::sync::Arc<TaskReports>,
 }
 
 impl KeySink for EventSink {
@@ -87,6 +91,10 @@ impl KeySink for EventSink {
 
     fn record_actor(&self, key: &Key, who: &str, at: Timestamp) {
         self.change_actors.note(key, who, at);
+    }
+
+    fn record_run(&self, key: &Key, run: TaskRun) {
+        self.task_reports.note(key, run);
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::change_actors::ChangeActors;
 use super::scope_state::ScopeState;
+use super::task_reports::TaskReports;
 use crate::clock::Clock;
 use crate::execute::{Executor, Timeouts, WriteGuard};
 use crate::internal_events::{CoverageCompleted, PauseRead, Telemetry};
@@ -30,6 +31,7 @@ pub(super) struct Context {
     /// The name of this process.
     pub replica: String,
     pub change_actors: Arc<ChangeActors>,
+    pub task_reports: Arc<TaskReports>,
     pub timeouts: Timeouts,
     pub telemetry: Telemetry,
     pub scopes: BTreeMap<Scope, ScopeState>,

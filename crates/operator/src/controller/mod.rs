@@ -2,7 +2,8 @@
 //!
 //! A sweep is the key [`Subject::Everything`] of a scope; an event is the key of what it names; a workload that has
 //! something under way, or that changes by itself at a known instant, is a key that a timer adds. All are read afresh,
-//! evaluated, planned and, in mode `enforce`, corrected. Nothing that an event says is believed.
+//! evaluated, planned and, in mode `enforce`, corrected. Nothing that an event says is believed, but how a task ended: ECS
+//! forgets that.
 //!
 //! The line runs through `reconcile`: functions over one `Context`, each of which returns what is to
 //! be looked at again. This file only runs them.
@@ -13,11 +14,13 @@ mod change_actors;
 mod context;
 mod controllers;
 mod correct;
+mod migration_runs;
 mod reconcile;
 mod records;
 mod requeue;
 mod scope_state;
 mod sweep;
+mod task_reports;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,6 +50,7 @@ pub use controllers::{Controller, Queues};
 use reconcile::reconcile;
 use requeue::Requeue;
 use scope_state::ScopeState;
+pub use task_reports::TaskReports;
 
 /// Runs reconciles for the keys of its queues.
 pub struct Operator {
@@ -89,6 +93,8 @@ pub struct Dependencies {
     pub notifier: Option<Arc<dyn Notifier>>,
     /// Who changed what lately.
     pub change_actors: Arc<ChangeActors>,
+    /// What events told of tasks that no service started.
+    pub task_reports: Arc<TaskReports>,
     /// How long to wait for AWS.
     pub timeouts: Timeouts,
 }
@@ -111,6 +117,7 @@ impl Operator {
             replica,
             notifier,
             change_actors,
+            task_reports,
             timeouts,
         } = dependencies;
         let scopes = clouds
@@ -134,6 +141,7 @@ impl Operator {
                 leases,
                 replica,
                 change_actors,
+                task_reports,
                 timeouts,
                 telemetry,
                 scopes,

@@ -1,10 +1,11 @@
 //! What is done for one key: read, evaluate, plan and, in mode `enforce`, execute.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_core::config::change_windows::{self, WindowState};
-use holdfast_core::evaluate::next_deadlines;
+use holdfast_core::evaluate::{evaluate, next_deadlines};
 use holdfast_core::model::key::{Key, Subject};
 use holdfast_core::model::policy::Mode;
 use holdfast_core::model::read_error::{ReadError, is_absent, is_denied};
@@ -14,6 +15,7 @@ use holdfast_core::refresh::RefreshSet;
 use super::affected_workloads::affected_workloads;
 use super::context::Context;
 use super::correct;
+use super::migration_runs::{self, NotKept};
 use super::records;
 use super::requeue::Requeue;
 use super::scope_state::ScopeState;
@@ -21,7 +23,7 @@ use super::sweep;
 use crate::clock::passed;
 use crate::execute::Observation;
 use crate::internal_events::{KeyHandedOver, KeyOfForeignScope};
-use crate::ports::LeaseError;
+use crate::ports::{LeaseError, LedgerError};
 use crate::queue::Priority;
 
 /// Why a key should be tried again soon. What could be read was evaluated all the same.
@@ -42,6 +44,9 @@ pub(super) enum Cause {
     /// The key could not be handed to the process that looks after it.
     #[error(transparent)]
     Mailbox(#[from] LeaseError),
+    /// What an event told could not be written down.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
 }
 
 /// Handles one key.
@@ -54,19 +59,34 @@ pub(super) async fn reconcile(ctx: &Context, key: &Key) -> Result<Requeue, Recon
         return Ok(Requeue::nothing());
     };
     if !ctx.holds(&key.scope) {
-        return hand_over(ctx, key).await;
+        return hand_over(ctx, state, key).await;
     }
     match (&key.subject, state.snapshot()) {
         (Subject::Everything, _) => Ok(Box::pin(sweep::sweep(ctx, state)).await),
         // Before the first sweep nothing is known; the sweep will read this too.
-        (_, None) => Ok(Box::pin(sweep::first_sweep(ctx, state)).await),
+        (subject, None) => {
+            let requeue = Box::pin(sweep::first_sweep(ctx, state)).await;
+            match state.snapshot().filter(|_| !ctx.task_reports.of(key).is_empty()) {
+                // The sweep does not know of a family whose tags are new.
+                Some(base) => with(requeue, Box::pin(reconcile_subject(ctx, state, &base, subject)).await),
+                None => Ok(requeue),
+            }
+        }
         (subject, Some(base)) => Box::pin(reconcile_subject(ctx, state, &base, subject)).await,
     }
 }
 
 /// An event reached this process although another one looks after its scope.
-async fn hand_over(ctx: &Context, key: &Key) -> Result<Requeue, ReconcileError> {
+async fn hand_over(ctx: &Context, state: &ScopeState, key: &Key) -> Result<Requeue, ReconcileError> {
     if key.subject != Subject::Everything {
+        let kept = migration_runs::keep_for_another(ctx, state, key).await;
+        kept.map_err(|why| ReconcileError {
+            cause: match why {
+                NotKept::Read(e) => Cause::Read(e),
+                NotKept::Ledger(e) => e.into(),
+            },
+            requeue: Requeue::nothing(),
+        })?;
         let taken = ctx.leases.hand_over(key).await.map_err(|e| ReconcileError {
             cause: e.into(),
             requeue: Requeue::nothing(),
@@ -93,6 +113,11 @@ async fn reconcile_subject(
     }
     let mut requeue = Requeue::nothing();
     let mut failed = None;
+    if workloads.is_empty() {
+        migration_runs::not_a_migration(ctx, state.scope(), subject);
+    } else if let Err(e) = migration_runs::reread(ctx, state, subject).await {
+        failed = Some(e.into());
+    }
     for workload in workloads {
         match Box::pin(reconcile_workload(ctx, state, &workload, subject)).await {
             Ok(again) => requeue.extend(again),
@@ -131,6 +156,12 @@ async fn reconcile_workload(
     };
     let mut observation = executor.observe(&base, workload, Some(about)).await;
     drop(base);
+    let only = BTreeSet::from([workload.to_owned()]);
+    let mut remembered = Ok(());
+    if migrates(&observation.snapshot, ctx, workload) {
+        remembered = migration_runs::remember(ctx, state, &mut observation.snapshot, Some(&only)).await;
+        observation.evaluation = evaluate(&observation.snapshot, &ctx.config, ctx.clock.now(), Some(&only));
+    }
     records::take_in(ctx, state, &mut observation).await;
     let failed = passing_failure(&observation.snapshot);
     let now = ctx.clock.now();
@@ -143,12 +174,41 @@ async fn reconcile_workload(
         }
         correct::execute(ctx, state, &executor, observation, workload, &mut requeue).await;
     }
-    match failed {
-        None => Ok(requeue),
-        Some(e) => Err(ReconcileError {
+    match (failed, remembered) {
+        (None, Ok(())) => Ok(requeue),
+        (Some(e), _) => Err(ReconcileError {
             cause: Cause::Read(e),
             requeue,
         }),
+        (None, Err(e)) if matches!(about, Subject::TaskFamily(_)) => Err(ReconcileError {
+            cause: e.into(),
+            requeue,
+        }),
+        // The next look tries again to write it down.
+        (None, Err(_)) => Ok(requeue),
+    }
+}
+
+/// Whether a workload has a family of migrations.
+fn migrates(snapshot: &Snapshot, ctx: &Context, workload: &str) -> bool {
+    let mut families = snapshot.migrations.iter().flat_map(|m| m.values());
+    families.any(|f| f.tags.workload(&ctx.config.tag_prefix) == Some(workload))
+}
+
+/// A result with what is to be looked at again besides.
+fn with(mut first: Requeue, then: Result<Requeue, ReconcileError>) -> Result<Requeue, ReconcileError> {
+    match then {
+        Ok(more) => {
+            first.extend(more);
+            Ok(first)
+        }
+        Err(e) => {
+            first.extend(e.requeue);
+            Err(ReconcileError {
+                cause: e.cause,
+                requeue: first,
+            })
+        }
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) async fn restore(ctx: &Context, state: &ScopeState) -> Result<(), Led
     let generation = state.generation();
     let attempts = ctx.ledger.attempts(scope, since).await;
     let open = ctx.ledger.open_findings(scope).await;
+    let runs = ctx.ledger.runs(scope, None).await;
+    state.run_book().learn(runs?);
     state.restore(AttemptHistory::new(attempts?), open?, generation);
     Ok(())
 }

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use super::admission::AttemptHistory;
 use crate::attempt::{Attempt, FindingRecord};
+use crate::ledger::RunBook;
 use crate::ports::Cloud;
 use holdfast_core::evaluate::{Evaluation, RuleStats};
 use holdfast_core::finding::{Finding, Kind};
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Key, Scope, Subject};
-use holdfast_core::model::resources::Fight;
+use holdfast_core::model::resources::{Fight, MigrationRun};
 use holdfast_core::model::snapshot::Snapshot;
 use holdfast_core::plan::{Plan, PlannedAction, hold};
 use holdfast_core::refresh::RefreshSet;
@@ -34,6 +35,8 @@ pub(super) struct ScopeState {
     /// Attempts that have ended, while the ledger may hold them as open, by id.
     unrecorded_outcomes: Mutex<BTreeMap<String, Attempt>>,
     workloads: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// The runs of migrations that the ledger holds.
+    run_book: Mutex<RunBook>,
 }
 
 #[derive(Default)]
@@ -60,6 +63,7 @@ pub(super) struct ScopeView {
 /// What changed by a new result.
 #[derive(Default)]
 pub(super) struct Changes {
+    /// Those that are new, or have another verdict.
     pub opened: Vec<Finding>,
     pub resolved: Vec<Finding>,
     /// Findings of an earlier process that were never seen by this one.
@@ -108,6 +112,7 @@ impl ScopeState {
             unrecorded_findings: Mutex::default(),
             unrecorded_outcomes: Mutex::default(),
             workloads: Mutex::default(),
+            run_book: Mutex::default(),
         }
     }
 
@@ -155,6 +160,7 @@ impl ScopeState {
         *lock(&self.history) = None;
         self.generation.fetch_add(1, Ordering::AcqRel);
         drop(cache);
+        *lock(&self.run_book) = RunBook::default();
         lock(&self.unrecorded_findings).clear();
         lock(&self.unrecorded_outcomes).clear();
     }
@@ -172,6 +178,11 @@ impl ScopeState {
     /// The end of an attempt was written down after all.
     pub fn recorded(&self, id: &str) {
         lock(&self.unrecorded_outcomes).remove(id);
+    }
+
+    /// The runs of migrations that the ledger holds.
+    pub fn run_book(&self) -> MutexGuard<'_, RunBook> {
+        lock(&self.run_book)
     }
 
     /// What was done here, if the ledger was read.
@@ -333,9 +344,11 @@ impl ScopeState {
         for own in cache.plans.values() {
             plan.extend(own.clone());
         }
+        let book = self.run_book();
         let workloads = cache.evaluated.iter().map(|name| {
             let open = cache.findings.get(name).map(Vec::len).unwrap_or_default();
-            json!({"name": name, "account": scope.account, "region": scope.region, "findings": open})
+            let migrations: Vec<Value> = book.latest(name).map(migration).collect();
+            json!({"name": name, "account": scope.account, "region": scope.region, "findings": open, "migrations": migrations})
         });
         ScopeView {
             findings: cache.findings.values().flatten().cloned().collect(),
@@ -343,6 +356,15 @@ impl ScopeState {
             plan,
         }
     }
+}
+
+/// The last run of a family of migrations, as the API shows it.
+fn migration(run: &MigrationRun) -> Value {
+    json!({
+        "family": run.family, "task": run.run.arn, "revision": run.run.task_definition, "result": run.result, "why": run.why,
+        "container": run.container, "image": run.image, "digest": run.digest, "started_at": run.run.started_at,
+        "stopped_at": run.run.stopped_at,
+    })
 }
 
 impl Cache {
@@ -356,6 +378,14 @@ impl Cache {
             self.remembered.remove(&id);
             if let Some(at) = self.first_seen.get(&id) {
                 finding.first_seen = *at;
+                // What was unknown and is known now is news, though it is the same finding.
+                let before = self.findings.get(&finding.workload).into_iter().flatten();
+                if before
+                    .into_iter()
+                    .any(|f| f.id == finding.id && f.verdict != finding.verdict)
+                {
+                    changes.opened.push(finding.clone());
+                }
             } else {
                 self.first_seen.insert(id, finding.first_seen);
                 changes.opened.push(finding.clone());

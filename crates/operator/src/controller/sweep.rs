@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::context::Context;
+use super::migration_runs;
 use super::records;
 use super::requeue::Requeue;
 use super::scope_state::ScopeState;
@@ -43,6 +44,8 @@ pub(super) async fn sweep(ctx: &Context, state: &ScopeState) -> Requeue {
     let calls = state.cloud.sweep_calls().saturating_sub(before);
     snapshot.fights = records::fights(ctx, state);
     state.carry_over_runs(&mut snapshot);
+    // What can't be written down is tried again with the next sweep.
+    let _ = migration_runs::remember(ctx, state, &mut snapshot, None).await;
     let evaluation = evaluate(&snapshot, &ctx.config, ctx.clock.now(), None);
     let plan = plan(scope, &evaluation, &ctx.config, ctx.clock.now());
     for error in &snapshot.errors {

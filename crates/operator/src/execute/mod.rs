@@ -2,11 +2,14 @@
 //! written down, done once, and then read and evaluated until the finding is gone. Nothing here waits for AWS: an
 //! attempt that needs time says when to look again, and any process can take it further. It decides nothing.
 
+mod progress;
+mod revert;
 mod rollout;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::attempt::{Attempt, Step};
@@ -24,6 +27,8 @@ use holdfast_core::plan::{Plan, PlannedAction, plan};
 use holdfast_core::refresh::RefreshSet;
 
 pub use crate::attempt::Outcome;
+pub use progress::Progress;
+use progress::Rolled;
 
 /// How long to wait for AWS.
 #[derive(Debug, Clone, Copy)]
@@ -90,17 +95,6 @@ pub struct Observation {
     pub evaluation: Evaluation,
     /// What would be done about them.
     pub plan: Plan,
-}
-
-/// How far an attempt has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
-    /// It is over: how, and one sentence.
-    Ended(Outcome, String),
-    /// It was not begun: why.
-    Held(HoldReason),
-    /// Look again after that long; what is waited for.
-    Waits(Duration, String),
 }
 
 /// Carries out corrections in one scope.
@@ -222,7 +216,7 @@ impl Executor<'_> {
         }
         ActionStarted(planned).emit();
         let progress = match planned.action.execution() {
-            Execution::Rollout(_) => self.advance_rollout(&mut attempt, true).await,
+            Execution::Rollout(_) => self.advance_rollout(&mut attempt, true).await.into_progress(),
             Execution::OneCall => self.first_call(&mut attempt).await,
         };
         self.stepped(attempt, progress, Some(look)).await
@@ -236,8 +230,12 @@ impl Executor<'_> {
             (Step::Called, false) => self.verify(base, &attempt).await,
             _ => match self.advance_rollout(&mut attempt, false).await {
                 // The service is steady: only a result ends a correction well.
-                Progress::Waits(pause, _) if pause.is_zero() => self.verify(base, &attempt).await,
-                other => (other, None),
+                Rolled::Steady => self.verify(base, &attempt).await,
+                Rolled::Unproved(why) => {
+                    let (progress, look) = self.verify(base, &attempt).await;
+                    (unproved(progress, &why), look)
+                }
+                Rolled::Goes(progress) => (progress, None),
             },
         };
         self.stepped(attempt, progress, look).await
@@ -267,18 +265,36 @@ impl Executor<'_> {
     }
 
     async fn follow(&self, base: &Snapshot, mut stepped: StepResult) -> (Outcome, String) {
+        let mut looked_at = None;
         loop {
             let attempt = match (stepped.progress, stepped.attempt) {
                 (Progress::Ended(outcome, detail), _) => return (outcome, detail),
                 (Progress::Held(why), _) => return (Outcome::Refused, why.to_string()),
                 (Progress::Waits(_, why), None) => return (Outcome::Refused, why),
+                (Progress::Waits(_, why), Some(attempt)) if self.is_left_to_ecs(&attempt, looked_at) => {
+                    let detail = format!("not proved yet, and left to ECS: {why}");
+                    let ended = Progress::Ended(Outcome::Applied, detail);
+                    stepped = self.stepped(attempt, ended, None).await;
+                    continue;
+                }
                 (Progress::Waits(pause, _), Some(attempt)) => {
                     tokio::time::sleep(pause).await;
                     attempt
                 }
             };
+            looked_at = Some(self.clock.now());
             stepped = self.advance(base, attempt).await;
         }
+    }
+
+    /// Whether a command that waits for one correction has waited long enough: a deployment that bakes for an hour, or
+    /// waits for a person, is well, and ECS itself goes back if it fails.
+    ///
+    /// What the look that began at `looked_at` found is waited for: any other deployment was given up then.
+    fn is_left_to_ecs(&self, attempt: &Attempt, looked_at: Option<Timestamp>) -> bool {
+        let is_rollout = matches!(attempt.action.action.execution(), Execution::Rollout(_));
+        let waited = looked_at.map(|at| passed(attempt.step_at, at)).unwrap_or_default();
+        is_rollout && attempt.step == Step::Called && waited >= self.timeouts.stabilize
     }
 
     async fn first_call(&self, attempt: &mut Attempt) -> Progress {
@@ -383,8 +399,12 @@ impl Executor<'_> {
     /// Often at first, when most changes show, then an eighth of the time that has passed.
     fn pace(&self, passed: Duration) -> Duration {
         let every = self.timeouts.poll;
-        let left = self.timeouts.stabilize.saturating_sub(passed);
-        (passed / 8).clamp(every, every * 40).min(left.max(every))
+        let pause = (passed / 8).clamp(every, every * 40);
+        match self.timeouts.stabilize.checked_sub(passed) {
+            // Not past the end.
+            Some(left) if !left.is_zero() => pause.min(left.max(every)),
+            _ => pause,
+        }
     }
 
     fn enter(&self, attempt: &mut Attempt, step: Step) {
@@ -437,6 +457,17 @@ impl Executor<'_> {
             AttemptNotRecorded { attempt, error: e }.emit();
         }
         attempt.is_open() || !matches!(saved, Err(LedgerError::Unusable(_)))
+    }
+}
+
+/// A fresh result that asks for nothing more proves what was written, not that anything runs with it.
+fn unproved(progress: Progress, why: &str) -> Progress {
+    match progress {
+        Progress::Ended(Outcome::Verified, _) => Progress::Ended(
+            Outcome::Applied,
+            format!("applied, not proved: {why}, so that nothing shows whether tasks run steadily with it"),
+        ),
+        other => other,
     }
 }
 

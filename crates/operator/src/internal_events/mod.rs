@@ -20,5 +20,5 @@ pub use events::{EventHandled, EventMalformed, EventReceived, MessagesGivenBack,
 pub use findings::{FindingsChanged, FindingsNotRecorded, ScopeObserved};
 pub use reconciles::{KeyHandedOver, KeyLeftToSweep, KeyOfForeignScope, ReconcileFailed, ReconcileSucceeded};
 pub use scopes::{LeadershipChanged, PauseRead, ScopeGained, ScopeLost, WorkUnfinished};
-pub use sweeps::{CoverageCompleted, LedgerUnreadable, ReadFailed, SweepCompleted};
+pub use sweeps::{CoverageCompleted, LedgerUnreadable, ReadFailed, RunsNotRecorded, SweepCompleted};
 pub use telemetry::{Notification, Telemetry};

@@ -85,6 +85,21 @@ impl CoverageCompleted {
     }
 }
 
+/// Runs of migrations can't be written down.
+pub struct RunsNotRecorded<'a> {
+    /// How many.
+    pub runs: usize,
+    /// What the ledger said.
+    pub error: &'a LedgerError,
+}
+
+impl RunsNotRecorded<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        tracing::warn!(runs = self.runs, why = %self.error, "how migrations ended is not in the ledger yet; it is tried again");
+    }
+}
+
 /// What was done before in a scope can't be read.
 pub struct LedgerUnreadable<'a> {
     /// The scope.

@@ -19,6 +19,12 @@ use super::LONGEST_DETAIL;
 use crate::attempt::{Attempt, FindingRecord, Outcome, Step};
 use crate::ports::{Ledger, LedgerError};
 
+mod runs;
+pub use runs::{
+    a_run_is_kept_as_it_is, a_run_only_grows, migration_run, runs_are_apart, runs_of_two_at_once,
+    the_newest_runs_are_kept,
+};
+
 /// Hands the names of all cases of [`conformance`](crate::ledger::conformance) to another macro.
 #[macro_export]
 macro_rules! for_each_ledger_case {
@@ -27,6 +33,7 @@ macro_rules! for_each_ledger_case {
             begins_empty, an_attempt_is_kept_as_it_is, an_attempt_goes_on, a_later_lease_fences, attempts_are_in_order,
             open_ones_are_told_however_old, scopes_are_apart, a_sighting_is_written_once, resolved_is_not_open,
             many_sightings, history_is_newest_first, history_of_one_workload, any_name, long_details_are_cut, two_at_once,
+            a_run_is_kept_as_it_is, a_run_only_grows, the_newest_runs_are_kept, runs_are_apart, runs_of_two_at_once,
         }
     };
 }

@@ -11,6 +11,7 @@ use super::kept;
 use crate::attempt::{Attempt, FindingRecord, History};
 use crate::ports::{Ledger, LedgerError};
 use holdfast_core::model::key::Scope;
+use holdfast_core::model::resources::MigrationRun;
 
 /// What identifies a sighting, in the order in which the newest is told first: instant, finding, workload, scope.
 type Seen = (Timestamp, String, String, Scope);
@@ -20,6 +21,8 @@ struct Store {
     /// By id.
     attempts: BTreeMap<String, Attempt>,
     records: BTreeMap<Seen, FindingRecord>,
+    /// By scope and family, the newest first.
+    runs: BTreeMap<(Scope, String), Vec<MigrationRun>>,
 }
 
 /// A ledger in memory. Clones share what they hold, as two processes share a table.
@@ -99,5 +102,21 @@ impl Ledger for MemoryLedger {
             attempts: attempts.into_iter().take(limit).cloned().collect(),
             records: records.take(limit).cloned().collect(),
         })
+    }
+
+    async fn record_runs(&self, runs: &[MigrationRun]) -> Result<(), LedgerError> {
+        let mut store = self.store();
+        for run in runs {
+            let known = store.runs.entry((run.scope.clone(), run.family.clone())).or_default();
+            MigrationRun::add_to(known, run);
+        }
+        Ok(())
+    }
+
+    async fn runs(&self, scope: &Scope, family: Option<&str>) -> Result<Vec<MigrationRun>, LedgerError> {
+        let store = self.store();
+        let wanted = |(of, name): &(Scope, String)| of == scope && family.is_none_or(|f| f == name);
+        let found = store.runs.iter().filter(|(key, _)| wanted(key));
+        Ok(found.flat_map(|(_, runs)| runs.iter().cloned()).collect())
     }
 }

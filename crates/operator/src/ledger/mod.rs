@@ -5,16 +5,22 @@
 
 pub mod conformance;
 mod memory;
+mod run_book;
 #[cfg(test)]
 mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 
 pub use memory::MemoryLedger;
+pub use run_book::RunBook;
 
 /// How long what has ended is kept: a year, so that "when was this last touched?" has an answer after an annual audit, and
 /// a month for whoever asks late. What is open is kept as long as it is open.
 pub const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// How long runs of migrations are kept, of which there are at most [`holdfast_core::model::resources::RUNS_KEPT`] of a family:
+/// what ran last decides, however long ago that was.
+pub const RUNS_KEPT_FOR: SignedDuration = SignedDuration::from_hours(3 * 400 * 24);
 
 /// Characters kept of [`crate::attempt::Attempt::detail`]. A sentence has a few hundred; an error that a library puts together may have any
 /// number, and an item of DynamoDB no more than 400 KB.

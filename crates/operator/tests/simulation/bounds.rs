@@ -40,6 +40,9 @@ pub fn timeouts() -> Timeouts {
     }
 }
 
+/// How long a deployment that shifts traffic bakes: longer than `stabilize`.
+pub const BAKE_MINUTES: i32 = 3;
+
 /// A random number of milliseconds, less than `to`.
 pub fn random_ms(from: u64, to: u64) -> Duration {
     Duration::from_millis(fastrand::u64(from..to))

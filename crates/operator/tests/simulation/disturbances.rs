@@ -37,7 +37,7 @@ impl Disturber {
             match fastrand::u8(..5) {
                 0 | 1 if these.drift => {
                     let (scope, workload) = self.any_workload();
-                    Drift::ALL[usize::from(fastrand::u8(..7))].cause(&self.sim, &scope, &workload);
+                    Drift::ALL[fastrand::usize(..Drift::ALL.len())].cause(&self.sim, &scope, &workload);
                 }
                 2 if these.restraints => {
                     let (scope, workload) = self.any_workload();

@@ -228,7 +228,7 @@ fn add_definition(s: &mut Snapshot, reads: &Reads, config: &Config, arn: &str) {
         if config.workloads.contains_key(&definition.family) && !is_on_volume(definition) {
             let all = reads.definitions.iter().flat_map(|w| w.definitions.values());
             let earlier = all.filter(|d| d.family == definition.family && d.revision < definition.revision);
-            if let Some(last) = earlier.filter(|d| is_on_volume(d)).last() {
+            if let Some(last) = earlier.filter(|d| d.active && is_on_volume(d)).last() {
                 s.durable_revisions.insert(arn.to_owned(), Arc::clone(last));
             }
         }

@@ -25,6 +25,8 @@ pub struct FaultRates {
     pub failed_ledger: f64,
     /// A new revision doesn't run.
     pub bad_revision: f64,
+    /// CI deregisters the revision that a rollout would go back to, while the rollout is under way.
+    pub deregistered_base: f64,
 }
 
 #[derive(Debug, Clone)]
@@ -153,6 +155,12 @@ impl Faults {
             }
         };
         (0..count).map(delay).collect()
+    }
+
+    /// When the base of a revision is deregistered that was registered just now.
+    pub fn deregistration(&self) -> Option<Duration> {
+        self.happens(self.rates.deregistered_base)
+            .then(|| random_ms(500, 60_000))
     }
 
     pub fn ledger_fault(&self) -> Option<LedgerFault> {

@@ -8,13 +8,13 @@ use holdfast_core::model::connection::{Connection, ConnectionForm, HostPort};
 use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::key::Scope;
 use holdfast_core::model::resources::{
-    Container, DbInstance, Deployment, Endpoint, IngressRule, Mount, Rotation, Secret, SecretVariable, SecurityGroup,
-    Service, Source, Subnet, TaskDefinition, Volume, VolumeKind,
+    Container, DbInstance, Deployment, DeploymentSettings, Endpoint, IngressRule, Mount, Rotation, Secret,
+    SecretVariable, SecurityGroup, Service, Source, Strategy, Subnet, TaskDefinition, Volume, VolumeKind,
 };
 use holdfast_core::model::tags::Tags;
 use jiff::SignedDuration;
 
-use crate::bounds::start;
+use crate::bounds::{BAKE_MINUTES, start};
 use crate::world::{Fate, UNTAGGED, World};
 
 fn scope(number: usize) -> Scope {
@@ -70,6 +70,7 @@ pub fn connection(workload: &str) -> Connection {
         has_password: true,
         sslmode: Some("require".into()),
         faults: vec![],
+        ..Connection::default()
     }
 }
 
@@ -99,6 +100,7 @@ pub fn world(number: usize, workloads: &[String], config: &mut Config, defects: 
         definitions: CowMap::new(),
         secrets: CowMap::new(),
         fates: CowMap::new(),
+        deployed: CowMap::new(),
         completed: CowMap::new(),
         next_fate: Fate::Succeeds,
         last_number: 100,
@@ -109,6 +111,7 @@ pub fn world(number: usize, workloads: &[String], config: &mut Config, defects: 
         cidrs: vec!["10.0.1.0/24".parse().expect("a net")],
         internet_gateway: None,
         private_routes: vec![],
+        ..Subnet::default()
     };
     world.subnets.insert("subnet-1".into(), subnet);
     for name in workloads {
@@ -260,7 +263,19 @@ fn add_service(world: &mut World, name: &str, group: &str, running: &str, tags: 
         created_at: Some(start() - SignedDuration::from_hours(24)),
         updated_at: Some(start() - SignedDuration::from_hours(24)),
     };
+    // One that shifts traffic and bakes for longer than a rollout may take to start its tasks.
+    let settings = if fastrand::u8(..4) == 0 {
+        DeploymentSettings {
+            strategy: Strategy::BlueGreen,
+            bake_minutes: BAKE_MINUTES,
+            shifts: 1,
+            ..DeploymentSettings::default()
+        }
+    } else {
+        DeploymentSettings::default()
+    };
     let service = Service {
+        deployment_settings: settings,
         arn: arn.clone(),
         name: name.to_owned(),
         cluster: "main".into(),

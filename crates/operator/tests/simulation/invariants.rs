@@ -58,8 +58,8 @@ pub struct Invariants {
     pub attempts: BTreeMap<String, KnownAttempt>,
     /// By process, scope and workload.
     last_reads: BTreeMap<(String, Scope, String), LastRead>,
-    /// When each process last read the kill switch, and whether that let it go on.
-    switch_reads: BTreeMap<String, (Instant, bool)>,
+    /// When each process last read that the kill switch lets it go on.
+    switch_reads: BTreeMap<String, Instant>,
     /// How many calls for a target have no answer (yet).
     unanswered: BTreeMap<(Scope, String), usize>,
     /// When a call last changed a target.
@@ -100,7 +100,9 @@ impl Invariants {
     }
 
     pub fn on_switch_read(&mut self, by: &str, goes_on: bool) {
-        self.switch_reads.insert(by.to_owned(), (Instant::now(), goes_on));
+        if goes_on {
+            self.switch_reads.insert(by.to_owned(), Instant::now());
+        }
     }
 
     /// A process sends a call.
@@ -109,7 +111,10 @@ impl Invariants {
         let allowed = self.allows_call(by, call, timeline);
         self.calls += 1;
         for known in self.attempts.values_mut() {
-            if known.attempt.is_open() && known.attempt.scope() == scope && belongs(call, &known.attempt) {
+            if known.attempt.is_open()
+                && known.attempt.scope() == scope
+                && belongs(call, &known.attempt, timeline.now())
+            {
                 known.called = true;
             }
         }
@@ -134,12 +139,12 @@ impl Invariants {
         let attempts = self.attempts.values().map(|known| &known.attempt);
         let attempt = attempts
             .filter(|a| a.is_open() && a.scope() == scope)
-            .rfind(|a| belongs(call, a))
+            .rfind(|a| belongs(call, a, timeline.now()))
             .ok_or("a call of no attempt that is open in the ledger")?;
         let is_first = match (call, &attempt.action.action) {
             (Call::Correct(_) | Call::Register { .. }, _) => true,
             (Call::Update { revision, .. }, Action::RollBack(RollBack { to, .. })) => revision == to,
-            (Call::Update { .. }, _) => false,
+            _ => false,
         };
         if is_first {
             self.allows_attempt(by, attempt, timeline.now())?;
@@ -171,11 +176,14 @@ impl Invariants {
         if !self.config.safety.allow_risk.contains(&attempt.action.risk) {
             return Err("a call of a risk that is not allowed".into());
         }
-        match self.switch_reads.get(by) {
-            Some((at, true)) if at.elapsed() < MAX_READ_AGE => {}
-            other => return Err(format!("a call although the kill switch was last read as {other:?}")),
+        // A process acts in several scopes at once, and each attempt reads the switch itself before its call.
+        let allowed = self.switch_reads.get(by).map(Instant::elapsed);
+        if allowed.is_none_or(|age| age >= MAX_READ_AGE) {
+            return Err(format!(
+                "a call although the kill switch last allowed one {allowed:?} ago"
+            ));
         }
-        self.saw_service(attempt, &read.snapshot, world)?;
+        self.saw_service(attempt, read, world)?;
         for restraint in [Restraint::Untagged, Restraint::Audit, Restraint::Migrating] {
             let applies =
                 restraint != Restraint::Migrating || matches!(attempt.action.action, Action::ClosePublicAccess(_));
@@ -189,21 +197,23 @@ impl Invariants {
 
     /// An attempt that closes a path to a database needs a read of the service that uses it: one that was not seen might
     /// be cut off.
-    fn saw_service(&self, attempt: &Attempt, snapshot: &Snapshot, world: &World) -> Result<(), String> {
+    fn saw_service(&self, attempt: &Attempt, read: &LastRead, world: &World) -> Result<(), String> {
         let workload = &attempt.action.workload;
+        let age = read.clock.duration_since(attempt.begun_at).unsigned_abs();
         let closes_path = matches!(
             attempt.action.action,
             Action::ClosePublicAccess(_) | Action::RevokeIngress(_)
         );
         let exists = world.services.values().any(|s| s.name == *workload);
-        let mut seen = snapshot.services.iter().flat_map(|m| m.values());
+        let mut seen = read.snapshot.services.iter().flat_map(|m| m.values());
         let key = (world.scope.clone(), workload.clone());
         let untagged = (world.scope.clone(), workload.clone(), Restraint::Untagged);
         let may_be_unseen = self.restraints.contains_key(&untagged)
             || self
                 .tagged_again
                 .get(&key)
-                .is_some_and(|at| at.elapsed() < MAX_READ_AGE);
+                // A call whose answer was lost is repeated as it was decided when the attempt began.
+                .is_some_and(|at| at.elapsed() < MAX_READ_AGE + age);
         if closes_path && exists && !may_be_unseen && !seen.any(|s| s.tags.workload("holdfast:") == Some(workload)) {
             return Err("a call that closes a path, without a read of the service".into());
         }
@@ -229,9 +239,14 @@ impl Invariants {
                 ))
             };
         }
+        if let Call::Deregister { revision } = call
+            && before.services.values().any(|s| s.task_definition == *revision)
+        {
+            return Err(format!("{scope}: a service runs what is deregistered: {call:?}"));
+        }
         self.effects += 1;
         self.changed.insert((scope.clone(), call.target()), Instant::now());
-        if let Call::Register { attempt, .. } = call
+        if let Call::Register { attempt, .. } | Call::RegisterTwin { attempt, .. } = call
             && before
                 .definitions
                 .values()
@@ -352,10 +367,49 @@ fn is_new_deployment(call: &Call, world: &World, now: Timestamp) -> bool {
     began.is_some_and(|at| now.duration_since(at).unsigned_abs() < MAX_READ_AGE)
 }
 
+/// What the tag of a twin of the base says.
+fn twin_of(attempt: &Attempt) -> String {
+    format!("{}-back", attempt.id)
+}
+
+/// Whether `revision` is one that `attempt` may go back to: the base, or the twin of it.
+fn is_way_back(revision: &str, base: &str, attempt: &Attempt, world: &World) -> bool {
+    let twin = world.definitions.get(revision).and_then(|d| d.tags.0.get(ATTEMPT));
+    revision == base || twin == Some(&twin_of(attempt))
+}
+
+/// The cluster, the service and the base of a rollout.
+fn rollout(attempt: &Attempt) -> Option<(&str, &str, &str)> {
+    match &attempt.action.action {
+        Action::RollOut(RollOut {
+            cluster, service, base, ..
+        }) => Some((cluster, service, base)),
+        Action::RollBack(RollBack {
+            cluster, service, from, ..
+        }) => Some((cluster, service, from)),
+        _ => None,
+    }
+}
+
 /// Whether `call` is one of the calls of `attempt`.
-fn belongs(call: &Call, attempt: &Attempt) -> bool {
+fn belongs(call: &Call, attempt: &Attempt, world: &World) -> bool {
     match (call, &attempt.action.action) {
         (Call::Correct(action), planned) => action == planned,
+        (
+            Call::RegisterTwin {
+                base,
+                workload,
+                attempt: id,
+            },
+            _,
+        ) => {
+            let from = rollout(attempt).map(|(_, _, from)| from);
+            *id == twin_of(attempt) && from == Some(base) && *workload == attempt.action.workload
+        }
+        (Call::Deregister { revision }, Action::RollOut(_)) => Some(revision) == attempt.revision.as_ref(),
+        (Call::Stop { deployment }, _) => rollout(attempt).is_some_and(|(cluster, service, _)| {
+            world.deployed.get(deployment) == Some(&world.service_arn(cluster, service))
+        }),
         (
             Call::Register {
                 base,
@@ -381,7 +435,10 @@ fn belongs(call: &Call, attempt: &Attempt) -> bool {
                 base,
                 ..
             }),
-        ) => cluster == c && service == s && (revision == base || Some(revision) == attempt.revision.as_ref()),
+        ) => {
+            let is_own = Some(revision) == attempt.revision.as_ref();
+            cluster == c && service == s && (is_own || is_way_back(revision, base, attempt, world))
+        }
         (
             Call::Update {
                 cluster,
@@ -394,7 +451,7 @@ fn belongs(call: &Call, attempt: &Attempt) -> bool {
                 from,
                 to,
             }),
-        ) => cluster == c && service == s && (revision == from || revision == to),
+        ) => cluster == c && service == s && (revision == to || is_way_back(revision, from, attempt, world)),
         _ => false,
     }
 }

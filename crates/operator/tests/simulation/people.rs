@@ -32,10 +32,12 @@ pub enum Drift {
     OldRevision,
     /// Someone deploys a new revision, made of the one that runs.
     NewRevision,
+    /// CI deregisters every revision but the newest, the one that runs included.
+    Deregistered,
 }
 
 impl Drift {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::PublicAccess,
         Self::ShortRetention,
         Self::NoDeletionProtection,
@@ -43,6 +45,7 @@ impl Drift {
         Self::DeletedSecret,
         Self::OldRevision,
         Self::NewRevision,
+        Self::Deregistered,
     ];
 
     /// Makes this change to a workload.
@@ -79,6 +82,7 @@ impl Drift {
             }
             Self::OldRevision => deploy(sim, scope, name, true),
             Self::NewRevision => deploy(sim, scope, name, false),
+            Self::Deregistered => deregister(sim, scope, name),
         }
     }
 }
@@ -124,6 +128,24 @@ fn deploy(sim: &Sim, scope: &Scope, name: &str, second: bool) {
         service: name.to_owned(),
     };
     sim.send_event(&mut state, scope, subject);
+}
+
+fn deregister(sim: &Sim, scope: &Scope, name: &str) {
+    let subject = Subject::TaskFamily(name.to_owned());
+    sim.change(
+        scope,
+        subject,
+        &format!("CI deregisters old revisions of {name}"),
+        |w| {
+            let family = w.definitions.values().filter(|d| d.family == name && d.active);
+            let mut active: Vec<(i32, String)> = family.map(|d| (d.revision, d.arn.clone())).collect();
+            active.sort();
+            active.pop();
+            for (_, arn) in active {
+                let _ = w.deregister(&arn);
+            }
+        },
+    );
 }
 
 /// Reverts one kind of correction every few minutes.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use holdfast_core::model::hold::HoldReason;
 use holdfast_core::model::key::{Key, Scope};
-use holdfast_core::model::resources::Service;
+use holdfast_core::model::resources::{MigrationRun, Service, TaskDefinition};
 use holdfast_core::model::snapshot::{Read, Snapshot};
 use holdfast_core::refresh::RefreshSet;
 use holdfast_operator::attempt::{Attempt, FindingRecord, History, Outcome};
@@ -65,6 +65,21 @@ impl SimCloud {
                 changes: changes.to_vec(),
                 workload: workload.to_owned(),
                 attempt: attempt.to_owned(),
+            },
+            Write::RegisterTwin {
+                base,
+                workload,
+                attempt,
+            } => Call::RegisterTwin {
+                base: base.to_owned(),
+                workload: workload.to_owned(),
+                attempt: attempt.to_owned(),
+            },
+            Write::Stop { deployment } => Call::Stop {
+                deployment: deployment.to_owned(),
+            },
+            Write::Deregister { revision } => Call::Deregister {
+                revision: revision.to_owned(),
             },
             Write::Update {
                 cluster,
@@ -127,6 +142,13 @@ impl Cloud for SimCloud {
         let world = seen?;
         let found = world.services.get(&world.service_arn(cluster, service));
         Ok(found.filter(|s| s.tags.workload("holdfast:").is_some()).cloned())
+    }
+
+    async fn definition(&self, revision: &str) -> Read<Option<Arc<TaskDefinition>>> {
+        self.request().await;
+        let seen = self.process.sim.read(&self.scope, "ecs", "DescribeTaskDefinition");
+        self.process.checkpoint().await;
+        Ok(seen?.definitions.get(revision).cloned())
     }
 
     async fn registered(&self, base: &str, attempt: &str) -> Read<Option<String>> {
@@ -262,6 +284,14 @@ impl Ledger for SimLedger {
 
     async fn history(&self, workload: Option<&str>, limit: usize) -> Result<History, LedgerError> {
         self.through(self.0.sim.ledger.history(workload, limit)).await
+    }
+
+    async fn record_runs(&self, runs: &[MigrationRun]) -> Result<(), LedgerError> {
+        self.through(self.0.sim.ledger.record_runs(runs)).await
+    }
+
+    async fn runs(&self, scope: &Scope, family: Option<&str>) -> Result<Vec<MigrationRun>, LedgerError> {
+        self.through(self.0.sim.ledger.runs(scope, family)).await
     }
 }
 

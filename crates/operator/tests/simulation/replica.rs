@@ -69,6 +69,7 @@ async fn run_process(process: &Arc<Process>, slot: usize, setup: Setup) {
         replica: process.name.clone(),
         notifier: None,
         change_actors: Arc::new(ChangeActors::default()),
+        task_reports: Arc::default(),
         timeouts: timeouts(),
     }));
     sim.state().queues.insert(slot, queues.clone());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use holdfast_core::action::Action;
 use holdfast_core::config::Config;
 use holdfast_core::evaluate::evaluate;
 use holdfast_core::plan::plan;
@@ -12,7 +13,7 @@ use holdfast_operator::controller::Controller;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 
-use crate::bounds::{random_ms, timeouts};
+use crate::bounds::{BAKE_MINUTES, random_ms, timeouts};
 use crate::disturbances::Disturber;
 use crate::fake_reads::{self, Reads};
 use crate::faults::Faults;
@@ -146,15 +147,16 @@ async fn pass_time(sim: &Sim, time: Duration) -> Result<(), String> {
 ///
 /// A workload needs up to 6 corrections: access, ingress, retention, protection, secret, revision. With up to
 /// `max_actions_per_sweep` of them in a sweep, and 3 sweeps to spare, they take
-/// `workloads × scopes × 6 / max_actions_per_sweep + 3` sweeps. One that fails is rolled back, which takes as long as the
-/// attempt itself, and is tried again after its cooldown. Where corrections have to wait for change windows, which are open
+/// `workloads × scopes × 6 / max_actions_per_sweep + 3` sweeps. One that fails is rolled back and watched until that is proved,
+/// each of which takes as long as the attempt itself, its bake time included, and is tried again after its cooldown. Where corrections have to wait for change windows, which are open
 /// for 4 of 10 minutes, all of this takes up to 3 times as long.
 fn time_to_settle(sim: &Sim, workloads: usize) -> Duration {
     let safety = &sim.config.safety;
     let corrections = workloads * sim.scopes().len() * 6;
     let sweeps = u32::try_from(corrections).expect("few") / safety.max_actions_per_sweep + 3;
     let waiting = if safety.change_windows.is_empty() { 1 } else { 3 };
-    let all_at_once = timeouts().stabilize * 2 + safety.cooldown * 2;
+    let bake = Duration::from_mins(BAKE_MINUTES.unsigned_abs().into());
+    let all_at_once = (timeouts().stabilize + bake) * 3 + safety.cooldown * 2;
     (all_at_once + sim.config.sweep.interval * sweeps) * waiting + Duration::from_mins(2)
 }
 
@@ -171,6 +173,7 @@ fn unsettled(sim: &Sim, slots: usize) -> Option<String> {
         let world = timeline.now();
         let why = unsteady_service(&state, world)
             .or_else(|| extra_revision(world))
+            .or_else(|| failed_revision(&state, world))
             .or_else(|| uncorrected(&state, world, &any_time, now));
         if why.is_some() {
             return why;
@@ -230,4 +233,19 @@ fn extra_revision(world: &World) -> Option<String> {
     }
     let (attempt, count) = revisions.into_iter().find(|(_, count)| *count > 1)?;
     Some(format!("{count} revisions of {attempt}"))
+}
+
+/// A revision of ours that failed, and that a bare family name may mean still.
+fn failed_revision(state: &State, world: &World) -> Option<String> {
+    let attempts = state.invariants.attempts.values().map(|known| &known.attempt);
+    let mut reverted = attempts.filter(|a| a.outcome == Some(Outcome::Reverted) && *a.scope() == world.scope);
+    let left = reverted.find(|a| {
+        let is_active = a.revision.as_ref().is_some_and(|arn| world.definitions[arn].active);
+        let is_ours = matches!(a.action.action, Action::RollOut(_));
+        is_active && is_ours && !a.detail.contains("is still ACTIVE")
+    })?;
+    Some(format!(
+        "{}: the revision that failed is ACTIVE: {}",
+        left.id, left.detail
+    ))
 }

@@ -74,6 +74,7 @@ impl Scenario {
         if self == Self::Calm {
             return FaultRates {
                 bad_revision: up_to(0.5),
+                deregistered_base: up_to(1.0),
                 ..FaultRates::default()
             };
         }
@@ -92,6 +93,7 @@ impl Scenario {
             slow: up_to(0.3),
             failed_ledger: up_to(0.1),
             bad_revision: up_to(0.6),
+            deregistered_base: up_to(1.0),
         }
     }
 

@@ -287,6 +287,12 @@ impl Sim {
             let after = worlds[scope].now();
             let holds = invariants.on_effect(call, &before, after, applied.no_change, now);
             self.schedule_consequences(state, scope, applied.consequences);
+            if let Call::Register { base, .. } = call
+                && let Some(after) = state.faults.deregistration()
+            {
+                let consequence = Consequence::Deregistered(base.clone());
+                self.schedule_consequences(state, scope, vec![(after, consequence)]);
+            }
             self.check(state, holds);
             if let (false, Some(subject)) = (applied.no_change, call.subject()) {
                 self.send_event(state, scope, subject);

@@ -11,7 +11,7 @@ use holdfast_core::action::{
 use holdfast_core::model::cow_map::CowMap;
 use holdfast_core::model::key::{Scope, Subject};
 use holdfast_core::model::resources::{
-    DatabaseId, DbInstance, Deployment, Secret, SecurityGroup, Service, Subnet, TaskDefinition,
+    DatabaseId, DbInstance, Deployment, DeploymentProgress, Secret, SecurityGroup, Service, Subnet, TaskDefinition,
 };
 use holdfast_core::model::tags::Tags;
 use jiff::Timestamp;
@@ -43,6 +43,17 @@ pub enum Call {
         workload: String,
         attempt: String,
     },
+    RegisterTwin {
+        base: String,
+        workload: String,
+        attempt: String,
+    },
+    Stop {
+        deployment: String,
+    },
+    Deregister {
+        revision: String,
+    },
     Update {
         cluster: String,
         service: String,
@@ -55,7 +66,9 @@ impl Call {
     pub fn target(&self) -> String {
         match self {
             Self::Correct(action) => action.target(),
-            Self::Register { attempt, .. } => format!("attempt:{attempt}"),
+            Self::Register { attempt, .. } | Self::RegisterTwin { attempt, .. } => format!("attempt:{attempt}"),
+            Self::Stop { deployment } => format!("deployment:{deployment}"),
+            Self::Deregister { revision } => format!("revision:{revision}"),
             Self::Update { cluster, service, .. } => format!("service:{cluster}/{service}"),
         }
     }
@@ -69,7 +82,9 @@ impl Call {
                     service: service.clone(),
                 });
             }
-            Self::Register { .. } => return None,
+            Self::Register { .. } | Self::RegisterTwin { .. } | Self::Deregister { .. } | Self::Stop { .. } => {
+                return None;
+            }
             Self::Correct(action) => action,
         };
         Some(match action {
@@ -98,6 +113,10 @@ pub enum Consequence {
     Retention(String, i32),
     /// The instance has deletion protection.
     Protected(String),
+    /// The tasks of a deployment that shifts traffic run, and it goes on to bake.
+    Started { service: String, deployment: String },
+    /// CI deregisters a revision.
+    Deregistered(String),
     /// The deployment ends, unless another one replaced it.
     Deployed { service: String, deployment: String },
 }
@@ -131,6 +150,8 @@ pub struct World {
     pub secrets: CowMap<String, Secret>,
     /// By revision.
     pub fates: CowMap<String, Fate>,
+    /// The service of each deployment that ever began, by the deployment's ARN.
+    pub deployed: CowMap<String, String>,
     /// The last revision of each service whose deployment completed.
     pub completed: CowMap<String, String>,
     /// The fate of the next revision that Holdfast registers.
@@ -162,6 +183,13 @@ impl World {
                 workload,
                 attempt,
             } => self.register(base, changes, workload, Some(attempt)),
+            Call::RegisterTwin {
+                base,
+                workload,
+                attempt,
+            } => self.register(base, &[], workload, Some(attempt)),
+            Call::Stop { deployment } => self.stop(deployment, now),
+            Call::Deregister { revision } => self.deregister(revision),
             Call::Update {
                 cluster,
                 service,
@@ -264,6 +292,7 @@ impl World {
             "ecs",
             &format!("task-definition/{}:{}", definition.family, definition.revision),
         );
+        definition.active = true;
         definition.tags = Tags(BTreeMap::from([("holdfast:workload".to_owned(), workload.to_owned())]));
         if let Some(attempt) = attempt {
             definition.tags.0.insert(ATTEMPT.into(), attempt.into());
@@ -284,11 +313,40 @@ impl World {
         })
     }
 
+    /// Takes a revision out of use: no service can be given it any more.
+    pub fn deregister(&mut self, revision: &str) -> Result<Applied, &'static str> {
+        let definition = self.definitions.get_mut(revision).ok_or("ClientException")?;
+        let no_change = !definition.active;
+        Arc::make_mut(definition).active = false;
+        Ok(Applied {
+            no_change,
+            ..Applied::default()
+        })
+    }
+
+    /// Rolls back a deployment that shifts traffic, as `StopServiceDeployment` does: ECS goes back to the revision that
+    /// served before, whether or not it is registered still.
+    fn stop(&mut self, deployment: &str, now: Timestamp) -> Result<Applied, &'static str> {
+        let found = self
+            .services
+            .values()
+            .find(|s| s.service_deployment.as_deref() == Some(deployment));
+        let arn = found
+            .map(|s| s.arn.clone())
+            .ok_or("ServiceDeploymentNotFoundException")?;
+        let back = self.completed.get(&arn).cloned().ok_or("ConflictException")?;
+        self.start(&arn, &back, now)
+    }
+
     /// Starts a deployment of `revision`, as `UpdateService` does.
     pub fn deploy(&mut self, arn: &str, revision: &str, now: Timestamp) -> Result<Applied, &'static str> {
-        if !self.definitions.contains_key(revision) {
+        if !self.definitions.get(revision).is_some_and(|d| d.active) {
             return Err("ClientException");
         }
+        self.start(arn, revision, now)
+    }
+
+    fn start(&mut self, arn: &str, revision: &str, now: Timestamp) -> Result<Applied, &'static str> {
         let number = self.next_number();
         let fate = self.fates.get(revision).copied().unwrap_or(Fate::Succeeds);
         let service = self.services.get_mut(arn).ok_or("ServiceNotFoundException")?;
@@ -300,6 +358,16 @@ impl World {
         }
         let deployment = format!("ecs-svc/{number}");
         revision.clone_into(&mut service.task_definition);
+        service.service_deployment = Some(format!("service-deployment/{number}"));
+        self.deployed
+            .insert(format!("service-deployment/{number}"), arn.to_owned());
+        let shifts = service.deployment_settings.strategy.shifts_traffic();
+        service.progress = shifts.then(|| DeploymentProgress {
+            arn: format!("service-deployment/{number}"),
+            status: "IN_PROGRESS".into(),
+            ..DeploymentProgress::default()
+        });
+        let bake = service.deployment_settings.allowance().unsigned_abs();
         // ECS drops a deployment that has no running task.
         service.deployments.retain(|d| d.running_count > 0);
         for old in &mut service.deployments {
@@ -322,14 +390,20 @@ impl World {
         );
         let end = Consequence::Deployed {
             service: arn.to_owned(),
-            deployment,
+            deployment: deployment.clone(),
         };
-        let after = match fate {
-            Fate::Succeeds => random_ms(2_000, 60_000),
-            _ => random_ms(10_000, 90_000),
+        let service = arn.to_owned();
+        let start = Consequence::Started { service, deployment };
+        let consequences = match fate {
+            Fate::Succeeds if shifts => {
+                let started = random_ms(2_000, 60_000);
+                vec![(started, start), (started + bake, end)]
+            }
+            Fate::Succeeds => vec![(random_ms(2_000, 60_000), end)],
+            _ => vec![(random_ms(10_000, 90_000), end)],
         };
         Ok(Applied {
-            consequences: vec![(after, end)],
+            consequences,
             ..Applied::default()
         })
     }
@@ -348,6 +422,18 @@ impl World {
                     _ => db.publicly_accessible = false,
                 }
                 (Some(Subject::DbInstance(id.clone())), vec![])
+            }
+            Consequence::Deregistered(revision) => {
+                let _ = self.deregister(revision);
+                (None, vec![])
+            }
+            Consequence::Started { service, deployment } => {
+                let service = self.services.get_mut(service);
+                let primary = service.and_then(|s| s.deployments.first_mut());
+                if let Some(primary) = primary.filter(|d| d.id == *deployment) {
+                    primary.running_count = primary.desired_count;
+                }
+                (None, vec![])
             }
             Consequence::Deployed { service, deployment } => self.end_deployment(service, deployment, now),
         }
@@ -372,6 +458,7 @@ impl World {
                 primary.rollout_state = Some("COMPLETED".into());
                 primary.running_count = primary.desired_count;
                 service.deployments.truncate(1);
+                service.progress = None;
                 self.completed.insert(arn.to_owned(), revision);
             }
             Fate::Hangs => return (None, vec![]),

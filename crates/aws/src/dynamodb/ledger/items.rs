@@ -9,6 +9,7 @@
 //! | `findings#ACCOUNT/REGION` | `FIRST_SEEN#FINDING#HASH` | sightings of a scope |
 //! | `open-findings#ACCOUNT/REGION` | `FIRST_SEEN#FINDING#HASH` | those of them that are open |
 //! | `workload-findings#WORKLOAD` | `FIRST_SEEN#FINDING#HASH` | sightings of a workload, in all scopes |
+//! | `runs#ACCOUNT/REGION` | `FAMILY` | the newest runs of a family that migrates |
 //!
 //! Copies and not indexes: a global index can't be read consistently, and a table with nothing but its keys is made by one
 //! command. All copies of a record are written in one transaction.

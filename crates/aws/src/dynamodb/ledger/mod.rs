@@ -6,6 +6,7 @@
 
 mod fault;
 mod items;
+mod runs;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ use holdfast_operator::ports::{Ledger, LedgerError};
 use crate::client::Connector;
 use fault::Table;
 use holdfast_core::model::key::Scope;
+use holdfast_core::model::resources::MigrationRun;
 use items::{ATTEMPTS, FINDINGS, Item, ItemError, Place, Places, SCHEMA, SCOPES, in_scope_key, in_workload_key};
 
 /// Sightings of one transaction: each is three writes, and a transaction has at most 100.
@@ -228,6 +230,13 @@ impl DynamoLedger {
         Ok(())
     }
 
+    fn of_runs(&self) -> runs::Runs<'_> {
+        runs::Runs {
+            client: &self.client,
+            table: &self.table,
+        }
+    }
+
     fn unbuilt(&self, error: &dyn std::error::Error) -> LedgerError {
         self.table.fault(&format!("(ledger.table) was not written: {error}"))
     }
@@ -422,5 +431,13 @@ impl Ledger for DynamoLedger {
         records.sort_by_cached_key(|s| Reverse((s.first_seen, s.finding.clone(), s.workload.clone(), s.scope.clone())));
         records.truncate(limit);
         Ok(History { attempts, records })
+    }
+
+    async fn record_runs(&self, runs: &[MigrationRun]) -> Result<(), LedgerError> {
+        self.of_runs().record(runs).await
+    }
+
+    async fn runs(&self, scope: &Scope, family: Option<&str>) -> Result<Vec<MigrationRun>, LedgerError> {
+        self.of_runs().read(scope, family).await
     }
 }

@@ -1,6 +1,9 @@
-//! Whether roles may do what they are needed for: read what containers refer to, run ECS Exec.
+//! Whether roles may do what they are needed for: fetch what a task needs at start, run ECS Exec.
 
+mod keys;
+mod questions;
 mod simulate;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,13 +12,17 @@ use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
 use super::collector::{Collector, Reuse};
-use super::policies;
 use crate::client::{Api, Family};
-use holdfast_core::iam_document::Admits;
+use holdfast_core::config::Inspect;
 use holdfast_core::model::read_error::is_absent;
 use holdfast_core::model::resources::{Access, AccessTarget, Secret};
 use holdfast_core::model::snapshot::{Read, ReadError, Snapshot};
-use simulate::{Context, Decision, Decisions, SIMULATE, simulate};
+use keys::{Keys, of_parameters};
+use questions::{
+    DECRYPT, Key, Question, account_of, common_context, context_of, is_known_to_lack, questions, region_of,
+};
+use simulate::{Decision, Decisions, simulate};
+use verdict::{Asking, Verdict};
 
 const GET_ROLE: Api = Api {
     service: "iam",
@@ -23,19 +30,9 @@ const GET_ROLE: Api = Api {
     family: Family::Iam,
 };
 
-const READ_SECRET: &str = "secretsmanager:GetSecretValue";
-const READ_PARAMETER: &str = "ssm:GetParameters";
-const DECRYPT: &str = "kms:Decrypt";
-/// What ECS Exec needs of a task's role, on every resource.
-/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html>
-const EXEC: [&str; 4] = [
-    "ssmmessages:CreateControlChannel",
-    "ssmmessages:CreateDataChannel",
-    "ssmmessages:OpenControlChannel",
-    "ssmmessages:OpenDataChannel",
-];
-
 type Found = BTreeMap<(String, AccessTarget), Read<Access>>;
+/// Keys of parameters, by the parameter's ARN.
+type ParameterKeys = BTreeMap<String, Read<Option<String>>>;
 
 /// What each role of `asked` may do: by role and target.
 ///
@@ -64,223 +61,207 @@ pub(super) async fn read(
             unread.push((role.clone(), rest));
         }
     }
+    let parameters = parameters_of(c, &unread);
+    let parameters = &Box::pin(of_parameters(c, &parameters)).await;
+    let keys = &Keys::default();
     let read = stream::iter(unread)
-        .map(|(role, resources)| async move { Box::pin(of_role(c, snapshot, &role, &resources)).await })
+        .map(|(role, targets)| async move {
+            let asking = Asking {
+                c,
+                role: &role,
+                keys,
+                now,
+            };
+            Box::pin(of_role(&asking, snapshot, parameters, &targets)).await
+        })
         .buffer_unordered(c.limit())
         .collect::<Vec<Found>>()
         .await;
     for (key, access) in read.into_iter().flatten() {
-        if matches!(access, Ok(Access::Allowed)) {
-            c.cache.access.put(key.clone(), Access::Allowed, now);
+        if let Ok(allowed @ (Access::Allowed | Access::AllowedHere { .. })) = &access {
+            c.cache.access.put(key.clone(), allowed.clone(), now);
         }
         found.insert(key, access);
     }
     found
 }
 
-/// One action on one resource, which a target needs.
-#[derive(Debug)]
-struct Question<'a> {
-    target: &'a AccessTarget,
-    action: &'static str,
-    resource: String,
-    /// The secret that is read, or decrypted.
-    secret: Option<&'a Secret>,
+fn parameters_of(c: &Collector<'_>, unread: &[(String, Vec<AccessTarget>)]) -> BTreeSet<String> {
+    if c.config.secrets.inspect == Inspect::Off {
+        return BTreeSet::new();
+    }
+    let arns = unread.iter().flat_map(|(_, targets)| targets).filter_map(|t| match t {
+        AccessTarget::Resource(arn) if arn.split(':').nth(2) == Some("ssm") => Some(arn.clone()),
+        _ => None,
+    });
+    arns.collect()
 }
 
-async fn of_role(c: &Collector<'_>, snapshot: &Snapshot, role: &str, resources: &[AccessTarget]) -> Found {
+/// One thing that a role is needed for, with what is known of it.
+struct Need<'a> {
+    target: &'a AccessTarget,
+    secret: Option<&'a Secret>,
+    key: Read<Option<Key>>,
+}
+
+async fn of_role(
+    asking: &Asking<'_>,
+    snapshot: &Snapshot,
+    parameters: &ParameterKeys,
+    targets: &[AccessTarget],
+) -> Found {
+    let role = asking.role;
     let all = |access: Read<Access>| {
-        let each = resources.iter().map(|r| ((role.to_owned(), r.clone()), access.clone()));
+        let each = targets.iter().map(|r| ((role.to_owned(), r.clone()), access.clone()));
         each.collect::<Found>()
     };
-    let secrets = snapshot.secrets.as_ref().ok();
-    let questions: Vec<Question<'_>> = resources
+    let mut needs = vec![];
+    for target in targets {
+        needs.push(need(asking, snapshot, parameters, target).await);
+    }
+    let questions: Vec<Vec<Question<'_>>> = needs
         .iter()
-        .flat_map(|target| {
-            let secret = match target {
-                AccessTarget::EcsExec => None,
-                AccessTarget::Resource(arn) => secrets.and_then(|all| all.get(arn)),
-            };
-            questions(target, secret)
-        })
+        .map(|n| questions(n.target, n.secret, n.key.as_ref().ok().and_then(Option::as_ref)))
         .collect();
-    let decisions = match decide(c, role, &questions).await {
+    let flat: Vec<&Question<'_>> = questions.iter().flatten().collect();
+    let decisions = match decide(asking.c, role, &flat).await {
         Ok(decisions) => decisions,
         Err(e) if is_absent(&e) => return all(Ok(Access::NoRole)),
         Err(e) => return all(Err(e)),
     };
     let mut found = Found::new();
-    for resource in resources {
-        let asked: Vec<&Question<'_>> = questions.iter().filter(|q| q.target == resource).collect();
-        found.insert(
-            (role.to_owned(), resource.clone()),
-            answer(c, role, &asked, &decisions).await,
-        );
+    for (need, questions) in needs.iter().zip(&questions) {
+        let access = answer(asking, need, questions, &decisions).await;
+        found.insert((role.to_owned(), need.target.clone()), access);
     }
     // An emulator denies everything to a role that it does not know; AWS says so in its first answer.
     let denied = |access: &Read<Access>| matches!(access, Ok(Access::Denied { .. }));
-    if found.values().all(denied) && is_unknown(c, role).await {
+    if found.values().all(denied) && is_unknown(asking.c, role).await {
         return all(Ok(Access::NoRole));
     }
     found
 }
 
-fn questions<'a>(target: &'a AccessTarget, secret: Option<&'a Secret>) -> Vec<Question<'a>> {
-    let ask = |action: &'static str, resource: String| Question {
-        target,
-        action,
-        resource,
-        secret,
-    };
-    let arn = match target {
-        AccessTarget::EcsExec => return EXEC.iter().map(|action| ask(action, "*".to_owned())).collect(),
-        AccessTarget::Resource(arn) => arn,
-    };
-    if arn.split(':').nth(2) == Some("ssm") {
-        return vec![ask(READ_PARAMETER, arn.clone())];
-    }
-    let key = secret.and_then(|s| key_arn(s.kms_key.as_deref()?, &s.arn));
-    let read = ask(READ_SECRET, arn.clone());
-    std::iter::once(read).chain(key.map(|key| ask(DECRYPT, key))).collect()
-}
-
-/// The ARN of a key that is given by ARN or id. Policies name keys so; an alias leads to one that only KMS could tell.
-fn key_arn(key: &str, secret: &str) -> Option<String> {
-    if key.contains(":alias/") || key.starts_with("alias/") {
-        return None;
-    }
-    if key.starts_with("arn:") {
-        return Some(key.to_owned());
-    }
-    let fields: Vec<&str> = secret.split(':').collect();
-    let [_, partition, _, region, account, ..] = fields.as_slice() else {
-        return None;
-    };
-    Some(format!("arn:{partition}:kms:{region}:{account}:key/{key}"))
-}
-
-/// Asks the simulator: each action with its resources, and again, one by one and with what is known of the request,
-/// where the decision depends on that.
-async fn decide(c: &Collector<'_>, role: &str, questions: &[Question<'_>]) -> Read<Decisions> {
-    let mut decisions = Decisions::new();
-    for action in [READ_SECRET, READ_PARAMETER, DECRYPT] {
-        let of_action = questions.iter().filter(|q| q.action == action);
-        let resources: BTreeSet<String> = of_action.map(|q| q.resource.clone()).collect();
-        let resources: Vec<String> = resources.into_iter().collect();
-        // Actions on resources of different kinds don't go into one simulation.
-        decisions.extend(simulate(c, role, &[action], &resources, &[]).await?);
-    }
-    if questions.iter().any(|q| q.action == EXEC[0]) {
-        decisions.extend(simulate(c, role, &EXEC, &["*".to_owned()], &[]).await?);
-    }
-    for question in questions {
-        let key = (question.action.to_owned(), question.resource.clone());
-        let Some(Decision::DependsOn(missing)) = decisions.get(&key) else {
-            continue;
+async fn need<'a>(
+    asking: &Asking<'_>,
+    snapshot: &'a Snapshot,
+    parameters: &ParameterKeys,
+    target: &'a AccessTarget,
+) -> Need<'a> {
+    let AccessTarget::Resource(arn) = target else {
+        return Need {
+            target,
+            secret: None,
+            key: Ok(None),
         };
-        if let Some(context) = known_context(question, role, missing) {
-            let resource = std::slice::from_ref(&question.resource);
-            let repeated = simulate(c, role, &[question.action], resource, &context).await?;
-            // What is still missing then is not there: the secret lacks the tag.
-            decisions.extend(repeated.into_iter().map(|(key, decision)| match decision {
-                Decision::DependsOn(_) => (key, Decision::NotAllowed),
-                certain => (key, certain),
-            }));
+    };
+    let secret = snapshot.secrets.as_ref().ok().and_then(|all| all.get(arn));
+    let key = match (secret, parameters.get(arn)) {
+        (Some(secret), _) => asking.keys.of_secret(asking.c, secret).await.map(Some),
+        (None, Some(Ok(Some(key)))) => asking.keys.resolve(asking.c, key, arn).await.map(Some),
+        (None, Some(Err(e))) => Err(Arc::clone(e)),
+        (None, Some(Ok(None)) | None) => Ok(None),
+    };
+    Need { target, secret, key }
+}
+
+/// Asks the simulator: everything about resources of one account and region at once, and again, one by one and with all
+/// that is known of the request, where the decision depends on that.
+async fn decide(c: &Collector<'_>, role: &str, questions: &[&Question<'_>]) -> Read<Decisions> {
+    // By account and region, and `*` apart: actions and resources.
+    type Group = (BTreeSet<&'static str>, BTreeSet<String>);
+    let mut groups: BTreeMap<(&str, &str, bool), Group> = BTreeMap::new();
+    for question in questions {
+        for resource in &question.resources {
+            let place = (account_of(resource), region_of(resource), resource == "*");
+            let (actions, resources) = groups.entry(place).or_default();
+            actions.insert(question.action);
+            resources.insert(resource.clone());
+        }
+    }
+    let mut decisions = Decisions::new();
+    for ((account, region, everything), (actions, resources)) in groups {
+        let resources: Vec<String> = resources.into_iter().collect();
+        let context = if everything {
+            common_context(role, account_of(role), &c.aws.scope.region)
+        } else {
+            common_context(role, account, region)
+        };
+        let actions: Vec<&str> = actions.into_iter().collect();
+        decisions.extend(simulate(c, role, &actions, &resources, &context).await?);
+    }
+    let here = &c.aws.scope.region;
+    for question in questions {
+        for resource in &question.resources {
+            let key = (question.action.to_owned(), resource.clone());
+            if decisions.get(&key).is_some_and(|d| may_change(question, role, here, d)) {
+                let context = context_of(question, role, here);
+                let one = std::slice::from_ref(resource);
+                let repeated = simulate(c, role, &[question.action], one, &context).await?;
+                let certain = |d| match d {
+                    // What is still missing then is not there: the secret lacks the tag.
+                    Decision::DependsOn(keys) if keys.iter().all(|k| is_known_to_lack(question, k)) => {
+                        Decision::NotAllowed { by_boundary: false }
+                    }
+                    certain => certain,
+                };
+                decisions.extend(repeated.into_iter().map(|(key, d)| (key, certain(d))));
+            }
         }
     }
     Ok(decisions)
 }
 
-/// What is known of the request that ECS will make, for each of `missing`; `None` if one of them can't be known.
-fn known_context(question: &Question<'_>, role: &str, missing: &[String]) -> Option<Vec<Context>> {
-    let secret = question.secret?;
-    let region = secret.arn.split(':').nth(3)?;
-    let mut context = vec![];
-    for key in missing {
-        let lower = key.to_lowercase();
-        let tag = ["aws:resourcetag/", "secretsmanager:resourcetag/"]
-            .iter()
-            .any(|prefix| lower.starts_with(prefix))
-            .then(|| key.split_once('/').map(|(_, tag)| tag))
-            .flatten();
-        let value = match (tag, lower.as_str()) {
-            (Some(tag), _) if question.action == READ_SECRET => secret.tags.0.get(tag).cloned(),
-            (None, "secretsmanager:secretid" | "kms:encryptioncontext:secretarn") => Some(secret.arn.clone()),
-            (None, "secretsmanager:versionstage") => Some("AWSCURRENT".to_owned()),
-            (None, "kms:viaservice") => Some(format!("secretsmanager.{region}.amazonaws.com")),
-            (None, "aws:requestedregion") => Some(region.to_owned()),
-            (None, "aws:resourceaccount") => question.resource.split(':').nth(4).map(str::to_owned),
-            (None, "aws:principalaccount" | "kms:calleraccount") => role.split(':').nth(4).map(str::to_owned),
-            (None, "aws:securetransport") => Some("true".to_owned()),
-            _ => return None,
-        };
-        context.extend(value.map(|value| (key.clone(), value)));
+/// Whether more context can change a decision: a denial of the organization, or a missing key that is known.
+fn may_change(question: &Question<'_>, role: &str, here: &str, decision: &Decision) -> bool {
+    match decision {
+        Decision::ByOrganization => true,
+        Decision::DependsOn(missing) => {
+            let context = context_of(question, role, here);
+            let known = |key: &String| context.iter().any(|(k, _)| k.eq_ignore_ascii_case(key));
+            missing.iter().all(|key| known(key) || is_known_to_lack(question, key))
+        }
+        _ => false,
     }
-    Some(context)
 }
 
-/// What the decisions on all that one resource takes come to.
-async fn answer(c: &Collector<'_>, role: &str, asked: &[&Question<'_>], decisions: &Decisions) -> Read<Access> {
-    let mut missing = vec![];
-    let mut unclear: Option<Arc<ReadError>> = None;
-    for question in asked {
-        let decision = decisions.get(&(question.action.to_owned(), question.resource.clone()));
-        let denied = format!("{} on {}", question.action, question.resource);
-        match decision {
-            Some(Decision::Allowed) => {}
-            Some(Decision::Forbidden) => missing.push(denied),
-            Some(Decision::NotAllowed) => match let_in_by_policy(c, role, question).await {
-                Ok(true) => {}
-                Ok(false) => missing.push(denied),
-                Err(e) => unclear = unclear.or(Some(e)),
-            },
-            Some(Decision::DependsOn(keys)) => unclear = unclear.or_else(|| Some(hangs_on(c, role, question, keys))),
-            None => {
-                let message = format!("IAM's simulator did not say whether {role} may {denied}");
-                unclear = unclear.or_else(|| Some(c.aws.error(SIMULATE, role, "NoAnswer", message)));
-            }
+/// What the decisions on all that one target takes come to.
+async fn answer(
+    asking: &Asking<'_>,
+    need: &Need<'_>,
+    questions: &[Question<'_>],
+    decisions: &Decisions,
+) -> Read<Access> {
+    let (mut missing, mut here) = (vec![], None);
+    let mut unclear: Option<Arc<ReadError>> = need.key.as_ref().err().cloned();
+    for question in questions {
+        let each = question.resources.iter();
+        let found = each.filter_map(|r| decisions.get(&(question.action.to_owned(), r.clone())));
+        // The first is how AWS names the resource; that another name is allowed shows how the policy was meant.
+        let found: Vec<&Decision> = found.collect();
+        let decision = found
+            .iter()
+            .find(|d| ***d == Decision::Allowed)
+            .or(found.first())
+            .copied();
+        match asking.judge(question, decision).await {
+            Verdict::Yes => {}
+            Verdict::Here(unread) => here = here.or(Some(unread)),
+            Verdict::Lacks(reason) => missing.push(format!("{} on {}{reason}", question.action, question.shown)),
+            Verdict::Unclear(e) => unclear = unclear.or(Some(e)),
         }
     }
-    match (missing.is_empty(), unclear) {
-        (false, _) => Ok(Access::Denied { missing }),
-        (true, Some(e)) => Err(e),
-        (true, None) => Ok(Access::Allowed),
+    if let (Some(secret), Ok(Some(Key::Aws))) = (need.secret, &need.key)
+        && account_of(&secret.arn) != account_of(asking.role)
+    {
+        // https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_examples_cross.html
+        missing.push(format!("{DECRYPT} on {}{}", secret.arn, Access::MANAGED_KEY));
     }
-}
-
-fn hangs_on(c: &Collector<'_>, role: &str, question: &Question<'_>, keys: &[String]) -> Arc<ReadError> {
-    let message = format!(
-        "whether {role} may {} on {} hangs on {}, which IAM's simulator can't know",
-        question.action,
-        question.resource,
-        keys.join(", ")
-    );
-    c.aws.error(SIMULATE, role, "Conditional", message)
-}
-
-/// Whether the policy of a secret of the role's own account lets it in, whatever the role's policies say. (A key's own
-/// policy may do so too, but can't be read without KMS.)
-async fn let_in_by_policy(c: &Collector<'_>, role: &str, question: &Question<'_>) -> Read<bool> {
-    let secret = &question.resource;
-    let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
-    if question.action != READ_SECRET || account(secret) != account(role) {
-        return Ok(false);
-    }
-    match policies::of_secret(c, secret).await {
-        Ok(None) => Ok(false),
-        Ok(Some(policy)) => match policy.admits(secret, role) {
-            Admits::Yes => Ok(true),
-            Admits::No => Ok(false),
-            Admits::Perhaps => Err(hangs_on(
-                c,
-                role,
-                question,
-                &["conditions of the secret's own policy".to_owned()],
-            )),
-        },
-        // Gone, or on its way: then no policy lets anyone in.
-        Err(e) if is_absent(&e) || e.code == "InvalidRequestException" => Ok(false),
-        Err(e) => Err(e),
+    match (missing.is_empty(), unclear, here) {
+        (false, _, _) => Ok(Access::Denied { missing }),
+        (true, Some(e), _) => Err(e),
+        (true, None, Some(unread)) => Ok(Access::AllowedHere { unread }),
+        (true, None, None) => Ok(Access::Allowed),
     }
 }
 

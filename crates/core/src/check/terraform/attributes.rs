@@ -80,7 +80,7 @@ impl<'a> Reading<'a, '_> {
             Attribute::Unset => default,
             Attribute::Unknown => {
                 self.gap(resource, attribute);
-                (self.world == World::Best) == good
+                (self.world() == World::Best) == good
             }
         }
     }
@@ -92,7 +92,7 @@ impl<'a> Reading<'a, '_> {
             Attribute::Unset => default,
             Attribute::Unknown => {
                 self.gap(resource, attribute);
-                if self.world == World::Best { good } else { bad }
+                if self.world() == World::Best { good } else { bad }
             }
         }
     }
@@ -169,7 +169,9 @@ impl super::Terraform<'_> {
             match expression.map(references) {
                 Some(references) if !references.is_empty() => {
                     let (types, _) = class.types();
-                    let more = self.configuration.targets(&self.resources, types, from, &references);
+                    let more = self
+                        .configuration
+                        .targets((&self.resources, &self.by_name), types, from, &references);
                     found.found.extend(more.found);
                     found.unresolved = more.unresolved;
                 }

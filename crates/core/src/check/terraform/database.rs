@@ -51,7 +51,7 @@ impl<'a> Reading<'a, '_> {
         }
         for cluster in clusters.values_mut().filter(|c| c.engine.starts_with("aurora")) {
             // In which zones AWS puts two members nobody knows before; a single one is in one.
-            cluster.multi_az = cluster.members.len() > 1 && self.world == World::Best;
+            cluster.multi_az = cluster.members.len() > 1 && self.world() == World::Best;
         }
         self.snapshot.instances = Ok(instances.into());
         self.snapshot.clusters = Ok(clusters.into());
@@ -205,7 +205,7 @@ impl<'a> Reading<'a, '_> {
         // A state, and a plan of what exists, say it; `null` stands for "as AWS makes it".
         if !said && ORIGINS.iter().any(|o| given(r, o)) {
             self.gap(r, "storage_encrypted");
-            return self.world == World::Best;
+            return self.world() == World::Best;
         }
         self.flag(r, "storage_encrypted", false, true)
     }
@@ -247,7 +247,7 @@ impl<'a> Reading<'a, '_> {
             return (None, vec![], None);
         };
         let terraform = self.terraform;
-        let group = terraform.resources.iter().find(|g| g.address == name);
+        let group = terraform.at(&name);
         let subnets = group.map_or_else(Vec::new, |g| self.links(g, Class::Subnet, "subnet_ids"));
         let known = self.snapshot.subnets.as_ref().ok();
         let vpc = known.and_then(|known| subnets.iter().find_map(|id| known.get(id)).map(|s| s.vpc.clone()));

@@ -4,6 +4,8 @@
 //! reference such as `var.groups` means what the module's caller gave, `module.net.ids` what that module's output is
 //! made of. Locals are not in the file: what goes through one stays unresolved.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::resource::{Resource, list, text};
@@ -14,8 +16,15 @@ const HOPS: usize = 16;
 /// References followed for one attribute.
 const REFERENCES: usize = 1_000;
 
-/// The configuration of the root module, if the file has one.
-pub(super) struct Configuration<'a>(Option<&'a Value>);
+/// Where the modules of the configuration begin, and what its resources are made of.
+pub(super) struct Configuration<'a> {
+    root: Option<&'a Value>,
+    /// Expressions by module, mode, type and name: a plan has thousands of resources.
+    expressions: HashMap<(String, bool, &'a str, &'a str), &'a Value>,
+}
+
+/// The resources of a file by type and name: an address adds module and key.
+pub(super) type ByName<'a> = HashMap<(&'a str, &'a str), Vec<usize>>;
 
 /// What references lead to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -35,11 +44,16 @@ struct Step {
 
 impl<'a> Configuration<'a> {
     pub fn new(configuration: Option<&'a Value>) -> Self {
-        Self(configuration.and_then(|c| c.get("root_module")))
+        let root = configuration.and_then(|c| c.get("root_module"));
+        let mut expressions = HashMap::new();
+        if let Some(root) = root {
+            index(root, "", &mut expressions);
+        }
+        Self { root, expressions }
     }
 
     fn module(&self, path: &[Step]) -> Option<&'a Value> {
-        let mut module = self.0?;
+        let mut module = self.root?;
         for step in path {
             module = module.get("module_calls")?.get(&step.name)?.get("module")?;
         }
@@ -48,22 +62,23 @@ impl<'a> Configuration<'a> {
 
     /// The expressions of one resource.
     pub fn expressions(&self, module: &str, kind: &str, name: &str, data: bool) -> Option<&'a Value> {
-        let mode = if data { "data" } else { "managed" };
-        let of = |r: &&Value| {
-            text(r, "type") == Some(kind)
-                && text(r, "name") == Some(name)
-                && text(r, "mode").unwrap_or("managed") == mode
-        };
-        let module = self.module(&steps(module))?;
-        list(module.get("resources")).iter().find(of)?.get("expressions")
+        let calls: Vec<String> = steps(module).into_iter().map(|s| s.name).collect();
+        self.expressions.get(&(calls.join("."), data, kind, name)).copied()
     }
 
     /// The resources of `types` that `references`, made by the resource at `from`, lead to.
-    pub fn targets(&self, resources: &[Resource<'_>], types: &[&str], from: &str, references: &[&str]) -> Targets {
+    pub fn targets(
+        &self,
+        (resources, by_name): (&[Resource<'_>], &ByName<'_>),
+        types: &[&str],
+        from: &str,
+        references: &[&str],
+    ) -> Targets {
         let mut targets = Targets::default();
         let mut search = Search {
             configuration: self,
             resources,
+            by_name,
             types,
             left: REFERENCES,
             targets: &mut targets,
@@ -88,9 +103,34 @@ impl<'a> Configuration<'a> {
     }
 }
 
+/// Notes the expressions of a module and of all below it. The depth is bounded by the parser's.
+fn index<'a>(module: &'a Value, path: &str, found: &mut HashMap<(String, bool, &'a str, &'a str), &'a Value>) {
+    for resource in list(module.get("resources")) {
+        let (Some(kind), Some(name)) = (text(resource, "type"), text(resource, "name")) else {
+            continue;
+        };
+        let data = text(resource, "mode") == Some("data");
+        if let Some(expressions) = resource.get("expressions") {
+            found.entry((path.to_owned(), data, kind, name)).or_insert(expressions);
+        }
+    }
+    let calls = module.get("module_calls").and_then(Value::as_object);
+    for (name, call) in calls.into_iter().flatten() {
+        let below = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
+        if let Some(module) = call.get("module") {
+            index(module, &below, found);
+        }
+    }
+}
+
 struct Search<'s, 'a> {
     configuration: &'s Configuration<'a>,
     resources: &'s [Resource<'a>],
+    by_name: &'s ByName<'a>,
     types: &'s [&'s str],
     left: usize,
     targets: &'s mut Targets,
@@ -175,8 +215,9 @@ impl Search<'_, '_> {
         }
         let (name, key) = plain(name);
         let before = self.targets.found.len();
-        for resource in self.resources {
-            if resource.data != data || resource.kind != kind || resource.name != name {
+        let named = self.by_name.get(&(kind, name)).map(Vec::as_slice).unwrap_or_default();
+        for resource in named.iter().filter_map(|n| self.resources.get(*n)) {
+            if resource.data != data {
                 continue;
             }
             let last = split(&resource.address).pop().map(|last| plain(last).1);
@@ -257,6 +298,36 @@ pub(super) fn module_of(address: &str) -> String {
     parts.get(..modules * 2).unwrap_or_default().join(".")
 }
 
+/// What follows the module in an address: `aws_db_instance.main[0]`.
+fn resource_of(address: &str) -> Vec<&str> {
+    let parts = split(address);
+    let modules = parts.chunks(2).take_while(|p| p.first() == Some(&"module")).count();
+    parts.get(modules * 2..).unwrap_or_default().to_vec()
+}
+
+/// Whether an address is that of a data source.
+pub(super) fn is_data(address: &str) -> bool {
+    resource_of(address).first() == Some(&"data")
+}
+
+/// The type in an address.
+pub(in crate::check) fn type_of(address: &str) -> Option<&str> {
+    let parts = resource_of(address);
+    match parts.as_slice() {
+        ["data", kind, _] | [kind, _] => Some(kind),
+        _ => None,
+    }
+}
+
+/// The name in an address, without the key of an instance.
+pub(super) fn name_of(address: &str) -> Option<&str> {
+    let parts = resource_of(address);
+    match parts.as_slice() {
+        ["data", _, name] | [_, name] => Some(plain(name).0),
+        _ => None,
+    }
+}
+
 /// Splits at the dots that are not inside of brackets. Keys of `for_each` are quoted as in Go: `["a\"b"]`.
 pub(super) fn split(address: &str) -> Vec<&str> {
     let mut parts = vec![];
@@ -297,6 +368,17 @@ mod tests {
         );
         assert_eq!(module_of("aws_subnet.c"), "");
         assert_eq!(module_of("module.a"), "module.a");
+        let long = r#"module.a["x.y"].data.aws_subnet.b["p.q"]"#;
+        assert_eq!(
+            (type_of(long), name_of(long), is_data(long)),
+            (Some("aws_subnet"), Some("b"), true)
+        );
+        let short = "aws_subnet.b[0]";
+        assert_eq!(
+            (type_of(short), name_of(short), is_data(short)),
+            (Some("aws_subnet"), Some("b"), false)
+        );
+        assert_eq!((type_of("module.a"), type_of(""), name_of("x")), (None, None, None));
         assert_eq!(split(""), Vec::<&str>::new());
     }
 }

@@ -12,6 +12,7 @@ mod resource;
 mod secret;
 mod service;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -19,19 +20,25 @@ use serde_json::Value;
 use super::case::{Case, DisplayName, UNREADABLE, World};
 use super::error::CheckError;
 use crate::config::Config;
+use crate::connection::vocabulary::Vocabulary;
 use crate::model::key::Scope;
 use crate::model::snapshot::{ReadError, Snapshot};
 use crate::model::tags::Tags;
 use links::Configuration;
+pub(super) use links::type_of;
 use resource::{NOTHING, Resource, list, text};
 
 /// All of one file.
 pub(super) struct Terraform<'a> {
+    /// In the order of their addresses.
     resources: Vec<Resource<'a>>,
+    by_name: links::ByName<'a>,
     configuration: Configuration<'a>,
     /// Addresses by class and by what else they are known as: id, ARN, name.
     aliases: BTreeMap<(Class, String), String>,
     scope: Scope,
+    /// How many of its resources say neither where nor what they are.
+    nameless: usize,
 }
 
 /// Resources that are named by one another.
@@ -89,11 +96,37 @@ impl Class {
     ];
 }
 
+/// Types that are read besides those of the classes. Most resources of a plan are of other types, and are skipped.
+const OTHER_TYPES: &[&str] = &[
+    "aws_rds_cluster_instance",
+    "aws_secretsmanager_secret_version",
+    "aws_ecs_service",
+    "aws_security_group_rule",
+    "aws_vpc_security_group_ingress_rule",
+    "aws_route",
+    "aws_route_table_association",
+    "aws_main_route_table_association",
+];
+
+/// Whether anything here reads resources of this type.
+fn is_read(kind: &str) -> bool {
+    kind.starts_with("aws_") && (OTHER_TYPES.contains(&kind) || Class::ALL.iter().any(|c| c.types().0.contains(&kind)))
+}
+
+/// Whether a resource says where and what it is, and is nothing that is read.
+fn is_skipped(resource: &Value) -> bool {
+    text(resource, "type").is_some_and(|kind| !is_read(kind)) && text(resource, "address").is_some()
+}
+
 /// What is read of a file under the assumption of one [`World`].
 struct Reading<'a, 't> {
     terraform: &'t Terraform<'a>,
     world: World,
+    /// Whether the other world is another one.
+    diverged: Cell<bool>,
     prefix: &'t str,
+    /// What names of settings and images mean.
+    vocabulary: std::sync::Arc<Vocabulary>,
     /// The workload of what carries no tag.
     untagged: Option<&'t str>,
     /// What is not known before it is applied: address and attribute.
@@ -115,11 +148,14 @@ pub(super) fn recognise(file: &Value) -> Option<Result<(), CheckError>> {
         return None;
     }
     let version = file.get("format_version").and_then(Value::as_str)?;
-    Some(if version.split('.').next() == Some("1") {
-        Ok(())
-    } else {
-        Err(CheckError::FormatVersion(version.to_owned()))
-    })
+    // 0.1 and 0.2, of Terraform before 1.1, differ in nothing that is read here.
+    Some(
+        if version.split('.').next() == Some("1") || ["0.1", "0.2"].contains(&version) {
+            Ok(())
+        } else {
+            Err(CheckError::FormatVersion(version.to_owned()))
+        },
+    )
 }
 
 impl<'a> Terraform<'a> {
@@ -128,14 +164,18 @@ impl<'a> Terraform<'a> {
         let configuration = Configuration::new(file.get("configuration"));
         let mut resources: BTreeMap<String, Resource<'a>> = BTreeMap::new();
         let mut gone = BTreeSet::new();
+        let mut nameless = 0;
         for change in list(file.get("resource_changes")) {
             // A deposed object is what a replacement left behind: it shares its address with what stays.
-            if change.get("deposed").is_some() {
+            if change.get("deposed").is_some() || is_skipped(change) {
                 continue;
             }
             let what = change.get("change").unwrap_or(&NOTHING);
             let after = what.get("after").unwrap_or(&NOTHING);
-            let Some(address) = text(change, "address") else {
+            let Some(address) =
+                text(change, "address").filter(|a| text(change, "type").or_else(|| type_of(a)).is_some())
+            else {
+                nameless += 1;
                 continue;
             };
             let actions: Vec<&str> = list(what.get("actions")).iter().filter_map(Value::as_str).collect();
@@ -152,11 +192,11 @@ impl<'a> Terraform<'a> {
             let mut found = vec![];
             gather(values.and_then(|v| v.get("root_module")), &mut found);
             for one in found {
-                let Some((address, made)) = one
-                    .get("values")
-                    .filter(|v| v.is_object())
-                    .and_then(|v| resource(one, v, &NOTHING, &configuration))
-                else {
+                let Some(values) = one.get("values").filter(|v| v.is_object() && !is_skipped(one)) else {
+                    continue;
+                };
+                let Some((address, made)) = resource(one, values, &NOTHING, &configuration) else {
+                    nameless += usize::from(!only_data);
                     continue;
                 };
                 if !gone.contains(&address) && (made.data || !only_data) {
@@ -164,14 +204,44 @@ impl<'a> Terraform<'a> {
                 }
             }
         }
+        let resources: Vec<Resource<'a>> = resources.into_values().collect();
+        let mut by_name = links::ByName::new();
+        for (n, resource) in resources.iter().enumerate() {
+            by_name.entry((resource.kind, resource.name)).or_default().push(n);
+        }
         let mut terraform = Self {
-            resources: resources.into_values().collect(),
+            resources,
+            by_name,
             configuration,
             aliases: BTreeMap::new(),
             scope: scope(file),
+            nameless,
         };
         terraform.aliases = terraform.all_aliases();
         terraform
+    }
+
+    /// The same, in the account and region that are known otherwise.
+    pub(super) fn in_scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// How many resources say neither where nor what they are.
+    pub(super) fn nameless(&self) -> usize {
+        self.nameless
+    }
+
+    /// Whether it has something that a rule is about.
+    pub(super) fn has_subjects(&self, prefix: &str) -> bool {
+        let kinds = [
+            "aws_db_instance",
+            "aws_rds_cluster",
+            "aws_ecs_service",
+            "aws_ecs_task_definition",
+        ];
+        let migration = |r: &Resource<'_>| r.tags().get(prefix, "role") == Some("migration");
+        self.managed(&kinds).any(|r| !migration(r))
     }
 
     fn all_aliases(&self) -> BTreeMap<(Class, String), String> {
@@ -201,8 +271,15 @@ impl<'a> Terraform<'a> {
             .unwrap_or_else(|| name.to_owned())
     }
 
+    /// The resource at an address.
+    fn at(&self, address: &str) -> Option<&Resource<'a>> {
+        let found = self.resources.binary_search_by(|r| r.address.as_str().cmp(address));
+        found.ok().and_then(|n| self.resources.get(n))
+    }
+
     /// Managed resources of these types.
     fn managed<'s>(&'s self, types: &'s [&str]) -> impl Iterator<Item = &'s Resource<'a>> + use<'a, 's> {
+        debug_assert!(types.iter().all(|t| is_read(t)), "add to OTHER_TYPES: {types:?}");
         self.resources
             .iter()
             .filter(move |r| !r.data && types.contains(&r.kind))
@@ -224,9 +301,12 @@ impl<'a> Terraform<'a> {
         untagged: Option<&str>,
         now: jiff::Timestamp,
     ) -> Vec<Case> {
+        let vocabulary = std::sync::Arc::new(Vocabulary::of(config));
         let reading = |()| Reading {
             terraform: self,
+            vocabulary: std::sync::Arc::clone(&vocabulary),
             world,
+            diverged: Cell::new(false),
             prefix: &config.tag_prefix,
             untagged,
             gaps: BTreeSet::new(),
@@ -250,6 +330,12 @@ impl<'a> Terraform<'a> {
 }
 
 impl Reading<'_, '_> {
+    /// The world that is assumed. Whoever asks makes something of it.
+    fn world(&self) -> World {
+        self.diverged.set(true);
+        self.world
+    }
+
     fn case(self, definitions_only: bool) -> Case {
         Case {
             snapshot: self.snapshot,
@@ -257,6 +343,7 @@ impl Reading<'_, '_> {
             subjects: self.subjects,
             gaps: self.gaps,
             nameless: self.nameless,
+            diverged: self.diverged.get(),
         }
     }
 
@@ -311,10 +398,16 @@ fn resource<'a>(
     unknown: &'a Value,
     configuration: &Configuration<'a>,
 ) -> Option<(String, Resource<'a>)> {
-    let (address, kind, name) = (text(of, "address")?, text(of, "type")?, text(of, "name")?);
+    let address = text(of, "address")?;
+    // A plan that was thinned out may have no more than the address.
+    let kind = text(of, "type").or_else(|| type_of(address))?;
+    let name = text(of, "name").or_else(|| links::name_of(address))?;
     // In `planned_values` a resource names no module: its address does.
     let module = links::module_of(address);
-    let data = text(of, "mode") == Some("data");
+    let data = match text(of, "mode") {
+        Some(mode) => mode == "data",
+        None => links::is_data(address),
+    };
     let expressions = configuration.expressions(&module, kind, name, data);
     let made = Resource {
         address: address.to_owned(),

@@ -191,7 +191,7 @@ impl<'a> Reading<'a, '_> {
 
     /// A source that is not known yet is anyone in the worst world, and nobody in the best.
     fn unknown_source(&self, reach: &PortRange, rules: &mut Vec<IngressRule>) {
-        if self.world == World::Worst {
+        if self.world() == World::Worst {
             rules.push(reach.with(Source::Other("a source that is not known yet".into())));
         }
     }
@@ -238,6 +238,8 @@ impl<'a> Reading<'a, '_> {
                 cidrs: cidrs.filter_map(|c| c.parse().ok()).collect(),
                 internet_gateway: table.and_then(|t| t.gateway.clone()),
                 private_routes: table.map(|t| t.private.clone()).unwrap_or_default(),
+                // A file does not tell what endpoints there are: `ecs-no-path-to-secrets` is not evaluated.
+                ..Subnet::default()
             };
             found.insert(subnet.id.clone(), subnet);
         }

@@ -22,7 +22,7 @@ impl<'a> Reading<'a, '_> {
         for r in terraform.managed(&["aws_ecs_service"]) {
             let definition = self.link(r, Class::Definition, "task_definition");
             let arn = match &definition {
-                Some(name) => match terraform.resources.iter().find(|d| !d.data && d.address == *name) {
+                Some(name) => match terraform.at(name).filter(|d| !d.data) {
                     Some(resource) => {
                         run.insert(name.clone());
                         self.definition(resource)
@@ -79,7 +79,7 @@ impl<'a> Reading<'a, '_> {
                 format!("the container_definitions of {} {why}", r.address),
             ))
         };
-        let parsed = crate::check::source::parse(written).map_err(|e| unreadable(format!("are no JSON: {e}")))?;
+        let parsed = crate::check::scrubbed::parse(written).map_err(|e| unreadable(format!("are no JSON: {e}")))?;
         if !parsed.is_array() {
             return Err(unreadable("are no list".into()));
         }
@@ -91,7 +91,7 @@ impl<'a> Reading<'a, '_> {
         Ok(Arc::new(TaskDefinition {
             arn: arn.to_owned(),
             family: r.text("family").unwrap_or(&r.address).to_owned(),
-            containers: definition::containers(&parsed),
+            containers: definition::containers(&parsed, &self.vocabulary),
             volumes: r.blocks("volume").iter().filter_map(volume).collect(),
             active: true,
             execution_role: role("execution_role_arn"),
@@ -166,10 +166,7 @@ impl<'a> Reading<'a, '_> {
         }
         let definition = self.link(r, Class::Definition, "task_definition");
         let terraform = self.terraform;
-        let resource = terraform
-            .resources
-            .iter()
-            .find(|d| Some(&d.address) == definition.as_ref());
+        let resource = definition.and_then(|name| terraform.at(&name));
         resource.is_some_and(requires_fargate)
     }
 }

@@ -1,14 +1,18 @@
 //! Files as Terraform and the AWS CLI write them (tests/check), and what is found in them.
 
+mod destruction;
 mod files;
+mod formats;
 mod never_panics;
+mod plans;
+mod templates;
 mod unknown;
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{CheckError, CheckedFile, check};
+use super::{CheckError, CheckOptions, CheckedFile, check};
 use crate::config::Config;
 
 fn now() -> Timestamp {
@@ -26,7 +30,8 @@ fn bytes(name: &str) -> Vec<u8> {
 
 /// Evaluates a text as the file `name`.
 fn evaluate(name: &str, text: &[u8], workload: Option<&str>) -> Result<CheckedFile, CheckError> {
-    check(name, text, workload, &Config::default(), now())
+    let options = CheckOptions { workload, allowed: &[] };
+    check(name, text, options, &Config::default(), now())
 }
 
 /// Evaluates a fixture. Only the rules that this version of the tests knows are looked at.

@@ -16,7 +16,12 @@ const FIXTURES: &[&str] = &[
     "plan-existing.json",
     "plan-unknown.json",
     "state.json",
+    "ShopStack.template.json",
+    "change-set.json",
 ];
+
+/// Templates in YAML: mutated as text.
+const YAML: &[&str] = &["stack.yaml"];
 
 /// Every place in a value, as pointers.
 fn places(value: &Value, at: &str, found: &mut Vec<String>) {
@@ -47,6 +52,14 @@ fn other() -> impl Strategy<Value = Value> {
         Just(json!([[]])),
         Just(json!({"references": ["var.x", "module.a[\"b", "a.b[", ".", "..", "module", "data.x"]})),
         Just(json!([{"references": [1, null]}])),
+        Just(json!({"Ref": "Db7D4D1F0A"})),
+        Just(json!({"Fn::GetAtt": ["DbSecret685A0FA5", {"Ref": "AWS::Region"}]})),
+        Just(json!({"Fn::Sub": ["${a}${!b}${Db.x}${", {"a": {"Ref": "a"}}]})),
+        Just(json!({"Fn::Join": ["", [{"Fn::Split": [",", "a,b"]}, {"Ref": "AWS::NoValue"}]]})),
+        Just(json!({"Fn::If": ["CDKMetadataAvailable", {"Ref": "x"}, []]})),
+        Just(json!({"Fn::Select": [9, {"Fn::GetAZs": ""}]})),
+        Just(json!({"Fn::FindInMap": ["Parameters", "BootstrapVersion", "Type", {"DefaultValue": []}]})),
+        "\\{\\{resolve:[a-z:]{0,9}(\\}\\})?\u{3}?\u{4}?@?(://)?".prop_map(Value::String),
         any::<i64>().prop_map(|n| json!(n)),
         any::<f64>().prop_map(|n| json!(n)),
         any::<String>().prop_map(Value::String),
@@ -83,7 +96,7 @@ proptest! {
     }
 
     #[test]
-    fn of_broken_text(name in prop::sample::select(FIXTURES.to_vec()), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+    fn of_broken_text(name in prop::sample::select([FIXTURES, YAML].concat()), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
         let mut text = bytes(name);
         let at = at.index(text.len());
         if cut {
@@ -92,6 +105,12 @@ proptest! {
             text[at] = byte;
         }
         let _ = evaluate(name, &text, None);
+    }
+
+    #[test]
+    fn of_texts_of_yaml(lines in prop::collection::vec("[ ]{0,8}(Resources|Type|Db|Properties|- |!Ref |!Sub |!GetAtt |!If |&a |\\*a|<<|Fn::Sub|AWS::RDS::DBInstance|: |\\{|\\}|\\[|\\]|,|'|\"|\\||>|#|%|@|x){0,6}", 0..30)) {
+        let text = format!("Resources:\n  A:\n    Type: AWS::RDS::DBInstance\n{}", lines.join("\n"));
+        let _ = evaluate("x.yaml", text.as_bytes(), None);
     }
 
     #[test]
@@ -108,4 +127,19 @@ fn depth_is_bounded() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("recursion limit"), "{error}");
+    let deep = format!("Resources: {}", "!Ref [".repeat(10_000));
+    let error = evaluate("x", deep.as_bytes(), None)
+        .map(|_| ())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("nested deeper") || error.contains("recursion limit"),
+        "{error}"
+    );
+    // Deep in a parameter's default, or in a context of a change set.
+    let inner = format!("{}{}", "[".repeat(100), "]".repeat(100)).replace('"', "");
+    let text = format!(
+        r#"{{"Resources": {{"Db": {{"Type": "AWS::RDS::DBInstance", "Properties": {{"DBName": {inner}}}}}}}}}"#
+    );
+    assert!(evaluate("x", text.as_bytes(), None).is_ok());
 }

@@ -33,7 +33,7 @@ fn yaml_that_cannot_be_read() {
         "mode: audit
 ---
 mode: enforce",
-        &["h.yaml:2:1: a second YAML document begins here; a configuration is one document"],
+        &["h.yaml:2:1: a second YAML document begins here; one is expected"],
     );
     errors("- a", &["h.yaml:1:1: expected a map of keys to values, found a list"]);
     errors(
@@ -108,7 +108,7 @@ report_to: {event_bus: true}",
             "h.yaml:4:8: rules: expected a map of keys to values, found a list",
             r#"h.yaml:5:24: defaults.secret_env: expected a list such as [a, b], or [] for none, found the text "DATABASE_URL""#,
             r#"h.yaml:5:61: defaults.backup_retention_days: expected a whole number, found the text "7d""#,
-            "h.yaml:5:76: defaults.datastore: expected one of postgres, volume, found a list",
+            "h.yaml:5:76: defaults.datastore: expected one of auto, postgres, volume, other, none, found a list",
             "h.yaml:6:33: safety.max_actions_per_sweep: expected a whole number, found the number 1.5",
             "h.yaml:6:48: safety.allow_risk: expected a list such as [a, b], or [] for none, found nothing (leave the key out for its default)",
             "h.yaml:6:62: safety.cooldown: expected a duration like 15m, found the number 10",
@@ -132,7 +132,7 @@ ledger: {kind: postgres}",
         &[
             r#"h.yaml:1:7: mode: "enforced" is not one of: audit, enforce; did you mean "enforce"?"#,
             r#"h.yaml:2:20: secrets.inspect: "values" is not one of: off, metadata, value; did you mean "value"?"#,
-            r#"h.yaml:3:23: defaults.datastore: "mysql" is not one of: postgres, volume"#,
+            r#"h.yaml:3:23: defaults.datastore: "mysql" is not one of: auto, postgres, volume, other, none"#,
             r#"h.yaml:3:42: defaults.migrations: "require" is not one of: none, required; did you mean "required"?"#,
             r#"h.yaml:4:29: safety.allow_risk[1]: "manual" is not one of: none, brief, outage"#,
             r#"h.yaml:5:35: rules.rds-single-az.severity: "High" is not one of: low, medium, high, critical; did you mean "high"?"#,
@@ -267,7 +267,7 @@ mode: "postgres://u:hunter2@db/x"
             r#"h.yaml:1:25: defaults.secret_env[0]: "postgres://"... is not an environment variable's name (letters, digits and _)"#,
             r#"h.yaml:1:62: defaults.secret_env[1]: "host=db password"... is not an environment variable's name (letters, digits and _)"#,
             r#"h.yaml:2:7: mode: "postgres://"... is not one of: audit, enforce"#,
-            r#"h.yaml:3:1: unknown key "postgres://"...; valid keys: mode, tag_prefix, targets, events, sweep, migration, migrations, secrets, defaults, rules, workloads, safety, limits, ledger, lease, report_to"#,
+            r#"h.yaml:3:1: unknown key "postgres://"...; valid keys: mode, tag_prefix, targets, events, sweep, migration, migrations, secrets, defaults, families, rules, workloads, safety, limits, ledger, lease, report_to"#,
         ],
     );
     errors(
@@ -276,6 +276,48 @@ events: {queue_url: "https://user:hunter2@sqs/x"}"#,
         &[
             r#"h.yaml:1:13: tag_prefix: "aws:x" begins with aws:, which AWS keeps for itself"#,
             "h.yaml:2:21: events.queue_url: the queue's URL must not hold credentials; they come from the AWS SDK's chain",
+        ],
+    );
+}
+
+#[test]
+fn families_that_say_nothing_or_two_things() {
+    errors(
+        r"families:
+- name: Shop
+- id: Shop
+  images: [quay.io/acme/shop:1, 'acme//shop']
+  sources: [https://acme.dev]
+  kind: sidcar
+- id: pay
+  absent: {means: builtin}
+  selector: {variables: [PAY_DB], values: {pg: Postgres}}
+  connections:
+    - variables: {host: [PAY_HOST], user: [PAY HOST], url: [PAY_*_*]}
+- id: pay
+  absent: {means: required, store: H2}
+  keeps_data_in: [data]
+  source: [http://acme.dev]
+  connections:
+    - variables: {host: [PAY_HOST]}
+    - variables: {url: [PAY_HOST]}
+",
+        &[
+            r"h.yaml:2:3: families[0]: the key id is missing",
+            r#"h.yaml:3:7: families[1].id: "Shop" is not an id; it may hold lower-case letters, digits and -"#,
+            r#"h.yaml:4:12: families[1].images[0]: "quay.io/acme/shop:1" is not a repository such as grafana/grafana, without registry, tag and digest"#,
+            r#"h.yaml:4:33: families[1].images[1]: "acme//shop" is not a repository such as grafana/grafana, without registry, tag and digest"#,
+            r#"h.yaml:5:3: families[1]: unknown key "sources"; did you mean "source"?"#,
+            r#"h.yaml:6:9: families[1].kind: "sidcar" is not one of: application, framework, server, pooler, sidecar; did you mean "sidecar"?"#,
+            "h.yaml:8:3: families[2].absent: means: builtin needs store, its name: SQLite, H2",
+            r#"h.yaml:9:48: families[2].selector.values.pg: "Postgres" is not an engine: postgres, another's name in lower case such as mysql, built-in SQLite, or unknown"#,
+            r#"h.yaml:11:44: families[2].connections[0].variables.user[0]: "PAY HOST" is not a variable's name; it may hold letters, digits and _ . - :, and one * for any text"#,
+            r#"h.yaml:11:61: families[2].connections[0].variables.url[0]: "PAY_*_*" is not a variable's name; it may hold letters, digits and _ . - :, and one * for any text"#,
+            r#"h.yaml:12:7: families[3].id: "pay" is there already, on line 7"#,
+            "h.yaml:13:29: families[3].absent.store belongs to means: builtin only; remove it or say that",
+            r#"h.yaml:14:19: families[3].keeps_data_in[0]: "data" is not an absolute path; begin it with /"#,
+            r#"h.yaml:15:12: families[3].source[0]: "http://acme.dev" is not a link that begins with https://"#,
+            r#"h.yaml:18:25: families[3]: "PAY_HOST" cannot be both host and url"#,
         ],
     );
 }

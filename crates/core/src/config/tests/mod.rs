@@ -34,9 +34,10 @@ sweep:   {interval: 5m, jitter: 10%}
 migration: {max_window: 72h}
 secrets: {inspect: value}        # off | metadata | value
 defaults:                        # parameters of rules for every workload
-  datastore: postgres            # postgres | volume
-  secret_env: [CODER_POSTGRES_URL, CODER_PG_CONNECTION_URL, DATABASE_URL]
-  data_paths: [/home/coder/.config/coderv2]
+  datastore: auto                # auto | postgres | volume | other | none
+  database_env: []
+  secret_env: []
+  data_paths: []
   backup_retention_days: 7
   allowed_ingress: {cidrs: [], security_groups: []}
 rules:
@@ -329,9 +330,10 @@ fn show_tells_where_each_value_comes_from() {
       event_bus: null # default
     "#);
     for line in [
-        "  datastore: postgres # default",
-        "  secret_env: [CODER_POSTGRES_URL, CODER_PG_CONNECTION_URL, DATABASE_URL] # default",
-        "  data_paths: [/home/coder/.config/coderv2] # default",
+        "  datastore: auto # default",
+        "  database_env: [] # default",
+        "  secret_env: [] # default",
+        "  data_paths: [] # default",
         "  backup_retention_days: 7 # default",
         "  allowed_ingress:",
         "    cidrs: [] # default",

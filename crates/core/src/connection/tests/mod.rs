@@ -2,21 +2,27 @@
 
 mod bounds;
 mod credentials;
+mod dialects;
+mod equality;
 mod json;
 mod leaks;
+mod malformed;
 mod passwords;
 mod plain;
 mod round_trips;
 
-use super::faults::nothing;
 use super::*;
-use crate::model::connection::Fault;
+use crate::model::connection::{ConnectionForm, Fault, Note};
 
-/// A connection on one line: `form user[:*]@host:port,.../database?sslmode !fault fault`, `-` for what is absent.
+/// A connection on one line: `form user[:*]@host:port,.../database?sslmode !fault ~note`, `-` for what is
+/// absent.
 fn line(c: &Connection) -> String {
     let form = match c.form {
         ConnectionForm::Url => "url",
         ConnectionForm::Keywords => "kw",
+        ConnectionForm::Pairs => "pairs",
+        ConnectionForm::Dsn => "dsn",
+        ConnectionForm::Address => "address",
         ConnectionForm::Parts => "parts",
     };
     let hosts: Vec<_> = c.hosts.iter().map(|h| format!("{}:{}", h.host, h.port)).collect();
@@ -37,6 +43,14 @@ fn line(c: &Connection) -> String {
             other => format!("{other:?}"),
         };
         out.push_str(" !");
+        out.push_str(&name);
+    }
+    for note in &c.notes {
+        let name = match note {
+            Note::UnknownParameter { name } => format!("Unknown({})", or(name)),
+            other => format!("{other:?}"),
+        };
+        out.push_str(" ~");
         out.push_str(&name);
     }
     out

@@ -2,12 +2,13 @@
 
 use proptest::prelude::*;
 
-use super::super::host::DEFAULT_PORT;
 use super::super::json_text::json_text;
 use super::super::parameters::SSL_MODES;
+use super::super::scheme::DEFAULT_PORT;
 use super::passwords::{config, escaped, password, percent};
 use super::*;
 use crate::model::connection::{HostPort, UrlPart};
+use crate::model::store::{Dialect, Engine};
 
 /// Letters for what is no password.
 fn name_of() -> impl Strategy<Value = String> {
@@ -18,6 +19,15 @@ fn name_of() -> impl Strategy<Value = String> {
 
 fn host_of() -> impl Strategy<Value = String> {
     proptest::string::string_regex("[a-c][a-c0-3-]{0,8}(\\.[a-c1-3]{1,5}){0,3}").unwrap()
+}
+
+/// The facts without what is there for comparison.
+fn bare(c: Connection) -> Connection {
+    Connection {
+        text: None,
+        fingerprints: None,
+        ..c
+    }
 }
 
 proptest! {
@@ -33,15 +43,18 @@ proptest! {
         let value = format!(
             "postgres://{}:{}@{host}{port_part}/{}{query}", percent(&user, all), percent(&pw, all), percent(&db, all)
         );
-        let found = inspect_plain(&value);
+        let found = bare(inspect_plain(&value));
         let expected = Connection {
             form: ConnectionForm::Url,
+            dialect: Some(Dialect::Libpq),
+            engine: Engine::Postgres,
+            scheme: Some("postgres".into()),
             hosts: vec![HostPort { host, port: if explicit { port } else { DEFAULT_PORT } }],
             database: Some(db),
             user: Some(user),
             has_password: true,
             sslmode: mode.map(str::to_owned),
-            faults: vec![],
+            ..Connection::default()
         };
         prop_assert_eq!(&found, &expected, "{}", value);
     }
@@ -53,20 +66,22 @@ proptest! {
         let value = format!("password={} user={user} host={host}\tport = '{port}' dbname={db}", escaped(&pw));
         let mut expected = Connection {
             form: ConnectionForm::Keywords,
+            dialect: Some(Dialect::Libpq),
+            engine: Engine::Postgres,
             hosts: vec![HostPort { host: host.clone(), port }],
             database: Some(db.clone()),
             user: Some(user.clone()),
             has_password: true,
             sslmode: None,
-            faults: vec![],
+            ..Connection::default()
         };
-        prop_assert_eq!(&inspect_plain(&value), &expected, "{}", value);
-        expected.form = ConnectionForm::Parts;
+        prop_assert_eq!(&bare(inspect_plain(&value)), &expected, "{}", value);
+        (expected.form, expected.dialect, expected.engine) = (ConnectionForm::Parts, None, Engine::Unknown);
         let value = serde_json::json!({
             "username": user, "password": pw, "host": host, "port": port, "dbname": db,
         }).to_string();
         let SecretShape::Json { parts, .. } = inspect(&value) else { panic!("{value}") };
-        prop_assert_eq!(parts, Some(expected));
+        prop_assert_eq!(parts.map(bare), Some(expected));
     }
 
     /// What stands at the right place is found, however raw the password is.
@@ -107,7 +122,11 @@ proptest! {
         for v in [&value, &likely] {
             let _ = inspect(v);
             let _ = inspect(&format!("postgres://{v}"));
-            let _ = inspect(&format!("host=h {v}"));
+            for prefix in ["host=h ", "jdbc:", "jdbc:postgresql:", "jdbc:sqlserver://h;", "jdbc:oracle:thin:", "jdbc:db2://", "r2dbc:",
+                "Host=h;Password=", "Server=", "pgsql:host=", "u:p@tcp(", "u@", "sqlite:", "file:", "db+postgresql://", "jdbc:h2:"]
+            {
+                let _ = inspect(&format!("{prefix}{v}"));
+            }
             let _ = inspect(&format!("{{\"a\":\"{v}\"}}"));
             let _ = inspect(&format!("{{{v}}}"));
         }

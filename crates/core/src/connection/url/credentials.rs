@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::super::faults::push;
-use super::super::parameters::KEYWORDS;
+use super::super::parameters::is_known;
 use super::super::text::{decode, is_plain, percents_are_good};
 use super::query::{gives_password, pairs};
 use crate::model::connection::{Fault, UrlPart};
@@ -38,7 +38,7 @@ impl End {
             && !rest[..before.len()][strict + 1..].contains('@')
             && !rest[last..].split('&').next().unwrap_or_default().contains(['/', ':'])
             && !authority[..strict].contains('@')
-            && pairs(query).all(|p| p.split_once('=').is_some_and(|(k, _)| KEYWORDS.contains(&k)))
+            && pairs(query).all(|p| p.split_once('=').is_some_and(|(k, _)| is_known(k)))
         {
             return Self { at: Some(strict), lost };
         }
@@ -53,6 +53,8 @@ pub(super) struct Credentials<'a> {
     /// The user name, where it is one for certain.
     pub(super) user: Option<Zeroizing<String>>,
     pub(super) has_password: bool,
+    /// The password, decoded.
+    pub(super) password: Option<Zeroizing<String>>,
 }
 
 impl<'a> Credentials<'a> {
@@ -76,6 +78,7 @@ impl<'a> Credentials<'a> {
             user_raw,
             user,
             has_password: password.is_some_and(|p| !p.is_empty()),
+            password: password.and_then(decode),
         }
     }
 }

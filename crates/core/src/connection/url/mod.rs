@@ -1,67 +1,46 @@
-//! A URL: `postgres://user:password@host:port/database?parameters`.
+//! A URL: `postgres://user:password@host:port/database?parameters`, and its like for other drivers and databases.
 
 mod address;
 mod credentials;
-mod password;
 mod query;
+mod rules;
 
 use self::address::Address;
 use self::credentials::{Credentials, End};
-pub(super) use self::password::password;
 use self::query::Query;
+use self::rules::Rules;
 use super::client::{is_text, takes_address, takes_parameter};
-use super::faults::{empty, push};
+use super::faults::push;
+use super::found::{Found, Hidden};
+use super::pairs;
+use super::scheme::{self, Scheme};
 use super::text::{decode, name};
-use crate::model::connection::{Connection, ConnectionForm, Fault, UrlPart};
-
-/// Schemes that may be named: none of them can be a piece of a password by more than chance.
-#[rustfmt::skip]
-const KNOWN_SCHEMES: [&str; 27] = [
-    "amqp", "amqps", "cassandra", "clickhouse", "cockroachdb", "db2", "file", "ftp", "http", "https", "jdbc", "mariadb",
-    "mongodb", "mssql", "mysql", "odbc", "oracle", "prisma", "redis", "rediss", "redshift", "s3", "snowflake", "sqlite",
-    "sqlite3", "sqlserver", "ssh",
-];
+use crate::model::connection::{ConnectionForm, Fault, Note, UrlPart};
+use crate::model::store::Engine;
 
 /// `None` if it is no URL.
-pub(super) fn url(s: &str) -> Option<Connection> {
-    let fault = |fault| {
-        Some(Connection {
-            faults: vec![fault],
-            ..empty(ConnectionForm::Url)
-        })
-    };
-    if s.get(..5).is_some_and(|p| p.eq_ignore_ascii_case("jdbc:")) {
-        return fault(Fault::WrongScheme {
-            found: Some("jdbc".to_owned()),
-        });
-    }
+pub(super) fn url(s: &str) -> Option<Found> {
     let scheme_end = s
         .bytes()
-        .position(|c| !(c.is_ascii_alphanumeric() || b"+-.".contains(&c)));
-    let (scheme, after) = s.split_at(scheme_end?);
-    let (base, dialect) = scheme
-        .split_once('+')
-        .map_or((scheme, None), |(base, dialect)| (base, Some(dialect)));
-    let ours = ["postgres", "postgresql"].iter().any(|p| base.eq_ignore_ascii_case(p));
-    match after.strip_prefix("://") {
-        Some(rest) if ours && dialect.is_none_or(|d| !d.is_empty()) => Some(postgres_url(rest)),
-        Some(rest) if !rest.is_empty() => {
-            let found = KNOWN_SCHEMES
-                .iter()
-                .find(|k| base.eq_ignore_ascii_case(k))
-                .map(|k| (*k).to_owned());
-            // An unknown scheme without credentials can be anything, a password too.
-            let meant = found.is_some() || (base.len() > 1 && rest.contains('@'));
-            if meant {
-                fault(Fault::WrongScheme { found })
-            } else {
-                None
-            }
+        .position(|c| !(c.is_ascii_alphanumeric() || b"+-._".contains(&c)));
+    let (written, after) = s.split_at(scheme_end?);
+    let known = scheme::database(written);
+    if let Some(rest) = after.strip_prefix("://") {
+        if let Some(known) = known {
+            return Some(database_url(written, rest, &known));
         }
-        // `postgres:/...`, `DATABASE_URL=postgres://...`, `"postgres://...`: meant, but nothing can read it.
-        _ if (ours && after.starts_with(':')) || mentions_postgres(s) => fault(Fault::Unparsable),
-        _ => None,
+        if rest.is_empty() {
+            return None;
+        }
+        let found = scheme::of_something_else(written).map(str::to_owned);
+        // An unknown scheme without credentials can be anything, a password too.
+        let base = written.split('+').next().unwrap_or_default();
+        let meant = found.is_some() || (base.len() > 1 && rest.contains('@'));
+        return meant.then(|| Found::fault(Fault::WrongScheme { found }));
     }
+    // `postgres:/...`, `DATABASE_URL=postgres://...`, `"postgres://...`: meant, but nothing can read it.
+    let ours = known.is_some_and(|k| k.engine == Engine::Postgres && k.name.starts_with("postgres"));
+    ((ours && after.starts_with(':')) || mentions_postgres(s)).then(|| Found::fault(Fault::Unparsable))
 }
 
 fn mentions_postgres(s: &str) -> bool {
@@ -75,15 +54,29 @@ fn mentions_postgres(s: &str) -> bool {
     })
 }
 
-/// `rest` is what comes after `://`.
-fn postgres_url(rest: &str) -> Connection {
+fn database_url(written: &str, rest: &str, scheme: &Scheme) -> Found {
+    // Prisma's URL of SQL Server has pairs: https://www.prisma.io/docs/orm/overview/databases/sql-server
+    let first = &rest[..rest.find(['@', '?', '/']).unwrap_or(rest.len())];
+    if first.contains(';') && matches!(&scheme.engine, Engine::Other(name) if name == "sqlserver") {
+        return pairs::after_address(written, rest, scheme);
+    }
+    parse(written, rest, scheme)
+}
+
+/// `written` is the scheme as written, `rest` what comes after `://`.
+pub(super) fn parse(written: &str, rest: &str, scheme: &Scheme) -> Found {
+    let rules = Rules::of(scheme);
+    let mut found = Found::new(ConnectionForm::Url);
     let mut faults = vec![];
     let End { at, lost } = End::find(rest);
     let (userinfo, tail) = at.map_or((None, rest), |at| (Some(&rest[..at]), &rest[at + 1..]));
     let mut credentials = userinfo.map(|userinfo| Credentials::parse(userinfo, &mut faults));
+    if userinfo.is_some() && !rules.credentials {
+        push(&mut faults, Fault::CredentialsInAddress);
+    }
     let (before, query) = tail.split_once('?').unwrap_or((tail, ""));
-    let mut query = Query::parse(query, &mut faults);
-    if at.is_none() && rest.contains('@') {
+    let mut query = Query::parse(query, &rules, &mut faults, &mut found.parameters);
+    if at.is_none() && rest.contains('@') && rules.libpq {
         // In the query's password, where libpq takes it for the end of credentials if there is no other.
         push(
             &mut faults,
@@ -92,34 +85,50 @@ fn postgres_url(rest: &str) -> Connection {
             },
         );
     }
-    let address = Address::parse(before, at.is_some(), &mut query, &mut faults);
+    let address = Address::parse(before, at.is_some(), scheme, &mut query, &mut faults);
 
-    let mut found = empty(ConnectionForm::Url);
+    let facts = &mut found.connection;
+    facts.engine = scheme.engine.clone();
+    facts.scheme = Some(scheme.name.clone());
+    facts.dialect = query.dialect(scheme);
     let given = credentials.as_ref().is_some_and(|c| c.has_password);
-    found.has_password = query.has_password.unwrap_or(given);
-    if address.is_fact(&query, lost, &mut faults) {
-        found.hosts = address.hosts(&query, &mut faults);
-        found.database = address.database.as_deref().and_then(|d| name(d));
+    facts.has_password = query.has_password.unwrap_or(given);
+    let mut kept_database = address.database.as_deref().map(|d| Hidden::new(d.clone()));
+    if address.is_fact(&query, given, lost, &mut faults) {
+        facts.hosts = address.hosts(&query, rules.inline_ports, &mut faults);
+        facts.database = address.database.as_deref().and_then(|d| name(d));
+    } else if faults.is_empty() {
+        facts.notes.push(Note::UnclearAddress);
+        kept_database = None;
     }
     let user = credentials.as_mut().and_then(|c| c.user.take()).filter(|_| !lost);
-    found.user = query
-        .user
-        .take()
-        .or(user)
-        .filter(|u| !u.is_empty())
-        .and_then(|u| name(&u));
-    found.sslmode = query.sslmode.take();
-
-    let complete = found.database.is_some() && !found.hosts.is_empty();
+    let user = query.user.take().or(user).filter(|u| !u.is_empty());
+    facts.user = user.as_ref().and_then(|u| name(u));
+    facts.sslmode = query.sslmode.take();
+    if facts.notes.is_empty() {
+        if !address.has_host(&query) {
+            facts.notes.push(Note::NoHost);
+        }
+        if address.database.is_none() && scheme.engine == Engine::Postgres {
+            facts.notes.push(Note::NoDatabase);
+        }
+    }
     let user_raw = credentials.as_ref().map(|c| c.user_raw);
-    if faults.is_empty() && !(complete && client_takes(user_raw, before, &query)) {
+    if faults.is_empty() && rules.libpq && !client_takes(user_raw, before, &query) {
         push(&mut faults, Fault::Unparsable);
     }
-    found.faults = faults;
+    facts.faults = faults;
+    found.form.push_str(&written.to_ascii_lowercase());
+    let host = query.host.as_ref().map_or("", |h| h);
+    let port = query.port.as_ref().map_or("", |p| p);
+    found.address = Hidden::new([before, host, port].join("\n"));
+    found.database = kept_database;
+    found.user = user;
+    found.password = query.password.take().or_else(|| credentials.and_then(|c| c.password));
     found
 }
 
-/// Whether a client accepts the URL. `before` is the part between the `@` and the `?`.
+/// Whether libpq accepts the URL. `before` is the part between the `@` and the `?`.
 fn client_takes(user_raw: Option<&str>, before: &str, query: &Query<'_>) -> bool {
     user_raw.is_none_or(is_text)
         && takes_address(before)

@@ -8,9 +8,9 @@ pub(super) const BROKEN: &[(&str, Change, &str, &str, &str)] = &[
     // ---- the seven paths of the three teams ----
     (
         "1: no variable",
-        |s| web(s).secrets.clear(),
+        |s| crate::rules::testing::workload::lose_secret(s),
         "variable",
-        "no container gets a database secret",
+        "gets no database secret",
         "add the database secret",
     ),
     (
@@ -49,17 +49,13 @@ pub(super) const BROKEN: &[(&str, Change, &str, &str, &str)] = &[
     ),
     (
         "5: another host",
-        |s| holds(s, SecretShape::Plain(connection("old.example.com", "app", vec![]))),
+        |s| {
+            let elsewhere = connection("old-db.abc.us-east-1.rds.amazonaws.com", "app", vec![]);
+            holds(s, SecretShape::Plain(elsewhere));
+        },
         "database",
-        "its host is old.example.com",
+        "its host is old-db.abc",
         "right endpoint",
-    ),
-    (
-        "5: another database",
-        |s| holds(s, SecretShape::Plain(connection(HOST, "archive", vec![]))),
-        "database",
-        "its database is archive, not app",
-        "right endpoint and database name",
     ),
     (
         "6: the group does not let it in",
@@ -87,6 +83,33 @@ pub(super) const BROKEN: &[(&str, Change, &str, &str, &str)] = &[
         "execution-role",
         "GetSecretValue",
         "",
+    ),
+    (
+        "7: its tasks have no path to the secret",
+        |s| {
+            s.subnets
+                .iter_mut()
+                .flat_map(|m| m.values_mut())
+                .for_each(|n| n.egress = Egress::None);
+            let service = service(s);
+            service.running_count = 0;
+            let primary = &mut service.deployments[0];
+            (primary.running_count, primary.rollout_state) = (0, Some("IN_PROGRESS".into()));
+            primary.created_at = Some(now());
+        },
+        "execution-role",
+        "no path to",
+        "NAT gateway",
+    ),
+    (
+        "7: its tasks hold the password of before",
+        |s| {
+            let (current, previous) = (ago(1), None);
+            s.versions.insert(SECRET.into(), Ok(VersionDates { current, previous }));
+        },
+        "deployment",
+        "started before shop-url got its current version",
+        "replace the tasks",
     ),
     (
         "7: the deployment failed, an older revision runs",
@@ -351,6 +374,16 @@ pub(super) const UNKNOWN: &[(&str, Change, &[&str])] = &[
         &["logs"],
     ),
     (
+        "another database of the right server",
+        |s| holds(s, SecretShape::Plain(connection(HOST, "archive", vec![]))),
+        &["database"],
+    ),
+    (
+        "a host of which nothing tells where it leads",
+        |s| holds(s, SecretShape::Plain(connection("db.shop.internal", "app", vec![]))),
+        &["database"],
+    ),
+    (
         "a deployment under way",
         |s| {
             service(s).deployments[0].rollout_state = Some("IN_PROGRESS".into());
@@ -368,6 +401,6 @@ pub(super) const UNKNOWN: &[(&str, Change, &[&str])] = &[
                 ("waive-reason", "an alias of ours"),
             ]);
         },
-        &["database", "security-group", "route"],
+        &["database"],
     ),
 ];

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Diagnosis, Status, diagnose, diagnose_every_hop};
-use crate::config::Config;
 use crate::model::connection::{Fault, SecretShape, UrlPart};
 use crate::model::resources::{
-    Access, AccessTarget, Container, Deployment, LogEvidence, LogMatch, SecretVariable, Source, Subnet, TaskDefinition,
+    Access, AccessTarget, Container, Deployment, Egress, LogEvidence, LogMatch, SecretVariable, Source, Subnet,
+    TaskDefinition, VersionDates,
 };
 use crate::model::snapshot::{SecretValue, Snapshot};
 use crate::model::value_from::Selector;
@@ -20,7 +20,13 @@ use crate::rules::testing::{
 use cases::{BROKEN, UNKNOWN};
 
 fn walk(s: &Snapshot) -> Diagnosis {
-    diagnose(s, &Config::default(), now(), "shop", &|_| true)
+    diagnose(
+        s,
+        &crate::rules::testing::workload::shop_config(),
+        now(),
+        "shop",
+        &|_| true,
+    )
 }
 
 type Change = fn(&mut Snapshot);
@@ -75,6 +81,7 @@ fn far_away(s: &mut Snapshot) {
         cidrs: vec!["172.16.1.0/24".parse().expect("a net")],
         internet_gateway: None,
         private_routes: vec![],
+        ..Subnet::default()
     };
     s.subnets.as_mut().expect("read").insert("subnet-9".into(), there);
     service(s).subnets = vec!["subnet-9".into()];
@@ -118,7 +125,12 @@ fn it_says_what_audit_says() {
     for (name, change, hop, ..) in BROKEN {
         let mut s = clean();
         change(&mut s);
-        let evaluation = crate::evaluate::evaluate(&s, &super::thorough(&Config::default()), now(), None);
+        let evaluation = crate::evaluate::evaluate(
+            &s,
+            &super::thorough(&crate::rules::testing::workload::shop_config()),
+            now(),
+            None,
+        );
         let found = walk(&s);
         let broken = found.paths[0].broken().unwrap_or_else(|| panic!("{name}: {found:#?}"));
         let rule = broken.fix.as_ref().and_then(|f| f.rule.clone());
@@ -200,6 +212,7 @@ fn ways_are_told_apart() {
     let mut worker = service(&mut s).clone();
     worker.arn = third.into();
     worker.name = "worker".into();
+    worker.tags = shop(&[("datastore", "postgres")]);
     worker.task_definition = REVISION.replace("shop:2", "worker:1");
     let definition = TaskDefinition {
         arn: worker.task_definition.clone(),
@@ -224,12 +237,18 @@ fn ways_are_told_apart() {
         })
         .collect();
     let expected = [
-        ("main/shop DATABASE_URL", None),
         ("main/shop CODER_POSTGRES_URL", Some("secret")),
+        ("main/shop DATABASE_URL", None),
         ("main/worker -", Some("variable")),
     ];
     assert_eq!(found, expected.map(|(w, h)| (w.to_owned(), h)), "{found:#?}");
-    let one = diagnose(&s, &Config::default(), now(), "shop", &|id| id == "main/worker");
+    let one = diagnose(
+        &s,
+        &crate::rules::testing::workload::shop_config(),
+        now(),
+        "shop",
+        &|id| id == "main/worker",
+    );
     assert_eq!(one.paths.len(), 1);
 }
 
@@ -265,8 +284,11 @@ fn parameters_are_followed() {
 #[test]
 fn through_looks_past_a_broken_hop() {
     let mut s = clean();
-    holds(&mut s, SecretShape::Plain(connection("old.example.com", "app", vec![])));
-    let found = diagnose_every_hop(&s, &Config::default(), now(), "shop");
+    holds(
+        &mut s,
+        SecretShape::Plain(connection("old-db.abc.us-east-1.rds.amazonaws.com", "app", vec![])),
+    );
+    let found = diagnose_every_hop(&s, &crate::rules::testing::workload::shop_config(), now(), "shop");
     let status = |name: &str| found.paths[0].hop(name).expect("there").status;
     assert_eq!(status("database"), Status::Broken);
     assert_eq!(status("execution-role"), Status::Proved);
@@ -276,7 +298,9 @@ fn through_looks_past_a_broken_hop() {
 #[test]
 fn debug_access() {
     let mut s = clean();
-    web(&mut s).variables = vec!["PORT".into(), "CODER_VERBOSE".into()];
+    web(&mut s).variables = ["PORT", "CODER_VERBOSE"]
+        .map(|name| crate::rules::testing::workload::plain(name, "1"))
+        .into();
     s.access.insert(
         (ROLE.into(), AccessTarget::EcsExec),
         Err(denied("SimulatePrincipalPolicy")),

@@ -54,6 +54,10 @@ pub struct DbInstance {
     pub master_user: Option<String>,
     /// The instance that this one replicates.
     pub replica_of: Option<String>,
+    /// What replicates it: identifiers of instances in its region, ARNs of those elsewhere.
+    pub replicas: Vec<String>,
+    /// The secret in which RDS keeps the master user's password, if it does.
+    pub managed_secret: Option<ManagedSecret>,
     /// The cluster that it is a member of.
     pub cluster: Option<String>,
     /// Its VPC, from the subnet group.
@@ -127,6 +131,12 @@ pub struct DbCluster {
     pub master_user: Option<String>,
     /// The cluster or instance that this one replicates.
     pub replica_of: Option<String>,
+    /// ARNs of the clusters that replicate it.
+    pub replicas: Vec<String>,
+    /// The Aurora global database that it is a member of.
+    pub global_cluster: Option<String>,
+    /// The secret in which RDS keeps the master user's password, if it does.
+    pub managed_secret: Option<ManagedSecret>,
     /// Identifiers of its members.
     pub members: Vec<String>,
     /// Name of its subnet group.
@@ -167,6 +177,40 @@ pub struct Endpoint {
     pub host: String,
     /// Port.
     pub port: u16,
+}
+
+/// The secret in which RDS keeps the password of a master user, and which it rotates itself. The value is
+/// `{username, password}` and names no host.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html>
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ManagedSecret {
+    /// `SecretArn`.
+    pub arn: String,
+    /// `SecretStatus`: `creating`, `active`, `rotating`, or `impaired` (usable, but RDS can't rotate it).
+    pub status: String,
+    /// `KmsKeyId`.
+    pub kms_key: Option<String>,
+}
+
+/// A host name of RDS that neither the list of instances nor that of clusters has: of a proxy, a custom endpoint, or the
+/// writer of a global database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RdsEndpoint {
+    /// What it is, by its name: `RDS Proxy shop-pooler`.
+    pub name: String,
+    /// Whether it leads to read-only connections alone.
+    pub read_only: bool,
+    /// The databases that it leads to. Of a global database, all of its clusters: they hold the same data.
+    pub targets: Vec<EndpointTarget>,
+}
+
+/// A database that an endpoint leads to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndpointTarget {
+    /// One of the same account and region.
+    Here(DatabaseId),
+    /// One elsewhere, by its ARN.
+    Elsewhere(String),
 }
 
 /// A parameter group, as far as TLS goes.

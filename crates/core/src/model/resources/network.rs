@@ -110,7 +110,7 @@ impl std::fmt::Display for Source {
 }
 
 /// A subnet.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Subnet {
     /// `subnet-...`
     pub id: String,
@@ -124,4 +124,43 @@ pub struct Subnet {
     /// network or a virtual private gateway. A route to a prefix list, whose ranges are not read, appears here as
     /// everything: what is missing here is known to be unreachable.
     pub private_routes: Vec<IpNet>,
+    /// Its route table; absent if none was read.
+    pub route_table: Option<String>,
+    /// Where that sends what is neither for the VPC nor for a network of the customer's own.
+    pub egress: Egress,
+    /// Whether another account owns it: of that account's endpoints nothing is known here.
+    pub shared: bool,
+}
+
+/// Where a route table sends IPv4 traffic to the internet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Egress {
+    /// Nowhere.
+    #[default]
+    None,
+    /// To an internet gateway, which serves interfaces with a public address.
+    Internet,
+    /// To a NAT gateway.
+    Nat,
+    /// To something that may lead there: a transit gateway, a firewall, an instance. Its id.
+    Perhaps(String),
+}
+
+/// A VPC endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VpcEndpoint {
+    /// `vpce-...`
+    pub id: String,
+    /// `com.amazonaws.us-east-1.secretsmanager`.
+    pub service: String,
+    /// Whether it is a gateway, which works by routes, and not an interface.
+    pub gateway: bool,
+    /// `available`, `pending`, ...
+    pub state: String,
+    /// Whether the service's usual name leads to it in the VPC.
+    pub private_dns: bool,
+    /// Security groups of its interfaces.
+    pub groups: Vec<String>,
+    /// Route tables of a gateway.
+    pub route_tables: Vec<String>,
 }

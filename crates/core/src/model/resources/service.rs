@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::model::connection::Connection;
+use super::container::Container;
+use super::deployment::{DeploymentProgress, DeploymentSettings};
 use crate::model::read_error::ReadError;
 use crate::model::resource_ref::ResourceRef;
 use crate::model::tags::Tags;
@@ -59,6 +59,18 @@ pub struct Service {
     pub exec_enabled: bool,
     /// `ECS`, `CODE_DEPLOY` or `EXTERNAL`.
     pub deployment_controller: String,
+    /// How its deployments go.
+    pub deployment_settings: DeploymentSettings,
+    /// ARN of the service deployment under way, or of the last one, where ECS names it.
+    pub service_deployment: Option<String>,
+    /// How far a deployment that shifts traffic has come. Read only while one is under way.
+    pub progress: Option<DeploymentProgress>,
+    /// Why that could not be read, if it could not.
+    pub unread_progress: Option<Arc<ReadError>>,
+    /// When ECS said last that the service is steady, where the events still show it.
+    pub steady_at: Option<Timestamp>,
+    /// Fields in AWS's answer that this version of Holdfast does not know: their paths.
+    pub unknown_fields: Vec<String>,
     /// Tags.
     pub tags: Tags,
 }
@@ -101,8 +113,10 @@ pub struct TaskDefinition {
     pub containers: Vec<Container>,
     /// Its volumes.
     pub volumes: Vec<Volume>,
-    /// Whether it can be run: `ACTIVE`, not deregistered.
+    /// Whether a service can be given it: `ACTIVE`, neither deregistered nor about to be deleted.
     pub active: bool,
+    /// Fields in AWS's answer that a new revision would not have: their paths. This version of Holdfast does not know them.
+    pub unknown_fields: Vec<String>,
     /// The role that fetches secrets.
     pub execution_role: Option<String>,
     /// The role that the containers have.
@@ -117,73 +131,6 @@ pub fn revision_name(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
-/// A container of a task definition.
-#[derive(Debug, Clone, Default)]
-pub struct Container {
-    /// Its name.
-    pub name: String,
-    /// Whether the task dies with it.
-    pub essential: bool,
-    /// Whether it listens on a port.
-    pub has_ports: bool,
-    /// References to secrets, in order.
-    pub secrets: Vec<SecretVariable>,
-    /// Where a plain environment variable names a database, if it does. Values are not kept.
-    pub plain_databases: Vec<PlainDatabase>,
-    /// Names of plain environment variables that hold only a database's password (`PGPASSWORD`, ...).
-    pub plain_passwords: Vec<String>,
-    /// Names of all plain environment variables. Values are not kept.
-    pub variables: Vec<String>,
-    /// The image, as written.
-    pub image: String,
-    /// Where its log goes, if that is CloudWatch Logs.
-    pub log: Option<LogTarget>,
-    /// What is mounted in it.
-    pub mounts: Vec<Mount>,
-}
-
-/// A variable that is filled from Secrets Manager or Parameter Store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecretVariable {
-    /// Name of the variable.
-    pub name: String,
-    /// The reference: an ARN with an optional selector, or the name of a parameter.
-    pub value_from: String,
-}
-
-/// Where the `awslogs` driver sends a container's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogTarget {
-    /// `awslogs-group`.
-    pub group: String,
-    /// `awslogs-region`; absent: the task's own.
-    pub region: Option<String>,
-    /// `awslogs-stream-prefix`: streams are named `prefix/container/task-id`.
-    pub stream_prefix: Option<String>,
-}
-
-/// What a plain environment variable says about a database, without its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlainDatabase {
-    /// Name of the variable.
-    pub variable: String,
-    /// Whether it leads out of the task: not to localhost or a sidecar.
-    pub external: bool,
-    /// Facts about the connection, where the variable holds a whole one and not just a host.
-    pub connection: Option<Connection>,
-}
-
-/// A mount point.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
-    /// Name of the volume.
-    pub volume: String,
-    /// Absolute path in the container.
-    pub path: String,
-    /// Whether nothing can be written there.
-    pub read_only: bool,
-}
-
 /// A volume of a task definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
@@ -196,7 +143,7 @@ pub struct Volume {
 /// Where a volume's data lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VolumeKind {
-    /// EFS or `FSx`: outlives any task.
+    /// EFS, `FSx` or S3 Files: outlives any task.
     Shared,
     /// A Docker volume with a scope and driver that outlive the host.
     DockerDriver,
@@ -205,6 +152,8 @@ pub enum VolumeKind {
     /// An EBS volume made for each task and, under a service, deleted with it.
     /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ebs-volumes.html>
     TaskEbs,
+    /// A kind that Holdfast doesn't know.
+    Other,
 }
 
 /// What a service's log says since its primary deployment began.

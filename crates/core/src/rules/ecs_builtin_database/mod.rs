@@ -11,6 +11,7 @@ use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{LogEvidence, Service, TaskDefinition};
 use crate::model::snapshot::ReadError;
+use crate::model::store::Engine;
 use crate::model::value_from::{self, ValueFrom};
 
 /// `ecs-builtin-database`
@@ -52,9 +53,6 @@ impl Rule for EcsBuiltinDatabase {
     }
 
     fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
-        if w.params.datastore != Datastore::Postgres {
-            return vec![];
-        }
         each_running(w, |service, definition| evaluate_service(w, service, definition))
     }
 
@@ -69,9 +67,23 @@ impl Rule for EcsBuiltinDatabase {
     }
 }
 
+/// Whether a service should use a PostgreSQL outside of its containers.
+fn is_expected(w: &Workload<'_>, service: &Service) -> bool {
+    let Ok(data) = w.data(service) else { return false };
+    let connects = || {
+        data.data_connections()
+            .any(|(_, c)| matches!(c.engine, Engine::Postgres | Engine::Unknown))
+    };
+    match data.declared.datastore {
+        Datastore::Postgres => true,
+        Datastore::Auto => connects(),
+        Datastore::Volume | Datastore::Other | Datastore::None => false,
+    }
+}
+
 /// Whether the log of a service is to be read.
 fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> bool {
-    w.params.datastore == Datastore::Postgres
+    is_expected(w, service)
         && service.deployment_controller == "ECS"
         && definition.containers.iter().any(|c| c.log.is_some())
         && !(w.params.builtin_database_patterns.is_empty() && w.params.database_log_pattern.is_none())
@@ -80,7 +92,7 @@ fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition
 fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
     let subject = ResultSubject::Service(service);
     if !is_concerned(w, service, definition) {
-        let asked = w.params.database_log_pattern.is_some();
+        let asked = w.params.database_log_pattern.is_some() && is_expected(w, service);
         return asked.then(|| RuleResult::unknown(subject, &service.tags, &no_log(service)));
     }
     let evidence = match w.snapshot.logs.get(&service.arn) {
@@ -97,9 +109,11 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
 
 /// The secrets behind the database variables: one of them may be the cause.
 fn secrets<'a>(w: &Workload<'a>, definition: &TaskDefinition) -> Vec<&'a str> {
-    let targets = database_variables(w, definition).filter_map(|(_, v)| match value_from::parse(&v.value_from) {
-        ValueFrom::Secret(target) => resolve(w, &target).ok().flatten(),
-        ValueFrom::Parameter(_) => None,
+    let targets = database_variables(w, None, definition).into_iter().filter_map(|v| {
+        match value_from::parse(&v.variable.value_from) {
+            ValueFrom::Secret(target) => resolve(w, &target).ok().flatten(),
+            ValueFrom::Parameter(_) => None,
+        }
     });
     targets.map(|s| s.arn.as_str()).collect()
 }

@@ -5,7 +5,8 @@ use super::rule::{Failure, FollowUp, FollowUpReads, Meta, Remedy, ResultSubject,
 use crate::action::{Action, RollBack};
 use crate::config::Datastore;
 use crate::facts::{
-    ROLLOUT_WRITES, SECRET_READS, add_secret, each_running, is_durable, right_reference, rollout_refusal,
+    Loss, ROLLOUT_WRITES, SECRET_READS, Storage, add_secret, ask_for_earlier, each_running, earlier, rollout_refusal,
+    untold, what_tells,
 };
 use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
@@ -21,7 +22,7 @@ static META: Meta = Meta {
     summary: "the running revision keeps its data in the container",
     docs: include_str!("doc.md"),
     controls: &[],
-    parameters: &["datastore", "secret_env", "data_paths"],
+    parameters: &["datastore", "database_env", "secret_env", "data_paths"],
     reads: SECRET_READS,
     writes: ROLLOUT_WRITES,
     risk: Risk::Brief,
@@ -38,25 +39,32 @@ impl Rule for EcsEphemeralStorage {
     fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_running(w, |service, definition| {
             let subject = ResultSubject::Service(service);
-            Some(if is_durable(w, definition, service.fargate) {
-                RuleResult::pass(subject)
-            } else {
-                RuleResult::fail(subject, &service.tags, failure(w, service, definition))
-            })
+            let data = w.data(service).ok()?;
+            match data.storage(earlier(w, definition), &what_tells(w, service)) {
+                Storage::NotEvaluated => None,
+                Storage::Kept => Some(RuleResult::pass(subject)),
+                Storage::Lost(loss) => Some(RuleResult::fail(
+                    subject,
+                    &service.tags,
+                    failure(w, service, definition, &loss, data.declared.datastore),
+                )),
+                Storage::Unknown(why) => Some(RuleResult::unknown(subject, &service.tags, &untold(definition, why))),
+            }
         })
     }
 
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
-        for &service in w.services().unwrap_or_default() {
-            let Ok(definition) = w.running(service) else { continue };
-            if definition.revision > 1 && !is_durable(w, definition, service.fargate) && right_reference(w).is_err() {
-                reads.earlier_revisions.insert(definition.arn.clone());
-            }
-        }
+        ask_for_earlier(w, reads);
     }
 }
 
-fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Failure {
+fn failure(
+    w: &Workload<'_>,
+    service: &Service,
+    definition: &TaskDefinition,
+    loss: &Loss,
+    datastore: Datastore,
+) -> Failure {
     let mounts: Vec<String> = definition
         .containers
         .iter()
@@ -66,26 +74,57 @@ fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> 
                 .map(move |m| format!("{}:{} ({})", c.name, m.path, m.volume))
         })
         .collect();
-    let paths = w.params.data_paths.join(", ");
-    let expected = match w.params.datastore {
-        Datastore::Postgres => format!("a database secret, or a durable volume at or above one of {paths}"),
-        Datastore::Volume => format!("a durable volume at or above one of {paths}"),
+    let expected = if datastore == Datastore::Volume {
+        "a durable, writable volume"
+    } else {
+        "a database outside of the task, or a durable, writable volume"
     };
+    let name = format!(
+        "{}/{} runs {}",
+        service.cluster,
+        service.name,
+        revision_name(&definition.arn)
+    );
     Failure {
-        severity: None,
-        message: format!(
-            "{}/{} runs {}, which keeps its data in the container: the next deployment loses it",
-            service.cluster,
-            service.name,
-            revision_name(&definition.arn)
-        ),
+        severity: loss.on_one_instance.then_some(Severity::High),
+        message: if loss.on_one_instance {
+            format!(
+                "{name}, which keeps its data on one container instance: it is lost with the instance, or when the task \
+                 moves: {}",
+                loss.how
+            )
+        } else {
+            format!(
+                "{name}, which keeps its data in the container: the next deployment loses it: {}",
+                loss.how
+            )
+        },
         evidence: vec![Evidence::new("mountPoints", mounts, expected)],
-        remedy: remedy(w, service, definition),
+        remedy: remedy(w, service, definition, loss, datastore),
     }
 }
 
-fn remedy(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Remedy {
-    let by_secret = (w.params.datastore == Datastore::Postgres).then(|| add_secret(w, service, definition));
+fn remedy(
+    w: &Workload<'_>,
+    service: &Service,
+    definition: &TaskDefinition,
+    loss: &Loss,
+    datastore: Datastore,
+) -> Remedy {
+    let name = format!("{}/{}", service.cluster, service.name);
+    let by_hand = || match &loss.container {
+        Some(container) => Remedy::manual(format!(
+            "give the container {container} of {name} a database outside of the task, or mount a durable volume (EFS) where \
+             it keeps its data"
+        )),
+        None => Remedy::manual(format!(
+            "give {name} the settings of its database, or a durable volume (EFS)"
+        )),
+    };
+    if loss.on_one_instance {
+        return by_hand();
+    }
+    let by_secret = (datastore != Datastore::Volume).then(|| add_secret(w, service, definition));
     if let Some(remedy) = by_secret.as_ref().filter(|r| !r.actions.is_empty()) {
         return remedy.clone();
     }
@@ -106,12 +145,7 @@ fn remedy(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> R
             refused: rollout_refusal(w, service),
         };
     }
-    by_secret.unwrap_or_else(|| {
-        Remedy::manual(format!(
-            "mount an EFS volume at {} in the task definition of {}/{}",
-            w.params.data_paths.join(" or "),
-            service.cluster,
-            service.name
-        ))
-    })
+    by_secret
+        .filter(|_| w.databases().is_ok_and(|d| !d.is_empty()))
+        .unwrap_or_else(by_hand)
 }

@@ -82,7 +82,7 @@ fn role(w: &Workload<'_>, definition: &TaskDefinition) -> Result<Option<HoldReas
         })),
         Some(Ok(Access::NoRole)) => Ok(Some(HoldReason::TaskRoleMissing(role.clone()))),
         Some(Err(e)) => Err(Arc::clone(e)),
-        Some(Ok(Access::Allowed)) | None => Ok(None),
+        Some(Ok(Access::Allowed | Access::AllowedHere { .. })) | None => Ok(None),
     }
 }
 

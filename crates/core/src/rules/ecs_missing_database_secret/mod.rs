@@ -2,8 +2,10 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, FollowUp, FollowUpReads, Meta, ResultSubject, Rule, RuleResult, Workload};
-use crate::config::Datastore;
-use crate::facts::{ROLLOUT_WRITES, SECRET_READS, add_secret, ask_to_roll_out, database_variables, each_running};
+use crate::facts::{
+    DatabaseSecret, ROLLOUT_WRITES, SECRET_READS, add_secret, ask_for_earlier, ask_to_roll_out, each_running, earlier,
+    untold, what_tells,
+};
 use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
@@ -15,10 +17,10 @@ static META: Meta = Meta {
     id: "ecs-missing-database-secret",
     severity: Severity::Critical,
     enabled: true,
-    summary: "no container of the running revision gets a database secret",
+    summary: "the running revision gets no secret for the database that it needs",
     docs: include_str!("doc.md"),
     controls: &[],
-    parameters: &["datastore", "secret_env"],
+    parameters: &["datastore", "database_env", "secret_env"],
     reads: SECRET_READS,
     writes: ROLLOUT_WRITES,
     risk: Risk::Brief,
@@ -33,33 +35,38 @@ impl Rule for EcsMissingDatabaseSecret {
     }
 
     fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
-        if w.params.datastore != Datastore::Postgres {
-            return vec![];
-        }
         each_running(w, |service, definition| {
             let subject = ResultSubject::Service(service);
-            Some(if database_variables(w, definition).next().is_some() {
-                RuleResult::pass(subject)
-            } else {
-                RuleResult::fail(subject, &service.tags, failure(w, service, definition))
-            })
+            let data = w.data(service).ok()?;
+            match data.database_secret(earlier(w, definition), &what_tells(w, service)) {
+                DatabaseSecret::NotEvaluated => None,
+                DatabaseSecret::Given => Some(RuleResult::pass(subject)),
+                DatabaseSecret::Missing(why) => Some(RuleResult::fail(
+                    subject,
+                    &service.tags,
+                    failure(w, service, definition, &why),
+                )),
+                DatabaseSecret::Unknown(why) => {
+                    Some(RuleResult::unknown(subject, &service.tags, &untold(definition, why)))
+                }
+            }
         })
     }
 
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
+        ask_for_earlier(w, reads);
         ask_to_roll_out(w, self.evaluate(w), reads);
     }
 }
 
-fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> Failure {
+fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition, why: &str) -> Failure {
     Failure {
         severity: None,
         message: format!(
-            "{}/{} runs {}, in which no container gets a database secret ({})",
+            "{}/{} runs {}, which gets no database secret: {why}",
             service.cluster,
             service.name,
             revision_name(&definition.arn),
-            w.params.secret_env.join(", ")
         ),
         evidence: definition
             .containers
@@ -69,7 +76,7 @@ fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> 
                 Evidence::new(
                     format!("containerDefinitions[{}].secrets", c.name),
                     names,
-                    format!("one of {}", w.params.secret_env.join(", ")),
+                    "the database's URL or password",
                 )
             })
             .collect(),

@@ -1,5 +1,7 @@
 //! What `ecs-no-rollout-protection` says, and of what it says nothing.
 
+use crate::model::resources::Strategy;
+use crate::model::snapshot::Snapshot;
 use crate::rules::testing::services::{second, state};
 use crate::rules::testing::workload::{service, tags};
 use crate::rules::testing::{Case, Cases, Change, Unread, refusal_by};
@@ -19,10 +21,20 @@ pub(in crate::rules) const CASES: Cases = Cases {
             s.rollback_targets.clear();
             s.logs.clear();
         }),
+        Case::new("blue/green", |s| strategy(s, Strategy::BlueGreen)),
+        Case::new("linear", |s| strategy(s, Strategy::Linear)),
+        Case::new("canary", |s| strategy(s, Strategy::Canary)),
+        Case::new("a strategy of tomorrow", |s| strategy(s, Strategy::Unknown("RAINBOW".into()))),
+        Case::new("an Express service", |s| { service(s).circuit_breaker = false; service(s).deployment_settings.express = true; }),
     ],
     unknown: &[],
     unread: &[Unread::Services, Unread::OneService, Unread::AnotherService],
 };
+
+fn strategy(s: &mut Snapshot, strategy: Strategy) {
+    service(s).circuit_breaker = false;
+    service(s).deployment_settings.strategy = strategy;
+}
 
 /// What is not done, and why.
 #[test]
@@ -54,4 +66,12 @@ fn refused() {
         "ecs-no-rollout-protection",
     );
     assert!(why.contains("Classic Load Balancer"), "{why}");
+    let why = refusal_by(
+        |s| {
+            service(s).circuit_breaker = false;
+            service(s).unknown_fields = vec!["deploymentConfiguration.rainbow".into()];
+        },
+        "ecs-no-rollout-protection",
+    );
+    assert!(why.contains("deploymentConfiguration.rainbow"), "{why}");
 }

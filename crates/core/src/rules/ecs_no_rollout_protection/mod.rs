@@ -3,11 +3,11 @@ pub(super) mod cases;
 
 use super::rule::{Failure, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::action::{Action, ServiceSetting, SetUpService};
-use crate::facts::{each_service, rollout_refusal};
+use crate::facts::{each_service, setting_refusal};
 use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
-use crate::model::resources::Service;
+use crate::model::resources::{Service, Strategy};
 
 /// `ecs-no-rollout-protection`
 pub struct EcsNoRolloutProtection;
@@ -35,7 +35,7 @@ impl Rule for EcsNoRolloutProtection {
 
     fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
         each_service(w, |service| {
-            if service.deployment_controller != "ECS" {
+            if !is_rolling(service) {
                 return None;
             }
             let subject = ResultSubject::Service(service);
@@ -46,6 +46,14 @@ impl Rule for EcsNoRolloutProtection {
             })
         })
     }
+}
+
+/// Whether ECS itself replaces the tasks, a few at a time, by settings that are the owner's to make. Where traffic is
+/// shifted the old revision stays until the new one is proved.
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html>
+fn is_rolling(service: &Service) -> bool {
+    let settings = &service.deployment_settings;
+    service.deployment_controller == "ECS" && settings.strategy == Strategy::Rolling && !settings.express
 }
 
 fn failure(w: &Workload<'_>, service: &Service) -> Failure {
@@ -60,7 +68,7 @@ fn failure(w: &Workload<'_>, service: &Service) -> Failure {
     } else {
         ""
     };
-    let refused = rollout_refusal(w, service).or_else(|| {
+    let refused = setting_refusal(w, service).or_else(|| {
         service
             .classic_balancer
             .then(|| HoldReason::ClassicLoadBalancer(name.clone()))

@@ -1,36 +1,39 @@
 //! What `ecs-plaintext-database-url` says, and of what it says nothing.
 
 use crate::action::{Action, RollOut, SecretChange};
+use crate::connection::inspect_plain;
 use crate::model::connection::{Connection, Fault, SecretShape};
-use crate::model::resources::{Access, Container, PlainDatabase};
+use crate::model::resources::{Access, Container};
 use crate::rules::testing::secrets::{
     OTHER, good, holds_at, lacks, may, other, plain, plain_beside, plain_password, plain_url, secret, unread,
 };
-use crate::rules::testing::workload::{HOST, ROLE, SECRET, ago, connection, denied, running, service, tags, web};
+use crate::rules::testing::workload::{
+    HOST, ROLE, SECRET, ago, connection, denied, plain as variable, running, service, tags, web,
+};
 use crate::rules::testing::{Case, Cases, Change, Unread, finding_by, refusal_by};
 
 #[rustfmt::skip]
 pub(in crate::rules) const CASES: Cases = Cases {
     failing: &[
-        Case::new("a plain URL like the secret", |s| plain_url(s, good())).and_fail(&["ecs-missing-database-secret"]),
+        Case::new("a plain URL like the secret", |s| plain_url(s, good())),
         Case::new("a plain URL beside the secret", |s| plain_beside(s, "REPORT_URL", good())),
-        Case::new("a plain URL elsewhere", |s| plain_url(s, connection("db.example.com", "app", vec![]))).and_fail(&["ecs-missing-database-secret"]).and_unknown(&["rds-abandoned"]),
+        Case::new("a plain URL elsewhere", |s| plain_url(s, connection("db.example.com", "app", vec![]))).and_unknown(&["rds-abandoned"]),
         Case::new("a plain URL in a sidecar", |s| {
-            let url = PlainDatabase { variable: "DATABASE_URL".into(), external: false, connection: Some(connection("localhost", "app", vec![])) };
-            running(s).containers.push(Container { name: "migrator".into(), plain_databases: vec![url], ..Container::default() });
+            let url = variable("DATABASE_URL", "postgres://app:Secret-Pw1@db.example.com/app");
+            running(s).containers.push(Container { name: "migrator".into(), variables: vec![url], ..Container::default() });
         }),
         Case::new("a plain password", |s| plain_password(s, "web", "PGPASSWORD")),
         Case::new("a plain password in a sidecar", |s| plain_password(s, "postgres", "POSTGRES_PASSWORD")),
     ],
     passing: &[
         Case::new("a plain URL without a password", |s| plain_beside(s, "REPORT_URL", Connection { has_password: false, ..good() })),
-        Case::new("a plain host", |s| web(s).plain_databases.push(PlainDatabase { variable: "PGHOST".into(), external: true, connection: None })),
+        Case::new("a plain host", |s| web(s).variables.push(variable("PGHOST", HOST))),
         Case::new("untagged and all wrong", |s| {
             service(s).tags = tags(&[]);
             other(s).deleted_at = Some(ago(-24));
             plain_password(s, "web", "PGPASSWORD");
             may(s, Access::NoRole);
-        }).and_fail(&["rds-abandoned"]),
+        }),
     ],
     unknown: &[],
     unread: &[Unread::Services, Unread::OneService, Unread::AnotherService, Unread::Revision],
@@ -39,9 +42,11 @@ pub(in crate::rules) const CASES: Cases = Cases {
 /// What keeps a plain URL where it is: an application could tell the difference, or could not read the secret.
 #[rustfmt::skip]
 const NOT_MOVED: &[(&str, Change)] = &[
-    ("host", |s| plain_url(s, connection("old.example.com", "app", vec![]))),
+    ("host", |s| plain_url(s, connection("old-db.abc.us-east-1.rds.amazonaws.com", "app", vec![]))),
     ("database", |s| plain_url(s, connection(HOST, "archive", vec![]))),
-    ("user", |s| plain_url(s, Connection { user: Some("root".into()), ..good() })),
+    ("user", |s| plain_url(s, inspect_plain(&format!("postgres://root:Secret-Pw1@{HOST}:5432/app?sslmode=require")))),
+    ("password", |s| plain_url(s, inspect_plain(&format!("postgres://app:Another-Pw2@{HOST}:5432/app?sslmode=require")))),
+    ("parameters", |s| plain_url(s, inspect_plain(&format!("postgres://app:Secret-Pw1@{HOST}:5432/app?sslmode=require&application_name=shop")))),
     ("malformed itself", |s| plain_url(s, connection(HOST, "app", vec![Fault::PortTwice]))),
     ("no secret tagged", |s| { plain_url(s, good()); secret(s, SECRET).tags = tags(&[]); }),
     ("does not choose", |s| { plain_url(s, good()); other(s); holds_at(s, OTHER, SecretShape::Plain(good())); }),

@@ -9,6 +9,7 @@ use crate::model::connection::Connection;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
+use crate::model::store::Engine;
 
 /// `ecs-plaintext-database-url`
 pub struct EcsPlaintextDatabaseUrl;
@@ -52,21 +53,16 @@ struct Plain<'a> {
 fn plain_variables(definition: &TaskDefinition) -> Vec<Plain<'_>> {
     let mut found = vec![];
     for container in &definition.containers {
-        let urls = container.plain_databases.iter().filter_map(|d| {
-            let url = d.connection.as_ref().filter(|c| c.has_password)?;
-            Some((&d.variable, Some(url)))
-        });
-        // A variable by the name of a password may hold a URL: it is told once.
-        let passwords = container.plain_passwords.iter().filter(|name| {
-            let is_url = |d: &&crate::model::resources::PlainDatabase| d.variable == **name && d.connection.is_some();
-            !container.plain_databases.iter().any(|d| is_url(&d))
-        });
-        let all = urls.chain(passwords.map(|name| (name, None)));
-        found.extend(all.map(|(variable, url)| Plain {
-            container: &container.name,
-            variable,
-            url,
-        }));
+        for variable in &container.variables {
+            let url = variable.value.connection.as_ref().filter(|c| c.has_password);
+            if url.is_some() || variable.value.password {
+                found.push(Plain {
+                    container: &container.name,
+                    variable: &variable.name,
+                    url,
+                });
+            }
+        }
     }
     found
 }
@@ -78,7 +74,8 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
         return RuleResult::pass(subject);
     }
     let kind = |p: &Plain<'_>| match p.url {
-        Some(_) => "a postgres URL with its password",
+        Some(url) if url.engine == Engine::Postgres => "a postgres URL with its password",
+        Some(_) => "a connection string with its password",
         None => "a password",
     };
     let told: Vec<String> = found
@@ -137,22 +134,18 @@ fn moved(w: &Workload<'_>, urls: &[(&Plain<'_>, &Connection)]) -> Result<Vec<Sec
     let (reference, right) = right_connection(w)?;
     urls.iter()
         .map(|(plain, url)| {
-            if !url.is_well_formed() {
-                return Err(HoldReason::PlainMalformed(plain.variable.to_owned()));
-            }
-            let differing = [
-                ("host or port", url.hosts != right.hosts),
-                ("database", url.database != right.database),
-                ("user", url.user != right.user),
-            ];
-            match differing.iter().find(|(_, differs)| *differs) {
-                Some((what, _)) => Err(HoldReason::PlainDiffers {
-                    variable: plain.variable.to_owned(),
-                    what,
+            let variable = || plain.variable.to_owned();
+            let Some(differences) = url.differences(right).filter(|_| url.is_well_formed()) else {
+                return Err(HoldReason::PlainMalformed(variable()));
+            };
+            match differences.first() {
+                Some(what) => Err(HoldReason::PlainDiffers {
+                    variable: variable(),
+                    what: what.name(),
                 }),
                 None => Ok(SecretChange {
                     container: plain.container.to_owned(),
-                    variable: plain.variable.to_owned(),
+                    variable: variable(),
                     before: None,
                     after: reference.clone(),
                 }),

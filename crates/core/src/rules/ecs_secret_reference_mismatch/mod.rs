@@ -10,11 +10,12 @@ use crate::facts::{
     resolve, resolves_to, right_reference, roll_out, shape, usable_keys,
 };
 use crate::finding::Evidence;
-use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape};
+use crate::model::connection::{MAX_KEY, MAX_KEYS, SecretShape, ValueInRole, role_of_key};
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
 use crate::model::resources::{Secret, SecretVariable, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::{Read, ReadError};
+use crate::model::store::Role;
 use crate::model::value_from::{self, SecretRef, Selector, ValueFrom};
 
 /// `ecs-secret-reference-mismatch`
@@ -49,14 +50,31 @@ impl Rule for EcsSecretReferenceMismatch {
     }
 }
 
-/// What is wrong with one reference.
+/// A reference that is wrong.
 struct Mismatch {
     container: String,
     variable: SecretVariable,
-    /// What is wrong with it, in words.
+    wrong: Wrong,
+}
+
+/// What is wrong with one reference.
+struct Wrong {
+    /// In words.
     why: String,
-    /// The reference that would be right, or why there is none.
+    /// The reference of the same role that would be right, or why there is none.
     right: Result<String, HoldReason>,
+    /// Whether AWS resolves it all the same today.
+    resolves: bool,
+}
+
+impl Wrong {
+    fn new(why: String, right: Result<String, HoldReason>) -> Self {
+        Self {
+            why,
+            right,
+            resolves: false,
+        }
+    }
 }
 
 fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
@@ -64,19 +82,19 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
     let mut mismatches = vec![];
     let mut unknown: Option<Arc<ReadError>> = None;
     let mut evaluated = false;
-    for (container, variable) in database_variables(w, definition) {
+    for found in database_variables(w, Some(service), definition) {
         evaluated = true;
+        let (container, variable, role) = (found.container, found.variable, found.role);
         let found = match value_from::parse(&variable.value_from) {
-            ValueFrom::Parameter(name) => evaluate_parameter(w, name),
-            ValueFrom::Secret(target) => evaluate_secret(w, &target),
+            ValueFrom::Parameter(name) => evaluate_parameter(w, name, role),
+            ValueFrom::Secret(target) => evaluate_secret(w, &target, role),
         };
         match found {
             Ok(None) => {}
-            Ok(Some((why, right))) => mismatches.push(Mismatch {
+            Ok(Some(wrong)) => mismatches.push(Mismatch {
                 container: container.to_owned(),
                 variable: variable.clone(),
-                why,
-                right,
+                wrong,
             }),
             Err(e) => unknown = unknown.or(Some(e)),
         }
@@ -91,89 +109,132 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
     })
 }
 
-type Wrong = Option<(String, Result<String, HoldReason>)>;
-
 /// A reference that ECS takes for a parameter's name.
-fn evaluate_parameter(w: &Workload<'_>, name: &str) -> Read<Wrong> {
+fn evaluate_parameter(w: &Workload<'_>, name: &str, role: Role) -> Read<Option<Wrong>> {
     if !value_from::is_parameter(name) {
         let why = "it is an ARN of neither a secret nor a parameter".to_owned();
-        return Ok(Some((why, right_reference(w))));
+        return Ok(Some(Wrong::new(why, right_for(w, role))));
     }
-    match parameter(w, name)? {
+    let Some(shape) = parameter(w, name)? else {
+        return Ok(Some(evaluate_missing_parameter(w, name, role)));
+    };
+    Ok(match shape.value_for(role, None) {
         // ECS hands over the whole value: a reference to a parameter has no place for a key.
-        Some(SecretShape::Json { .. }) => {
-            let why = format!("the parameter {name} is JSON, and the variable gets all of it");
-            Ok(Some((why, right_reference(w))))
-        }
-        Some(_) => Ok(None),
-        None => Ok(Some(evaluate_missing_parameter(w, name))),
+        ValueInRole::Object(_) => Some(format!("the parameter {name} is JSON, and the variable gets all of it")),
+        ValueInRole::Text {
+            rather: Some(other), ..
+        } => Some(format!("the parameter {name} holds {}", a(other))),
+        _ => None,
+    }
+    .map(|why| Wrong::new(why, right_for(w, role))))
+}
+
+/// The right reference of a role, where the workload tells it.
+fn right_for(w: &Workload<'_>, role: Role) -> Result<String, HoldReason> {
+    match role {
+        Role::Url => right_reference(w),
+        _ => Err(HoldReason::NoRightValue(role)),
+    }
+}
+
+/// What a role holds, with its article.
+const fn a(role: Role) -> &'static str {
+    match role {
+        Role::Url => "a whole connection string",
+        Role::Host => "a host",
+        Role::Port => "a port",
+        Role::Database => "the name of a database",
+        Role::User => "a user's name",
+        Role::Password => "a password",
+        Role::Tls => "a TLS mode",
     }
 }
 
 /// A reference to no parameter: perhaps a secret was meant.
-fn evaluate_missing_parameter(w: &Workload<'_>, name: &str) -> (String, Result<String, HoldReason>) {
+fn evaluate_missing_parameter(w: &Workload<'_>, name: &str, role: Role) -> Wrong {
     let secrets = w.snapshot.secrets.iter().flat_map(|m| m.values());
     if let Some(namesake) = secrets.into_iter().find(|s| s.name == name) {
         let why =
             format!("it is the name of the secret {name}, but ECS takes a bare name for a Parameter Store parameter");
-        return (why, corrected(w, namesake, &Selector::default()));
+        return Wrong::new(why, corrected(w, namesake, &Selector::default(), role));
     }
     let scope = &w.snapshot.scope;
     let arn = value_from::parameter_arn(name, scope);
     let mut place = arn.split(':').skip(3);
     let (region, account) = (place.next().unwrap_or_default(), place.next().unwrap_or_default());
     let why = format!("the parameter {name} does not exist in region {region} of account {account}");
-    (why, right_reference(w))
+    Wrong::new(why, right_for(w, role))
 }
 
-fn evaluate_secret(w: &Workload<'_>, target: &SecretRef<'_>) -> Read<Wrong> {
+fn evaluate_secret(w: &Workload<'_>, target: &SecretRef<'_>, role: Role) -> Read<Option<Wrong>> {
     let Some(secret) = resolve(w, target)? else {
-        return Ok(Some(evaluate_missing(w, target)));
+        return Ok(Some(evaluate_missing(w, target, role)));
     };
-    if secret.arn != target.arn {
-        return Ok(Some((partial(secret), corrected(w, secret, &target.selector))));
-    }
     let s = &target.selector;
+    let wrong = |why: String| Ok(Some(Wrong::new(why, corrected(w, secret, s, role))));
     let known_version = |version: &str| secret.versions.is_empty() || secret.versions.contains_key(version);
     if let Some(version) = s.version.as_deref().filter(|v| !known_version(v)) {
-        let why = format!("it pins the version {version}, which {} does not have", secret.name);
-        return Ok(Some((why, corrected(w, secret, s))));
+        return wrong(format!(
+            "it pins the version {version}, which {} does not have",
+            secret.name
+        ));
     }
     let known_stage =
         |stage: &String| secret.versions.is_empty() || secret.versions.values().any(|v| v.contains(stage));
     if let Some(stage) = s.stage.as_ref().filter(|stage| !known_stage(stage)) {
-        let why = format!("it pins the stage {stage}, which {} does not have", secret.name);
-        return Ok(Some((why, corrected(w, secret, s))));
+        return wrong(format!(
+            "it pins the stage {stage}, which {} does not have",
+            secret.name
+        ));
     }
-    let Some(found) = shape(w, secret, s)? else {
-        let why = format!("it pins a stage or version that {} does not have", secret.name);
-        return Ok(Some((why, corrected(w, secret, s))));
+    let key = s.json_key.as_deref();
+    let is_partial = secret.arn != target.arn;
+    let found = match shape(w, secret, s) {
+        Ok(Some(found)) => found,
+        Ok(None) => return wrong(format!("it pins a stage or version that {} does not have", secret.name)),
+        // What is certain without the value is said.
+        Err(_) if is_partial => return Ok(Some(partial_but_resolved(w, secret, s, role))),
+        Err(e) => return Err(e),
     };
-    let why = match (found, s.json_key.as_deref()) {
-        (SecretShape::Plain(_), Some(key)) => {
-            format!("it asks for the key `{key}`, but {} is a plain string", secret.name)
+    let name = &secret.name;
+    match (found.value_for(role, key), key) {
+        (ValueInRole::NotJson, key) => {
+            let key = key.unwrap_or_default();
+            wrong(format!("it asks for the key `{key}`, but {name} is a plain string"))
         }
-        (SecretShape::Binary, _) => format!("{} is binary, which ECS can't inject", secret.name),
-        (SecretShape::Json { .. }, None) => {
-            format!(
-                "it asks for no key, but {} is JSON: the variable gets all of it",
-                secret.name
-            )
+        (ValueInRole::Binary, _) => wrong(format!("{name} is binary, which ECS can't inject")),
+        (ValueInRole::Object(_), _) => wrong(format!(
+            "it asks for no key, but {name} is JSON: the variable gets all of it"
+        )),
+        (ValueInRole::TooLarge, _) => Err(too_large(secret)),
+        (ValueInRole::NoKey, key) => {
+            let key = key.unwrap_or_default();
+            wrong(format!("it asks for the key `{key}`, which {name} does not have"))
         }
-        (SecretShape::Json { keys, .. }, Some(key)) if !keys.contains_key(key) && may_be_there(keys.len(), key) => {
-            return Err(too_large(secret));
-        }
-        (SecretShape::Json { keys, .. }, Some(key)) if !keys.contains_key(key) => {
-            format!("it asks for the key `{key}`, which {} does not have", secret.name)
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some((why, corrected(w, secret, s))))
+        (
+            ValueInRole::Text {
+                rather: Some(other), ..
+            },
+            Some(key),
+        ) => wrong(format!("the key `{key}` of {name} holds {}, not {}", a(other), a(role))),
+        (
+            ValueInRole::Text {
+                rather: Some(other), ..
+            },
+            None,
+        ) => wrong(format!("{name} holds {}, not {}", a(other), a(role))),
+        (ValueInRole::Text { .. }, _) if is_partial => Ok(Some(partial_but_resolved(w, secret, s, role))),
+        (ValueInRole::Text { .. }, _) => Ok(None),
+    }
 }
 
-/// Whether a key that was not kept may be there all the same.
-fn may_be_there(kept: usize, key: &str) -> bool {
-    kept >= MAX_KEYS || key.len() > MAX_KEY
+/// A partial ARN that matches one secret. Secrets Manager resolves it, until a second secret has a name that begins so.
+/// <https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen>
+fn partial_but_resolved(w: &Workload<'_>, secret: &Secret, asked: &Selector, role: Role) -> Wrong {
+    Wrong {
+        resolves: true,
+        ..Wrong::new(partial(secret), corrected(w, secret, asked, role))
+    }
 }
 
 fn too_large(secret: &Secret) -> Arc<ReadError> {
@@ -198,7 +259,7 @@ fn partial(secret: &Secret) -> String {
 }
 
 /// A reference that leads nowhere. The secret may have been re-created with another suffix.
-fn evaluate_missing(w: &Workload<'_>, target: &SecretRef<'_>) -> (String, Result<String, HoldReason>) {
+fn evaluate_missing(w: &Workload<'_>, target: &SecretRef<'_>, role: Role) -> Wrong {
     let name = value_from::without_suffix(target.resource).unwrap_or(target.resource);
     let here = target.region == w.snapshot.scope.region && target.account == w.snapshot.scope.account;
     let named = |name: &str| w.snapshot.secrets.as_ref().ok()?.values().find(|s| s.name == name);
@@ -218,30 +279,36 @@ fn evaluate_missing(w: &Workload<'_>, target: &SecretRef<'_>) -> (String, Result
             target.region, target.account
         ),
     };
-    let right = namesake.map_or_else(|| right_reference(w), |s| corrected(w, s, &target.selector));
-    (why, right)
+    let right = namesake.map_or_else(|| right_for(w, role), |s| corrected(w, s, &target.selector, role));
+    Wrong::new(why, right)
 }
 
-/// The reference to `secret` that is right: the key that was asked for if it is, else the only one that is.
-fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<String, HoldReason> {
+/// The reference to `secret` that is right for a role: the key that was asked for if it is, else the only one that is.
+fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector, role: Role) -> Result<String, HoldReason> {
     if secret.deleted_at.is_some() {
         return Err(HoldReason::SecretBeingDeleted(secret.name.clone()));
     }
-    let databases = w.databases().map_err(HoldReason::DatabasesUnknown)?;
     let found = shape(w, secret, &Selector::default())
         .map_err(|error| HoldReason::SecretValueUnknown {
             secret: secret.name.clone(),
             error,
         })?
         .ok_or_else(|| HoldReason::NoSecretValue(secret.name.clone()))?;
-    let keys = usable_keys(found, databases);
+    let keys = if role == Role::Url {
+        let databases = w.databases().map_err(HoldReason::DatabasesUnknown)?;
+        let keys = usable_keys(w, found, databases);
+        if keys.is_empty() {
+            return Err(unusable(w, found, &secret.name, databases));
+        }
+        keys
+    } else {
+        keys_for(found, role)
+    };
     let key = match keys.as_slice() {
         several if several.contains(&asked.json_key) => asked.json_key.clone(),
         [one] => one.clone(),
-        [] => return Err(unusable(found, &secret.name, databases)),
-        _ => {
-            return Err(HoldReason::SeveralKeys(secret.name.clone()));
-        }
+        [] => return Err(HoldReason::NoRightValue(role)),
+        _ => return Err(HoldReason::SeveralKeys(secret.name.clone())),
     };
     Ok(value_from::write(
         &secret.arn,
@@ -252,11 +319,33 @@ fn corrected(w: &Workload<'_>, secret: &Secret, asked: &Selector) -> Result<Stri
     ))
 }
 
-fn unusable(shape: &SecretShape, name: &str, databases: &[Database<'_>]) -> HoldReason {
+/// The keys (`None`: the whole value) under which a secret holds what a role asks for.
+fn keys_for(shape: &SecretShape, role: Role) -> Vec<Option<String>> {
+    let fits = |key: Option<&str>| {
+        let found = shape.value_for(role, key);
+        matches!(found, ValueInRole::Text { faults, rather: None, .. } if faults.is_empty())
+    };
+    match shape {
+        SecretShape::Plain(_) => [None].into_iter().filter(|_| fits(None)).collect(),
+        SecretShape::Json { keys, .. } => keys
+            .keys()
+            .filter(|key| role_of_key(key) == Some(role) && fits(Some(key)))
+            .map(|key| Some(key.clone()))
+            .collect(),
+        SecretShape::Binary => vec![],
+    }
+}
+
+fn unusable<'a>(w: &Workload<'a>, shape: &SecretShape, name: &str, databases: &[Database<'a>]) -> HoldReason {
     let name = name.to_owned();
     match shape {
         SecretShape::Plain(c) if !c.is_well_formed() => HoldReason::SecretMalformed(name),
-        SecretShape::Plain(c) if matches!(resolves_to(c, databases), Resolution::Elsewhere(..)) => {
+        SecretShape::Plain(c)
+            if matches!(
+                resolves_to(w, c, databases),
+                Resolution::Elsewhere(..) | Resolution::OtherName(..)
+            ) =>
+        {
             HoldReason::SecretOfOtherDatabase(name)
         }
         SecretShape::Plain(_) => HoldReason::SecretDatabaseUnknown(name),
@@ -267,7 +356,7 @@ fn unusable(shape: &SecretShape, name: &str, databases: &[Database<'_>]) -> Hold
 fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition, found: &[Mismatch]) -> Failure {
     let told: Vec<String> = found
         .iter()
-        .map(|m| format!("{} in {}: {}", m.variable.name, m.container, m.why))
+        .map(|m| format!("{} in {}: {}", m.variable.name, m.container, m.wrong.why))
         .collect();
     let summary = format!(
         "correct the reference in the task definition of {}/{}",
@@ -275,8 +364,9 @@ fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition, fou
     );
     let changes: Result<Vec<SecretChange>, HoldReason> = found
         .iter()
+        .filter(|m| !m.wrong.resolves || m.wrong.right.is_ok())
         .map(|m| {
-            m.right.clone().map(|after| SecretChange {
+            m.wrong.right.clone().map(|after| SecretChange {
                 container: m.container.clone(),
                 variable: m.variable.name.clone(),
                 before: Some(m.variable.value_from.clone()),
@@ -284,8 +374,9 @@ fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition, fou
             })
         })
         .collect();
+    let harmless = found.iter().all(|m| m.wrong.resolves);
     Failure {
-        severity: None,
+        severity: harmless.then_some(Severity::Medium),
         message: format!(
             "{}/{} runs {} with a wrong secret reference: {}",
             service.cluster,
@@ -297,6 +388,7 @@ fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition, fou
             .iter()
             .map(|m| {
                 let expected = m
+                    .wrong
                     .right
                     .clone()
                     .unwrap_or_else(|_| "a reference to the workload's secret".into());
@@ -308,6 +400,8 @@ fn failure(w: &Workload<'_>, service: &Service, definition: &TaskDefinition, fou
             })
             .collect(),
         remedy: match changes {
+            // Nothing is broken yet: not worth replacing tasks for.
+            _ if harmless => Remedy::manual(summary),
             Ok(changes) => roll_out(w, service, summary, changes),
             Err(why) => Remedy::refuse(summary, vec![], why),
         },

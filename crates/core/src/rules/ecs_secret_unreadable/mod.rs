@@ -1,18 +1,17 @@
 #[cfg(test)]
 pub(super) mod cases;
+mod statements;
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::rule::{Failure, FollowUpReads, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
-use crate::facts::{SECRET_READS, ask_to_read, database_variables, each_running, no_execution_role, readable_as};
+use crate::facts::{SECRET_READS, StartNeeds, each_running, no_execution_role, runs_steadily, start_needs};
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::resources::{Access, AccessTarget, Service, TaskDefinition, revision_name};
 use crate::model::snapshot::ReadError;
+use statements::remedy;
 
 /// `ecs-secret-unreadable`
 pub struct EcsSecretUnreadable;
@@ -20,23 +19,33 @@ pub struct EcsSecretUnreadable;
 static META: Meta = Meta {
     id: "ecs-secret-unreadable",
     severity: Severity::Critical,
-    summary: "the execution role may not read a database secret that the service refers to",
+    summary: "the execution role may not fetch something that the service's tasks need at start",
     docs: include_str!("doc.md"),
-    parameters: &["secret_env"],
     reads: READS,
     ..Meta::DEFAULT
 };
 
+const MORE_READS: [&str; 7] = [
+    "secretsmanager:GetResourcePolicy",
+    "iam:SimulatePrincipalPolicy",
+    "iam:GetRole",
+    "kms:DescribeKey",
+    "kms:GetKeyPolicy",
+    "kms:ListGrants",
+    "ssm:DescribeParameters",
+];
+
 const READS: &[&str] = &{
-    let mut reads = [""; SECRET_READS.len() + 3];
+    let mut reads = [""; SECRET_READS.len() + MORE_READS.len()];
     let mut i = 0;
-    while i < SECRET_READS.len() {
-        reads[i] = SECRET_READS[i];
+    while i < reads.len() {
+        reads[i] = if i < SECRET_READS.len() {
+            SECRET_READS[i]
+        } else {
+            MORE_READS[i - SECRET_READS.len()]
+        };
         i += 1;
     }
-    reads[i] = "secretsmanager:GetResourcePolicy";
-    reads[i + 1] = "iam:SimulatePrincipalPolicy";
-    reads[i + 2] = "iam:GetRole";
     reads
 };
 
@@ -52,8 +61,11 @@ impl Rule for EcsSecretUnreadable {
     fn follow_up_reads(&self, w: &Workload<'_>, reads: &mut FollowUpReads) {
         for &service in w.services().unwrap_or_default() {
             let Ok(definition) = w.running(service) else { continue };
-            for (_, variable) in database_variables(w, definition) {
-                ask_to_read(w, definition, &variable.value_from, reads);
+            let Some(role) = &definition.execution_role else {
+                continue;
+            };
+            for target in start_needs(w, service, definition).targets.into_keys() {
+                reads.may(role, target);
             }
         }
     }
@@ -65,73 +77,120 @@ fn evaluate_service<'a>(
     definition: &'a TaskDefinition,
 ) -> Option<RuleResult<'a>> {
     let subject = ResultSubject::Service(service);
-    let mut unknown: Option<Arc<ReadError>> = None;
-    let mut needed: BTreeSet<Cow<'a, str>> = BTreeSet::new();
-    let mut evaluated = false;
-    for (_, variable) in database_variables(w, definition) {
-        evaluated = true;
-        match readable_as(w, &variable.value_from) {
-            Ok(found) => needed.extend(found),
-            Err(e) => unknown = unknown.or(Some(e)),
-        }
-    }
-    if !evaluated {
-        return None;
-    }
+    let needs = start_needs(w, service, definition);
     let Some(role) = &definition.execution_role else {
-        let failure = no_role(service, definition);
-        return Some(RuleResult::fail(subject, &service.tags, failure));
+        let failure = || no_role(service, definition, &needs);
+        return needs
+            .needs_role
+            .then(|| RuleResult::fail(subject, &service.tags, failure()));
     };
-    let mut missing: BTreeSet<&str> = BTreeSet::new();
-    let mut absent = false;
-    for arn in &needed {
-        match w.snapshot.access.get(&(role.clone(), AccessTarget::from(arn.as_ref()))) {
-            Some(Ok(Access::Allowed)) => {}
-            Some(Ok(Access::Denied { missing: actions })) => missing.extend(actions.iter().map(String::as_str)),
-            Some(Ok(Access::NoRole)) => absent = true,
-            Some(Err(e)) => unknown = unknown.or_else(|| Some(Arc::clone(e))),
-            None => unknown = unknown.or_else(|| Some(not_simulated(role, arn))),
-        }
-    }
-    if absent {
-        let failure = unknown_role(service, definition, role);
-        return Some(RuleResult::fail(subject, &service.tags, failure).relating(needed));
-    }
-    let result = match (missing.is_empty(), unknown) {
-        (false, _) => RuleResult::fail(subject, &service.tags, denied(service, definition, role, &missing)),
-        (true, Some(e)) => RuleResult::unknown(subject, &service.tags, &e),
-        // Every reference leads to nothing: `ecs-secret-reference-mismatch` speaks of that.
-        (true, None) if needed.is_empty() => return None,
-        (true, None) => RuleResult::pass(subject),
+    let found = look_up(w, service, role, needs);
+    let result = if found.no_role {
+        RuleResult::fail(subject, &service.tags, unknown_role(service, definition, role))
+    } else if !found.missing.is_empty() {
+        let failure = denied(service, definition, role, &found);
+        RuleResult::fail(subject, &service.tags, failure)
+    } else if let Some(e) = &found.unknown {
+        RuleResult::unknown(subject, &service.tags, e)
+    } else if found.asked == 0 {
+        // Nothing is fetched, or every reference leads to nothing: `ecs-secret-reference-mismatch` speaks of that.
+        return None;
+    } else {
+        RuleResult::pass(subject)
     };
-    Some(result.relating(needed))
+    Some(result.relating(found.read))
 }
 
-fn not_simulated(role: &str, arn: &str) -> Arc<ReadError> {
+/// What is known of a role's permissions.
+#[derive(Default)]
+struct Found {
+    asked: usize,
+    /// ARNs of secrets and parameters that it reads.
+    read: Vec<String>,
+    missing: BTreeSet<String>,
+    /// The same, with who needs it.
+    told: BTreeSet<String>,
+    no_role: bool,
+    unknown: Option<Arc<ReadError>>,
+}
+
+fn look_up(w: &Workload<'_>, service: &Service, role: &str, needs: StartNeeds) -> Found {
+    let mut found = Found {
+        unknown: needs.unknown,
+        ..Found::default()
+    };
+    let steady = runs_steadily(service);
+    for (target, who) in needs.targets {
+        found.asked += 1;
+        if let AccessTarget::Resource(arn) = &target {
+            found.read.push(arn.clone());
+        }
+        let makes_group = matches!(target, AccessTarget::LogGroup(_));
+        let unknown = match w.snapshot.access.get(&(role.to_owned(), target)) {
+            Some(Ok(Access::Allowed)) => None,
+            // The tasks that run have fetched it. That is no proof of what the own policies say by now, but of the others.
+            Some(Ok(Access::AllowedHere { .. })) if steady => None,
+            Some(Ok(Access::AllowedHere { unread })) => Some(not_known(role, format!("{who}: {unread} is not known"))),
+            // The driver creates a group only where there is none, and the tasks that run have one.
+            Some(Ok(Access::Denied { .. })) if makes_group && steady => None,
+            Some(Ok(Access::Denied { missing })) if makes_group => Some(not_known(
+                role,
+                format!(
+                    "{who}: {role} may not {}, which it needs only where the group does not exist",
+                    missing.join(", nor ")
+                ),
+            )),
+            Some(Ok(Access::Denied { missing })) => {
+                found.told.extend(missing.iter().map(|m| format!("lacks {m}: {who}")));
+                found.missing.extend(missing.iter().cloned());
+                None
+            }
+            Some(Ok(Access::NoRole)) => {
+                found.no_role = true;
+                None
+            }
+            Some(Err(e)) => Some(Arc::clone(e)),
+            None => Some(not_known(
+                role,
+                format!("{who}: what {role} may do was not asked in this sweep; the next one asks"),
+            )),
+        };
+        found.unknown = found.unknown.or(unknown);
+    }
+    found
+}
+
+fn not_known(role: &str, message: String) -> Arc<ReadError> {
     Arc::new(ReadError {
         service: "iam".into(),
         operation: "SimulatePrincipalPolicy".into(),
         resource: role.to_owned(),
         code: "NotRead".into(),
-        message: format!("whether {role} may read {arn} was not asked in this sweep; the next one asks"),
+        message,
     })
 }
 
-fn no_role(service: &Service, definition: &TaskDefinition) -> Failure {
+fn no_role(service: &Service, definition: &TaskDefinition, needs: &StartNeeds) -> Failure {
     let name = format!("{}/{}", service.cluster, service.name);
+    let what: BTreeSet<&str> = needs.targets.values().map(String::as_str).collect();
+    let needed = if what.is_empty() {
+        "secrets".to_owned()
+    } else {
+        what.into_iter().collect::<Vec<_>>().join(", ")
+    };
     Failure {
         severity: None,
         message: format!(
-            "{name} refers to a database secret, but {}: its next task won't start",
+            "{name} fetches at start: {needed}; but {}: its next task won't start",
             no_execution_role(definition)
         ),
         evidence: vec![Evidence::new(
             "executionRoleArn",
             serde_json::Value::Null,
-            "a role that may read the secret",
+            "a role that may fetch all of it",
         )],
         remedy: Remedy::manual(format!(
-            "register {} anew with an executionRoleArn, and deploy {name}",
+            "register a new revision of {} with an executionRoleArn, and deploy {name}",
             revision_name(&definition.arn)
         )),
     }
@@ -147,46 +206,36 @@ fn unknown_role(service: &Service, definition: &TaskDefinition, role: &str) -> F
         ),
         evidence: vec![Evidence::new("executionRoleArn", role, "a role that IAM knows")],
         remedy: Remedy::manual(format!(
-            "make the role {role} anew, or register {} anew with another executionRoleArn and deploy {name}",
+            "create the role {role}, or register a new revision of {} with another executionRoleArn and deploy {name}",
             revision_name(&definition.arn)
         )),
     }
 }
 
-fn denied(service: &Service, definition: &TaskDefinition, role: &str, missing: &BTreeSet<&str>) -> Failure {
+/// A task that can't write to its log stream runs all the same.
+const LOG_ONLY: &str = "logs:PutLogEvents ";
+
+fn denied(service: &Service, definition: &TaskDefinition, role: &str, found: &Found) -> Failure {
     let name = format!("{}/{}", service.cluster, service.name);
-    let list: Vec<&str> = missing.iter().copied().collect();
-    // Which policy of a key allows what is beyond the simulator.
-    let by_key = if list.iter().all(|m| m.starts_with("kms:")) {
-        ", unless the key's own policy allows it"
+    let list: Vec<&str> = found.missing.iter().map(String::as_str).collect();
+    let starts = list.iter().all(|m| m.starts_with(LOG_ONLY));
+    let effect = if starts {
+        "what its tasks log is lost"
     } else {
-        ""
+        "its next task won't start"
     };
     Failure {
-        severity: None,
+        severity: starts.then_some(Severity::Medium),
         message: format!(
-            "{name} runs {}, whose execution role {role} may not {}{by_key}: its next task won't start",
+            "{name} runs {}, whose execution role {role} may not {}: {effect}",
             revision_name(&definition.arn),
             list.join(", nor ")
         ),
         evidence: vec![Evidence::new(
             format!("permissions of {role}"),
-            list.iter().map(|m| format!("lacks {m}")).collect::<Vec<_>>(),
+            found.told.iter().map(String::as_str).collect::<Vec<_>>(),
             "all that the tasks need to start",
         )],
-        remedy: Remedy::manual(format!("allow {role}: {}", statements(missing))),
+        remedy: Remedy::manual(remedy(role, &found.missing)),
     }
-}
-
-/// The policy statements that are missing, ready to be pasted: one for each action.
-fn statements(missing: &BTreeSet<&str>) -> String {
-    let mut by_action: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (action, resource) in missing.iter().filter_map(|m| m.split_once(" on ")) {
-        by_action.entry(action).or_default().push(resource);
-    }
-    let statements: Vec<String> = by_action
-        .into_iter()
-        .map(|(action, resources)| json!({"Effect": "Allow", "Action": action, "Resource": resources}).to_string())
-        .collect();
-    statements.join(", ")
 }

@@ -1,17 +1,16 @@
 //! What `ecs-unsafe-rollback` says, and of what it says nothing.
 
-use crate::model::resources::PlainDatabase;
 use crate::rules::testing::services::{BEFORE, bare, before, second};
-use crate::rules::testing::workload::{SERVICE, denied, running, tags, web};
+use crate::rules::testing::workload::{SERVICE, denied, lose_secret, running, tags};
 use crate::rules::testing::{Case, Cases, Unread, refusal_by};
 
 #[rustfmt::skip]
 pub(in crate::rules) const CASES: Cases = Cases {
     failing: &[
         Case::new("the revision before had no secret", |s| before(s, bare)),
-        Case::new("it had a plain URL", |s| before(s, |d| {
+        Case::new("it would fall back to its own database", |s| before(s, |d| {
             bare(d);
-            d.containers[0].plain_databases.push(PlainDatabase { variable: "DATABASE_URL".into(), external: true, connection: None });
+            d.containers[0].image = "ghcr.io/coder/coder:v2.20.0".into();
         })),
         Case::new("it is not tagged", |s| before(s, |d| { bare(d); d.tags = tags(&[]); })),
         Case::new("it is still deployed", |s| { before(s, bare); second(s, 0); }),
@@ -19,7 +18,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
     passing: &[
         Case::new("the revision before was sound", |s| before(s, |_| {})),
         Case::new("the revision before is deregistered", |s| before(s, |d| { bare(d); d.active = false; })),
-        Case::new("nothing to lose by a rollback", |s| { before(s, bare); web(s).secrets.clear(); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret", "rds-abandoned"]),
+        Case::new("nothing to lose by a rollback", |s| { before(s, bare); lose_secret(s); }).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret", "rds-abandoned"]),
         Case::new("the first revision", |s| { running(s).revision = 1; s.rollback_targets.clear(); }),
     ],
     unknown: &[

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rule::{Failure, FollowUpReads, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::action::{Action, Deregister};
-use crate::facts::{each_running, loses_data, untagged};
+use crate::facts::{Storage, each_running, untagged};
 use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
@@ -60,7 +60,8 @@ impl Rule for EcsUnsafeRollback {
 fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition) -> bool {
     service.deployment_controller == "ECS"
         && (definition.revision > 1 || service.deployments.len() > 1)
-        && loses_data(w, definition, service.fargate).is_none()
+        && w.data(service)
+            .is_ok_and(|data| data.storage(None, "") == Storage::Kept)
 }
 
 fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
@@ -75,7 +76,7 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
     })
 }
 
-type Unsafe<'a> = Vec<(&'a TaskDefinition, &'static str)>;
+type Unsafe<'a> = Vec<(&'a TaskDefinition, String)>;
 
 /// Targets of a rollback that would lose data, and how.
 fn unsafe_targets<'a>(w: &Workload<'a>, service: &Service) -> Read<Unsafe<'a>> {
@@ -91,7 +92,11 @@ fn unsafe_targets<'a>(w: &Workload<'a>, service: &Service) -> Read<Unsafe<'a>> {
             Some(Err(e)) => return Err(Arc::clone(e)),
             None => return Err(not_read(arn)),
         };
-        if let Some(how) = loses_data(w, definition, service.fargate).filter(|_| definition.active) {
+        if let Some(how) = w
+            .data_of(service, definition)
+            .loses_data(&service.task_definition)
+            .filter(|_| definition.active)
+        {
             found.push((definition.as_ref(), how));
         }
     }
@@ -127,7 +132,7 @@ fn failure(w: &Workload<'_>, service: &Service, targets: &Unsafe<'_>) -> Failure
             .map(|(d, how)| {
                 Evidence::new(
                     revision_name(&d.arn),
-                    *how,
+                    how.as_str(),
                     "a place for its data that outlives the task",
                 )
             })

@@ -1,11 +1,13 @@
 #[cfg(test)]
 pub(super) mod cases;
+mod consumers;
 
 use std::cell::OnceCell;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::consumers::Others;
 use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
 use crate::config::format_duration;
 use crate::facts::{Database, DatabaseUsage, database_usage};
@@ -22,7 +24,7 @@ static META: Meta = Meta {
     severity: Severity::Low,
     summary: "no service of the workload has referred to a database for `abandoned_after`",
     docs: include_str!("doc.md"),
-    parameters: &["secret_env", "abandoned_after"],
+    parameters: &["secret_env", "database_aliases", "abandoned_after"],
     reads: READS,
     caused_by: &["ecs-missing-database-secret", "secret-wrong-database"],
     ..Meta::DEFAULT
@@ -32,6 +34,13 @@ static META: Meta = Meta {
 const READS: &[&str] = &[
     "rds:DescribeDBInstances",
     "rds:DescribeDBClusters",
+    "rds:DescribeDBProxies",
+    "rds:DescribeDBProxyEndpoints",
+    "rds:DescribeDBProxyTargets",
+    "rds:DescribeDBClusterEndpoints",
+    "rds:DescribeGlobalClusters",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSecurityGroupRules",
     "ecs:ListClusters",
     "ecs:ListServices",
     "ecs:DescribeServices",
@@ -61,11 +70,11 @@ impl Rule for RdsAbandoned {
         // Services use a cluster by its own endpoints: whether an orphaned member is of use can't be seen from here.
         let own = |d: &&Database<'_>| d.resource.replica_of().is_none() && !d.is_orphaned_member();
         let evaluate = |database: &Database<'a>| {
-            if !settled(database) {
+            if !settled(database) || databases.iter().any(|other| database.is_staged_for(other)) {
                 return database.pass();
             }
             let used = used.get_or_init(|| all_uses(w));
-            evaluate_one(w, database, &hosts(database, databases), used)
+            evaluate_one(w, database, used)
         };
         databases.iter().filter(own).map(evaluate).collect()
     }
@@ -92,24 +101,10 @@ struct Used<'a> {
     uses: Result<DatabaseUsage<'a>, Arc<ReadError>>,
 }
 
-/// Host names of a database and of its replicas here.
-fn hosts<'a>(database: &Database<'a>, all: &[Database<'a>]) -> Vec<&'a str> {
-    let copies = all.iter().filter(|other| {
-        let source = other.resource.replica_of();
-        // In the same region AWS names an instance by its identifier, a cluster by its ARN.
-        source.is_some_and(|s| s == database.id || s.ends_with(&format!(":{}", database.id)))
-    });
-    let family: Vec<&str> = std::iter::once(database).chain(copies).map(|d| d.arn).collect();
-    all.iter()
-        .filter(|d| family.contains(&d.arn))
-        .flat_map(|d| d.hosts.iter().copied())
-        .collect()
-}
-
-fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>, hosts: &[&str], used: &[Used<'a>]) -> RuleResult<'a> {
-    let leads = |u: &&Used<'_>| u.uses.as_ref().is_ok_and(|uses| uses.names_one_of(hosts));
+fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>, used: &[Used<'a>]) -> RuleResult<'a> {
     let before = since(w);
-    if used.iter().any(|u| leads(&u)) {
+    let leads = |u: &Used<'a>| u.uses.as_ref().is_ok_and(|uses| uses.includes_copy_of(w, database));
+    if used.iter().any(leads) {
         return database.pass();
     }
     let moved_lately = used.iter().any(|u| {
@@ -122,14 +117,20 @@ fn evaluate_one<'a>(w: &Workload<'a>, database: &Database<'a>, hosts: &[&str], u
     }
     let doubt = used.iter().find_map(|u| match &u.uses {
         Err(e) => Some(Arc::clone(e)),
-        Ok(uses) => uses.doubt(),
+        Ok(uses) => uses.doubt(w),
     });
+    let others = consumers::others(w, database, before);
+    let doubt = match others {
+        Others::Use => return database.pass(),
+        Others::Unclear(e) => doubt.or(Some(e)),
+        Others::None => doubt,
+    };
     if let Some(e) = w.services_error().or(doubt).or_else(|| undated(used)) {
         return database.unknown(&e);
     }
     let secrets = used.iter().flat_map(|u| u.uses.iter()).flat_map(|uses| &uses.secrets);
     let related = used.iter().map(|u| &u.service.arn).chain(secrets.map(|s| &s.arn));
-    database.fail(failure(w, database, hosts, used)).relating(related)
+    database.fail(failure(w, database, used)).relating(related)
 }
 
 /// A service that another program deploys may have no deployment here, and so no age.
@@ -146,7 +147,7 @@ fn undated(used: &[Used<'_>]) -> Option<Arc<ReadError>> {
     }))
 }
 
-fn failure(w: &Workload<'_>, database: &Database<'_>, hosts: &[&str], used: &[Used<'_>]) -> Failure {
+fn failure(w: &Workload<'_>, database: &Database<'_>, used: &[Used<'_>]) -> Failure {
     let (id, after) = (database.id, format_duration(w.params.abandoned_after));
     let names: Vec<String> = used
         .iter()
@@ -167,31 +168,22 @@ fn failure(w: &Workload<'_>, database: &Database<'_>, hosts: &[&str], used: &[Us
             names.join(", ")
         )
     };
-    let stranger = stranger(w, hosts).map(|s| {
-        let owner = s.tags.workload(w.prefix).unwrap_or_default();
-        format!(
-            "; {}/{} of {owner} uses it: tag it for that workload instead of deleting it",
-            s.cluster, s.name
-        )
+    let former = w.databases().unwrap_or_default().iter().find(|d| database.is_former(d));
+    let former = former.map_or_else(String::new, |current| {
+        format!("; it is what a blue/green switchover left of {}", current.id)
     });
     Failure {
         severity: None,
-        message: format!("{what}{}", stranger.unwrap_or_default()),
+        message: format!("{what}{former}"),
         evidence: vec![Evidence::new(
             "references of services",
             0,
             format!("at least one within {after}"),
         )],
         remedy: Remedy::manual(format!(
-            "if {} should use {id}, mend its services; else take a final snapshot, then delete it",
+            "if {} should use {id}, correct its services; else make sure that nothing but services (a Lambda function, a person) \
+             uses it, take a final snapshot, then delete it",
             w.name
         )),
     }
-}
-
-/// A service of another workload that leads there.
-fn stranger<'a>(w: &Workload<'a>, hosts: &[&str]) -> Option<&'a Service> {
-    let all = w.snapshot.services.iter().flat_map(|m| m.values());
-    all.filter(|s| s.tags.workload(w.prefix) != Some(w.name))
-        .find(|s| database_usage(w, s).is_ok_and(|uses| uses.names_one_of(hosts)))
 }

@@ -21,10 +21,15 @@ static META: Meta = Meta {
     severity: Severity::High,
     summary: "no network path leads from a service of the workload to its database",
     docs: include_str!("doc.md"),
-    parameters: &["secret_env"],
+    parameters: &["secret_env", "database_aliases"],
     reads: &[
         "rds:DescribeDBInstances",
         "rds:DescribeDBClusters",
+        "rds:DescribeDBProxies",
+        "rds:DescribeDBProxyEndpoints",
+        "rds:DescribeDBProxyTargets",
+        "rds:DescribeDBClusterEndpoints",
+        "rds:DescribeGlobalClusters",
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeSecurityGroupRules",
         "ec2:DescribeSubnets",
@@ -102,7 +107,8 @@ fn paths<'w, 'a>(w: &'w Workload<'a>) -> Read<Vec<Paths<'w, 'a>>> {
     Ok(paths)
 }
 
-/// Notes which of `paths` the service needs but does not have.
+/// Notes which of `paths` the service needs but does not have. It needs those to the databases that a connection of its
+/// leads to.
 fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>]) -> Read<()> {
     let reached: Vec<Reach> = paths
         .iter()
@@ -116,37 +122,47 @@ fn look<'a>(w: &Workload<'a>, service: &'a Service, paths: &mut [Paths<'_, 'a>])
     }
     let (usage, doubt) = match database_usage(w, service) {
         Ok(usage) => {
-            let doubt = usage.doubt();
+            let doubt = usage.doubt(w);
             (usage, doubt)
         }
         Err(e) => (DatabaseUsage::default(), Some(e)),
     };
-    let by_proxy = usage
-        .connections
-        .iter()
-        .flat_map(|c| &c.hosts)
-        .any(|h| h.host.contains(".proxy-"));
-    let named: Vec<bool> = paths.iter().map(|p| usage.includes(p.database)).collect();
-    let names_one = named.contains(&true);
-    let reaches_one = reached.iter().any(|r| matches!(r, Reach::Open));
-    for ((path, reach), named) in paths.iter_mut().zip(reached).zip(named) {
-        path.looked = true;
+    for (path, reach) in paths.iter_mut().zip(reached) {
         let missing = match reach {
-            Reach::Open => continue,
+            Reach::Open => {
+                path.looked = true;
+                continue;
+            }
             Reach::Unclear(e) => Err(e),
             closed => Ok(closed),
         };
+        let (leads, straight) = (
+            usage.includes(w, path.database),
+            usage.goes_straight_to(w, path.database),
+        );
+        path.looked |= leads || doubt.is_some();
         match (missing, &doubt) {
-            (Ok(closed), _) if named => path.unreached.push((service, closed)),
-            (Err(e), _) if named => path.miss(e),
-            // It says what it uses, and this is not it; or it says nothing, and reaches another.
-            (_, None) if names_one || reaches_one => {}
-            (_, Some(e)) if names_one || reaches_one || by_proxy => path.miss(Arc::clone(e)),
-            (Ok(closed), _) => path.unreached.push((service, closed)),
-            (Err(e), _) => path.miss(e),
+            (Ok(closed), _) if straight => path.unreached.push((service, closed)),
+            (Err(e), _) if straight => path.miss(e),
+            (_, _) if leads => path.miss(indirect(service, path.database)),
+            (_, Some(e)) => path.miss(Arc::clone(e)),
+            // It says what it uses, and this is not it; or it uses no database at all.
+            (_, None) => {}
         }
     }
     Ok(())
+}
+
+/// Why it is unknown whether a service reaches a database that it uses by something in between.
+fn indirect(service: &Service, database: &Database<'_>) -> Arc<ReadError> {
+    let (name, id) = (name(service), database.id);
+    Arc::new(ReadError {
+        service: "ec2".into(),
+        operation: "DescribeSecurityGroupRules".into(),
+        resource: id.to_owned(),
+        code: "NotComparable".into(),
+        message: format!("{name} reaches {id} by a proxy or an alias, and the groups in between are not evaluated"),
+    })
 }
 
 impl Paths<'_, '_> {

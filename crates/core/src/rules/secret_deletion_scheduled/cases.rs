@@ -1,8 +1,9 @@
 //! What `secret-deletion-scheduled` says, and of what it says nothing.
 
-use crate::model::resources::SecretVariable;
+use crate::model::resources::{Access, SecretVariable};
+use crate::model::snapshot::Lookup;
 use crate::rules::testing::secrets::{OTHER, other, secret};
-use crate::rules::testing::workload::{SECRET, ago, refer, service, tags, web};
+use crate::rules::testing::workload::{ROLE, SECRET, ago, refer, service, tags, web};
 use crate::rules::testing::{Case, Cases, Change, Unread, refusal_by};
 
 #[rustfmt::skip]
@@ -12,6 +13,8 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("deletion of what another variable holds", |s| {
             other(s).deleted_at = Some(ago(-24));
             web(s).secrets.push(SecretVariable { name: "API_KEY".into(), value_from: format!("{OTHER}:key::") });
+            s.lookups.insert(OTHER.into(), Ok(Lookup::Found(OTHER.into())));
+            s.access.insert((ROLE.into(), OTHER.into()), Ok(Access::Allowed));
         }),
         Case::new("deletion of an untagged secret", |s| { let found = secret(s, SECRET); found.tags = tags(&[]); found.deleted_at = Some(ago(-24)); }).and_fail(&["workload-untagged-part"]),
     ],
@@ -19,8 +22,8 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("deletion of a secret that nothing refers to", |s| other(s).deleted_at = Some(ago(-24))),
         Case::new("deletion of what a drained service had", |s| {
             secret(s, SECRET).deleted_at = Some(ago(-24));
-            service(s).status = "DRAINING".into();
-        }).and_fail(&["rds-abandoned"]),
+            (service(s).status, service(s).running_count) = ("DRAINING".into(), 0);
+        }).and_unknown(&["rds-abandoned"]),
     ],
     unknown: &[],
     unread: &[Unread::Services, Unread::OneService, Unread::AnotherService, Unread::Revision, Unread::Secrets, Unread::SecretsOff],

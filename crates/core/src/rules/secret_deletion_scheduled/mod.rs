@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rule::{Failure, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
 use crate::action::{Action, RestoreSecret};
-use crate::facts::untagged;
+use crate::facts::{database_variables, untagged};
 use crate::finding::Evidence;
 use crate::model::hold::HoldReason;
 use crate::model::policy::{Risk, Severity};
@@ -73,11 +73,12 @@ fn used<'a>(w: &Workload<'a>) -> (Vec<Used<'a>>, Option<Arc<ReadError>>) {
                 continue;
             }
         };
+        let of_databases = database_variables(w, Some(service), definition);
         for variable in definition.containers.iter().flat_map(|c| &c.secrets) {
             let ValueFrom::Secret(target) = value_from::parse(&variable.value_from) else {
                 continue;
             };
-            let of_database = w.params.secret_env.contains(&variable.name);
+            let of_database = of_databases.iter().any(|d| std::ptr::eq(d.variable, variable));
             let arn = match w.snapshot.lookups.get(target.arn) {
                 Some(Ok(Lookup::Found(arn))) => arn.as_str(),
                 Some(Ok(Lookup::Missing)) => continue,

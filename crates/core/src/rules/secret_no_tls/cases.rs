@@ -16,7 +16,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("sslmode disable", |s| plain(s, in_mode(Some("disable")))),
         Case::new("sslmode prefer", |s| plain(s, in_mode(Some("prefer")))),
         Case::new("no sslmode under the key in use", |s| { json(s, in_mode(None)); refer(s, &format!("{SECRET}:admin::"), Some(SECRET)); }),
-        Case::new("no sslmode and astray", |s| plain(s, Connection { sslmode: None, ..connection("old.example.com", "app", vec![]) })).and_fail(&["secret-wrong-database"]),
+        Case::new("no sslmode and astray", |s| plain(s, Connection { sslmode: None, ..connection("old-db.abc.us-east-1.rds.amazonaws.com", "app", vec![]) })).and_fail(&["secret-wrong-database"]),
         Case::new("a parameter without sslmode", |s| parameter(s, Some(SecretShape::Plain(in_mode(None))))).about(SERVICE),
     ],
     passing: &[

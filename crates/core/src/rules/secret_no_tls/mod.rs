@@ -44,7 +44,7 @@ impl Rule for SecretNoTls {
         let mut out: Vec<RuleResult> = sources
             .iter()
             .filter(|s| s.referenced || !blind)
-            .filter_map(|source| evaluate_source(source, databases))
+            .filter_map(|source| evaluate_source(w, source, databases))
             .collect();
         if let Some(error) = error {
             out.extend(w.unknown(&error));
@@ -53,7 +53,11 @@ impl Rule for SecretNoTls {
     }
 }
 
-fn evaluate_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -> Option<RuleResult<'a>> {
+fn evaluate_source<'a>(
+    w: &Workload<'a>,
+    source: &CredentialSource<'a>,
+    databases: &[Database<'a>],
+) -> Option<RuleResult<'a>> {
     let mut evaluated = false;
     let mut found: Vec<(String, String)> = vec![];
     for value in &source.values {
@@ -62,7 +66,7 @@ fn evaluate_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
-        for (key, connection) in connections_in_use(source, value, shape, databases) {
+        for (key, connection) in connections_in_use(w, source, value, shape, databases) {
             if connection.form == ConnectionForm::Parts {
                 continue;
             }

@@ -53,20 +53,19 @@ impl Rule for SecretUnrotated {
 
 fn evaluate_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> RuleResult<'a> {
     let subject = ResultSubject::Secret(secret);
-    let age = format_duration(w.params.rotation_age);
-    let late = secret
-        .rotation
-        .last
-        .is_none_or(|last| w.now.duration_since(last).unsigned_abs() > w.params.rotation_age && last < w.now);
-    let last = secret
-        .rotation
-        .last
-        .map_or_else(|| "never".to_owned(), |at| at.to_string());
-    let what = match (secret.rotation.enabled, late) {
-        (true, false) => return RuleResult::pass(subject),
-        (false, _) => format!("is not rotated by itself (rotated last: {last})"),
-        (true, true) => format!("was not rotated for longer than {age} (rotated last: {last})"),
+    let managed = w.managed_secret_of(&secret.arn).and_then(|d| d.managed_secret);
+    let what = match managed {
+        // It can be used, and RDS can't rotate it any more.
+        Some(m) if m.status == "impaired" => "is rotated by RDS, which can no longer do so (impaired)".to_owned(),
+        // A new one has no rotation behind it yet: RDS rotates every 7 days, unless somebody chose another schedule.
+        _ if secret.is_managed_by_rds() && secret.rotation.last.is_none() => return RuleResult::pass(subject),
+        _ => match unrotated(w, secret) {
+            Some(what) => what,
+            None => return RuleResult::pass(subject),
+        },
     };
+    let age = format_duration(w.params.rotation_age);
+    let last = last_rotation(secret);
     let failure = Failure {
         severity: None,
         message: format!("the secret {} {what}", secret.name),
@@ -74,10 +73,33 @@ fn evaluate_secret<'a>(w: &Workload<'a>, secret: &'a Secret) -> RuleResult<'a> {
             Evidence::new("RotationEnabled", secret.rotation.enabled, true),
             Evidence::new("LastRotatedDate", last, format!("within {age}")),
         ],
-        remedy: Remedy::manual(format!(
-            "set up the rotation of {}, and see that it succeeds",
-            secret.name
-        )),
+        remedy: Remedy::manual(if managed.is_some() {
+            format!("let RDS use {} and its KMS key again", secret.name)
+        } else {
+            format!("set up the rotation of {}, and see that it succeeds", secret.name)
+        }),
     };
     RuleResult::fail(subject, &secret.tags, failure)
+}
+
+fn last_rotation(secret: &Secret) -> String {
+    secret
+        .rotation
+        .last
+        .map_or_else(|| "never".to_owned(), |at| at.to_string())
+}
+
+/// How a secret is not rotated, if it isn't.
+fn unrotated(w: &Workload<'_>, secret: &Secret) -> Option<String> {
+    let age = format_duration(w.params.rotation_age);
+    let late = secret
+        .rotation
+        .last
+        .is_none_or(|last| w.now.duration_since(last).unsigned_abs() > w.params.rotation_age && last < w.now);
+    let last = last_rotation(secret);
+    match (secret.rotation.enabled, late) {
+        (true, false) => None,
+        (false, _) => Some(format!("is not rotated by itself (rotated last: {last})")),
+        (true, true) => Some(format!("was not rotated for longer than {age} (rotated last: {last})")),
+    }
 }

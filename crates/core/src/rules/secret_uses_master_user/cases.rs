@@ -34,7 +34,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
     ],
     passing: &[
         Case::new("another user", |s| plain(s, Connection { user: Some("Postgres".into()), ..good() })),
-        Case::new("the master user of a database elsewhere", |s| { other(s); holds_at(s, OTHER, SecretShape::Plain(Connection { hosts: connection("old.example.com", "app", vec![]).hosts, faults: vec![Fault::NotAConnectionString], ..as_master() })); }),
+        Case::new("the master user of a database elsewhere", |s| { other(s); holds_at(s, OTHER, SecretShape::Plain(Connection { hosts: connection("old-db.abc.us-east-1.rds.amazonaws.com", "app", vec![]).hosts, faults: vec![Fault::NotAConnectionString], ..as_master() })); }),
         Case::new("the master user under a key that nobody uses", |s| { json(s, as_master()); refer(s, &format!("{SECRET}:url::"), Some(SECRET)); }),
         Case::new("a master user that is not known", |s| { db(s).master_user = None; plain(s, as_master()); }),
     ],

@@ -2,9 +2,7 @@
 pub(super) mod cases;
 
 use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
-use crate::facts::{
-    CredentialSource, Database, Resolution, SECRET_READS, connections_in_use, each_credential_source, resolves_to,
-};
+use crate::facts::{CredentialSource, Database, SECRET_READS, connections_in_use, each_credential_source, resolves_to};
 use crate::finding::Evidence;
 use crate::model::connection::Connection;
 use crate::model::policy::Severity;
@@ -34,11 +32,15 @@ impl Rule for SecretUsesMasterUser {
             Ok([]) => return vec![],
             Ok(databases) => databases,
         };
-        each_credential_source(w, |source| evaluate_source(source, databases))
+        each_credential_source(w, |source| evaluate_source(w, source, databases))
     }
 }
 
-fn evaluate_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]) -> Option<RuleResult<'a>> {
+fn evaluate_source<'a>(
+    w: &Workload<'a>,
+    source: &CredentialSource<'a>,
+    databases: &[Database<'a>],
+) -> Option<RuleResult<'a>> {
     let mut evaluated = false;
     let mut found: Vec<(String, &str, &str)> = vec![];
     for value in &source.values {
@@ -47,8 +49,8 @@ fn evaluate_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
-        for (_, connection) in connections_in_use(source, value, shape, databases) {
-            let (Some(user), Some((database, master))) = (&connection.user, master_of(connection, databases)) else {
+        for (_, connection) in connections_in_use(w, source, value, shape, databases) {
+            let (Some(user), Some((database, master))) = (&connection.user, master_of(w, connection, databases)) else {
                 continue;
             };
             evaluated = true;
@@ -95,9 +97,9 @@ fn evaluate_source<'a>(source: &CredentialSource<'a>, databases: &[Database<'a>]
 }
 
 /// The database that a connection leads to, with its master user.
-fn master_of<'d>(connection: &Connection, databases: &[Database<'d>]) -> Option<(&'d str, &'d str)> {
+fn master_of<'d>(w: &Workload<'d>, connection: &Connection, databases: &[Database<'d>]) -> Option<(&'d str, &'d str)> {
     let home = databases
         .iter()
-        .find(|d| resolves_to(connection, std::slice::from_ref(d)) == Resolution::OwnDatabase)?;
+        .find(|d| resolves_to(w, connection, std::slice::from_ref(d)).leads_home())?;
     Some((home.id, home.resource.master_user()?))
 }

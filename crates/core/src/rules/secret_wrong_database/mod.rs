@@ -4,9 +4,7 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, Meta, Remedy, Rule, RuleResult, Workload};
-use crate::facts::{
-    CredentialSource, Database, Resolution, SECRET_READS, connections, each_credential_source, resolves_to,
-};
+use crate::facts::{CredentialSource, Database, Resolution, SECRET_READS, each_credential_source, resolves_to};
 use crate::finding::Evidence;
 use crate::model::policy::{Risk, Severity};
 use crate::model::snapshot::ReadError;
@@ -21,7 +19,7 @@ static META: Meta = Meta {
     summary: "a database secret does not lead to the workload's database",
     docs: include_str!("doc.md"),
     controls: &[],
-    parameters: &["secret_env"],
+    parameters: &["secret_env", "database_aliases"],
     reads: SECRET_READS,
     writes: &[],
     risk: Risk::Manual,
@@ -44,8 +42,16 @@ impl Rule for SecretWrongDatabase {
     }
 }
 
-/// One value that leads elsewhere: its description, the field, observed, expected.
-type Astray = (String, &'static str, String, String);
+/// What is wrong with one value.
+#[derive(PartialEq, Eq)]
+struct Astray {
+    severity: Severity,
+    /// For a message.
+    told: String,
+    field: &'static str,
+    observed: String,
+    expected: String,
+}
 
 fn evaluate_source<'a>(
     w: &Workload<'a>,
@@ -62,45 +68,69 @@ fn evaluate_source<'a>(
             Ok(None) => continue,
             Ok(Some(shape)) => shape,
         };
-        for (_, connection) in connections(shape, value.key.as_deref(), source.referenced) {
+        for (_, connection) in value.connections(shape, source.referenced) {
             if connection.hosts.is_empty() {
                 continue;
             }
-            evaluated = true;
-            match resolves_to(connection, databases) {
-                Resolution::OwnDatabase => {}
-                Resolution::Elsewhere(field, observed, expected) => {
-                    let told = source.describe(value, &format!("its {field} is {observed}, not {expected}"));
-                    let found = (told, field, observed, expected);
-                    if !astray.contains(&found) {
-                        astray.push(found);
-                    }
+            let found = match resolves_to(w, connection, databases) {
+                Resolution::OwnDatabase => None,
+                Resolution::Elsewhere(field, observed, expected) => Some(Astray {
+                    severity: Severity::Critical,
+                    told: source.describe(value, &format!("its {field} is {observed}, not {expected}")),
+                    field,
+                    observed,
+                    expected,
+                }),
+                Resolution::OtherName(observed, expected) => Some(Astray {
+                    severity: Severity::Low,
+                    told: source.describe(
+                        value,
+                        &format!("its database is {observed}, not {expected}, which RDS created with the server"),
+                    ),
+                    field: "database",
+                    observed,
+                    expected,
+                }),
+                // What is malformed may name any host; `secret-malformed-url` speaks of it.
+                Resolution::Unclear(_) if !connection.is_well_formed() => continue,
+                Resolution::Unclear(e) => {
+                    unclear = Some(e);
+                    None
                 }
-                Resolution::Unclear(why) => unclear = Some(why),
-            }
+            };
+            evaluated = true;
+            astray.extend(found.filter(|f| !astray.contains(f)));
         }
     }
     if !evaluated {
         return None;
     }
-    if let ([], Some(why)) = (astray.as_slice(), unclear) {
-        let name = source.name();
-        let error = ReadError {
-            service: "rds".into(),
-            operation: "DescribeDBInstances".into(),
-            resource: name.clone(),
-            code: "NotComparable".into(),
-            message: format!("where {name} leads is unknown: {why}"),
-        };
-        return Some(RuleResult::unknown(subject, source.tags, &Arc::new(error)));
+    match (astray.is_empty(), unclear) {
+        (false, _) => Some(RuleResult::fail(subject, source.tags, failure(w, source, astray))),
+        (true, None) => Some(RuleResult::pass(subject)),
+        (true, Some(e)) => Some(RuleResult::unknown(subject, source.tags, &unknown(source, &e))),
     }
-    if astray.is_empty() {
-        return Some(RuleResult::pass(subject));
+}
+
+/// A failed read as it is; where nothing tells, with the name of what leads there.
+fn unknown(source: &CredentialSource<'_>, error: &Arc<ReadError>) -> Arc<ReadError> {
+    if error.code != "NotComparable" {
+        return Arc::clone(error);
     }
-    let told: Vec<&str> = astray.iter().map(|(told, ..)| told.as_str()).collect();
+    let name = source.name();
+    Arc::new(ReadError {
+        message: format!("where {name} leads is unknown: {}", error.message),
+        resource: name,
+        ..ReadError::clone(error)
+    })
+}
+
+fn failure(w: &Workload<'_>, source: &CredentialSource<'_>, astray: Vec<Astray>) -> Failure {
+    let told: Vec<&str> = astray.iter().map(|a| a.told.as_str()).collect();
     let told = told.join("; ");
-    let failure = Failure {
-        severity: None,
+    let severity = astray.iter().map(|a| a.severity).max();
+    Failure {
+        severity,
         message: match source.secret {
             Some(secret) => format!(
                 "the secret {} does not lead to the database of {}: {told}",
@@ -108,12 +138,14 @@ fn evaluate_source<'a>(
             ),
             None => format!(
                 "{} gets a connection from Parameter Store that does not lead to the database of {}: {told}",
-                subject.id(),
+                source.subject.id(),
                 w.name
             ),
         },
-        evidence: astray.into_iter().map(|(_, f, o, e)| Evidence::new(f, o, e)).collect(),
+        evidence: astray
+            .into_iter()
+            .map(|a| Evidence::new(a.field, a.observed, a.expected))
+            .collect(),
         remedy: Remedy::manual(source.rewrite("with the right endpoint and database name")),
-    };
-    Some(RuleResult::fail(subject, source.tags, failure))
+    }
 }

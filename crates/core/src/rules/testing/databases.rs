@@ -5,7 +5,9 @@ use jiff::SignedDuration;
 
 use super::workload::{SECRET, ago, cluster, connection, db, denied, guard, holds, ingress, now, shop, web};
 use crate::model::connection::SecretShape;
-use crate::model::resources::{DbInstance, ParameterGroup, PlainDatabase, Secret, SecretVariable, Subnet};
+use crate::model::resources::{
+    DbInstance, Egress, EndpointTarget, ParameterGroup, RdsEndpoint, Secret, SecretVariable, Subnet,
+};
 use crate::model::snapshot::{Guarded, SecretValue, Snapshot};
 use crate::model::value_from::Selector;
 
@@ -28,6 +30,9 @@ pub(crate) fn add_subnet(s: &mut Snapshot, id: &str, vpc: &str, cidr: &str, rout
         cidrs: vec![net(cidr)],
         internet_gateway: None,
         private_routes: routes.iter().map(|r| net(r)).collect(),
+        route_table: Some("rtb-1".into()),
+        egress: Egress::Nat,
+        ..Subnet::default()
     };
     s.subnets.as_mut().expect("read").insert(id.into(), subnet);
 }
@@ -84,6 +89,28 @@ pub(crate) fn replica(s: &mut Snapshot) -> &mut DbInstance {
     let all = s.instances.as_mut().expect("read");
     all.insert("shop-copy".into(), copy);
     all.get_mut("shop-copy").expect("there")
+}
+
+/// What a blue/green switchover left of the database, which the workload still has; its host.
+pub(crate) fn former(s: &mut Snapshot) -> &'static str {
+    const FORMER: &str = "shop-db-old1.abc.us-east-1.rds.amazonaws.com";
+    let mut old = db(s).clone();
+    old.id = "shop-db-old1".into();
+    old.arn = "arn:aws:rds:us-east-1:123456789012:db:shop-db-old1".into();
+    old.created_at = Some(ago(24));
+    old.endpoint.as_mut().expect("there").host = FORMER.into();
+    s.instances.as_mut().expect("read").insert(old.id.clone(), old);
+    FORMER
+}
+
+/// An endpoint that no list of databases has leads there.
+pub(crate) fn endpoint(s: &mut Snapshot, host: &str, targets: Vec<EndpointTarget>) {
+    let endpoint = RdsEndpoint {
+        name: "RDS Proxy shop-pooler".into(),
+        read_only: false,
+        targets,
+    };
+    s.endpoints.insert(host.into(), Ok(Some(endpoint)));
 }
 
 /// A member of the workload, like its database, whose cluster is not in the list: it was listed before the cluster was there,
@@ -155,11 +182,10 @@ pub(crate) fn unread_value(s: &mut Snapshot) {
 
 pub(crate) fn plain_url(s: &mut Snapshot, host: &str) {
     web(s).secrets.clear();
-    web(s).plain_databases.push(PlainDatabase {
-        variable: "DB_URL".into(),
-        external: true,
-        connection: Some(connection(host, "app", vec![])),
-    });
+    web(s).variables.push(super::workload::plain(
+        "DB_URL",
+        &format!("postgres://app:Secret-Pw1@{host}:5432/app?sslmode=require"),
+    ));
 }
 
 pub(crate) fn parameter(s: &mut Snapshot, host: &str) {

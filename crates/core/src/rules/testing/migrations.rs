@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::workload::{now, running, shop};
 use crate::model::cow_map::CowMap;
-use crate::model::resources::{Container, MigrationFamily, TaskDefinition, TaskRun};
+use crate::model::resources::{Container, MigrationFamily, StartCommand, TaskDefinition, TaskRun};
 use crate::model::snapshot::Snapshot;
 
 pub(crate) const FAMILY: &str = "shop-migrate";
@@ -17,6 +17,7 @@ pub(crate) fn migrates(s: &mut Snapshot) {
     let mut definition = running(s).clone();
     (definition.arn, definition.family, definition.revision) = (MIGRATION.into(), FAMILY.into(), 3);
     definition.containers[0].name = "migrate".into();
+    definition.containers[0].start = StartCommand::new(&[], &["migrate".to_owned()], &[]);
     definition.containers.push(Container {
         name: "shipper".into(),
         image: "example.com/shipper:4".into(),
@@ -45,8 +46,8 @@ pub(crate) fn migrates(s: &mut Snapshot) {
         family: FAMILY.into(),
         revision: MIGRATION.into(),
         tags: shop(&[("role", "migration")]),
-        last_run: Some(run),
-        unread: None,
+        runs: vec![run],
+        ..MigrationFamily::default()
     };
     s.migrations = Ok([(FAMILY.to_owned(), family)].into());
 }
@@ -59,7 +60,7 @@ pub(crate) fn family(s: &mut Snapshot) -> &mut MigrationFamily {
 }
 
 pub(crate) fn run(s: &mut Snapshot) -> &mut TaskRun {
-    family(s).last_run.as_mut().expect("a run")
+    family(s).runs.first_mut().expect("a run")
 }
 
 pub(crate) fn definition(s: &mut Snapshot) -> &mut TaskDefinition {
@@ -93,5 +94,5 @@ pub(crate) fn still(s: &mut Snapshot, status: &str, minutes: i64) {
 }
 
 pub(crate) fn never_ran(s: &mut Snapshot) {
-    family(s).last_run = None;
+    family(s).runs.clear();
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod databases;
 pub(crate) mod migrations;
+pub(crate) mod plans;
 mod properties;
 pub(crate) mod secrets;
 pub(crate) mod services;

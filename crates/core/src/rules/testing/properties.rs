@@ -7,7 +7,7 @@ use super::workload::{clean, evaluated_by, evaluation, service};
 use super::{CASES, rules_with};
 use crate::action::{
     Action, AllowIngress, ClosePublicAccess, ConfigureDatabase, DatabaseSetting, Deregister, ForceTls, RaiseRetention,
-    RestoreSecret, RevokeIngress, RollBack, RollOut, ServiceSetting, SetUpService,
+    Redeploy, RestoreSecret, RevokeIngress, RollBack, RollOut, ServiceSetting, SetUpService,
 };
 use crate::finding::Verdict;
 use crate::model::cow_map::CowMap;
@@ -30,6 +30,19 @@ fn carry_out(s: &mut Snapshot, action: &Action) {
                 .expect("there")
                 .ingress
                 .retain(|r| r.id != rule.id);
+        }
+        Action::Redeploy(Redeploy { cluster, service }) => {
+            let services = s.services.as_mut().expect("read");
+            let of = |x: &&mut crate::model::resources::Service| x.cluster == *cluster && x.name == *service;
+            let service = services.values_mut().find(of).expect("there");
+            for deployment in &mut service.deployments {
+                deployment.created_at = Some(super::now());
+            }
+            let start = crate::model::resources::TaskStart {
+                created: super::now(),
+                started: super::now(),
+            };
+            s.task_starts.insert(service.arn.clone(), Ok(vec![start]));
         }
         Action::AllowIngress(AllowIngress { group, source, port }) => {
             let groups = s.security_groups.as_mut().expect("read");
@@ -106,8 +119,7 @@ fn carry_out(s: &mut Snapshot, action: &Action) {
                     .find(|c| c.name == change.container)
                     .expect("there");
                 container.secrets.retain(|v| v.name != change.variable);
-                container.plain_databases.retain(|d| d.variable != change.variable);
-                container.plain_passwords.retain(|name| *name != change.variable);
+                container.variables.retain(|v| v.name != change.variable);
                 container.secrets.push(SecretVariable {
                     name: change.variable.clone(),
                     value_from: change.after.clone(),
@@ -182,7 +194,7 @@ fn going_back_keeps_the_data() {
         revision: 1,
         ..super::running(&mut s).clone()
     };
-    super::web(&mut s).secrets.clear();
+    super::lose_secret(&mut s);
     s.secrets = Ok(CowMap::new());
     s.durable_revisions.insert(super::REVISION.into(), Arc::new(durable));
     let found = evaluation(&s);

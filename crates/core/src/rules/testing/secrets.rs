@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::workload::{HOST, ROLE, SECRET, connection, holds, running, web};
 use crate::model::connection::{Connection, Fault, SecretShape};
-use crate::model::resources::{Access, Container, PlainDatabase, Secret};
+use crate::model::resources::{Access, Container, PlainValue, PlainVariable, Secret};
+
 use crate::model::snapshot::{SecretValue, Snapshot};
 use crate::model::value_from::Selector;
 
@@ -54,6 +55,7 @@ pub(crate) fn other(s: &mut Snapshot) -> &mut Secret {
     (copy.arn, copy.name) = (OTHER.into(), "shop-api".into());
     s.secrets.as_mut().expect("read").insert(OTHER.into(), copy);
     s.policies.insert(OTHER.into(), Ok(vec![]));
+    s.versions.insert(OTHER.into(), Ok(super::old_versions()));
     let nothing = connection("", "", vec![Fault::NotAConnectionString]);
     holds_at(s, OTHER, SecretShape::Plain(nothing));
     secret(s, OTHER)
@@ -89,10 +91,12 @@ pub(crate) fn plain_url(s: &mut Snapshot, connection: Connection) {
 }
 
 pub(crate) fn plain_beside(s: &mut Snapshot, variable: &str, connection: Connection) {
-    web(s).plain_databases.push(PlainDatabase {
-        variable: variable.into(),
-        external: true,
-        connection: Some(connection),
+    web(s).variables.push(PlainVariable {
+        name: variable.into(),
+        value: PlainValue {
+            connection: Some(connection),
+            ..PlainValue::default()
+        },
     });
 }
 
@@ -105,7 +109,7 @@ pub(crate) fn plain_password(s: &mut Snapshot, container: &str, variable: &str) 
         });
     }
     let found = containers.iter_mut().find(|c| c.name == container).expect("there");
-    found.plain_passwords.push(variable.into());
+    found.variables.push(super::workload::plain(variable, "Secret-Pw1"));
 }
 
 pub(crate) fn unread(s: &mut Snapshot) {

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::config::{Config, Migrations, WorkloadOverrides};
+use crate::config::{Config, Datastore, Migrations, WorkloadOverrides};
+use crate::connection::vocabulary::Vocabulary;
+use crate::connection::{inspect_plain, reduce};
 use crate::evaluate::{Evaluation, evaluate_naming_passes};
-use crate::model::connection::{Connection, ConnectionForm, Fault, HostPort, SecretShape};
+use crate::model::connection::{Connection, Fault, SecretShape};
 use crate::model::cow_map::CowMap;
 use crate::model::key::Scope;
 use crate::model::resources::{
-    Access, AccessTarget, Container, DbCluster, DbInstance, Deployment, Endpoint, IngressRule, LogEvidence, LogTarget,
-    Rotation, Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition,
+    Access, AccessTarget, Container, DbCluster, DbInstance, Deployment, Egress, Endpoint, IngressRule, LogEvidence,
+    LogTarget, PlainVariable, Rotation, Secret, SecretVariable, SecurityGroup, Service, Source, Subnet, TaskDefinition,
+    TaskStart, VersionDates,
 };
 use crate::model::snapshot::{Guarded, Lookup, Read, ReadError, SecretValue, Snapshot};
 use crate::model::tags::Tags;
@@ -26,8 +29,13 @@ pub(crate) const REVISION: &str = "arn:aws:ecs:us-east-1:123456789012:task-defin
 pub(crate) const SERVICE: &str = "arn:aws:ecs:us-east-1:123456789012:service/main/shop";
 /// The role that fetches secrets, and that the containers have.
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/ecs";
+/// Where the container's log goes.
+pub(crate) const LOG_STREAM: &str = "arn:aws:logs:us-east-1:123456789012:log-group:/ecs/shop:log-stream:ecs/web/task";
 /// Host name of the database.
 pub(crate) const HOST: &str = "shop-db.abc.us-east-1.rds.amazonaws.com";
+/// A CNAME and a pooler that the workload's `database_aliases` name.
+pub(crate) const ALIAS: &str = "db.declared.internal";
+pub(crate) const POOLER: &str = "10.0.9.9";
 
 /// The instant at which cases are evaluated.
 pub(crate) fn now() -> Timestamp {
@@ -37,6 +45,14 @@ pub(crate) fn now() -> Timestamp {
 /// So many hours before [`now`].
 pub(crate) fn ago(hours: i64) -> Timestamp {
     now() - jiff::SignedDuration::from_hours(hours)
+}
+
+/// Versions of before the service was deployed.
+pub(crate) fn old_versions() -> VersionDates {
+    VersionDates {
+        current: ago(8 * 24),
+        previous: None,
+    }
 }
 
 /// Tags.
@@ -73,19 +89,18 @@ pub(crate) fn ingress(id: &str, source: &str) -> IngressRule {
     }
 }
 
+/// A plain variable of a container, as it is read.
+pub(crate) fn plain(name: &str, value: &str) -> PlainVariable {
+    reduce(name.to_owned(), value, Vocabulary::embedded())
+}
+
 /// A connection to `host`, with `faults`.
 pub(crate) fn connection(host: &str, database: &str, faults: Vec<Fault>) -> Connection {
     Connection {
-        form: ConnectionForm::Url,
-        hosts: vec![HostPort {
-            host: host.into(),
-            port: 5432,
-        }],
-        database: Some(database.into()),
-        user: Some("app".into()),
-        has_password: true,
-        sslmode: Some("require".into()),
         faults,
+        ..inspect_plain(&format!(
+            "postgres://app:Secret-Pw1@{host}:5432/{database}?sslmode=require"
+        ))
     }
 }
 
@@ -166,6 +181,9 @@ pub(crate) fn clean() -> Snapshot {
         cidrs: vec!["10.0.1.0/24".parse().expect("a net")],
         internet_gateway: None,
         private_routes: vec![],
+        route_table: Some("rtb-1".into()),
+        egress: Egress::Nat,
+        ..Subnet::default()
     };
     s.subnets = found(vec![("subnet-1", subnet)]);
     s.secrets = found(vec![(
@@ -179,7 +197,7 @@ pub(crate) fn clean() -> Snapshot {
             changed_at: Some(ago(24)),
             rotation: Rotation {
                 enabled: true,
-                last: Some(ago(24)),
+                last: Some(ago(8 * 24)),
             },
             primary_region: None,
             tags: shop(&[]),
@@ -250,10 +268,19 @@ pub(crate) fn clean() -> Snapshot {
     s.task_definitions.insert(REVISION.into(), Ok(Arc::new(definition)));
     s.guarded.insert("sg-db".into(), Ok(Guarded::default()));
     s.policies.insert(SECRET.into(), Ok(vec![]));
+    s.versions.insert(SECRET.into(), Ok(old_versions()));
+    s.vpc_endpoints.insert("vpc-1".into(), Ok(vec![]));
     s.access.insert((ROLE.into(), SECRET.into()), Ok(Access::Allowed));
+    let log = AccessTarget::LogStream(LOG_STREAM.into());
+    s.access.insert((ROLE.into(), log), Ok(Access::Allowed));
     s.access
         .insert((ROLE.into(), AccessTarget::EcsExec), Ok(Access::Allowed));
     s.rollback_targets.insert(SERVICE.into(), Ok(vec![]));
+    let start = TaskStart {
+        created: ago(7 * 24),
+        started: ago(7 * 24),
+    };
+    s.task_starts.insert(SERVICE.into(), Ok(vec![start]));
     let log = LogEvidence {
         groups: vec!["/ecs/shop".into()],
         since: Some(ago(7 * 24)),
@@ -262,6 +289,22 @@ pub(crate) fn clean() -> Snapshot {
     s.logs.insert(SERVICE.into(), Ok(log));
     holds(&mut s, SecretShape::Plain(connection(HOST, "app", vec![])));
     s
+}
+
+/// What the configuration says of the workload: its data is in PostgreSQL.
+pub(crate) fn shop_config() -> Config {
+    let mut config = Config::default();
+    config.defaults.datastore = Datastore::Postgres;
+    config
+}
+
+/// The running revision has no secret any more; the one before it had.
+pub(crate) fn lose_secret(s: &mut Snapshot) {
+    let mut before = running(s).clone();
+    before.revision = 1;
+    before.arn = REVISION.replace(":2", ":1");
+    s.durable_revisions.insert(REVISION.into(), Arc::new(before));
+    web(s).secrets.clear();
 }
 
 /// Gives the workload's secret another value.
@@ -361,7 +404,7 @@ pub(crate) fn cluster(s: &mut Snapshot) -> &mut DbCluster {
 
 /// The verdicts on a snapshot.
 pub(crate) fn evaluation(s: &Snapshot) -> Evaluation {
-    evaluate_naming_passes(s, &Config::default(), now(), None)
+    evaluate_naming_passes(s, &shop_config(), now(), None)
 }
 
 /// A workload of which more is asked: see [`evaluated_by`].
@@ -389,13 +432,18 @@ pub(crate) fn strict(s: &mut Snapshot) {
 
 /// The verdicts of `rules` alone, those that are off by default included. Of [`strict`] workloads, more is asked.
 pub(crate) fn evaluated_by(s: &Snapshot, rules: &[&str]) -> Evaluation {
-    let mut config = Config::default();
+    let mut config = shop_config();
     let more = WorkloadOverrides {
         migrations: Some(Migrations::Required),
         database_log_pattern: Some("connected".into()),
         ..WorkloadOverrides::default()
     };
     config.workloads.insert(STRICT.into(), more);
+    let declared = WorkloadOverrides {
+        database_aliases: Some([ALIAS, POOLER].map(str::to_owned).to_vec()),
+        ..WorkloadOverrides::default()
+    };
+    config.workloads.insert("shop".into(), declared);
     for id in crate::rules::ids() {
         let settings = config.rules.entry(id.to_owned()).or_default();
         settings.enabled = Some(rules.contains(&id));

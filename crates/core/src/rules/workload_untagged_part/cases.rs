@@ -22,7 +22,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
             stray.endpoint.as_mut().expect("there").host = "stray.example.com".into();
             s.instances.as_mut().expect("read").insert("stray".into(), stray);
         }),
-        Case::new("a secret that leads to another host", |s| holds(s, SecretShape::Plain(connection("old.example.com", "app", vec![])))).and_fail(&["secret-wrong-database"]),
+        Case::new("a secret that leads to another host", |s| holds(s, SecretShape::Plain(connection("old-db.abc.us-east-1.rds.amazonaws.com", "app", vec![])))).and_fail(&["secret-wrong-database"]),
         Case::new("no secret at all", |s| web(s).secrets.clear()).and_fail(&["ecs-ephemeral-storage", "ecs-missing-database-secret", "rds-abandoned"]),
     ],
     unknown: &[],

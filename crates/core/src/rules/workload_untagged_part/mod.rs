@@ -4,7 +4,7 @@ pub(super) mod cases;
 use std::sync::Arc;
 
 use super::rule::{Failure, Meta, Remedy, ResultSubject, Rule, RuleResult, Workload};
-use crate::facts::{Resolution, connections, credential_sources, references, resolve, resolves_to};
+use crate::facts::{connections, credential_sources, references, resolve, resolves_to};
 use crate::finding::Evidence;
 use crate::model::policy::Severity;
 use crate::model::snapshot::ReadError;
@@ -127,7 +127,7 @@ fn led_to<'a>(w: &Workload<'a>, parts: &mut Parts<'a>) {
             // What can't be read here is told by the rules about secrets.
             let Ok(Some(shape)) = value.shape else { continue };
             for (_, connection) in connections(shape, value.key.as_deref(), true) {
-                if resolves_to(connection, databases) == Resolution::OwnDatabase {
+                if resolves_to(w, connection, databases).leads_home() {
                     continue;
                 }
                 for host in connection.hosts.iter().map(|h| h.host.as_str()) {

@@ -30,13 +30,18 @@ impl Rule for WorkloadWithoutDatabase {
     }
 
     fn evaluate<'a>(&self, w: &Workload<'a>) -> Vec<RuleResult<'a>> {
-        if w.params.datastore != Datastore::Postgres {
-            return vec![];
-        }
         let services = match w.services() {
             Ok(services) => services,
-            Err(e) => return w.unknown(&e),
+            Err(e) if w.params.datastore == Datastore::Postgres => return w.unknown(&e),
+            Err(_) => return vec![],
         };
+        let declared = services
+            .iter()
+            .filter_map(|s| Some(w.declared(s, w.running(s).ok()?).datastore))
+            .any(|d| d == Datastore::Postgres);
+        if w.params.datastore != Datastore::Postgres && !declared {
+            return vec![];
+        }
         if services.is_empty() && w.unread_services().is_empty() {
             return vec![];
         }

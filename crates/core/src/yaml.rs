@@ -1,26 +1,50 @@
 //! Parses YAML text into a tree that knows the place of each node.
 //!
-//! This bounds what a text can cost: its depth, and the number of nodes that aliases expand to.
+//! This bounds what a text can cost: its depth, and the number of nodes that aliases expand to. JSON is read as well: it
+//! is YAML's flow style.
 
 use std::collections::HashMap;
 
 use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::{Number, Value as Json};
+use zeroize::Zeroize as _;
 
-/// Our deepest key is six levels down; more is a mistake or an attack, and the walk over the tree is recursive.
-const MAX_DEPTH: usize = 24;
-/// Far above any real configuration; reached only by aliases of aliases ("billion laughs").
-const MAX_NODES: usize = 100_000;
+/// What a text may cost, and what its tags are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Levels of nesting. The walk over the tree is recursive.
+    depth: usize,
+    /// Values, those that aliases expand to included ("billion laughs").
+    nodes: usize,
+    /// Whether tags mean something to the caller; else they are faults.
+    tags: bool,
+}
+
+impl Limits {
+    /// Our deepest key is six levels down; more is a mistake or an attack.
+    pub(crate) const CONFIGURATION: Self = Self {
+        depth: 24,
+        nodes: 100_000,
+        tags: false,
+    };
+
+    /// A template of CloudFormation has at most 1 MB, and its tags are functions.
+    pub(crate) const TEMPLATE: Self = Self {
+        depth: 100,
+        nodes: 300_000,
+        tags: true,
+    };
+}
 
 /// A place in the text: line and column, both from 1, the column counted in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub line: usize,
     pub column: usize,
 }
 
 impl Place {
-    pub(super) const START: Self = Self { line: 1, column: 1 };
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
 }
 
 impl From<&Marker> for Place {
@@ -34,13 +58,13 @@ impl From<&Marker> for Place {
 
 /// A fault with its place and what a person should read about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ConfigFault {
+pub(crate) struct ConfigFault {
     pub place: Place,
     pub message: String,
 }
 
 impl ConfigFault {
-    pub(super) fn new(place: Place, message: impl Into<String>) -> Self {
+    pub(crate) fn new(place: Place, message: impl Into<String>) -> Self {
         Self {
             place,
             message: message.into(),
@@ -50,14 +74,16 @@ impl ConfigFault {
 
 /// A value and where it begins.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub place: Place,
     pub value: YamlValue,
+    /// The tag as written, `!Ref`, where tags are kept.
+    pub tag: Option<String>,
 }
 
 /// A value as written. What a scalar means is decided by [`Scalar::resolve`], so that its own text stays at hand.
 #[derive(Debug, Clone)]
-pub(super) enum YamlValue {
+pub(crate) enum YamlValue {
     Scalar(Scalar),
     List(Vec<Node>),
     Map(Vec<Entry>),
@@ -65,7 +91,7 @@ pub(super) enum YamlValue {
 
 /// One key of a map with its value.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub key: String,
     pub place: Place,
     pub node: Node,
@@ -73,7 +99,7 @@ pub(super) struct Entry {
 
 /// A scalar as written.
 #[derive(Debug, Clone)]
-pub(super) struct Scalar {
+pub(crate) struct Scalar {
     pub text: String,
     /// Not quoted: may be a number, a truth value or nothing.
     pub plain: bool,
@@ -81,7 +107,7 @@ pub(super) struct Scalar {
 
 /// What a scalar means in YAML 1.2's core schema (so `no` and `off` are words, not truth values).
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     Null,
     Bool(bool),
     Int(i128),
@@ -90,7 +116,7 @@ pub(super) enum Meaning {
 }
 
 impl Scalar {
-    pub(super) fn resolve(&self) -> Meaning {
+    pub(crate) fn resolve(&self) -> Meaning {
         if !self.plain {
             return Meaning::Text;
         }
@@ -111,6 +137,16 @@ impl Scalar {
         match self.text.parse::<f64>() {
             Ok(float) if float.is_finite() => Meaning::Float(float),
             _ => Meaning::Text,
+        }
+    }
+
+    /// The value as CloudFormation reads it, which knows YAML 1.1: `yes` and `off` are truth values.
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html>
+    pub(crate) fn to_json_1_1(&self) -> Json {
+        match (self.plain, self.text.as_str()) {
+            (true, "yes" | "Yes" | "YES" | "on" | "On" | "ON") => Json::Bool(true),
+            (true, "no" | "No" | "NO" | "off" | "Off" | "OFF") => Json::Bool(false),
+            _ => self.to_json(),
         }
     }
 
@@ -144,7 +180,7 @@ impl Node {
     }
 
     /// The value as JSON. Whole numbers past 64 bits become fractions: no key takes them.
-    pub(super) fn to_json(&self) -> Json {
+    pub(crate) fn to_json(&self) -> Json {
         match &self.value {
             YamlValue::Scalar(scalar) => scalar.to_json(),
             YamlValue::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
@@ -155,8 +191,17 @@ impl Node {
         }
     }
 
+    /// Overwrites every scalar: they may be secrets.
+    pub(crate) fn wipe(&mut self) {
+        match &mut self.value {
+            YamlValue::Scalar(scalar) => scalar.text.zeroize(),
+            YamlValue::List(items) => items.iter_mut().for_each(Self::wipe),
+            YamlValue::Map(entries) => entries.iter_mut().for_each(|e| e.node.wipe()),
+        }
+    }
+
     /// The entry of `key`, if this is a map that has it.
-    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.value {
             YamlValue::Map(entries) => entries.iter().find(|e| e.key == key),
             _ => None,
@@ -164,7 +209,7 @@ impl Node {
     }
 
     /// The entry at the end of a path of keys.
-    pub(super) fn at(&self, path: &[&str]) -> Option<&Entry> {
+    pub(crate) fn at(&self, path: &[&str]) -> Option<&Entry> {
         let (first, rest) = path.split_first()?;
         let entry = self.entry(first)?;
         if rest.is_empty() {
@@ -175,7 +220,7 @@ impl Node {
     }
 
     /// The text of a scalar that is not null.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             YamlValue::Scalar(s) if s.resolve() != Meaning::Null => Some(&s.text),
             _ => None,
@@ -183,28 +228,37 @@ impl Node {
     }
 
     /// The items of a list; none for anything else.
-    pub(super) fn items(&self) -> &[Node] {
+    pub(crate) fn items(&self) -> &[Node] {
         match &self.value {
             YamlValue::List(items) => items,
             _ => &[],
         }
     }
 
+    /// The entries of a map; none for anything else.
+    pub(super) fn entries(&self) -> &[Entry] {
+        match &self.value {
+            YamlValue::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
     /// Whether this is written as nothing at all, `~` or `null`.
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(&self.value, YamlValue::Scalar(s) if s.resolve() == Meaning::Null)
     }
 }
 
 /// Reads `text`. Returns the tree (none for an empty document, or one that isn't YAML) and what is wrong with it as
 /// YAML: syntax (which ends the reading), duplicate keys, tags and keys that aren't scalars (which don't).
-pub(super) fn parse(text: &str) -> (Option<Node>, Vec<ConfigFault>) {
+pub(crate) fn parse(text: &str, limits: Limits) -> (Option<Node>, Vec<ConfigFault>) {
     let mut options = Options::default();
     options.set_emit_comments(false);
     let mut builder = Builder {
         parser: Parser::new_from_str_with_options(text, options),
         anchors: HashMap::new(),
         nodes: 0,
+        limits,
         faults: Vec::new(),
     };
     match builder.stream() {
@@ -220,6 +274,7 @@ struct Builder<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    limits: Limits,
     faults: Vec<ConfigFault>,
 }
 
@@ -244,7 +299,7 @@ impl<'a> Builder<'a> {
                 Event::DocumentStart(..) if root.is_some() => {
                     return Err(ConfigFault::new(
                         (&span.start).into(),
-                        "a second YAML document begins here; a configuration is one document",
+                        "a second YAML document begins here; one is expected",
                     ));
                 }
                 Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
@@ -256,7 +311,7 @@ impl<'a> Builder<'a> {
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, ConfigFault> {
         let place = Place::from(&span.start);
         self.reserve(place, 1, depth)?;
-        let (value, anchor) = match event {
+        let (value, anchor, tag) = match event {
             Event::Alias(id) => {
                 let Some(node) = self.anchors.get(&id) else {
                     return Err(ConfigFault::new(
@@ -270,22 +325,22 @@ impl<'a> Builder<'a> {
                 return Ok(node);
             }
             Event::Scalar(text, style, anchor, tag) => {
-                self.reject_tag(place, tag.as_deref());
+                let tag = self.tag(place, tag.as_deref());
                 let plain = style == ScalarStyle::Plain;
                 let text = text.into_owned();
-                (YamlValue::Scalar(Scalar { text, plain }), anchor)
+                (YamlValue::Scalar(Scalar { text, plain }), anchor, tag)
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.reject_tag(place, tag.as_deref());
-                (self.list(depth)?, anchor)
+                let tag = self.tag(place, tag.as_deref());
+                (self.list(depth)?, anchor, tag)
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.reject_tag(place, tag.as_deref());
-                (self.map(depth)?, anchor)
+                let tag = self.tag(place, tag.as_deref());
+                (self.map(depth)?, anchor, tag)
             }
             other => return Err(ConfigFault::new(place, format!("not valid YAML: unexpected {other:?}"))),
         };
-        let node = Node { place, value };
+        let node = Node { place, value, tag };
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -294,29 +349,29 @@ impl<'a> Builder<'a> {
 
     fn reserve(&mut self, place: Place, more: usize, depth: usize) -> Result<(), ConfigFault> {
         self.nodes = self.nodes.saturating_add(more);
-        if depth > MAX_DEPTH {
+        if depth > self.limits.depth {
             Err(ConfigFault::new(
                 place,
-                format!("nested deeper than {MAX_DEPTH} levels"),
+                format!("nested deeper than {} levels", self.limits.depth),
             ))
-        } else if self.nodes > MAX_NODES {
+        } else if self.nodes > self.limits.nodes {
             Err(ConfigFault::new(
                 place,
-                format!("more than {MAX_NODES} values, aliases counted in full"),
+                format!("more than {} values, aliases counted in full", self.limits.nodes),
             ))
         } else {
             Ok(())
         }
     }
 
-    fn reject_tag(&mut self, place: Place, tag: Option<&Tag>) {
-        if let Some(tag) = tag {
-            let message = format!(
-                "YAML tags such as {} are not supported; remove it",
-                quote(&tag.original())
-            );
-            self.faults.push(ConfigFault::new(place, message));
+    fn tag(&mut self, place: Place, tag: Option<&Tag>) -> Option<String> {
+        let tag = tag?.original();
+        if self.limits.tags {
+            return Some(tag);
         }
+        let message = format!("YAML tags such as {} are not supported; remove it", quote(&tag));
+        self.faults.push(ConfigFault::new(place, message));
+        None
     }
 
     fn list(&mut self, depth: usize) -> Result<YamlValue, ConfigFault> {
@@ -360,7 +415,7 @@ impl<'a> Builder<'a> {
 
 /// Text for a message: quoted, without control characters, cut where it gets long, and where it looks like a connection
 /// string that was put in the wrong place: a message must never show a password.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     const LONGEST: usize = 60;
     let lower = text.to_ascii_lowercase();
     let scheme = lower.find("://").filter(|_| text.contains('@')).map(|at| at + 3);

@@ -1,0 +1,130 @@
+//! Reduces a plain setting of a container to facts about its value.
+
+use zeroize::Zeroizing;
+
+use super::engine;
+use super::grammar::selector_of;
+use super::plain::inspect_plain;
+use super::text::{is_one_of, name, trim};
+use super::vocabulary::Vocabulary;
+use crate::model::connection::{Connection, ConnectionForm};
+use crate::model::resources::{PlainValue, PlainVariable};
+use crate::model::store::{Engine, Role};
+
+/// How the names of RDS's endpoints end. A value of this form is a host, whatever its variable is called.
+const ENDPOINTS: [&str; 2] = [".rds.amazonaws.com", ".rds.amazonaws.com.cn"];
+
+/// Longest word that is looked at, in bytes.
+const MAX_WORD: usize = 64;
+
+/// Values that say: log in with IAM, not with a password. Coder has `awsiamrds`.
+const IAM: [&str; 6] = ["awsiamrds", "iam", "rds-iam", "rds_iam", "aws-iam", "aws_iam"];
+
+/// Values that switch something on.
+const ON: [&str; 5] = ["1", "true", "yes", "on", "enabled"];
+
+/// What is kept of the plain setting `variable`. The caller zeroes `value`.
+#[must_use]
+pub fn reduce(variable: String, value: &str, vocabulary: &Vocabulary) -> PlainVariable {
+    let text = trim(value);
+    let roles = vocabulary.roles(&variable);
+    let mut facts = PlainValue {
+        empty: text.is_empty(),
+        ..PlainValue::default()
+    };
+    if facts.empty {
+        return PlainVariable {
+            name: variable,
+            value: facts,
+        };
+    }
+    let connection = inspect_plain(value);
+    let asks_for = |role| roles.contains(&role);
+    // Whatever it is called, a database's URL is one; the address of a web service is none, and a text that only looks
+    // like one, in a variable that asks for a password, is a password.
+    if is_database(&connection) || (asks_for(Role::Url) && connection.looks_intended()) {
+        facts.connection = Some(connection);
+    } else if asks_for(Role::Password) {
+        facts.password = true;
+    } else if let (ConnectionForm::Address, [one]) = (connection.form, connection.hosts.as_slice())
+        && (asks_for(Role::Host) || asks_for(Role::Url) || is_endpoint(&one.host))
+    {
+        facts.host = Some(one.host.clone());
+        facts.port = text.contains(':').then_some(one.port);
+    } else if asks_for(Role::Host) && is_host(text) {
+        facts.host = Some(text.to_ascii_lowercase());
+    } else {
+        if asks_for(Role::Port) {
+            facts.port = text.parse().ok().filter(|p| *p != 0);
+        }
+        if asks_for(Role::Database) || asks_for(Role::User) {
+            facts.name = name(text);
+        }
+    }
+    if text.len() <= MAX_WORD && !roles.contains(&Role::Password) {
+        if vocabulary.is_selected(&variable, text) {
+            facts.word = Some(text.to_owned());
+        }
+        if selector_of(&variable).is_some() {
+            facts.engine = engine::named(text);
+        }
+        facts.iam = says_iam(&variable, text);
+    }
+    PlainVariable {
+        name: variable,
+        value: facts,
+    }
+}
+
+/// What is kept of the settings that a command gives as `--name=value` or `--name value`.
+#[must_use]
+pub fn arguments(
+    entry_point: &[Zeroizing<String>],
+    command: &[Zeroizing<String>],
+    vocabulary: &Vocabulary,
+) -> Vec<PlainVariable> {
+    let mut words = entry_point.iter().chain(command).map(|w| w.as_str()).peekable();
+    let mut found = vec![];
+    while let Some(word) = words.next() {
+        if !word.starts_with('-') {
+            continue;
+        }
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (word, words.next_if(|next| !next.starts_with('-'))),
+        };
+        // Of a flag that no family reads nothing is known, and what it may hold is not looked at.
+        if vocabulary.reads_flag(name) {
+            found.push(reduce(name.to_owned(), value.unwrap_or_default(), vocabulary));
+        }
+    }
+    found
+}
+
+/// Whether a value is a database's connection string by its own form.
+fn is_database(connection: &Connection) -> bool {
+    let known = match &connection.engine {
+        Engine::Postgres | Engine::Builtin(_) => true,
+        Engine::Other(name) => name != "http",
+        Engine::Unknown => false,
+    };
+    known && connection.looks_intended() && connection.form != ConnectionForm::Parts
+}
+
+fn is_endpoint(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    ENDPOINTS.iter().any(|end| host.ends_with(end))
+}
+
+/// Whether a text can be a host's name, an address or a socket's directory.
+fn is_host(text: &str) -> bool {
+    text.len() <= 253
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':' | b'/' | b'[' | b']'))
+}
+
+fn says_iam(variable: &str, text: &str) -> bool {
+    let mut parts = variable.split(|c: char| !c.is_ascii_alphanumeric());
+    is_one_of(text, &IAM) || (is_one_of(text, &ON) && parts.any(|part| part.eq_ignore_ascii_case("iam")))
+}
