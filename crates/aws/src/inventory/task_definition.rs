@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
 use aws_sdk_ecs::types::{
     ContainerDefinition, LogConfiguration, LogDriver, Scope, Secret, Tag, TaskDefinition as SdkDefinition,
-    TaskDefinitionField, TaskDefinitionStatus, Volume as SdkVolume,
+    TaskDefinitionField, TaskDefinitionStatus, Volume as SdkVolume, VolumeFrom,
 };
 
 use super::answer_fields::{KeepFields, lost_by};
@@ -14,9 +14,9 @@ use super::convert::{collect_exact, tags};
 use crate::client::{Api, Family};
 use holdfast_core::connection::vocabulary::Vocabulary;
 use holdfast_core::connection::wrappers::wrapper;
-use holdfast_core::connection::{arguments, reduce};
+use holdfast_core::connection::{arguments, program, reduce};
 use holdfast_core::model::resources::{
-    Container, LogTarget, Mount, SecretVariable, StartCommand, TaskDefinition, Volume, VolumeKind,
+    Container, LogTarget, Mount, SecretVariable, StartCommand, TaskDefinition, Volume, VolumeKind, VolumesFrom,
 };
 use holdfast_core::model::snapshot::{Read, ReadError};
 use zeroize::Zeroizing;
@@ -73,7 +73,7 @@ pub(super) async fn fetch(c: &Collector<'_>, arn: &str) -> Read<Arc<TaskDefiniti
     reduced.unknown_fields = lost.unwrap_or_else(|_| vec!["taskDefinition".into()]);
     // What is said of a volume in a field that the SDK doesn't know may be where it is: then nothing tells.
     if reduced.unknown_fields.iter().any(|path| path.starts_with("volumes[]")) {
-        let plain = reduced.volumes.iter_mut().filter(|v| v.kind == VolumeKind::Host);
+        let plain = reduced.volumes.iter_mut().filter(|v| v.kind == VolumeKind::Task);
         plain.for_each(|v| v.kind = VolumeKind::Other);
     }
     Ok(Arc::new(reduced))
@@ -130,11 +130,14 @@ impl Collector<'_> {
 fn reduced(d: SdkDefinition, list: &[Tag], arn: &str, vocabulary: &Vocabulary) -> TaskDefinition {
     let active = is_active(&d);
     let containers = d.container_definitions.unwrap_or_default();
+    let from: Vec<VolumesFrom> = containers.iter().flat_map(volumes_from).collect();
+    let mut containers = collect_exact(containers.into_iter().map(|c| container(c, vocabulary)));
+    VolumesFrom::apply(&from, &mut containers);
     TaskDefinition {
         arn: d.task_definition_arn.unwrap_or_else(|| arn.to_owned()),
         family: d.family.unwrap_or_default(),
         revision: d.revision,
-        containers: collect_exact(containers.into_iter().map(|c| container(c, vocabulary))),
+        containers,
         volumes: collect_exact(d.volumes.unwrap_or_default().into_iter().filter_map(volume)),
         active,
         unknown_fields: vec![],
@@ -142,6 +145,17 @@ fn reduced(d: SdkDefinition, list: &[Tag], arn: &str, vocabulary: &Vocabulary) -
         task_role: d.task_role_arn.filter(|r| !r.is_empty()),
         tags: tags(list.iter().map(|t| (t.key(), t.value()))),
     }
+}
+
+fn volumes_from(c: &ContainerDefinition) -> Vec<VolumesFrom> {
+    let one = |from: &VolumeFrom| {
+        Some(VolumesFrom {
+            container: c.name.clone()?,
+            source: from.source_container.clone()?,
+            read_only: from.read_only.unwrap_or_default(),
+        })
+    };
+    c.volumes_from.iter().flatten().filter_map(one).collect()
 }
 
 fn container(c: ContainerDefinition, vocabulary: &Vocabulary) -> Container {
@@ -160,6 +174,7 @@ fn container(c: ContainerDefinition, vocabulary: &Vocabulary) -> Container {
     let secret_options = log.and_then(|l| l.secret_options.clone()).unwrap_or_default();
     Container {
         start,
+        program: program(&entry_point, &command),
         variables: plain.chain(arguments(&entry_point, &command, vocabulary)).collect(),
         environment_files: collect_exact(c.environment_files.unwrap_or_default().into_iter().map(|f| f.value)),
         wrapper: wrapper(&entry_point, &command).map(str::to_owned),
@@ -215,11 +230,14 @@ fn volume(v: SdkVolume) -> Option<Volume> {
     } else if v.configured_at_launch == Some(true) {
         VolumeKind::TaskEbs
     } else {
+        let of_host = v.host.and_then(|h| h.source_path).is_some_and(|path| !path.is_empty());
         match v.docker_volume_configuration {
-            Some(d) if d.scope == Some(Scope::Shared) && d.driver.as_deref().is_some_and(|d| d != "local") => {
-                VolumeKind::DockerDriver
-            }
-            _ => VolumeKind::Host,
+            Some(d) if d.scope == Some(Scope::Shared) => match d.driver.as_deref() {
+                Some(driver) if driver != "local" => VolumeKind::DockerDriver,
+                _ => VolumeKind::Host,
+            },
+            _ if of_host => VolumeKind::Host,
+            _ => VolumeKind::Task,
         }
     };
     Some(Volume { name: v.name?, kind })

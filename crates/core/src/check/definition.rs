@@ -6,10 +6,10 @@ use zeroize::Zeroizing;
 
 use super::case::STAND_IN;
 use crate::connection::vocabulary::Vocabulary;
-use crate::connection::{arguments, reduce, wrappers};
+use crate::connection::{arguments, program, reduce, wrappers};
 use crate::model::key::Scope;
 use crate::model::resources::{
-    Container, LogTarget, Mount, SecretVariable, Service, StartCommand, TaskDefinition, Volume, VolumeKind,
+    Container, LogTarget, Mount, SecretVariable, Service, StartCommand, TaskDefinition, Volume, VolumeKind, VolumesFrom,
 };
 use crate::model::tags::Tags;
 
@@ -187,7 +187,18 @@ pub(super) fn containers(list: &Value, vocabulary: &Vocabulary) -> Vec<Container
 }
 
 fn containers_in(list: &[Value], vocabulary: &Vocabulary) -> Vec<Container> {
-    list.iter().map(|c| container(c, vocabulary)).collect()
+    let mut containers: Vec<Container> = list.iter().map(|c| container(c, vocabulary)).collect();
+    let from = list.iter().flat_map(|c| {
+        items(c, "volumesFrom").iter().filter_map(|from| {
+            Some(VolumesFrom {
+                container: field(c, "name")?.as_str()?.to_owned(),
+                source: field(from, "sourceContainer")?.as_str()?.to_owned(),
+                read_only: field(from, "readOnly").and_then(Value::as_bool).unwrap_or_default(),
+            })
+        })
+    });
+    VolumesFrom::apply(&from.collect::<Vec<_>>(), &mut containers);
+    containers
 }
 
 fn container(c: &Value, vocabulary: &Vocabulary) -> Container {
@@ -240,6 +251,7 @@ fn container(c: &Value, vocabulary: &Vocabulary) -> Container {
             .collect(),
         // No rule that a file is judged by compares commands.
         start: StartCommand::default(),
+        program: program(&entry_point, &command),
         repository_credentials: field(c, "repositoryCredentials")
             .and_then(|r| field(r, "credentialsParameter")?.as_str())
             .map(str::to_owned),
@@ -291,10 +303,18 @@ fn volume(v: &Value) -> Option<Volume> {
             .is_some_and(|fields| fields.iter().any(|(k, v)| v.is_object() && !plain(k)));
         if other {
             VolumeKind::Other
-        } else if docker("scope") == Some("shared") && docker("driver").is_some_and(|d| d != "local") {
-            VolumeKind::DockerDriver
-        } else {
+        } else if docker("scope") == Some("shared") {
+            match docker("driver") {
+                Some(driver) if driver != "local" => VolumeKind::DockerDriver,
+                _ => VolumeKind::Host,
+            }
+        } else if field(v, "host")
+            .and_then(|h| field(h, "sourcePath")?.as_str())
+            .is_some_and(|path| !path.is_empty())
+        {
             VolumeKind::Host
+        } else {
+            VolumeKind::Task
         }
     };
     Some(Volume {

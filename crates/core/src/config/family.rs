@@ -57,6 +57,9 @@ pub struct Family {
     /// The engine that the image itself is: `postgres` for PostgreSQL's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serves: Option<EngineName>,
+    /// Whether it may listen for others in its task and lead what they send out of it: a proxy or a tunnel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forwards: Option<bool>,
     /// Whether what its own store keeps can usually be made again, as a cache can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disposable: Option<bool>,
@@ -64,6 +67,13 @@ pub struct Family {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<forms::AbsolutePath>", extend("uniqueItems" = true))]
     pub keeps_data_in: Vec<String>,
+    /// Variables and flags that move it elsewhere: `PGDATA`, `--datadir`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<forms::Setting>")]
+    pub data_path: Vec<String>,
+    /// The same as `keeps_data_in`, where it changed from one major version of the image to another.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layouts: Vec<Layout>,
     /// What is put after a variable's name to give the file that holds its value: `_FILE`. Absent: it reads no such files.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<forms::NonEmpty>")]
@@ -75,6 +85,25 @@ pub struct Family {
     /// Inputs with what must come of them, for the tests of the embedded list.
     #[serde(skip_serializing_if = "FamilyTest::is_empty")]
     pub test: FamilyTest,
+}
+
+/// Where the images of some major versions keep data.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Layout {
+    /// The first version. Absent: every earlier one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<u32>,
+    /// The last version. Absent: every later one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<u32>,
+    /// Absolute paths; `{version}` is the major version.
+    #[schemars(with = "Vec<forms::AbsolutePath>", extend("uniqueItems" = true))]
+    pub keeps_data_in: Vec<String>,
+    /// The image's own volumes (`VOLUME`): what is mounted above one of them does not hold what is in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<forms::AbsolutePath>", extend("uniqueItems" = true))]
+    pub image_volumes: Vec<String>,
 }
 
 /// What an image is for.
@@ -397,8 +426,14 @@ impl Family {
             absent: own.absent.clone().or_else(|| self.absent.clone()),
             elsewhere: list(&self.elsewhere, &own.elsewhere),
             serves: own.serves.clone().or_else(|| self.serves.clone()),
+            forwards: own.forwards.or(self.forwards),
             disposable: own.disposable.or(self.disposable),
             keeps_data_in: or(&self.keeps_data_in, &own.keeps_data_in),
+            data_path: list(&self.data_path, &own.data_path),
+            layouts: match own.layouts.is_empty() && own.keeps_data_in.is_empty() {
+                true => self.layouts.clone(),
+                false => own.layouts.clone(),
+            },
             file_suffix: own.file_suffix.clone().or_else(|| self.file_suffix.clone()),
             source: or(&self.source, &own.source),
             test: self.test.clone(),

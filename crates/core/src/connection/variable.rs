@@ -61,6 +61,9 @@ pub fn reduce(variable: String, value: &str, vocabulary: &Vocabulary) -> PlainVa
             facts.name = name(text);
         }
     }
+    if facts.connection.is_none() && !facts.password && vocabulary.is_data_path(&variable) && is_path(text) {
+        facts.path = Some(text.to_owned());
+    }
     if text.len() <= MAX_WORD && !roles.contains(&Role::Password) {
         if vocabulary.is_selected(&variable, text) {
             facts.word = Some(text.to_owned());
@@ -122,6 +125,15 @@ fn is_host(text: &str) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':' | b'/' | b'[' | b']'))
+}
+
+/// Whether a text is an absolute path of plain characters, and no template.
+fn is_path(text: &str) -> bool {
+    text.starts_with('/')
+        && text.len() <= 256
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'/'))
 }
 
 fn says_iam(variable: &str, text: &str) -> bool {

@@ -1,11 +1,11 @@
 //! Where one container keeps its data, as its image, settings and mounts tell.
 
-use super::evidence::{Durability, Evidence, durability, is_local};
+use super::evidence::{Durability, Evidence, is_local};
 use super::workload::Workload;
 use crate::connection::container::{ContainerConnection, Password};
-use crate::connection::families::{Absence, Family, Kind, Strength};
-use crate::model::connection::SecretShape;
-use crate::model::resources::{Container, SecretVariable, TaskDefinition};
+use crate::connection::families::{Absence, Family, Kind, Purpose, Strength};
+use crate::model::connection::{Connection, Note, SecretShape};
+use crate::model::resources::{Container, PlainVariable, Program, SecretVariable, TaskDefinition};
 use crate::model::store::Engine;
 use crate::model::value_from::{self, ValueFrom};
 
@@ -21,10 +21,11 @@ pub(super) struct Look<'w, 'a, 'd> {
 impl<'a, 'd> Look<'_, 'a, 'd> {
     pub fn evidence(&self, container: &'d Container, connections: &[ContainerConnection<'d>]) -> Evidence<'d> {
         let image = self.w.family(&container.image);
-        if container.log_router || image.is_some_and(|(family, _)| family.is_sidecar()) {
+        let is_client = matches!(container.program, Program::Client(_));
+        if container.log_router || is_client || image.is_some_and(|(family, _)| family.is_sidecar()) {
             return Evidence::KeepsNothing;
         }
-        if let Some(served) = image.and_then(|(family, _)| self.server(container, family)) {
+        if let Some(served) = image.and_then(|(family, strength)| self.server(container, family, strength)) {
             return served;
         }
         let used = self.by_connections(container, connections);
@@ -46,7 +47,7 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
     }
 
     /// What a container is that is a database or cache itself.
-    fn server(&self, container: &'d Container, family: &Family) -> Option<Evidence<'d>> {
+    fn server(&self, container: &'d Container, family: &Family, strength: Strength) -> Option<Evidence<'d>> {
         if family.kind() != Kind::Server {
             return None;
         }
@@ -55,8 +56,21 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
             return Some(Evidence::KeepsNothing);
         }
         let store = family.name().to_owned();
+        let durability = match self.kept(container, family) {
+            // Somebody's own image may keep its data wherever something is mounted.
+            Durability::Lost if strength != Strength::Exact => self.somewhere(container),
+            found => found,
+        };
+        let may_keep_nothing = match (container.program, family.absence()) {
+            (Program::Other, _) => Some(format!("its command may run something else than {store}")),
+            (_, Absence::Unknown) => Some(absence(family)),
+            _ => None,
+        };
+        if let (Durability::Lost | Durability::OneInstance(_), Some(at)) = (&durability, may_keep_nothing) {
+            return Some(Evidence::Hidden { at });
+        }
         Some(Evidence::Inside {
-            durability: self.durability(container, &family.keeps_data_in),
+            durability,
             postgres: false,
             why: format!("its image is that of {store}"),
             store: match engine {
@@ -64,10 +78,6 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
                 _ => store,
             },
         })
-    }
-
-    fn durability(&self, container: &Container, paths: &[String]) -> Durability {
-        durability(self.definition, container, paths, self.fargate)
     }
 
     /// What the connections tell: one that leads out counts before one that does not.
@@ -109,25 +119,37 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
             return Some(out);
         }
         let hosts = connection.plain_hosts();
+        // A template in the place of the host, or one that can't be told from a piece of a password: it leads somewhere.
+        let names_none = |url: &Connection| url.notes.contains(&Note::NoHost) && url.faults.is_empty();
+        if hosts.is_empty() && connection.plain_url().is_some_and(|url| !names_none(url)) {
+            return Some(out);
+        }
         if hosts.is_empty() && connection.plain_url().is_none() {
             // A password or user alone: where to, the application knows. Beside a database in the task, that is it.
             if matches!(password, Password::Untold) {
                 return None;
             }
             return Some(match self.only_server() {
-                Some(server) => self.in_task(connection, server),
+                Some(server) => self.in_task(&connection.engine, server),
                 None => out,
             });
         }
         let mut inside = hosts.iter().map(|h| self.in_this_task(&h.host, container));
         if hosts.is_empty() {
             // A socket: a program in the task listens on it.
-            return Some(self.in_task(connection, self.only_server().unwrap_or(&container.name)));
+            return Some(self.in_task(&connection.engine, self.only_server().unwrap_or(&container.name)));
         }
         if inside.clone().any(|i| i.is_none()) {
             return Some(out);
         }
         let server = inside.next().flatten()?;
+        if server == container.name
+            && let Some(other) = self.may_forward(container)
+        {
+            return Some(Evidence::Hidden {
+                at: format!("the container {other} may forward what goes to {}", hosts[0].host),
+            });
+        }
         let pooler = self.definition.containers.iter().find(|c| c.name == server);
         let pools = pooler.is_some_and(|c| {
             self.w
@@ -137,23 +159,32 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
         if pools {
             return Some(out);
         }
-        Some(self.in_task(connection, server))
+        Some(self.in_task(&connection.engine, server))
     }
 
-    fn in_task(&self, connection: &ContainerConnection<'d>, server: &str) -> Evidence<'d> {
+    /// A container beside `own` that may listen on the machine they share and lead out of the task: a proxy, a tunnel, or
+    /// one that isn't known.
+    fn may_forward(&self, own: &Container) -> Option<&'d str> {
+        let forwards = |c: &&Container| match self.w.family(&c.image) {
+            Some((family, _)) => family.forwards == Some(true),
+            None => !c.log_router,
+        };
+        let mut others = self.definition.containers.iter().filter(|c| c.name != own.name);
+        others.find(forwards).map(|c| c.name.as_str())
+    }
+
+    fn in_task(&self, engine: &Engine, server: &str) -> Evidence<'d> {
         let container = self.definition.containers.iter().find(|c| c.name == server);
-        let durability = container.map_or(Durability::Lost, |c| {
-            let family = self
-                .w
-                .family(&c.image)
-                .map(|(f, _)| f.keeps_data_in.as_slice())
-                .unwrap_or_default();
-            let any: Vec<String> = c.mounts.iter().map(|m| m.path.clone()).collect();
+        let durability = container.map_or(Durability::Lost, |c| match self.w.family(&c.image) {
+            Some((family, _)) if !family.keeps_data_in.is_empty() => self.kept(c, family),
             // Of an image that isn't known, any volume may be what it keeps its data on.
-            self.durability(c, if family.is_empty() { &any } else { family })
+            _ => {
+                let any: Vec<String> = c.mounts.iter().map(|m| m.path.clone()).collect();
+                self.durability(c, &any)
+            }
         });
         Evidence::InTask {
-            engine: connection.engine.clone(),
+            engine: engine.clone(),
             server: server.to_owned(),
             durability,
         }
@@ -173,7 +204,8 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
 
     /// The container that is a database or pooler, if there is one only.
     fn only_server(&self) -> Option<&'d str> {
-        let mut servers = self.definition.containers.iter().filter(|c| {
+        let serves = |c: &&Container| !matches!(c.program, Program::Client(_));
+        let mut servers = self.definition.containers.iter().filter(serves).filter(|c| {
             self.w.family(&c.image).is_some_and(|(f, _)| match f.kind() {
                 Kind::Server => f.disposable != Some(true),
                 Kind::Pooler => true,
@@ -182,6 +214,15 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
         });
         let only = servers.next()?;
         servers.next().is_none().then_some(only.name.as_str())
+    }
+
+    /// Whether the container `server` is of the engine that `family` uses.
+    fn serves(&self, server: &str, family: &Family) -> bool {
+        let container = self.definition.containers.iter().find(|c| c.name == server);
+        let image = container.and_then(|c| self.w.family(&c.image));
+        let served = image.and_then(|(f, _)| f.serves.as_ref().map(|e| e.0.clone()));
+        let own = main_engine(family);
+        served.is_some_and(|served| served == own || (is_mysql(&served) && is_mysql(&own)))
     }
 
     /// A store in the container that a setting names.
@@ -201,16 +242,13 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
             .chain(self.paths.iter().cloned())
             .collect();
         let mut names: Vec<&str> = connection.settings.values().map(|s| s.variable).collect();
+        names.extend(connection.selector);
         let selector = known.and_then(|f| f.selector.as_ref());
         names.extend(selector.iter().flat_map(|s| &s.variables).map(String::as_str));
         names.truncate(1);
-        let any: Vec<String> = container.mounts.iter().map(|m| m.path.clone()).collect();
         let durability = match self.durability(container, &paths) {
             // Where the file lies isn't told: it may be on whatever is mounted.
-            Durability::Lost if paths.is_empty() => match self.durability(container, &any) {
-                Durability::Durable(place) => Durability::Unknown(place),
-                other => other,
-            },
+            Durability::Lost if paths.is_empty() => self.somewhere(container),
             found => found,
         };
         Evidence::Inside {
@@ -272,6 +310,11 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
                     ),
                 };
             }
+            if let Some(name) = untold_selector(container, family) {
+                return Evidence::Hidden {
+                    at: format!("what {name} selects is not told"),
+                };
+            }
             match (family.absence(), strength) {
                 (Absence::Nothing, _) => return Evidence::KeepsNothing,
                 (Absence::Unknown, _) => {}
@@ -283,7 +326,13 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
                         ),
                     };
                 }
-                (Absence::Required, Strength::Exact) => return Evidence::Unset { why: absence(family) },
+                (Absence::Required, Strength::Exact) => {
+                    // A server of its engine in the task is where it looks by default.
+                    return match self.only_server().filter(|server| self.serves(server, family)) {
+                        Some(server) => self.in_task(&main_engine(family), server),
+                        None => Evidence::Unset { why: absence(family) },
+                    };
+                }
                 (Absence::Builtin, Strength::Exact) => {
                     let store = match family.builtin_engine() {
                         Engine::Builtin(store) => store.into_owned(),
@@ -294,7 +343,7 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
                             || family.connections.iter().any(only_postgres),
                         store,
                         why: absence(family),
-                        durability: self.durability(container, &family.keeps_data_in),
+                        durability: self.kept(container, family),
                     };
                 }
             }
@@ -336,6 +385,31 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
 fn gives(container: &Container, name: &str) -> bool {
     container.variables.iter().any(|v| v.name == name && !v.value.empty)
         || container.secrets.iter().any(|s| s.name == name)
+}
+
+/// The one engine of a family's main connection.
+fn main_engine(family: &Family) -> Engine {
+    let main = family.connections.iter().find(|c| c.purpose == Purpose::Database);
+    main.and_then(|c| c.engine.as_ref())
+        .map(|e| e.0.clone())
+        .unwrap_or_default()
+}
+
+fn is_mysql(engine: &Engine) -> bool {
+    matches!(engine, Engine::Other(name) if name == "mysql" || name == "mariadb")
+}
+
+/// The setting by which `family` selects its engine, if it is given and isn't one of the words that are known: a secret, or
+/// a template.
+fn untold_selector<'f>(container: &Container, family: &'f Family) -> Option<&'f str> {
+    let selector = family.selector.as_ref()?;
+    let given = |name: &&String| {
+        let plain = container.variables.iter().filter(|v| v.name == **name);
+        let untold = |v: &PlainVariable| !v.value.empty && v.value.word.is_none();
+        plain.clone().any(untold) || container.secrets.iter().any(|s| s.name == **name)
+    };
+    let mut names = selector.variables.iter().chain(&selector.args);
+    names.find(given).map(String::as_str)
 }
 
 fn only_postgres(connection: &crate::connection::families::FamilyConnection) -> bool {

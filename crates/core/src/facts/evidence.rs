@@ -68,24 +68,34 @@ pub enum Durability {
     Lost,
 }
 
-/// What the first of `paths` that is on a volume lies on.
+/// What the first of `paths` that is on a volume lies on. `image_volumes` are volumes that the image declares: what is
+/// mounted above one of them does not hold what is in it.
 #[must_use]
-pub fn durability(definition: &TaskDefinition, container: &Container, paths: &[String], fargate: bool) -> Durability {
+pub fn durability(
+    definition: &TaskDefinition,
+    container: &Container,
+    paths: &[String],
+    image_volumes: &[String],
+    fargate: bool,
+) -> Durability {
+    let holds = |mount: &str, path: &str| {
+        let hides = |v: &String| is_at_or_above(v, path) && is_at_or_above(mount, v) && !is_at_or_above(v, mount);
+        is_at_or_above(mount, path) && !image_volumes.iter().any(hides)
+    };
     let mut best = Durability::Lost;
     for mount in container.mounts.iter().filter(|m| !m.read_only) {
-        if !paths.iter().any(|p| is_at_or_above(&mount.path, p)) {
+        if !paths.iter().any(|p| holds(&mount.path, p)) {
             continue;
         }
-        let Some(volume) = definition.volumes.iter().find(|v| v.name == mount.volume) else {
-            continue;
-        };
-        let place = format!("{} ({})", mount.path, volume.name);
-        match volume.kind {
+        let place = format!("{} ({})", mount.path, mount.volume);
+        // Of a list of containers alone, such as Terraform's `container_definitions`, the volumes are elsewhere.
+        let volume = definition.volumes.iter().find(|v| v.name == mount.volume);
+        match volume.map_or(VolumeKind::Other, |v| v.kind) {
             VolumeKind::Shared => return Durability::Durable(place),
             VolumeKind::DockerDriver if !fargate => return Durability::Durable(place),
             VolumeKind::Other => best = Durability::Unknown(place),
             VolumeKind::Host if !fargate && best == Durability::Lost => best = Durability::OneInstance(place),
-            VolumeKind::DockerDriver | VolumeKind::Host | VolumeKind::TaskEbs => {}
+            VolumeKind::DockerDriver | VolumeKind::Host | VolumeKind::Task | VolumeKind::TaskEbs => {}
         }
     }
     best

@@ -26,6 +26,7 @@ mod evidence;
 mod hosts;
 mod index;
 mod ingress;
+mod kept;
 mod leads;
 mod migrations;
 pub mod planned;

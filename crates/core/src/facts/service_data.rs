@@ -250,7 +250,7 @@ impl<'a> ServiceData<'a> {
             let container = data.container;
             let any: Vec<String> = container.mounts.iter().map(|m| m.path.clone()).collect();
             let paths = if self.paths.is_empty() { &any } else { &self.paths };
-            let found = super::evidence::durability(self.definition, container, paths, self.fargate);
+            let found = super::evidence::durability(self.definition, container, paths, &[], self.fargate);
             let rank = |d: &Durability| match d {
                 Durability::Durable(_) => 0,
                 Durability::Unknown(_) => 1,

@@ -81,6 +81,16 @@ fn parse_secret(text: &str) -> Option<SecretRef<'_>> {
     })
 }
 
+/// The number of parts after `secret:NAME` if ECS refuses that many: it takes none or three, empty ones counted. The task
+/// does not start with another number. See `getASMParametersFromInput` of
+/// <https://github.com/aws/amazon-ecs-agent/blob/master/agent/taskresource/asmsecret/asmsecret.go>.
+#[must_use]
+pub fn refused_parts(text: &str) -> Option<usize> {
+    parse_secret(text)?;
+    let parts = text.split(':').count() - 7;
+    (parts != 0 && parts != 3).then_some(parts)
+}
+
 /// Whether a reference that is no secret can be a parameter: a name, or an ARN of Parameter Store.
 #[must_use]
 pub fn is_parameter(reference: &str) -> bool {
@@ -125,6 +135,22 @@ pub fn without_suffix(resource: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_that_ecs_refuses() {
+        let arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf";
+        for (selector, parts) in [
+            ("", None),
+            (":url::", None),
+            (":::", None),
+            (":url", Some(1)),
+            ("::url::", Some(4)),
+            (":url:", Some(2)),
+        ] {
+            assert_eq!(refused_parts(&format!("{arn}{selector}")), parts, "{selector}");
+        }
+        assert_eq!(refused_parts("/shop/url"), None);
+    }
 
     #[test]
     fn forms() {

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 pub use crate::config::family::{
-    Absence, Absent, EngineName, Family, FamilyConnection, Kind, Purpose, Selector, Settings,
+    Absence, Absent, EngineName, Family, FamilyConnection, Kind, Layout, Purpose, Selector, Settings,
 };
 use crate::config::read_families;
 use crate::model::store::Role;

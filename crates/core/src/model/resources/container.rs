@@ -33,12 +33,55 @@ pub struct Container {
     pub mounts: Vec<Mount>,
     /// What it is started with.
     pub start: StartCommand,
+    /// Which program that is, as far as it matters for the image of a database.
+    pub program: Program,
     /// The secret with the credentials of a private registry: `repositoryCredentials.credentialsParameter`.
     pub repository_credentials: Option<String>,
     /// Options of the log driver that are filled from secrets: `logConfiguration.secretOptions`.
     pub secret_options: Vec<SecretVariable>,
     /// Whether the `awslogs` driver creates the log group where there is none: `awslogs-create-group`.
     pub creates_log_group: bool,
+}
+
+/// What `volumesFrom` of a container says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumesFrom {
+    /// The container that is given the mounts.
+    pub container: String,
+    /// The container whose mounts they are.
+    pub source: String,
+    /// Whether nothing can be written there.
+    pub read_only: bool,
+}
+
+impl VolumesFrom {
+    /// Gives containers the mounts that they have from others.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_VolumeFrom.html>
+    pub fn apply(all: &[Self], containers: &mut [Container]) {
+        for from in all {
+            let source = containers.iter().find(|c| c.name == from.source);
+            let mounts = source.map(|c| c.mounts.clone()).unwrap_or_default();
+            if let Some(container) = containers.iter_mut().find(|c| c.name == from.container) {
+                let read_only = |m: Mount| Mount {
+                    read_only: m.read_only || from.read_only,
+                    ..m
+                };
+                container.mounts.extend(mounts.into_iter().map(read_only));
+            }
+        }
+    }
+}
+
+/// The program that a container runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Program {
+    /// The image's own, or a database's server.
+    #[default]
+    Own,
+    /// A client of a database, such as `psql` or `mongodump`: it keeps nothing.
+    Client(&'static str),
+    /// Another one.
+    Other,
 }
 
 /// A variable that is filled from Secrets Manager or Parameter Store.
@@ -75,6 +118,8 @@ pub struct PlainValue {
     pub port: Option<u16>,
     /// The name of a database or user, where the setting's name asks for one.
     pub name: Option<String>,
+    /// The absolute path that it names, where a family reads from it where data is kept.
+    pub path: Option<String>,
     /// The value, if it is one of the words by which a family selects its engine.
     pub word: Option<String>,
     /// The engine that it names, where the setting's name asks for one.

@@ -11,7 +11,7 @@ mod start_command;
 mod task;
 
 pub use backup::{Alarm, Backup};
-pub use container::{Container, LogTarget, Mount, PlainValue, PlainVariable, SecretVariable};
+pub use container::{Container, LogTarget, Mount, PlainValue, PlainVariable, Program, SecretVariable, VolumesFrom};
 pub use database::{
     DatabaseId, DbCluster, DbInstance, Endpoint, EndpointTarget, ManagedSecret, ParameterGroup, RdsEndpoint,
 };

@@ -147,8 +147,11 @@ pub enum VolumeKind {
     Shared,
     /// A Docker volume with a scope and driver that outlive the host.
     DockerDriver,
-    /// A directory of the host, or a Docker volume on it.
+    /// A directory of the host that the definition names, or a Docker volume on it that tasks share.
     Host,
+    /// A directory or Docker volume that is made for each task.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html>
+    Task,
     /// An EBS volume made for each task and, under a service, deleted with it.
     /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ebs-volumes.html>
     TaskEbs,

@@ -87,7 +87,10 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
         let (container, variable, role) = (found.container, found.variable, found.role);
         let found = match value_from::parse(&variable.value_from) {
             ValueFrom::Parameter(name) => evaluate_parameter(w, name, role),
-            ValueFrom::Secret(target) => evaluate_secret(w, &target, role),
+            ValueFrom::Secret(target) => match value_from::refused_parts(&variable.value_from) {
+                Some(parts) => refused(w, &target, role, parts).map(Some),
+                None => evaluate_secret(w, &target, role),
+            },
         };
         match found {
             Ok(None) => {}
@@ -164,6 +167,19 @@ fn evaluate_missing_parameter(w: &Workload<'_>, name: &str, role: Role) -> Wrong
     let (region, account) = (place.next().unwrap_or_default(), place.next().unwrap_or_default());
     let why = format!("the parameter {name} does not exist in region {region} of account {account}");
     Wrong::new(why, right_for(w, role))
+}
+
+/// A reference with a number of parts that ECS does not take.
+fn refused(w: &Workload<'_>, target: &SecretRef<'_>, role: Role, parts: usize) -> Read<Wrong> {
+    let why = format!(
+        "{parts} parts follow the secret's name where ECS takes none or three (KEY:STAGE:VERSION, which may be empty): the \
+         task can't start"
+    );
+    let right = match resolve(w, target)? {
+        Some(secret) => corrected(w, secret, &target.selector, role),
+        None => right_for(w, role),
+    };
+    Ok(Wrong::new(why, right))
 }
 
 fn evaluate_secret(w: &Workload<'_>, target: &SecretRef<'_>, role: Role) -> Read<Option<Wrong>> {
