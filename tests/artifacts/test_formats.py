@@ -29,6 +29,8 @@ UNTIL = "2099-12-31T00:00:00Z"
 REASON = "Rebuilt nightly @platform: OPS-1412 = a/b_c+d 50 GB"
 # What this denial leaves unknown: who may reach the databases.
 DENIED = "ec2:DescribeSecurityGroupRules"
+# What its service leaves unknown, though all can be read: where an image that nobody knows keeps its data.
+UNFAMILIAR = "registry.example/house/app:1"
 
 
 class Written:
@@ -42,7 +44,7 @@ class Written:
 
 @pytest.fixture(scope="module")
 def written(holdfast_bin, tmp_path_factory):
-    """Failures, one waiver and one denied call, in each format."""
+    """Failures, one waiver, one denied call and one unfamiliar image, in each format."""
     directory = tmp_path_factory.mktemp("formats")
     with emulator("ministack", directory) as aws:
         world = World(aws)
@@ -51,6 +53,7 @@ def written(holdfast_bin, tmp_path_factory):
             ResourceName=world.described_database()["DBInstanceArn"],
             Tags=[{"Key": key, "Value": value} for key, value in waiver.items()],
         )
+        world.service("house", world.group("house-service", "house"), [], image=UNFAMILIAR)
         port = free_port()
         gateway = [sys.executable, str(ROOT / "emulators/gateway.py"), "--upstream", aws.url, "--port", str(port)]
         with running([*gateway, "--deny", DENIED], port, "/_gateway/stats", directory / "gateway.log"):
@@ -75,6 +78,10 @@ def test_the_world_has_one_of_each(report):
     assert all(counts.values()), counts
     assert counts == {verdict: report["summary"][verdict] for verdict in counts}
     assert report["summary"]["pass"] > 0
+    # Unknown without a read that failed, and by one.
+    untold = [f for f in report["findings"] if f.get("untold")]
+    assert 0 < len(untold) == report["summary"]["untold"] < counts["unknown"]
+    assert {(f["verdict"], f["workload"]) for f in untold} == {("unknown", "house")}
     # A failure that follows from another one.
     assert any(f["caused_by"] for f in report["findings"])
     assert report["errors"]
@@ -123,9 +130,29 @@ def test_json_is_as_its_schema_says(report):
             jsonschema.validate(spoilt, schema)
 
 
-def test_json_is_described_field_by_field(report):
+@pytest.fixture(scope="module")
+def checked(holdfast_bin):
+    """What `check` says of a template that names no account."""
+    path = "crates/core/tests/check/stack.yaml"
+    ran = subprocess.run([holdfast_bin, "check", "--format", "json", path], capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 1, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def test_json_of_check_is_as_its_schema_says(checked):
+    schema = json.loads((ROOT / "docs/report.schema.json").read_text())
+    jsonschema.Draft202012Validator(strict(schema)).validate(checked)
+    places = [f["place"] for f in checked["findings"]]
+    assert places and {place["file"] for place in places} == {"crates/core/tests/check/stack.yaml"}
+
+
+def test_json_is_described_field_by_field(report, checked):
     text = (ROOT / "docs/report.md").read_text()
-    for field in [*report, *report["findings"][0], *report["findings"][0]["remediation"], *report["errors"][0]]:
+    findings = report["findings"] + checked["findings"]
+    described = [report, report["scope"], report["summary"], *findings, *report["errors"]]
+    described += [f["remediation"] for f in findings if f["remediation"]]
+    described += [f["waiver"] for f in findings if f["waiver"]] + [f["place"] for f in findings if "place" in f]
+    for field in {field for part in described for field in part}:
         assert f"`{field}`" in text, field
 
 

@@ -6,6 +6,8 @@ from datetime import datetime, timezone
 
 WORKLOAD = "coder"
 PASSWORD = "n0t-a-real-one"
+# Known to run a PostgreSQL of its own where it is given no URL.
+IMAGE = "ghcr.io/coder/coder:v2.20.0"
 
 
 def tagged(workload):
@@ -14,6 +16,10 @@ def tagged(workload):
 
 def ecs_tags(workload):
     return [{"key": "holdfast:workload", "value": workload}]
+
+
+def policy(statement):
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 class World:
@@ -35,7 +41,9 @@ class World:
         self.create_database(WORKLOAD, self.database_group, public=True, retention=1)
         self.create_database("bare", self.group("bare-database", "bare"), public=False, retention=0)
         self.ecs.create_cluster(clusterName="shared")
-        self.service(WORKLOAD, self.service_group, [{"name": "CODER_PG_CONNECTION_URL", "valueFrom": self.secret()}])
+        secret = self.secret()
+        self.execution_role = self.role(secret)
+        self.service(WORKLOAD, self.service_group, [{"name": "CODER_PG_CONNECTION_URL", "valueFrom": secret}])
         self.service("bare", self.group("bare-service", "bare"), [])
 
     def network(self):
@@ -87,15 +95,24 @@ class World:
         created = secrets.create_secret(Name="coder-url", SecretString=url, Tags=tagged(WORKLOAD))
         return created["ARN"]
 
-    def service(self, workload, group, secrets):
+    def role(self, secret):
+        """Which ECS assumes to give the containers their secret."""
+        iam = self.aws.client("iam")
+        trust = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        read = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret}
+        role = iam.create_role(RoleName="execution", AssumeRolePolicyDocument=policy(trust))["Role"]
+        iam.put_role_policy(RoleName="execution", PolicyName="secret", PolicyDocument=policy(read))
+        return role["Arn"]
+
+    def service(self, workload, group, secrets, image=IMAGE):
         definition = self.ecs.register_task_definition(
             family=workload,
             requiresCompatibilities=["FARGATE"],
             networkMode="awsvpc",
             cpu="256",
             memory="512",
-            executionRoleArn="arn:aws:iam::123456789012:role/execution",
-            containerDefinitions=[{"name": workload, "image": "coder:1", "essential": True, "secrets": secrets}],
+            executionRoleArn=self.execution_role,
+            containerDefinitions=[{"name": workload, "image": image, "essential": True, "secrets": secrets}],
             tags=ecs_tags(workload),
         )["taskDefinition"]["taskDefinitionArn"]
         self.ecs.create_service(

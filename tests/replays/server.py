@@ -225,6 +225,17 @@ def _describe_secret(recording, request):
     return listed
 
 
+def _secret_versions(recording, request):
+    """Of a version that was not recorded, a list of secrets tells the stages, and no date."""
+    for page in recording.pages.get("secretsmanager.ListSecretVersionIds", []):
+        if request["SecretId"] in (page["ARN"], page["Name"]):
+            return page
+    secret = _secret(recording, request["SecretId"])
+    stages = secret.get("SecretVersionsToStages", {})
+    versions = [{"VersionId": version, "VersionStages": of} for version, of in stages.items()]
+    return {"ARN": secret["ARN"], "Name": secret["Name"], "Versions": versions}
+
+
 def _secret_value(recording, request):
     secret = _secret(recording, request["SecretId"])
     return {"ARN": secret["ARN"], "Name": secret["Name"], "SecretString": VALUE, "VersionStages": ["AWSCURRENT"]}
@@ -258,6 +269,7 @@ _DERIVED = {
     "ec2.DescribeSubnets": _subnets,
     "ec2.DescribeSecurityGroupRules": _security_group_rules,
     "secretsmanager.DescribeSecret": _describe_secret,
+    "secretsmanager.ListSecretVersionIds": _secret_versions,
     "secretsmanager.GetSecretValue": _secret_value,
     "secretsmanager.BatchGetSecretValue": _secret_values,
     "iam.SimulatePrincipalPolicy": _simulation,

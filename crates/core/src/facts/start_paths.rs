@@ -94,7 +94,7 @@ pub fn start_paths(w: &Workload<'_>, service: &Service, services: &StartServices
     let mut found = StartPaths::default();
     let mut missing: BTreeMap<(String, String), MissingPath> = BTreeMap::new();
     for id in &service.subnets {
-        let subnet = subnets.get(id).ok_or_else(|| unclear(id, "it was not read"))?;
+        let subnet = subnets.get(id).ok_or_else(|| unlisted(id))?;
         let endpoints = match w.snapshot.vpc_endpoints.get(&subnet.vpc) {
             Some(Ok(endpoints)) => endpoints,
             Some(Err(e)) => return Err(Arc::clone(e)),
@@ -131,6 +131,17 @@ pub fn start_paths(w: &Workload<'_>, service: &Service, services: &StartServices
     }
     found.missing = missing.into_values().collect();
     Ok(found)
+}
+
+/// A subnet may be gone, or newer than the list.
+fn unlisted(subnet: &str) -> Arc<ReadError> {
+    Arc::new(ReadError {
+        service: "ec2".into(),
+        operation: "DescribeSubnets".into(),
+        resource: subnet.to_owned(),
+        code: "NotRead".into(),
+        message: "it is not among the account's subnets, so where it routes to is unknown".into(),
+    })
 }
 
 fn unclear(resource: &str, message: &str) -> Arc<ReadError> {

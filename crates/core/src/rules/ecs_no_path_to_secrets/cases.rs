@@ -145,6 +145,19 @@ fn group(s: &mut Snapshot, ingress: Vec<IngressRule>) {
 }
 
 #[test]
+fn a_subnet_that_aws_does_not_list_may_have_a_path() {
+    let gone = |s: &mut Snapshot| {
+        starting(s);
+        service(s).subnets = vec!["subnet-gone".into()];
+    };
+    assert_eq!(
+        finding_by(gone, UNSTEADY[0]).message,
+        "main/shop can't be judged: ec2:DescribeSubnets on subnet-gone: it is not among the account's subnets, so where it \
+         routes to is unknown"
+    );
+}
+
+#[test]
 fn the_message_names_what_is_out_of_reach() {
     let finding = finding_by(starting, UNSTEADY[0]);
     assert_eq!(

@@ -11,7 +11,7 @@ use crate::rules::testing::databases::{
     ELSEWHERE, TWO, endpoint, former, leads_to, lets_in, migrating, orphan, parameter, plain_url, replica, secret,
     status, unread_value,
 };
-use crate::rules::testing::migrations::{definition, run};
+use crate::rules::testing::migrations::{MIGRATION, definition, run};
 use crate::rules::testing::workload::{
     ALIAS, HOST, REVISION, SECRET, ago, clean, cluster, connection, db, evaluated_by, guard, holds, running, service,
     tags, web,
@@ -167,6 +167,33 @@ fn services_of_other_workloads() {
     ];
     for (number, (change, wanted)) in cases.iter().enumerate() {
         assert_eq!(verdict(*change), *wanted, "{number}");
+    }
+}
+
+/// An unknown result names the read that would settle it.
+#[test]
+fn the_read_that_would_tell() {
+    let cases: &[(Change, &str)] = &[
+        (
+            |s| drop(s.security_groups.as_mut().expect("read").remove("sg-db")),
+            "ec2:DescribeSecurityGroups",
+        ),
+        (|s| lets_in(s, "sg-lambda"), "ec2:DescribeNetworkInterfaces"),
+        (
+            |s| {
+                run(s);
+                s.task_definitions.remove(MIGRATION);
+            },
+            "ecs:DescribeTaskDefinition",
+        ),
+    ];
+    for (change, read) in cases {
+        let mut s = clean();
+        leads_to(&mut s, ELSEWHERE, 72);
+        change(&mut s);
+        let findings = evaluated_by(&s, &["rds-abandoned"]).findings;
+        let named = findings.first().map(|f| f.evidence[0].field.as_str());
+        assert_eq!(named, Some(*read));
     }
 }
 

@@ -68,7 +68,10 @@ fn migration<'a>(w: &Workload<'a>, database: &Database<'a>, family: &MigrationFa
     let definition = match w.snapshot.task_definitions.get(revision) {
         Some(Ok(definition)) => definition,
         Some(Err(e)) => return Others::Unclear(Arc::clone(e)),
-        None => return Others::Unclear(unread(revision, format!("the revision {revision} was not read"))),
+        None => {
+            let message = format!("the revision {revision} was not read");
+            return Others::Unclear(unread("ecs", "DescribeTaskDefinition", revision, message));
+        }
     };
     let usage = usage_of(w, definition, None, &family.family);
     let leads = usage.includes_copy_of(w, database);
@@ -77,10 +80,8 @@ fn migration<'a>(w: &Workload<'a>, database: &Database<'a>, family: &MigrationFa
         (true, _, Some(at)) if at > since => Others::Use,
         // ECS forgets a stopped task after an hour: no run that is known is none that was not.
         (true, _, None) => Others::Unclear(family.unread.clone().unwrap_or_else(|| {
-            unread(
-                &family.family,
-                format!("no run of {}, which leads to {}, is known", family.family, database.id),
-            )
+            let message = format!("no run of {}, which leads to {}, is known", family.family, database.id);
+            unread("ecs", "ListTasks", &family.family, message)
         })),
         (false, Some(e), ran) if ran.is_none_or(|at| at > since) => Others::Unclear(e),
         // It led there once, or leads elsewhere.
@@ -96,8 +97,10 @@ fn let_in<'a>(w: &Workload<'a>, database: &Database<'a>) -> (Option<Arc<ReadErro
     for id in database.security_groups {
         let group = match w.group(id) {
             Ok(Some(group)) => group,
+            // Of another account, or newer than the list.
             Ok(None) => {
-                unclear.get_or_insert_with(|| unread(id, format!("the security group {id} was not read")));
+                let message = "it is not among the account's security groups, so whom it lets in is unknown".into();
+                unclear.get_or_insert_with(|| unread("ec2", "DescribeSecurityGroups", id, message));
                 continue;
             }
             Err(e) => {
@@ -121,7 +124,7 @@ fn let_in<'a>(w: &Workload<'a>, database: &Database<'a>) -> (Option<Arc<ReadErro
                         rule.describe(),
                         database.id
                     );
-                    unclear.get_or_insert_with(|| unread(&group.id, message));
+                    unclear.get_or_insert_with(|| unread("ec2", "DescribeNetworkInterfaces", &group.id, message));
                 }
             }
         }
@@ -143,10 +146,10 @@ fn is_only_services(w: &Workload<'_>, group: &str) -> bool {
         || matches!(w.snapshot.guarded.get(group), Some(Ok(guarded)) if guarded.others.is_empty())
 }
 
-fn unread(resource: &str, message: String) -> Arc<ReadError> {
+fn unread(service: &str, operation: &str, resource: &str, message: String) -> Arc<ReadError> {
     Arc::new(ReadError {
-        service: "ec2".into(),
-        operation: "DescribeNetworkInterfaces".into(),
+        service: service.into(),
+        operation: operation.into(),
         resource: resource.to_owned(),
         code: "NotRead".into(),
         message,
