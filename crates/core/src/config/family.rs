@@ -430,9 +430,10 @@ impl Family {
             disposable: own.disposable.or(self.disposable),
             keeps_data_in: or(&self.keeps_data_in, &own.keeps_data_in),
             data_path: list(&self.data_path, &own.data_path),
-            layouts: match own.layouts.is_empty() && own.keeps_data_in.is_empty() {
-                true => self.layouts.clone(),
-                false => own.layouts.clone(),
+            layouts: if own.layouts.is_empty() && own.keeps_data_in.is_empty() {
+                self.layouts.clone()
+            } else {
+                own.layouts.clone()
             },
             file_suffix: own.file_suffix.clone().or_else(|| self.file_suffix.clone()),
             source: or(&self.source, &own.source),

@@ -19,17 +19,11 @@ const SERVERS: &[&str] = &[
     "prometheus",
 ];
 
-/// Scripts that start what comes after them, or the image's own program.
-const STARTERS: &[&str] = &[
-    "docker-entrypoint.sh",
-    "entrypoint.sh",
-    "run.sh",
-    "tini",
-    "dumb-init",
-    "exec",
-    "gosu",
-    "su-exec",
-];
+/// Scripts of images that start the server.
+const SCRIPTS: &[&str] = &["docker-entrypoint.sh", "entrypoint.sh", "run.sh"];
+
+/// Programs that start what comes after them.
+const STARTERS: &[&str] = &["tini", "dumb-init", "exec", "gosu", "su-exec"];
 
 /// Shells.
 const SHELLS: &[&str] = &["sh", "bash", "ash", "dash", "zsh"];
@@ -46,7 +40,7 @@ const CLIENTS: &[&str] = &[
 #[must_use]
 pub fn program<T: AsRef<str>>(entry_point: &[T], command: &[T]) -> Program {
     let words = || entry_point.iter().chain(command).map(AsRef::as_ref);
-    let mut words = words().skip_while(|w| STARTERS.contains(&base(w)));
+    let mut words = words().skip_while(|w| STARTERS.contains(&base(w)) || SCRIPTS.contains(&base(w)));
     let Some(first) = words.next() else { return Program::Own };
     // Flags are the image's own program's.
     if first.starts_with('-') || SERVERS.contains(&base(first)) {
@@ -61,7 +55,7 @@ pub fn program<T: AsRef<str>>(entry_point: &[T], command: &[T]) -> Program {
     let text: Vec<&str> = words.collect();
     let ends = |c: char| c.is_whitespace() || matches!(c, ';' | '&' | '|' | '(' | ')' | '`');
     let parts = || text.iter().flat_map(|t| t.split(ends)).filter(|w| !w.is_empty());
-    if parts().any(|w| SERVERS.contains(&base(w)) || STARTERS.contains(&base(w)) && base(w).ends_with(".sh")) {
+    if parts().any(|w| SERVERS.contains(&base(w)) || SCRIPTS.contains(&base(w))) {
         return Program::Own;
     }
     parts().find_map(client).map_or(Program::Other, Program::Client)

@@ -193,12 +193,12 @@ pub fn users<'w, 'a>(w: &'w Workload<'a>) -> &'w Users<'a> {
         let counts = |s: &&Service| s.status == "ACTIVE" || s.running_count > 0;
         for service in w.snapshot.services.iter().flat_map(|m| m.values()).filter(counts) {
             for group in &service.security_groups {
-                all.by_group.entry(group).or_default().push(service);
+                all.groups.entry(group).or_default().push(service);
             }
             let Some(Ok(definition)) = w.snapshot.task_definitions.get(&service.task_definition) else {
                 continue;
             };
-            let mut note = |host: &'a str| all.by_host.entry(normal(host)).or_default().push(service);
+            let mut note = |host: &'a str| all.hosts.entry(normal(host)).or_default().push(service);
             for container in &definition.containers {
                 for variable in &container.variables {
                     let whole = variable.value.connection.iter().flat_map(|c| &c.hosts);
@@ -210,7 +210,7 @@ pub fn users<'w, 'a>(w: &'w Workload<'a>) -> &'w Users<'a> {
                     let hosts = held.into_iter().flat_map(connections).flat_map(|c| &c.hosts);
                     hosts.map(|h| h.host.as_str()).for_each(&mut note);
                     if let Some(secret) = secret.filter(|s| s.is_managed_by_rds()) {
-                        all.by_secret.entry(&secret.arn).or_default().push(service);
+                        all.secrets.entry(&secret.arn).or_default().push(service);
                     }
                 }
             }
