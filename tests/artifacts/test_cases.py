@@ -17,8 +17,8 @@ OUTCOMES = {"pass", "unknown", *SEVERITIES}
 # What fails by one of these loses data.
 LOSSES = {"ecs-ephemeral-storage", "plan-destroys-data", "plan-loses-restore-points"}
 # The bar is counted: neither may become fewer.
-FEWEST_CASES = 91
-FEWEST_LOSSES = 32
+FEWEST_CASES = 105
+FEWEST_LOSSES = 42
 # Stand-ins for passwords in the inputs.
 PASSWORDS = ["not-a-secret", "Not-A-Real-Pw1"]
 
