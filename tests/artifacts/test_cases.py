@@ -17,7 +17,7 @@ OUTCOMES = {"pass", "unknown", *SEVERITIES}
 # What fails by one of these loses data.
 LOSSES = {"ecs-ephemeral-storage", "plan-destroys-data", "plan-loses-restore-points"}
 # The bar is counted: neither may become fewer.
-FEWEST_CASES = 105
+FEWEST_CASES = 116
 FEWEST_LOSSES = 42
 # Stand-ins for passwords in the inputs.
 PASSWORDS = ["not-a-secret", "Not-A-Real-Pw1"]
