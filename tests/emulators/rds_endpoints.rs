@@ -15,6 +15,7 @@ on_both!(
     a_global_database,
     a_secret_that_rds_keeps,
     the_keys_of_a_secret_that_rds_keeps,
+    a_password_declared_to_hold_a_connection,
 );
 
 const WRONG: &str = "secret-wrong-database";
@@ -260,4 +261,15 @@ fn the_keys_of_a_secret_that_rds_keeps(kind: Kind) {
     env.expect(&[]);
     env.configure("workloads: {shop: {database_env: [{host: DB_HOST, user: DB_USER, password: DB_PASSWORD}]}}\n");
     env.expect(&[]);
+}
+
+/// The configuration lists a variable that gets a password, by its name and by its key, among those that hold a connection:
+/// the configuration is wrong, not the task, which has its database.
+fn a_password_declared_to_hold_a_connection(kind: Kind) {
+    let mut env = TestEnv::new(kind, &by_keys());
+    env.about(CORE);
+    for declared in ["[DB_PASSWORD]", "[DB_PASSWORD, DB_USER]"] {
+        env.configure(&format!("workloads: {{shop: {{secret_env: {declared}}}}}\n"));
+        env.expect(&[]);
+    }
 }
