@@ -7,7 +7,7 @@ use crate::quirks::Quirk;
 use crate::test_env::{CORE, Kind, TestEnv, list, text};
 use crate::world::{World, tags};
 
-on_both!(ephemeral_storage, what_runs_is_judged, sidecars);
+on_both!(ephemeral_storage, what_runs_is_judged, sidecars, proxies_and_agents);
 
 /// `datastore: volume`: only a durable volume at or above a data path will do.
 fn ephemeral_storage(kind: Kind) {
@@ -118,4 +118,33 @@ fn sidecars(kind: Kind) {
         text(&held["reason"]).contains("nothing shows which container"),
         "{held:#}"
     );
+}
+
+/// A proxy behind the load balancer, or an agent beside a worker, has the port; the application gets the secret.
+fn proxies_and_agents(kind: Kind) {
+    let beside = |name: &str, image: &str, port: u16| {
+        json!({"web": {"secrets": null, "port": null, "image": "example.com/shop:4"},
+               "revision": {"containers": {name: {"image": image, "port": port}}}})
+    };
+    let mut world = World::new();
+    world
+        .stack("fronted", beside("nginx", "nginx:1.27", 80))
+        .stack(
+            "traced",
+            beside("xray-daemon", "public.ecr.aws/xray/aws-xray-daemon:3.x", 2000),
+        )
+        .stack(
+            "watched",
+            beside("datadog-agent", "public.ecr.aws/datadog/agent:7", 8126),
+        );
+    let mut env = TestEnv::new(kind, &world);
+    env.configure("safety: {max_failing_percent: 100}\n");
+    let plan = env.plan();
+    for w in ["fronted", "traced", "watched"] {
+        let action = list(&plan, "actions").iter().find(|a| a["workload"] == w);
+        let action = action.unwrap_or_else(|| panic!("{w} is planned: {plan:#}"));
+        let changes = list(&action["calls"][0]["parameters"], "changes");
+        let containers: Vec<String> = changes.iter().map(|c| text(&c["container"])).collect();
+        assert_eq!(containers, ["web"], "{action:#}");
+    }
 }

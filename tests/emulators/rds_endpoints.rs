@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::on_both;
-use crate::test_env::{Kind, TestEnv, list, said, text};
+use crate::test_env::{CORE, Kind, TestEnv, list, said, text};
 use crate::world::{PASSWORD, World, tags};
 
 on_both!(
@@ -14,6 +14,8 @@ on_both!(
     what_nothing_tells_is_unknown,
     a_global_database,
     a_secret_that_rds_keeps,
+    the_keys_of_a_secret_that_rds_keeps,
+    a_password_declared_to_hold_a_connection,
 );
 
 const WRONG: &str = "secret-wrong-database";
@@ -231,4 +233,43 @@ fn a_secret_that_rds_keeps(kind: Kind) {
     let (told, report) = audit(&env, "impaired");
     assert_eq!(told, [format!("fail low shop secret-unrotated {name}")]);
     assert!(said(&report, "shop", "/message").contains("impaired"));
+}
+
+/// `{username, password}` without a host, user and password by their keys, the rest in plain text.
+fn by_keys() -> World {
+    let name = "rds!db-7c1f0a2e-1111-2222-3333-444455556666";
+    let key = |key: &str| format!("{{{{secret:{name}}}}}:{key}::");
+    let mut world = World::new();
+    world.stack(
+        "shop",
+        json!({"web": {
+            "environment": {"DB_HOST": "{{endpoint:shop-db}}", "DB_PORT": "5432", "DB_NAME": "app"},
+            "secrets": {"DATABASE_URL": null, "DB_USER": key("username"), "DB_PASSWORD": key("password")},
+        }}),
+    );
+    world.patch(json!({"secrets": {
+        "shop-url": null,
+        name: {"json": {"username": "postgres", "password": "q#?x(>W9"}, "tags": tags("shop")},
+    }}));
+    world
+}
+
+/// aws-cdk#5665: that is a whole connection.
+fn the_keys_of_a_secret_that_rds_keeps(kind: Kind) {
+    let mut env = TestEnv::new(kind, &by_keys());
+    env.about(CORE);
+    env.expect(&[]);
+    env.configure("workloads: {shop: {database_env: [{host: DB_HOST, user: DB_USER, password: DB_PASSWORD}]}}\n");
+    env.expect(&[]);
+}
+
+/// The configuration lists a variable that gets a password, by its name and by its key, among those that hold a connection:
+/// the configuration is wrong, not the task, which has its database.
+fn a_password_declared_to_hold_a_connection(kind: Kind) {
+    let mut env = TestEnv::new(kind, &by_keys());
+    env.about(CORE);
+    for declared in ["[DB_PASSWORD]", "[DB_PASSWORD, DB_USER]"] {
+        env.configure(&format!("workloads: {{shop: {{secret_env: {declared}}}}}\n"));
+        env.expect(&[]);
+    }
 }

@@ -38,6 +38,17 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("host and user in plain text, the password from a secret", |s| {
             parts(s, "DB_PASSWORD");
         }),
+        Case::new("Coder logs in with IAM, by a URL without a password", |s| {
+            web(s).secrets.clear();
+            web(s).image = "ghcr.io/coder/coder:v2.29.0".into();
+            let url = format!("postgresql://coder@{}:5432/app?sslmode=require", crate::rules::testing::workload::HOST);
+            web(s).variables.extend([plain("CODER_PG_AUTH", "awsiamrds"), plain("CODER_PG_CONNECTION_URL", &url)]);
+        }),
+        Case::new("user and password by two keys of the secret that RDS keeps", |s| {
+            parts(s, "DB_PASSWORD");
+            web(s).variables.retain(|v| v.name != "DB_USER");
+            web(s).secrets.push(SecretVariable { name: "DB_USER".into(), value_from: format!("{SECRET}:username::") });
+        }),
         Case::new("IAM gives the login", |s| {
             web(s).secrets.clear();
             web(s).variables.extend([plain("DB_HOST", crate::rules::testing::workload::HOST), plain("DB_USER", "app"), plain("DB_IAM_AUTH", "true")]);
@@ -131,6 +142,25 @@ fn only_who_reads_it_is_given_it() {
         .map(|f| f.resource.id.as_str())
         .collect();
     assert_eq!(failing, ["main/shop", "main/shop"], "{evaluation:#?}");
+}
+
+/// What was not read is named, and nothing is done about it.
+#[test]
+fn a_settings_file_is_named() {
+    let change: crate::rules::testing::Change = |s| {
+        web(s).secrets.clear();
+        web(s).environment_files = vec!["arn:aws:s3:::shop-config/prod.env".into()];
+    };
+    for rule in ["ecs-missing-database-secret", "ecs-ephemeral-storage"] {
+        let found = crate::rules::testing::finding_after(change, rule);
+        assert_eq!(found.verdict, crate::finding::Verdict::Unknown, "{found:#?}");
+        assert!(
+            found.message.contains("arn:aws:s3:::shop-config/prod.env"),
+            "{}",
+            found.message
+        );
+        assert!(found.remediation.is_none(), "{found:#?}");
+    }
 }
 
 /// Without a configuration nothing tells of a container without settings: it may keep nothing.

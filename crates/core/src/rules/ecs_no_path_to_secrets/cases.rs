@@ -32,6 +32,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
     passing: &[
         Case::new("tasks that run have shown it", |s| { has(s, vec![]); }),
         Case::new("the same, and nothing was read", |s| s.vpc_endpoints.clear()),
+        Case::new("a blue/green deployment that bakes: its task runs, so it had a path", baking),
         Case::new("a NAT gateway", |s| { starting(s); subnet(s).egress = Egress::Nat; }),
         Case::new("a public address", |s| { starting(s); subnet(s).egress = Egress::Internet; service(s).assign_public_ip = true; }).and_fail(&["ecs-public-task"]),
         Case::new("endpoints that let its group in", |s| { starting(s); both(s); }),
@@ -68,6 +69,14 @@ fn starting(s: &mut Snapshot) {
     primary.created_at = Some(crate::rules::testing::workload::now());
     subnet(s).egress = Egress::None;
     has(s, vec![]);
+}
+
+/// A task of the newest deployment runs, which it does not before it has its secrets; the deployment goes on for the bake time.
+fn baking(s: &mut Snapshot) {
+    starting(s);
+    let service = service(s);
+    service.running_count = 1;
+    service.deployments[0].running_count = 1;
 }
 
 fn has(s: &mut Snapshot, endpoints: Vec<VpcEndpoint>) {
