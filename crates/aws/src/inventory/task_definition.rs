@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
 use aws_sdk_ecs::types::{
-    ContainerDefinition, LogConfiguration, LogDriver, Scope, Secret, Tag, TaskDefinition as SdkDefinition,
+    ContainerDefinition, LogConfiguration, LogDriver, NetworkMode, Scope, Secret, Tag, TaskDefinition as SdkDefinition,
     TaskDefinitionField, TaskDefinitionStatus, Volume as SdkVolume, VolumeFrom,
 };
 
@@ -139,6 +139,7 @@ fn reduced(d: SdkDefinition, list: &[Tag], arn: &str, vocabulary: &Vocabulary) -
         revision: d.revision,
         containers,
         volumes: collect_exact(d.volumes.unwrap_or_default().into_iter().filter_map(volume)),
+        host_network: d.network_mode == Some(NetworkMode::Host),
         active,
         unknown_fields: vec![],
         execution_role: d.execution_role_arn.filter(|r| !r.is_empty()),

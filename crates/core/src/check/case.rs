@@ -68,7 +68,8 @@ impl DisplayName {
 /// The secret that a reference without the random suffix means. Its ARN follows from the reference, so no read is
 /// needed.
 pub(super) fn partial_arn(target: &SecretRef<'_>) -> Option<Secret> {
-    if without_suffix(target.resource).is_some() {
+    // A template may hold the suffix.
+    if without_suffix(target.resource).is_some() || target.resource.contains(['$', '<', '{', '%', '*']) {
         return None;
     }
     Some(secret(format!("{}-XXXXXX", target.arn), target.resource.to_owned()))

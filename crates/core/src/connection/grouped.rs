@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::container::{ContainerConnection, Password, Setting, Source};
 use super::families::{Family, FamilyConnection, ImageMatch, Kind, Purpose, Selector};
-use super::grammar::{role_of, selector_of};
+use super::grammar::{names_a_database_file, role_of, selector_of};
 use super::vocabulary::Vocabulary;
 use crate::config::DatabaseEnv;
 use crate::model::resources::Container;
@@ -239,7 +239,18 @@ impl<'v, 'a> Builder<'v, 'a> {
                 }
                 _ => None,
             });
-        let selected: Vec<_> = selected.collect();
+        let files = self
+            .given
+            .iter()
+            .filter(free)
+            .filter(|g| names_a_database_file(g.name))
+            .filter_map(|g| match g.source {
+                Source::Plain(value) if value.path.as_deref().is_some_and(is_sqlite_file) => {
+                    Some((g.name, Engine::Builtin("SQLite".into())))
+                }
+                _ => None,
+            });
+        let selected: Vec<_> = selected.chain(files).take(1).collect();
         for (name, engine) in selected {
             self.push(None, None, BTreeMap::new(), engine);
             if let Some(own) = self.found.last_mut() {
@@ -297,6 +308,13 @@ impl<'v, 'a> Builder<'v, 'a> {
         }
         join(found)
     }
+}
+
+/// Whether a path is that of a file of `SQLite`, by its ending.
+fn is_sqlite_file(path: &str) -> bool {
+    [".db", ".db3", ".sqlite", ".sqlite3"]
+        .iter()
+        .any(|end| path.ends_with(end))
 }
 
 /// What a family's selector says in this container, if it is given: one of its words, or something else.

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::engine;
-use super::grammar::selector_of;
+use super::grammar::{names_a_database_file, selector_of};
 use super::plain::inspect_plain;
 use super::text::{is_one_of, name, trim};
 use super::vocabulary::Vocabulary;
@@ -61,7 +61,8 @@ pub fn reduce(variable: String, value: &str, vocabulary: &Vocabulary) -> PlainVa
             facts.name = name(text);
         }
     }
-    if facts.connection.is_none() && !facts.password && vocabulary.is_data_path(&variable) && is_path(text) {
+    let names_path = asks_for(Role::Database) || vocabulary.is_data_path(&variable) || names_a_database_file(&variable);
+    if facts.connection.is_none() && !facts.password && names_path && is_path(text) {
         facts.path = Some(text.to_owned());
     }
     if text.len() <= MAX_WORD && !roles.contains(&Role::Password) {
@@ -86,10 +87,15 @@ pub fn arguments(
     command: &[Zeroizing<String>],
     vocabulary: &Vocabulary,
 ) -> Vec<PlainVariable> {
-    let mut words = entry_point.iter().chain(command).map(|w| w.as_str()).peekable();
+    // The text after `sh -c` is words, too.
+    let mut words = entry_point
+        .iter()
+        .chain(command)
+        .flat_map(|w| w.split_whitespace())
+        .peekable();
     let mut found = vec![];
     while let Some(word) = words.next() {
-        if !word.starts_with('-') {
+        if !word.starts_with('-') && !vocabulary.is_data_path(word) {
             continue;
         }
         let (name, value) = match word.split_once('=') {

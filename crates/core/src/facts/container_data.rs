@@ -4,9 +4,10 @@ use super::evidence::{Durability, Evidence, is_local};
 use super::workload::Workload;
 use crate::connection::container::{ContainerConnection, Password};
 use crate::connection::families::{Absence, Family, Kind, Purpose, Strength};
+use crate::connection::grammar::names_a_database_file;
 use crate::model::connection::{Connection, Note, SecretShape};
 use crate::model::resources::{Container, PlainVariable, Program, SecretVariable, TaskDefinition};
-use crate::model::store::Engine;
+use crate::model::store::{Engine, Role};
 use crate::model::value_from::{self, ValueFrom};
 
 /// All that is asked of one container.
@@ -61,10 +62,19 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
             Durability::Lost if strength != Strength::Exact => self.somewhere(container),
             found => found,
         };
-        let may_keep_nothing = match (container.program, family.absence()) {
-            (Program::Other, _) => Some(format!("its command may run something else than {store}")),
-            (_, Absence::Unknown) => Some(absence(family)),
-            _ => None,
+        // These images are run for their clients too.
+        let has_clients = engine == Engine::Postgres
+            || matches!(&engine, Engine::Other(name) if ["mysql", "mariadb", "mongodb"].contains(&name.as_ref()));
+        let may_keep_nothing = if container.program == Program::Other && has_clients {
+            Some(format!("its command may run something else than {store}"))
+        } else if let Some(name) = family.elsewhere.iter().find(|name| gives(container, name)) {
+            Some(format!("{store} may take its settings from elsewhere, as {name} tells"))
+        } else if !family.elsewhere.is_empty() && (strength != Strength::Exact || !container.mounts.is_empty()) {
+            Some(format!(
+                "{store} may have settings of its own in its image or in a file"
+            ))
+        } else {
+            None
         };
         if let (Durability::Lost | Durability::OneInstance(_), Some(at)) = (&durability, may_keep_nothing) {
             return Some(Evidence::Hidden { at });
@@ -143,6 +153,14 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
             return Some(out);
         }
         let server = inside.next().flatten()?;
+        if server == container.name && self.definition.host_network {
+            return Some(Evidence::Hidden {
+                at: format!(
+                    "{} is the container instance, on which anything may listen",
+                    hosts[0].host
+                ),
+            });
+        }
         if server == container.name
             && let Some(other) = self.may_forward(container)
         {
@@ -227,10 +245,17 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
 
     /// A store in the container that a setting names.
     fn inside(&self, container: &'d Container, connection: &ContainerConnection<'d>, store: &str) -> Evidence<'d> {
+        let named = |name: &str| container.variables.iter().find(|v| v.name == name)?.value.path.clone();
         let file = connection
             .plain_url()
             .and_then(|u| u.database.clone())
-            .filter(|path| path.starts_with('/'));
+            .filter(|path| path.starts_with('/'))
+            .or_else(|| connection.settings.get(&Role::Database).and_then(|s| named(s.variable)))
+            .or_else(|| connection.selector.and_then(named))
+            .or_else(|| {
+                let mut files = container.variables.iter().filter(|v| names_a_database_file(&v.name));
+                files.find_map(|v| v.value.path.clone())
+            });
         let known = connection
             .family
             .as_ref()
@@ -342,7 +367,7 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
                         postgres: store.eq_ignore_ascii_case("postgresql")
                             || family.connections.iter().any(only_postgres),
                         store,
-                        why: absence(family),
+                        why: chosen_by(container, family).unwrap_or_else(|| absence(family)),
                         durability: self.kept(container, family),
                     };
                 }
@@ -397,6 +422,18 @@ fn main_engine(family: &Family) -> Engine {
 
 fn is_mysql(engine: &Engine) -> bool {
     matches!(engine, Engine::Other(name) if name == "mysql" || name == "mariadb")
+}
+
+/// What says that a family keeps its data in its own store, if a setting does.
+fn chosen_by(container: &Container, family: &Family) -> Option<String> {
+    let selector = family.selector.as_ref()?;
+    let set = |v: &&PlainVariable| {
+        let names = selector.variables.iter().chain(&selector.args);
+        let word = v.value.word.as_deref().map(|word| selector.engine(word));
+        matches!(word, Some(Engine::Builtin(_))) && names.clone().any(|name| *name == v.name)
+    };
+    let variable = container.variables.iter().find(set)?;
+    Some(format!("{} says so", variable.name))
 }
 
 /// The setting by which `family` selects its engine, if it is given and isn't one of the words that are known: a secret, or

@@ -9,9 +9,11 @@ use super::workload::Workload;
 use crate::config::{DatabaseEnv, Datastore, ServiceOverrides};
 use crate::connection::container::ContainerConnection;
 use crate::connection::families::{Family, Strength};
+use crate::connection::grammar::role_of;
 use crate::connection::grouped::connections;
 use crate::model::resources::{Container, Service, TaskDefinition};
 use crate::model::snapshot::Read;
+use crate::model::store::Role;
 use crate::model::tags::Tags;
 
 impl<'a> Workload<'a> {
@@ -39,10 +41,17 @@ impl<'a> Workload<'a> {
         let own = service
             .and_then(|s| self.overrides(s))
             .and_then(|o| o.database_env.as_ref());
-        let urls = self.params.secret_env.iter().map(|name| DatabaseEnv {
-            url: Some(name.clone()),
-            ..DatabaseEnv::default()
-        });
+        // One that is a password or user by its name holds no connection string, whatever the list says.
+        let parts = |name: &&String| matches!(role_of(name).map(|n| n.role), Some(Role::Password | Role::User));
+        let urls = self
+            .params
+            .secret_env
+            .iter()
+            .filter(|name| !parts(name))
+            .map(|name| DatabaseEnv {
+                url: Some(name.clone()),
+                ..DatabaseEnv::default()
+            });
         own.unwrap_or(&self.params.database_env)
             .iter()
             .cloned()

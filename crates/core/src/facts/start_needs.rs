@@ -170,15 +170,16 @@ impl<'a> EcrImage<'a> {
     }
 }
 
-/// Whether a service has shown that its tasks start: all that it wants run, and no deployment is under way.
+/// Whether a service has shown that its tasks start: one of the revision that it runs does. A task runs only once it was
+/// given all that it fetches at start.
 #[must_use]
 pub fn runs_steadily(service: &Service) -> bool {
-    let [only] = service.deployments.as_slice() else {
-        return false;
-    };
-    // Behind a Classic Load Balancer, and with other controllers, there is no state.
-    let completed = only.rollout_state.as_deref().is_none_or(|s| s == "COMPLETED");
-    completed && service.running_count > 0 && service.running_count >= service.desired_count
+    let newest = service.deployments.iter().find(|d| d.status == "PRIMARY");
+    match (newest, service.deployments.as_slice()) {
+        (Some(newest), _) if newest.rollout_state.as_deref() != Some("FAILED") => newest.running_count > 0,
+        (None, []) => service.running_count > 0 && service.running_count >= service.desired_count,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

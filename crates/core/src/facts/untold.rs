@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::secrets::right_reference;
 use super::service_data::Storage;
 use super::workload::Workload;
+use crate::config::Datastore;
 use crate::model::follow_up_reads::FollowUpReads;
 use crate::model::read_error::{ReadError, UNTOLD};
 use crate::model::resources::{Service, TaskDefinition, revision_name};
@@ -18,6 +19,14 @@ pub fn what_tells(w: &Workload<'_>, service: &Service) -> String {
     } else {
         format!("workloads.{}.services.{}.datastore", w.name, service.name)
     };
+    let declared = w.running(service).map(|d| w.declared(service, d).datastore);
+    if matches!(declared, Ok(Datastore::Postgres)) {
+        // What was said already tells no more.
+        return format!(
+            "`workloads.{}.database_env` in the configuration, which names its settings, tells it",
+            w.name
+        );
+    }
     format!(
         "the tag {}datastore=postgres|volume|other|none on {}/{}, or `{key}` in the configuration, tells it",
         w.prefix, service.cluster, service.name

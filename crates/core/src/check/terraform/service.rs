@@ -93,6 +93,7 @@ impl<'a> Reading<'a, '_> {
             family: r.text("family").unwrap_or(&r.address).to_owned(),
             containers: definition::containers(&parsed, &self.vocabulary),
             volumes: r.blocks("volume").iter().filter_map(volume).collect(),
+            host_network: r.text("network_mode") == Some("host"),
             active: true,
             execution_role: role("execution_role_arn"),
             task_role: role("task_role_arn"),
@@ -180,19 +181,29 @@ fn requires_fargate(r: &Resource<'_>) -> bool {
 /// <https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/ecs_task_definition#volume>
 fn volume(v: &Value) -> Option<Volume> {
     let has = |key: &str| first(v.get(key)).is_some_and(Value::is_object);
-    let kind = if has("efs_volume_configuration") || has("fsx_windows_file_server_volume_configuration") {
+    let outlives_tasks = [
+        "efs_volume_configuration",
+        "fsx_windows_file_server_volume_configuration",
+        "s3files_volume_configuration",
+    ];
+    let unknown = |key: &String| key.ends_with("_volume_configuration") && key != "docker_volume_configuration";
+    let kind = if outlives_tasks.into_iter().any(has) {
         VolumeKind::Shared
     } else if v.get("configure_at_launch").and_then(flag) == Some(true) {
         VolumeKind::TaskEbs
+    } else if v
+        .as_object()
+        .is_some_and(|fields| fields.keys().any(|key| unknown(key) && has(key)))
+    {
+        VolumeKind::Other
     } else {
         match first(v.get("docker_volume_configuration")) {
-            Some(docker)
-                if text(docker, "scope") == Some("shared")
-                    && text(docker, "driver").is_some_and(|d| !d.is_empty() && d != "local") =>
-            {
-                VolumeKind::DockerDriver
-            }
-            _ => VolumeKind::Host,
+            Some(docker) if text(docker, "scope") == Some("shared") => match text(docker, "driver") {
+                Some(driver) if !driver.is_empty() && driver != "local" => VolumeKind::DockerDriver,
+                _ => VolumeKind::Host,
+            },
+            _ if text(v, "host_path").is_some_and(|path| !path.is_empty()) => VolumeKind::Host,
+            _ => VolumeKind::Task,
         }
     };
     Some(Volume {

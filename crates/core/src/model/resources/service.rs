@@ -113,6 +113,8 @@ pub struct TaskDefinition {
     pub containers: Vec<Container>,
     /// Its volumes.
     pub volumes: Vec<Volume>,
+    /// Whether its containers share the network of their container instance: `localhost` is that machine.
+    pub host_network: bool,
     /// Whether a service can be given it: `ACTIVE`, neither deregistered nor about to be deleted.
     pub active: bool,
     /// Fields in AWS's answer that a new revision would not have: their paths. This version of Holdfast does not know them.

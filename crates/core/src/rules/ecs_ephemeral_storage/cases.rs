@@ -24,7 +24,11 @@ fn postgres(s: &mut Snapshot, image: &str, data: Option<&str>, path: &str) {
 /// A container beside the first.
 fn beside(s: &mut Snapshot, name: &str, image: &str) {
     let (name, image) = (name.into(), image.into());
-    running(s).containers.push(Container { name, image, ..Container::default() });
+    running(s).containers.push(Container {
+        name,
+        image,
+        ..Container::default()
+    });
 }
 
 #[rustfmt::skip]
@@ -42,6 +46,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("EFS where PGDATA is not", |s| postgres(s, "postgres:16", Some("/other"), "/var/lib/postgresql/data")).and_fail(&["rds-abandoned"]),
         Case::new("EFS above the image's own volume", |s| postgres(s, "postgres:17-alpine", None, "/var/lib/postgresql")).and_fail(&["rds-abandoned"]),
         Case::new("EFS where PostgreSQL 18 has nothing", |s| postgres(s, "postgres:18", None, "/var/lib/postgresql/data")).and_fail(&["rds-abandoned"]),
+        Case::new("Prometheus", |s| { web(s).secrets.clear(); web(s).image = "prom/prometheus:v3".into(); }).and_fail(&["rds-abandoned"]),
         Case::new("MySQL where WordPress looks for it", |s| { web(s).secrets.clear(); web(s).image = "wordpress:6".into(); beside(s, "mysql", "mysql:8"); }).and_fail(&["rds-abandoned"]),
         Case::new("declared to be on a volume that is not there", |s| { web(s).secrets.clear(); service(s).tags = shop(&[("datastore", "volume")]); }).and_fail(&["rds-abandoned"]),
     ],
@@ -61,7 +66,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("a mount whose volume isn't told", |s| { grafana(s, "/var/lib/grafana", VolumeKind::Shared, false); running(s).volumes.clear(); }).and_fail(&["rds-abandoned"]),
         Case::new("a template as the selector", |s| { web(s).secrets.clear(); web(s).image = "grafana/grafana:11.1.0".into(); web(s).variables.push(plain("GF_DATABASE_TYPE", "${type}")); }).and_unknown(&["ecs-missing-database-secret"]).and_fail(&["rds-abandoned"]),
         Case::new("localhost beside a tunnel", |s| { web(s).secrets.clear(); web(s).variables.push(plain("DB_HOST", "127.0.0.1")); beside(s, "tunnel", "tailscale/tailscale"); }).and_unknown(&["ecs-missing-database-secret"]).and_fail(&["rds-abandoned"]),
-        Case::new("Prometheus, which may only forward", |s| { web(s).secrets.clear(); web(s).image = "prom/prometheus:v3".into(); }).and_unknown(&["ecs-missing-database-secret"]).and_fail(&["rds-abandoned"]),
+        Case::new("Prometheus, which may only forward", |s| { web(s).secrets.clear(); web(s).image = "prom/prometheus:v3".into(); web(s).variables.push(plain("--config.file", "/etc/x.yml")); }).and_unknown(&["ecs-missing-database-secret"]).and_fail(&["rds-abandoned"]),
     ],
     unread: &[Unread::Services, Unread::OneService, Unread::AnotherService, Unread::Revision],
 };

@@ -88,7 +88,7 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
         let found = match value_from::parse(&variable.value_from) {
             ValueFrom::Parameter(name) => evaluate_parameter(w, name, role),
             ValueFrom::Secret(target) => match value_from::refused_parts(&variable.value_from) {
-                Some(parts) => refused(w, &target, role, parts).map(Some),
+                Some(parts) => Ok(Some(refused(w, &target, role, parts))),
                 None => evaluate_secret(w, &target, role),
             },
         };
@@ -100,6 +100,21 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
                 wrong,
             }),
             Err(e) => unknown = unknown.or(Some(e)),
+        }
+    }
+    // Of a variable that leads to no database only this is known: with it, no task starts.
+    let of_databases = database_variables(w, Some(service), definition);
+    for container in &definition.containers {
+        for variable in &container.secrets {
+            let known = of_databases.iter().any(|d| std::ptr::eq(d.variable, variable));
+            if let Some(parts) = value_from::refused_parts(&variable.value_from).filter(|_| !known) {
+                evaluated = true;
+                mismatches.push(Mismatch {
+                    container: container.name.clone(),
+                    variable: variable.clone(),
+                    wrong: Wrong::new(refused_why(parts), Err(HoldReason::NoRemedy)),
+                });
+            }
         }
     }
     if !evaluated {
@@ -170,16 +185,20 @@ fn evaluate_missing_parameter(w: &Workload<'_>, name: &str, role: Role) -> Wrong
 }
 
 /// A reference with a number of parts that ECS does not take.
-fn refused(w: &Workload<'_>, target: &SecretRef<'_>, role: Role, parts: usize) -> Read<Wrong> {
-    let why = format!(
+fn refused(w: &Workload<'_>, target: &SecretRef<'_>, role: Role, parts: usize) -> Wrong {
+    let right = match resolve(w, target) {
+        Ok(Some(secret)) => corrected(w, secret, &target.selector, role),
+        Ok(None) => right_for(w, role),
+        Err(_) => Err(HoldReason::NoRemedy),
+    };
+    Wrong::new(refused_why(parts), right)
+}
+
+fn refused_why(parts: usize) -> String {
+    format!(
         "{parts} parts follow the secret's name where ECS takes none or three (KEY:STAGE:VERSION, which may be empty): the \
          task can't start"
-    );
-    let right = match resolve(w, target)? {
-        Some(secret) => corrected(w, secret, &target.selector, role),
-        None => right_for(w, role),
-    };
-    Ok(Wrong::new(why, right))
+    )
 }
 
 fn evaluate_secret(w: &Workload<'_>, target: &SecretRef<'_>, role: Role) -> Read<Option<Wrong>> {
