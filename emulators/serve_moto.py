@@ -1,28 +1,25 @@
-"""moto's server, with the writes of DynamoDB one after the other: moto checks a condition and then writes, and two of its
-threads may do so at once, both of them successfully. DynamoDB does it as one step.
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html#WorkingWithItems.ConditionalUpdate"""
+"""moto's server, with one request at a time. Its own server answers in threads, and moto's memory is not made for that: a
+condition of DynamoDB is checked and its write made by two at once, and a list that grows while it is read ends in HTTP 500.
+Python runs one thread at a time anyhow. What waits for messages does so beside the others."""
 
-import functools
 import sys
 import threading
 
-from moto.dynamodb.models import DynamoDBBackend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.server import main
 
 _one_at_a_time = threading.RLock()
+_serve = DomainDispatcherApplication.__call__
 
 
-def _locked(write):
-    @functools.wraps(write)
-    def locked(*args, **kwargs):
-        with _one_at_a_time:
-            return write(*args, **kwargs)
-
-    return locked
+def _serve_one(application, environ, start_response):
+    if environ.get("HTTP_X_AMZ_TARGET", "").startswith("AmazonSQS"):
+        return _serve(application, environ, start_response)
+    with _one_at_a_time:
+        return _serve(application, environ, start_response)
 
 
-for _name in ("put_item", "update_item", "delete_item", "transact_write_items"):
-    setattr(DynamoDBBackend, _name, _locked(getattr(DynamoDBBackend, _name)))
+DomainDispatcherApplication.__call__ = _serve_one
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -278,7 +278,7 @@ def test_peered_groups_and_odd_protocols(holdfast_bin, tmp_path):
 
 def test_service_of_an_external_controller_runs_its_task_set(holdfast_bin, tmp_path):
     """Its revision is named by the primary task set alone."""
-    found = findings(holdfast_bin, "ecs-external-with-task-set", tmp_path, "ecs-missing-database-secret")
+    found = findings(holdfast_bin, "ecs-external-with-task-set", tmp_path, "ecs-ephemeral-storage")
     assert list(found) == ["MyCluster/MyService"]
     assert "sample-fargate:2" in json.dumps(found["MyCluster/MyService"])
 
