@@ -49,7 +49,7 @@ pub fn program<T: AsRef<str>>(entry_point: &[T], command: &[T]) -> Program {
     if let Some(client) = client(first) {
         return Program::Client(client);
     }
-    if !SHELLS.contains(&base(first)) {
+    if !is_shell(first) {
         return Program::Other;
     }
     let text: Vec<&str> = words.collect();
@@ -59,6 +59,11 @@ pub fn program<T: AsRef<str>>(entry_point: &[T], command: &[T]) -> Program {
         return Program::Own;
     }
     parts().find_map(client).map_or(Program::Other, Program::Client)
+}
+
+/// Whether a word is a shell, by whatever path.
+pub(super) fn is_shell(word: &str) -> bool {
+    SHELLS.contains(&base(word))
 }
 
 fn base(word: &str) -> &str {

@@ -1,10 +1,13 @@
 //! Reduces a plain setting of a container to facts about its value.
 
+use std::iter::Peekable;
+
 use zeroize::Zeroizing;
 
 use super::engine;
 use super::grammar::{names_a_database_file, selector_of};
 use super::plain::inspect_plain;
+use super::program;
 use super::text::{is_one_of, name, trim};
 use super::vocabulary::Vocabulary;
 use crate::model::connection::{Connection, ConnectionForm};
@@ -87,27 +90,57 @@ pub fn arguments(
     command: &[Zeroizing<String>],
     vocabulary: &Vocabulary,
 ) -> Vec<PlainVariable> {
-    // The text after `sh -c` is words, too.
-    let mut words = entry_point
-        .iter()
-        .chain(command)
-        .flat_map(|w| w.split_whitespace())
-        .peekable();
+    let words = entry_point.iter().chain(command).map(|w| w.as_str());
     let mut found = vec![];
+    let mut before = "";
+    let mut words = words.peekable();
     while let Some(word) = words.next() {
-        if !word.starts_with('-') && !vocabulary.is_data_path(word) {
-            continue;
+        if program::is_shell(before) && word.starts_with('-') && word.ends_with('c') {
+            // What a shell runs is words, too.
+            let text = words.next().unwrap_or_default();
+            given_in(&mut text.split_whitespace().peekable(), vocabulary, &mut found);
+        } else {
+            given_by(word, &mut words, vocabulary, &mut found);
         }
-        let (name, value) = match word.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (word, words.next_if(|next| !next.starts_with('-'))),
-        };
-        // Of a flag that no family reads nothing is known, and what it may hold is not looked at.
-        if vocabulary.reads_flag(name) {
-            found.push(reduce(name.to_owned(), value.unwrap_or_default(), vocabulary));
-        }
+        before = word;
     }
     found
+}
+
+fn given_in<'w>(
+    words: &mut Peekable<impl Iterator<Item = &'w str>>,
+    vocabulary: &Vocabulary,
+    found: &mut Vec<PlainVariable>,
+) {
+    while let Some(word) = words.next() {
+        given_by(word, words, vocabulary, found);
+    }
+}
+
+/// The setting that `word` gives, with the word after it where that is its value.
+fn given_by<'w>(
+    word: &str,
+    words: &mut Peekable<impl Iterator<Item = &'w str>>,
+    vocabulary: &Vocabulary,
+    found: &mut Vec<PlainVariable>,
+) {
+    if !word.starts_with('-') {
+        // MinIO's `server /data`.
+        if vocabulary.is_data_path(word)
+            && let Some(path) = words.next_if(|next| is_path(next))
+        {
+            found.push(reduce(word.to_owned(), path, vocabulary));
+        }
+        return;
+    }
+    let (name, value) = match word.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (word, words.next_if(|next| !next.starts_with('-'))),
+    };
+    // Of a flag that no family reads nothing is known, and what it may hold is not looked at.
+    if vocabulary.reads_flag(name) {
+        found.push(reduce(name.to_owned(), value.unwrap_or_default(), vocabulary));
+    }
 }
 
 /// Whether a value is a database's connection string by its own form.
@@ -145,4 +178,51 @@ fn is_path(text: &str) -> bool {
 fn says_iam(variable: &str, text: &str) -> bool {
     let mut parts = variable.split(|c: char| !c.is_ascii_alphanumeric());
     is_one_of(text, &IAM) || (is_one_of(text, &ON) && parts.any(|part| part.eq_ignore_ascii_case("iam")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(entry_point: &[&str], command: &[&str]) -> Vec<PlainVariable> {
+        let hidden = |words: &[&str]| {
+            words
+                .iter()
+                .map(|w| Zeroizing::new((*w).to_owned()))
+                .collect::<Vec<_>>()
+        };
+        arguments(&hidden(entry_point), &hidden(command), Vocabulary::embedded())
+    }
+
+    /// A value with spaces is one value, whatever it holds; what a shell runs is words.
+    #[test]
+    fn arguments_are_whole() {
+        let whole = told(
+            &["coder"],
+            &[
+                "server",
+                "--postgres-url",
+                "host=db.example.com user=app password=hunter2 dbname=app",
+            ],
+        );
+        let [url] = whole.as_slice() else { panic!("{whole:?}") };
+        let connection = url.value.connection.as_ref().expect("a connection");
+        assert!(connection.has_password && connection.database.as_deref() == Some("app"));
+
+        let path = |found: &[PlainVariable]| found.iter().find_map(|v| v.value.path.clone());
+        let shell: &[&[&str]] = &[
+            &["sh", "-c", "exec mysqld --datadir=/efs/db"],
+            &["/bin/bash", "-ec", "sleep 1 && mysqld --datadir /efs/db"],
+        ];
+        for words in shell {
+            assert_eq!(path(&told(words, &[])).as_deref(), Some("/efs/db"), "{words:?}");
+        }
+        // The value of a flag that nobody reads is not looked at.
+        assert_eq!(told(&[], &["--note", "--datadir=/x is not here"]).len(), 1);
+        assert_eq!(told(&[], &["--note", "mysqld --datadir=/x"]), []);
+        assert_eq!(
+            path(&told(&["minio"], &["server", "/efs/objects"])).as_deref(),
+            Some("/efs/objects")
+        );
+    }
 }

@@ -22,8 +22,7 @@ pub(super) struct Look<'w, 'a, 'd> {
 impl<'a, 'd> Look<'_, 'a, 'd> {
     pub fn evidence(&self, container: &'d Container, connections: &[ContainerConnection<'d>]) -> Evidence<'d> {
         let image = self.w.family(&container.image);
-        let is_client = matches!(container.program, Program::Client(_));
-        if container.log_router || is_client || image.is_some_and(|(family, _)| family.is_sidecar()) {
+        if container.log_router || image.is_some_and(|(family, _)| family.is_sidecar()) {
             return Evidence::KeepsNothing;
         }
         if let Some(served) = image.and_then(|(family, strength)| self.server(container, family, strength)) {
@@ -53,7 +52,8 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
             return None;
         }
         let engine = family.serves.as_ref().map(|e| e.0.clone()).unwrap_or_default();
-        if family.disposable == Some(true) {
+        // In an application's image a client does not come alone: it waits for the database, and then the application starts.
+        if family.disposable == Some(true) || matches!(container.program, Program::Client(_)) {
             return Some(Evidence::KeepsNothing);
         }
         let store = family.name().to_owned();

@@ -170,16 +170,15 @@ impl<'a> EcrImage<'a> {
     }
 }
 
-/// Whether a service has shown that its tasks start: one of the revision that it runs does. A task runs only once it was
-/// given all that it fetches at start.
+/// Whether a service has shown that its tasks start: all that it wants of its newest deployment run, whatever ECS still does
+/// with that. A task runs only once it was given all that it fetches at start.
 #[must_use]
 pub fn runs_steadily(service: &Service) -> bool {
     let newest = service.deployments.iter().find(|d| d.status == "PRIMARY");
-    match (newest, service.deployments.as_slice()) {
-        (Some(newest), _) if newest.rollout_state.as_deref() != Some("FAILED") => newest.running_count > 0,
-        (None, []) => service.running_count > 0 && service.running_count >= service.desired_count,
-        _ => false,
-    }
+    newest.is_some_and(|d| {
+        let failed = d.rollout_state.as_deref() == Some("FAILED");
+        !failed && d.running_count > 0 && d.running_count >= d.desired_count
+    })
 }
 
 #[cfg(test)]

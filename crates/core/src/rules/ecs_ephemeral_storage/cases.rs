@@ -46,6 +46,7 @@ pub(in crate::rules) const CASES: Cases = Cases {
         Case::new("EFS where PGDATA is not", |s| postgres(s, "postgres:16", Some("/other"), "/var/lib/postgresql/data")).and_fail(&["rds-abandoned"]),
         Case::new("EFS above the image's own volume", |s| postgres(s, "postgres:17-alpine", None, "/var/lib/postgresql")).and_fail(&["rds-abandoned"]),
         Case::new("EFS where PostgreSQL 18 has nothing", |s| postgres(s, "postgres:18", None, "/var/lib/postgresql/data")).and_fail(&["rds-abandoned"]),
+        Case::new("an application that waits for a database with its client", |s| { web(s).secrets.clear(); web(s).variables.push(plain("DATABASE_URL", "sqlite:////app/app.db")); web(s).program = Program::Client("pg_isready"); }).and_fail(&["rds-abandoned"]),
         Case::new("Prometheus", |s| { web(s).secrets.clear(); web(s).image = "prom/prometheus:v3".into(); }).and_fail(&["rds-abandoned"]),
         Case::new("MySQL where WordPress looks for it", |s| { web(s).secrets.clear(); web(s).image = "wordpress:6".into(); beside(s, "mysql", "mysql:8"); }).and_fail(&["rds-abandoned"]),
         Case::new("declared to be on a volume that is not there", |s| { web(s).secrets.clear(); service(s).tags = shop(&[("datastore", "volume")]); }).and_fail(&["rds-abandoned"]),

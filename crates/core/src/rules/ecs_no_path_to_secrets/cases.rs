@@ -28,6 +28,14 @@ pub(in crate::rules) const CASES: Cases = Cases {
             add_subnet(s, "subnet-2", "vpc-1", "10.0.2.0/24", &[]);
             service(s).subnets.push("subnet-2".into());
         }),
+        Case::new("one of two subnets, and the task in the other runs", |s| {
+            starting(s);
+            add_subnet(s, "subnet-2", "vpc-1", "10.0.2.0/24", &[]);
+            let service = service(s);
+            service.subnets.push("subnet-2".into());
+            (service.desired_count, service.running_count) = (2, 1);
+            (service.deployments[0].desired_count, service.deployments[0].running_count) = (2, 1);
+        }),
     ],
     passing: &[
         Case::new("tasks that run have shown it", |s| { has(s, vec![]); }),

@@ -82,7 +82,8 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
     let mut mismatches = vec![];
     let mut unknown: Option<Arc<ReadError>> = None;
     let mut evaluated = false;
-    for found in database_variables(w, Some(service), definition) {
+    let of_databases = database_variables(w, Some(service), definition);
+    for found in &of_databases {
         evaluated = true;
         let (container, variable, role) = (found.container, found.variable, found.role);
         let found = match value_from::parse(&variable.value_from) {
@@ -103,7 +104,6 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
         }
     }
     // Of a variable that leads to no database only this is known: with it, no task starts.
-    let of_databases = database_variables(w, Some(service), definition);
     for container in &definition.containers {
         for variable in &container.secrets {
             let known = of_databases.iter().any(|d| std::ptr::eq(d.variable, variable));
