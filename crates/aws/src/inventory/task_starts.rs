@@ -9,8 +9,7 @@ use jiff::Timestamp;
 
 use super::collector::{Collector, Reuse};
 use super::convert::instant;
-use super::pages::pages;
-use super::tasks::{DESCRIBE_TASKS, LIST_TASKS, TASKS_A_CALL};
+use super::tasks::{DESCRIBE_TASKS, running_tasks};
 use crate::client::{Api, Family};
 use holdfast_core::facts::no_older_than;
 use holdfast_core::model::resources::{Service, TaskStart, VersionDates};
@@ -137,39 +136,19 @@ async fn of_service(
 }
 
 async fn tasks(c: &Collector<'_>, service: &Service) -> Read<Vec<TaskStart>> {
-    let arns = pages!(
-        c,
-        LIST_TASKS,
-        token => c
-            .aws
-            .ecs
-            .list_tasks()
-            .cluster(&service.cluster)
-            .service_name(&service.name)
-            .max_results(100)
-            .set_next_token(token.clone()),
-        task_arns,
-        next_token
-    )?;
     let mut starts = vec![];
-    for chunk in arns.chunks(TASKS_A_CALL) {
-        let request = c.aws.ecs.describe_tasks().cluster(&service.cluster);
-        let request = request.set_tasks(Some(chunk.to_vec()));
-        let answer = c.aws.call(DESCRIBE_TASKS, &service.arn, request.send()).await?;
-        for task in answer.tasks.unwrap_or_default() {
-            let runs = task.last_status.as_deref() == Some("RUNNING");
-            if !runs || task.task_definition_arn.as_ref() != Some(&service.task_definition) {
-                continue;
-            }
-            let created = task.created_at.as_ref().and_then(instant);
-            let started = task.started_at.as_ref().and_then(instant);
-            let (Some(created), Some(started)) = (created.or(started), started.or(created)) else {
-                let arn = task.task_arn.unwrap_or_default();
-                let message = format!("AWS did not say when {arn} started");
-                return Err(c.aws.error(DESCRIBE_TASKS, &service.arn, "NoAnswer", message));
-            };
-            starts.push(TaskStart { created, started });
+    for task in running_tasks(c, service).await? {
+        if task.task_definition_arn.as_ref() != Some(&service.task_definition) {
+            continue;
         }
+        let created = task.created_at.as_ref().and_then(instant);
+        let started = task.started_at.as_ref().and_then(instant);
+        let (Some(created), Some(started)) = (created.or(started), started.or(created)) else {
+            let arn = task.task_arn.unwrap_or_default();
+            let message = format!("AWS did not say when {arn} started");
+            return Err(c.aws.error(DESCRIBE_TASKS, &service.arn, "NoAnswer", message));
+        };
+        starts.push(TaskStart { created, started });
     }
     starts.sort();
     Ok(starts)

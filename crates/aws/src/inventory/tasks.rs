@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ecs::types::TaskField;
+use aws_sdk_ecs::types::Task;
 use holdfast_core::model::resources::Service;
 use holdfast_core::model::snapshot::Read;
 
@@ -24,8 +24,8 @@ pub(super) const DESCRIBE_TASKS: Api = Api {
 /// Most tasks that `DescribeTasks` takes.
 pub(super) const TASKS_A_CALL: usize = 100;
 
-/// Running tasks of revisions other than the primary's.
-pub(super) async fn other_tasks(c: &Collector<'_>, service: &Service) -> Read<BTreeMap<String, i32>> {
+/// The tasks of a service that run.
+pub(super) async fn running_tasks(c: &Collector<'_>, service: &Service) -> Read<Vec<Task>> {
     let arns = pages!(
         c,
         LIST_TASKS,
@@ -40,24 +40,26 @@ pub(super) async fn other_tasks(c: &Collector<'_>, service: &Service) -> Read<BT
         task_arns,
         next_token
     )?;
-    let mut others = BTreeMap::new();
+    let mut running = vec![];
     for chunk in arns.chunks(TASKS_A_CALL) {
-        let request = c
-            .aws
-            .ecs
-            .describe_tasks()
-            .cluster(&service.cluster)
-            .set_tasks(Some(chunk.to_vec()))
-            .include(TaskField::Tags);
+        let request = c.aws.ecs.describe_tasks().cluster(&service.cluster);
+        let request = request.set_tasks(Some(chunk.to_vec()));
         let answer = c.aws.call(DESCRIBE_TASKS, &service.arn, request.send()).await?;
-        for task in answer.tasks.unwrap_or_default() {
-            let Some(revision) = task.task_definition_arn else {
-                continue;
-            };
-            if revision != service.task_definition && task.last_status.as_deref() == Some("RUNNING") {
-                *others.entry(revision).or_default() += 1;
-            }
-        }
+        let tasks = answer.tasks.unwrap_or_default().into_iter();
+        running.extend(tasks.filter(|task| task.last_status.as_deref() == Some("RUNNING")));
+    }
+    Ok(running)
+}
+
+/// Running tasks of revisions other than the primary's.
+pub(super) async fn other_tasks(c: &Collector<'_>, service: &Service) -> Read<BTreeMap<String, i32>> {
+    let revisions = running_tasks(c, service)
+        .await?
+        .into_iter()
+        .filter_map(|t| t.task_definition_arn);
+    let mut others = BTreeMap::new();
+    for revision in revisions.filter(|revision| *revision != service.task_definition) {
+        *others.entry(revision).or_default() += 1;
     }
     Ok(others)
 }
