@@ -16,7 +16,8 @@ use holdfast_core::connection::vocabulary::Vocabulary;
 use holdfast_core::connection::wrappers::wrapper;
 use holdfast_core::connection::{arguments, program, reduce};
 use holdfast_core::model::resources::{
-    Container, LogTarget, Mount, SecretVariable, StartCommand, TaskDefinition, Volume, VolumeKind, VolumesFrom,
+    Container, LogTarget, Mount, SecretVariable, StartCommand, TaskDefinition, Volume, VolumeFields, VolumeKind,
+    VolumesFrom,
 };
 use holdfast_core::model::snapshot::{Read, ReadError};
 use zeroize::Zeroizing;
@@ -221,25 +222,17 @@ fn log_target(log: LogConfiguration) -> Option<LogTarget> {
 }
 
 fn volume(v: SdkVolume) -> Option<Volume> {
-    let shared = [
-        v.efs_volume_configuration.is_some(),
-        v.fsx_windows_file_server_volume_configuration.is_some(),
-        v.s3files_volume_configuration.is_some(),
-    ];
-    let kind = if shared.contains(&true) {
-        VolumeKind::Shared
-    } else if v.configured_at_launch == Some(true) {
-        VolumeKind::TaskEbs
-    } else {
-        let of_host = v.host.and_then(|h| h.source_path).is_some_and(|path| !path.is_empty());
-        match v.docker_volume_configuration {
-            Some(d) if d.scope == Some(Scope::Shared) => match d.driver.as_deref() {
-                Some(driver) if driver != "local" => VolumeKind::DockerDriver,
-                _ => VolumeKind::Host,
-            },
-            _ if of_host => VolumeKind::Host,
-            _ => VolumeKind::Task,
-        }
-    };
+    let docker = v.docker_volume_configuration.as_ref();
+    let kind = VolumeKind::of(&VolumeFields {
+        file_system: v.efs_volume_configuration.is_some()
+            || v.fsx_windows_file_server_volume_configuration.is_some()
+            || v.s3files_volume_configuration.is_some(),
+        at_launch: v.configured_at_launch == Some(true),
+        // The SDK has left it out: `fetch` looks for it.
+        unknown: false,
+        docker_shared: docker.is_some_and(|d| d.scope == Some(Scope::Shared)),
+        driver: docker.and_then(|d| d.driver.as_deref()),
+        host_path: v.host.as_ref().and_then(|h| h.source_path.as_deref()),
+    });
     Some(Volume { name: v.name?, kind })
 }

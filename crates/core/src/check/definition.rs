@@ -9,7 +9,8 @@ use crate::connection::vocabulary::Vocabulary;
 use crate::connection::{arguments, program, reduce, wrappers};
 use crate::model::key::Scope;
 use crate::model::resources::{
-    Container, LogTarget, Mount, SecretVariable, Service, StartCommand, TaskDefinition, Volume, VolumeKind, VolumesFrom,
+    Container, LogTarget, Mount, SecretVariable, Service, StartCommand, TaskDefinition, Volume, VolumeFields,
+    VolumeKind, VolumesFrom,
 };
 use crate::model::tags::Tags;
 
@@ -280,44 +281,28 @@ fn log_target(log: &Value) -> Option<LogTarget> {
 
 fn volume(v: &Value) -> Option<Volume> {
     let has = |key: &str| field(v, key).is_some_and(Value::is_object);
-    let kind = if [
+    let text = |of: &str, key: &str| field(field(v, of)?, key)?.as_str();
+    let file_systems = [
         "efsVolumeConfiguration",
         "fsxWindowsFileServerVolumeConfiguration",
         "s3filesVolumeConfiguration",
-    ]
-    .into_iter()
-    .any(has)
-    {
-        VolumeKind::Shared
-    } else if field(v, "configuredAtLaunch").and_then(Value::as_bool) == Some(true) {
-        VolumeKind::TaskEbs
-    } else {
-        let docker = |key: &str| field(field(v, "dockerVolumeConfiguration")?, key)?.as_str();
-        let plain = |k: &String| {
-            matches!(
-                k.as_str(),
-                "name" | "host" | "dockerVolumeConfiguration" | "configuredAtLaunch"
-            )
-        };
-        let other = v
-            .as_object()
-            .is_some_and(|fields| fields.iter().any(|(k, v)| v.is_object() && !plain(k)));
-        if other {
-            VolumeKind::Other
-        } else if docker("scope") == Some("shared") {
-            match docker("driver") {
-                Some(driver) if driver != "local" => VolumeKind::DockerDriver,
-                _ => VolumeKind::Host,
-            }
-        } else if field(v, "host")
-            .and_then(|h| field(h, "sourcePath")?.as_str())
-            .is_some_and(|path| !path.is_empty())
-        {
-            VolumeKind::Host
-        } else {
-            VolumeKind::Task
-        }
-    };
+    ];
+    let known = ["host", "dockerVolumeConfiguration"];
+    let objects = v
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| value.is_object());
+    let kind = VolumeKind::of(&VolumeFields {
+        file_system: file_systems.into_iter().any(has),
+        at_launch: field(v, "configuredAtLaunch").and_then(Value::as_bool) == Some(true),
+        unknown: objects
+            .into_iter()
+            .any(|(key, _)| !known.iter().any(|k| k.eq_ignore_ascii_case(key))),
+        docker_shared: text("dockerVolumeConfiguration", "scope") == Some("shared"),
+        driver: text("dockerVolumeConfiguration", "driver"),
+        host_path: text("host", "sourcePath"),
+    });
     Some(Volume {
         name: field(v, "name")?.as_str()?.to_owned(),
         kind,

@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::container::{ContainerConnection, Password, Setting, Source};
-use super::families::{Family, FamilyConnection, ImageMatch, Kind, Purpose, Selector};
+use super::families::{Family, FamilyConnection, ImageMatch, Kind, Purpose};
 use super::grammar::{names_a_database_file, role_of, selector_of};
+use super::selected::selected;
 use super::vocabulary::Vocabulary;
 use crate::config::DatabaseEnv;
 use crate::model::resources::Container;
@@ -19,14 +20,7 @@ struct Given<'a> {
     source: Source<'a>,
 }
 
-impl<'a> Given<'a> {
-    fn word(&self) -> Option<&'a str> {
-        match self.source {
-            Source::Plain(value) => value.word.as_deref(),
-            Source::Secret(_) | Source::File => None,
-        }
-    }
-
+impl Given<'_> {
     fn is_empty(&self) -> bool {
         matches!(self.source, Source::Plain(value) if value.empty)
     }
@@ -50,6 +44,7 @@ pub fn connections<'a>(
         .collect();
     let image = vocabulary.families().of_image(&container.image);
     let mut builder = Builder {
+        container,
         given: &given,
         claimed: BTreeSet::new(),
         found: vec![],
@@ -62,6 +57,7 @@ pub fn connections<'a>(
 }
 
 struct Builder<'v, 'a> {
+    container: &'a Container,
     given: &'v [Given<'a>],
     claimed: BTreeSet<&'a str>,
     found: Vec<ContainerConnection<'a>>,
@@ -169,9 +165,8 @@ impl<'v, 'a> Builder<'v, 'a> {
         if connection.purpose != Purpose::Database {
             return Some(own.unwrap_or_default());
         }
-        let chosen = match selected_by(self.given, selector) {
+        let chosen = match selected(self.container, selector).map(|s| s.word) {
             Some(Some(word)) => selector.engine(word),
-            // A secret, a template, or a word of a version that isn't known.
             Some(None) => Engine::Unknown,
             None if selector.or_url => Engine::Unknown,
             None => selector.otherwise.as_ref().map(|e| e.0.clone()).unwrap_or_default(),
@@ -315,16 +310,6 @@ fn is_sqlite_file(path: &str) -> bool {
     [".db", ".db3", ".sqlite", ".sqlite3"]
         .iter()
         .any(|end| path.ends_with(end))
-}
-
-/// What a family's selector says in this container, if it is given: one of its words, or something else.
-fn selected_by<'a>(given: &[Given<'a>], selector: &Selector) -> Option<Option<&'a str>> {
-    let names = selector.variables.iter().chain(&selector.args);
-    let mut told = names
-        .filter_map(|name| given.iter().find(|g| g.name == name && !g.is_empty()))
-        .map(Given::word)
-        .peekable();
-    told.peek().copied().map(|first| told.flatten().next().or(first))
 }
 
 /// Puts a place without a password and a password without a place together, where there is one of each: `DB_HOST` and

@@ -34,6 +34,7 @@ mod parts;
 mod plain;
 mod program;
 mod scheme;
+pub mod selected;
 mod text;
 mod url;
 mod variable;

@@ -64,7 +64,8 @@ pub fn reduce(variable: String, value: &str, vocabulary: &Vocabulary) -> PlainVa
             facts.name = name(text);
         }
     }
-    let names_path = asks_for(Role::Database) || vocabulary.is_data_path(&variable) || names_a_database_file(&variable);
+    let names_path =
+        asks_for(Role::Database) || vocabulary.families().is_data_path(&variable) || names_a_database_file(&variable);
     if facts.connection.is_none() && !facts.password && names_path && is_path(text) {
         facts.path = Some(text.to_owned());
     }
@@ -126,7 +127,7 @@ fn given_by<'w>(
 ) {
     if !word.starts_with('-') {
         // MinIO's `server /data`.
-        if vocabulary.is_data_path(word)
+        if vocabulary.families().is_data_path(word)
             && let Some(path) = words.next_if(|next| is_path(next))
         {
             found.push(reduce(word.to_owned(), path, vocabulary));

@@ -88,13 +88,10 @@ impl Vocabulary {
     /// Whether a family reads the command-line flag.
     pub(super) fn reads_flag(&self, flag: &str) -> bool {
         let selects = |f: &Family| f.selector.as_ref().is_some_and(|s| s.args.iter().any(|a| a == flag));
-        let elsewhere = |f: &Family| f.elsewhere.iter().chain(&f.data_path).any(|name| name == flag);
-        !self.args_of(flag).is_empty() || self.families.iter().any(|f| selects(f) || elsewhere(f))
-    }
-
-    /// Whether a family reads from the setting `name` where data is kept.
-    pub(super) fn is_data_path(&self, name: &str) -> bool {
-        self.families.iter().any(|f| f.data_path.iter().any(|own| own == name))
+        let elsewhere = |f: &Family| f.elsewhere.iter().any(|name| name == flag);
+        !self.args_of(flag).is_empty()
+            || self.families.is_data_path(flag)
+            || self.families.iter().any(|f| selects(f) || elsewhere(f))
     }
 
     /// Whether `word` is a value by which a family's selector `name` chooses an engine.

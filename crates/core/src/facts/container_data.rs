@@ -5,8 +5,9 @@ use super::workload::Workload;
 use crate::connection::container::{ContainerConnection, Password};
 use crate::connection::families::{Absence, Family, Kind, Purpose, Strength};
 use crate::connection::grammar::names_a_database_file;
+use crate::connection::selected::{Selected, selected};
 use crate::model::connection::{Connection, Note, SecretShape};
-use crate::model::resources::{Container, PlainVariable, Program, SecretVariable, TaskDefinition};
+use crate::model::resources::{Container, Program, SecretVariable, TaskDefinition};
 use crate::model::store::{Engine, Role};
 use crate::model::value_from::{self, ValueFrom};
 
@@ -196,10 +197,7 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
         let durability = container.map_or(Durability::Lost, |c| match self.w.family(&c.image) {
             Some((family, _)) if !family.keeps_data_in.is_empty() => self.kept(c, family),
             // Of an image that isn't known, any volume may be what it keeps its data on.
-            _ => {
-                let any: Vec<String> = c.mounts.iter().map(|m| m.path.clone()).collect();
-                self.durability(c, &any)
-            }
+            _ => self.on_any_mount(c),
         });
         Evidence::InTask {
             engine: engine.clone(),
@@ -335,11 +333,19 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
                     ),
                 };
             }
-            if let Some(name) = untold_selector(container, family) {
+            let selection = family
+                .selector
+                .as_ref()
+                .and_then(|s| Some((s, selected(container, s)?)));
+            if let Some((_, Selected { name, word: None })) = selection {
                 return Evidence::Hidden {
                     at: format!("what {name} selects is not told"),
                 };
             }
+            let chosen = selection.filter(|(s, found)| {
+                let engine = found.word.map(|word| s.engine(word));
+                matches!(engine, Some(Engine::Builtin(_)))
+            });
             match (family.absence(), strength) {
                 (Absence::Nothing, _) => return Evidence::KeepsNothing,
                 (Absence::Unknown, _) => {}
@@ -367,14 +373,13 @@ impl<'a, 'd> Look<'_, 'a, 'd> {
                         postgres: store.eq_ignore_ascii_case("postgresql")
                             || family.connections.iter().any(only_postgres),
                         store,
-                        why: chosen_by(container, family).unwrap_or_else(|| absence(family)),
+                        why: chosen.map_or_else(|| absence(family), |(_, found)| format!("{} says so", found.name)),
                         durability: self.kept(container, family),
                     };
                 }
             }
         }
-        let any: Vec<String> = container.mounts.iter().map(|m| m.path.clone()).collect();
-        match self.durability(container, &any) {
+        match self.on_any_mount(container) {
             Durability::Durable(mount) | Durability::OneInstance(mount) | Durability::Unknown(mount) => {
                 Evidence::Mounted { mount }
             }
@@ -422,31 +427,6 @@ fn main_engine(family: &Family) -> Engine {
 
 fn is_mysql(engine: &Engine) -> bool {
     matches!(engine, Engine::Other(name) if name == "mysql" || name == "mariadb")
-}
-
-/// What says that a family keeps its data in its own store, if a setting does.
-fn chosen_by(container: &Container, family: &Family) -> Option<String> {
-    let selector = family.selector.as_ref()?;
-    let set = |v: &&PlainVariable| {
-        let names = selector.variables.iter().chain(&selector.args);
-        let word = v.value.word.as_deref().map(|word| selector.engine(word));
-        matches!(word, Some(Engine::Builtin(_))) && names.clone().any(|name| *name == v.name)
-    };
-    let variable = container.variables.iter().find(set)?;
-    Some(format!("{} says so", variable.name))
-}
-
-/// The setting by which `family` selects its engine, if it is given and isn't one of the words that are known: a secret, or
-/// a template.
-fn untold_selector<'f>(container: &Container, family: &'f Family) -> Option<&'f str> {
-    let selector = family.selector.as_ref()?;
-    let given = |name: &&String| {
-        let plain = container.variables.iter().filter(|v| v.name == **name);
-        let untold = |v: &PlainVariable| !v.value.empty && v.value.word.is_none();
-        plain.clone().any(untold) || container.secrets.iter().any(|s| s.name == **name)
-    };
-    let mut names = selector.variables.iter().chain(&selector.args);
-    names.find(given).map(String::as_str)
 }
 
 fn only_postgres(connection: &crate::connection::families::FamilyConnection) -> bool {

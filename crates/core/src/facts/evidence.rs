@@ -68,6 +68,19 @@ pub enum Durability {
     Lost,
 }
 
+impl Durability {
+    /// From what keeps data best to what loses it.
+    #[must_use]
+    pub(super) const fn rank(&self) -> u8 {
+        match self {
+            Self::Durable(_) => 0,
+            Self::Unknown(_) => 1,
+            Self::OneInstance(_) => 2,
+            Self::Lost => 3,
+        }
+    }
+}
+
 /// What the first of `paths` that is on a volume lies on. `image_volumes` are volumes that the image declares: what is
 /// mounted above one of them does not hold what is in it.
 #[must_use]

@@ -10,10 +10,15 @@ impl Look<'_, '_, '_> {
         durability(self.definition, container, paths, &[], self.fargate)
     }
 
+    /// What the best of the mounts lies on.
+    pub(super) fn on_any_mount(&self, container: &Container) -> Durability {
+        let any: Vec<String> = container.mounts.iter().map(|m| m.path.clone()).collect();
+        self.durability(container, &any)
+    }
+
     /// What data lies on that may be in any of the mounts.
     pub(super) fn somewhere(&self, container: &Container) -> Durability {
-        let any: Vec<String> = container.mounts.iter().map(|m| m.path.clone()).collect();
-        match self.durability(container, &any) {
+        match self.on_any_mount(container) {
             Durability::Durable(place) => Durability::Unknown(place),
             other => other,
         }
@@ -56,13 +61,7 @@ impl Look<'_, '_, '_> {
             durability(self.definition, container, &paths, &layout.image_volumes, self.fargate)
         });
         // Of an image whose version isn't told, either may hold.
-        let best = |d: &Durability| match d {
-            Durability::Durable(_) => 0,
-            Durability::Unknown(_) => 1,
-            Durability::OneInstance(_) => 2,
-            Durability::Lost => 3,
-        };
-        by_layout.min_by_key(best).unwrap_or(Durability::Lost)
+        by_layout.min_by_key(Durability::rank).unwrap_or(Durability::Lost)
     }
 }
 

@@ -251,13 +251,7 @@ impl<'a> ServiceData<'a> {
             let any: Vec<String> = container.mounts.iter().map(|m| m.path.clone()).collect();
             let paths = if self.paths.is_empty() { &any } else { &self.paths };
             let found = super::evidence::durability(self.definition, container, paths, &[], self.fargate);
-            let rank = |d: &Durability| match d {
-                Durability::Durable(_) => 0,
-                Durability::Unknown(_) => 1,
-                Durability::OneInstance(_) => 2,
-                Durability::Lost => 3,
-            };
-            if best.as_ref().is_none_or(|(known, _)| rank(&found) < rank(known)) {
+            if best.as_ref().is_none_or(|(known, _)| found.rank() < known.rank()) {
                 best = Some((found, container));
             }
         }

@@ -10,7 +10,7 @@ use super::resource::{Resource, list, text};
 use super::{Class, Reading, unknown, unreadable};
 use crate::check::case::{DisplayName, SERVICE};
 use crate::check::definition;
-use crate::model::resources::{Deployment, Service, TaskDefinition, Volume, VolumeKind};
+use crate::model::resources::{Deployment, Service, TaskDefinition, Volume, VolumeFields, VolumeKind};
 use crate::model::snapshot::{Read, ReadError};
 
 impl<'a> Reading<'a, '_> {
@@ -181,31 +181,23 @@ fn requires_fargate(r: &Resource<'_>) -> bool {
 /// <https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/ecs_task_definition#volume>
 fn volume(v: &Value) -> Option<Volume> {
     let has = |key: &str| first(v.get(key)).is_some_and(Value::is_object);
-    let outlives_tasks = [
+    let file_systems = [
         "efs_volume_configuration",
         "fsx_windows_file_server_volume_configuration",
         "s3files_volume_configuration",
     ];
     let unknown = |key: &String| key.ends_with("_volume_configuration") && key != "docker_volume_configuration";
-    let kind = if outlives_tasks.into_iter().any(has) {
-        VolumeKind::Shared
-    } else if v.get("configure_at_launch").and_then(flag) == Some(true) {
-        VolumeKind::TaskEbs
-    } else if v
-        .as_object()
-        .is_some_and(|fields| fields.keys().any(|key| unknown(key) && has(key)))
-    {
-        VolumeKind::Other
-    } else {
-        match first(v.get("docker_volume_configuration")) {
-            Some(docker) if text(docker, "scope") == Some("shared") => match text(docker, "driver") {
-                Some(driver) if !driver.is_empty() && driver != "local" => VolumeKind::DockerDriver,
-                _ => VolumeKind::Host,
-            },
-            _ if text(v, "host_path").is_some_and(|path| !path.is_empty()) => VolumeKind::Host,
-            _ => VolumeKind::Task,
-        }
-    };
+    let docker = first(v.get("docker_volume_configuration"));
+    let kind = VolumeKind::of(&VolumeFields {
+        file_system: file_systems.into_iter().any(has),
+        at_launch: v.get("configure_at_launch").and_then(flag) == Some(true),
+        unknown: v
+            .as_object()
+            .is_some_and(|fields| fields.keys().any(|key| unknown(key) && has(key))),
+        docker_shared: docker.and_then(|d| text(d, "scope")) == Some("shared"),
+        driver: docker.and_then(|d| text(d, "driver")),
+        host_path: text(v, "host_path"),
+    });
     Some(Volume {
         name: text(v, "name")?.to_owned(),
         kind,

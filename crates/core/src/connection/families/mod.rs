@@ -9,7 +9,7 @@ mod image;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
 pub use crate::config::family::{
@@ -80,6 +80,8 @@ pub struct Families {
     names: HashMap<String, usize>,
     /// By the whole name of a variable.
     variables: HashMap<String, Vec<Place>>,
+    /// Settings that say where data is kept.
+    data_paths: HashSet<String>,
     /// Names with a `*`: what comes before and after it.
     wildcards: Vec<(String, String, Place)>,
 }
@@ -130,6 +132,7 @@ impl Families {
                 };
                 families.repositories.entry(last).or_default().push(repository);
             }
+            families.data_paths.extend(family.data_path.iter().cloned());
             for name in &family.names {
                 families.names.insert(name.clone(), at);
             }
@@ -158,6 +161,12 @@ impl Families {
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Family> {
         self.list.iter().find(|f| f.id == id)
+    }
+
+    /// Whether a family reads from the setting `name` where data is kept.
+    #[must_use]
+    pub fn is_data_path(&self, name: &str) -> bool {
+        self.data_paths.contains(name)
     }
 
     /// The family of an image. A repository that the configuration names counts before others, and a longer one before

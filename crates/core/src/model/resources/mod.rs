@@ -21,7 +21,7 @@ pub use deployment::{
 pub use network::{Egress, IngressRule, SecurityGroup, Source, Subnet, VpcEndpoint};
 pub use secret::{Access, AccessTarget, Rotation, Secret, VersionDates};
 pub use service::{
-    Deployment, Fight, LogEvidence, LogMatch, Service, TaskDefinition, Volume, VolumeKind, revision_name,
+    Deployment, Fight, LogEvidence, LogMatch, Service, TaskDefinition, Volume, VolumeFields, VolumeKind, revision_name,
 };
 pub use start_command::StartCommand;
 pub use task::{DeployedImage, MigrationFamily, MigrationRun, RUNS_KEPT, RunResult, TaskRun, TaskStart, newest_first};

@@ -161,6 +161,45 @@ pub enum VolumeKind {
     Other,
 }
 
+/// What a definition says of a volume, however it spells that.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct VolumeFields<'a> {
+    /// Whether it is on EFS, `FSx` or S3 Files.
+    pub file_system: bool,
+    /// `configuredAtLaunch`.
+    pub at_launch: bool,
+    /// Whether it is configured by a field that Holdfast doesn't know.
+    pub unknown: bool,
+    /// Whether it is a Docker volume of scope `shared`.
+    pub docker_shared: bool,
+    /// The Docker volume's driver; absent or empty: `local`.
+    pub driver: Option<&'a str>,
+    /// `host.sourcePath`.
+    pub host_path: Option<&'a str>,
+}
+
+impl VolumeKind {
+    /// The kind of a volume with these fields.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_data_volumes.html>
+    #[must_use]
+    pub fn of(fields: &VolumeFields<'_>) -> Self {
+        let given = |text: Option<&str>| text.is_some_and(|t| !t.is_empty());
+        match fields {
+            VolumeFields { file_system: true, .. } => Self::Shared,
+            VolumeFields { at_launch: true, .. } => Self::TaskEbs,
+            VolumeFields { unknown: true, .. } => Self::Other,
+            VolumeFields {
+                docker_shared: true, ..
+            } if given(fields.driver) && fields.driver != Some("local") => Self::DockerDriver,
+            VolumeFields {
+                docker_shared: true, ..
+            } => Self::Host,
+            _ if given(fields.host_path) => Self::Host,
+            _ => Self::Task,
+        }
+    }
+}
+
 /// What a service's log says since its primary deployment began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogEvidence {
