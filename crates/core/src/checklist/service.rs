@@ -233,7 +233,7 @@ fn outlives(list: &List<'_>, path: &Path) -> Answer {
 }
 
 /// Whether a database variable of a revision leads to `database`.
-fn leads_to(list: &List<'_>, definition: &TaskDefinition, database: &str) -> bool {
+fn leads_to<'a>(list: &List<'a>, definition: &'a TaskDefinition, database: &str) -> bool {
     let databases = list.databases().unwrap_or_default();
     let one: Vec<Database<'_>> = databases.iter().filter(|d| d.id == database).cloned().collect();
     let home = |c: &Connection| c.is_well_formed() && resolves_to(list.w, c, &one).leads_home();

@@ -222,31 +222,24 @@ impl<'v, 'a> Builder<'v, 'a> {
         let free = |g: &&Given<'a>| {
             !self.claimed.contains(g.name) && !own.is_some_and(|s| s.variables.iter().any(|v| v == g.name))
         };
-        let alone = |g: &Given<'a>| selector_of(g.name).is_some_and(|group| !groups.contains(&group));
-        let selected = self
-            .given
-            .iter()
-            .filter(free)
-            .filter(|g| alone(g))
-            .filter_map(|g| match g.source {
-                Source::Plain(value) if matches!(value.engine, Engine::Builtin(_)) => {
-                    Some((g.name, value.engine.clone()))
-                }
-                _ => None,
-            });
-        let files = self
-            .given
-            .iter()
-            .filter(free)
-            .filter(|g| names_a_database_file(g.name))
-            .filter_map(|g| match g.source {
-                Source::Plain(value) if value.path.as_deref().is_some_and(is_sqlite_file) => {
-                    Some((g.name, Engine::Builtin("SQLite".into())))
-                }
-                _ => None,
-            });
-        let selected: Vec<_> = selected.chain(files).take(1).collect();
-        for (name, engine) in selected {
+        // The value is looked at first: to read a name costs more.
+        let store = |g: &Given<'a>| match g.source {
+            Source::Plain(value) if matches!(value.engine, Engine::Builtin(_)) => {
+                let alone = selector_of(g.name).is_some_and(|group| !groups.contains(&group));
+                alone.then(|| value.engine.clone())
+            }
+            _ => None,
+        };
+        let file = |g: &Given<'a>| match g.source {
+            Source::Plain(value) if value.path.as_deref().is_some_and(is_sqlite_file) => {
+                names_a_database_file(g.name).then(|| Engine::Builtin("SQLite".into()))
+            }
+            _ => None,
+        };
+        let free: Vec<&Given<'a>> = self.given.iter().filter(free).collect();
+        let found = |of: &dyn Fn(&Given<'a>) -> Option<Engine>| free.iter().find_map(|g| Some((g.name, of(g)?)));
+        let selected = found(&store).or_else(|| found(&file));
+        if let Some((name, engine)) = selected {
             self.push(None, None, BTreeMap::new(), engine);
             if let Some(own) = self.found.last_mut() {
                 own.selector = Some(name);
@@ -256,10 +249,12 @@ impl<'v, 'a> Builder<'v, 'a> {
 
     /// The engine that a setting beside those of `group` selects: `DB_CLIENT` for `DB_HOST`.
     fn selected_beside(&self, group: &str) -> Option<Engine> {
-        let selects = |g: &&Given<'a>| selector_of(g.name).is_some_and(|own| own == group);
-        self.given.iter().filter(selects).find_map(|g| match g.source {
-            Source::Plain(value) => Some(value.engine.clone()).filter(|e| *e != Engine::Unknown),
-            Source::Secret(_) | Source::File => None,
+        self.given.iter().find_map(|g| match g.source {
+            Source::Plain(value) if value.engine != Engine::Unknown => {
+                let selects = selector_of(g.name).is_some_and(|own| own == group);
+                selects.then(|| value.engine.clone())
+            }
+            _ => None,
         })
     }
 

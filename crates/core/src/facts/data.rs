@@ -36,6 +36,25 @@ impl<'a> Workload<'a> {
         connections(container, &self.database_env(service), &self.vocabulary)
     }
 
+    /// The connections of each container of a revision, which for the one that a service of the workload runs are known.
+    #[must_use]
+    pub fn connections_of(
+        &self,
+        service: Option<&Service>,
+        definition: &'a TaskDefinition,
+    ) -> Vec<(&'a Container, Arc<Vec<ContainerConnection<'a>>>)> {
+        let running = service.filter(|s| self.running(s).is_ok_and(|d| std::ptr::eq(d, definition)));
+        if let Some(data) = running.and_then(|s| self.data(s).ok()) {
+            return data
+                .containers
+                .iter()
+                .map(|c| (c.container, Arc::clone(&c.connections)))
+                .collect();
+        }
+        let all = definition.containers.iter();
+        all.map(|c| (c, Arc::new(self.connections(service, c)))).collect()
+    }
+
     /// The entries of the configuration for a service.
     pub(super) fn database_env(&self, service: Option<&Service>) -> Vec<DatabaseEnv> {
         let own = service
@@ -79,7 +98,7 @@ impl<'a> Workload<'a> {
             ContainerData {
                 evidence: look.evidence(container, &connections),
                 container,
-                connections,
+                connections: Arc::new(connections),
             }
         });
         ServiceData {

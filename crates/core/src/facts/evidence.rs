@@ -1,5 +1,7 @@
 //! What tells where one container keeps its data.
 
+use std::sync::Arc;
+
 use crate::connection::container::{ContainerConnection, Password};
 use crate::model::resources::{Container, TaskDefinition, VolumeKind};
 use crate::model::store::Engine;
@@ -126,7 +128,7 @@ pub struct ContainerData<'a> {
     /// The container.
     pub container: &'a Container,
     /// Its connections.
-    pub connections: Vec<ContainerConnection<'a>>,
+    pub connections: Arc<Vec<ContainerConnection<'a>>>,
     /// What tells where it keeps its data.
     pub evidence: Evidence<'a>,
 }

@@ -211,7 +211,7 @@ pub fn deciding(w: &Workload<'_>, run: &TaskRun) -> Vec<String> {
 
 /// The containers of a revision that run the migration.
 #[must_use]
-pub fn migration_containers<'a>(w: &Workload<'_>, definition: &'a TaskDefinition) -> Vec<&'a Container> {
+pub fn migration_containers<'a>(w: &Workload<'a>, definition: &'a TaskDefinition) -> Vec<&'a Container> {
     let all: Vec<&Container> = definition.containers.iter().collect();
     let own = narrow(all, |c| !c.log_router && !is_companion(&c.image));
     let essential = narrow(own, |c| c.essential);

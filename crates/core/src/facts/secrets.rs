@@ -56,15 +56,15 @@ pub struct DatabaseVariable<'a> {
 
 /// The database variables of one revision, as `service` or else the workload has them.
 #[must_use]
-pub fn database_variables<'d>(
-    w: &Workload<'_>,
+pub fn database_variables<'a>(
+    w: &Workload<'a>,
     service: Option<&Service>,
-    definition: &'d TaskDefinition,
-) -> Vec<DatabaseVariable<'d>> {
-    let mut found: Vec<DatabaseVariable<'d>> = vec![];
+    definition: &'a TaskDefinition,
+) -> Vec<DatabaseVariable<'a>> {
+    let mut found: Vec<DatabaseVariable<'a>> = vec![];
     let mut number = 0;
-    for container in &definition.containers {
-        for connection in w.connections(service, container) {
+    for (container, connections) in w.connections_of(service, definition) {
+        for connection in connections.iter() {
             number += 1;
             if !connection.keeps_data() || matches!(connection.engine, Engine::Other(_) | Engine::Builtin(_)) {
                 continue;

@@ -164,10 +164,10 @@ pub fn usage_of<'a>(
     name: &str,
 ) -> DatabaseUsage<'a> {
     let mut found = DatabaseUsage::default();
-    for container in &definition.containers {
-        for connection in w.connections(service, container) {
+    for (container, connections) in w.connections_of(service, definition) {
+        for connection in connections.iter() {
             if connection.keeps_data() && matches!(connection.engine, Engine::Postgres | Engine::Unknown) {
-                found.add(w, definition, container, &connection, name);
+                found.add(w, definition, container, connection, name);
             }
         }
     }

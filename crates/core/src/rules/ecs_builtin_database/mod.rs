@@ -89,7 +89,11 @@ fn is_concerned(w: &Workload<'_>, service: &Service, definition: &TaskDefinition
         && !(w.params.builtin_database_patterns.is_empty() && w.params.database_log_pattern.is_none())
 }
 
-fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
+fn evaluate_service<'a>(
+    w: &Workload<'a>,
+    service: &'a Service,
+    definition: &'a TaskDefinition,
+) -> Option<RuleResult<'a>> {
     let subject = ResultSubject::Service(service);
     if !is_concerned(w, service, definition) {
         let asked = w.params.database_log_pattern.is_some() && is_expected(w, service);
@@ -108,7 +112,7 @@ fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &Tas
 }
 
 /// The secrets behind the database variables: one of them may be the cause.
-fn secrets<'a>(w: &Workload<'a>, definition: &TaskDefinition) -> Vec<&'a str> {
+fn secrets<'a>(w: &Workload<'a>, definition: &'a TaskDefinition) -> Vec<&'a str> {
     let targets = database_variables(w, None, definition).into_iter().filter_map(|v| {
         match value_from::parse(&v.variable.value_from) {
             ValueFrom::Secret(target) => resolve(w, &target).ok().flatten(),

@@ -77,7 +77,11 @@ impl Wrong {
     }
 }
 
-fn evaluate_service<'a>(w: &Workload<'a>, service: &'a Service, definition: &TaskDefinition) -> Option<RuleResult<'a>> {
+fn evaluate_service<'a>(
+    w: &Workload<'a>,
+    service: &'a Service,
+    definition: &'a TaskDefinition,
+) -> Option<RuleResult<'a>> {
     let subject = ResultSubject::Service(service);
     let mut mismatches = vec![];
     let mut unknown: Option<Arc<ReadError>> = None;

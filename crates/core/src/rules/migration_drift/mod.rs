@@ -145,10 +145,10 @@ enum Compared {
 
 /// The image that the migration ran with, or would run with, against those of the services: what they run now, and what
 /// a deployment under way gives them. By digest where both are known.
-fn image(
-    w: &Workload<'_>,
+fn image<'a>(
+    w: &Workload<'a>,
     family: &MigrationFamily,
-    definition: &TaskDefinition,
+    definition: &'a TaskDefinition,
     services: &[Running<'_>],
 ) -> Compared {
     let ran = family.last_run().map(|run| images_of_run(w, run)).unwrap_or_default();
@@ -219,9 +219,9 @@ fn images_of_services(w: &Workload<'_>, family: &MigrationFamily, services: &[Ru
 
 /// The container of the migration that runs what a service's container runs, where nothing says that it does something
 /// else: same image, same entry point and command, same variables that may choose between what an image does.
-fn starts_the_application(
-    w: &Workload<'_>,
-    definition: &TaskDefinition,
+fn starts_the_application<'a>(
+    w: &Workload<'a>,
+    definition: &'a TaskDefinition,
     run: Option<&TaskRun>,
     services: &[Running<'_>],
 ) -> Option<String> {
@@ -245,7 +245,7 @@ struct SecretReference<'a> {
     version: Option<String>,
 }
 
-fn sources<'a>(w: &'a Workload<'_>, definition: &'a TaskDefinition) -> Vec<SecretReference<'a>> {
+fn sources<'a>(w: &Workload<'a>, definition: &'a TaskDefinition) -> Vec<SecretReference<'a>> {
     let variables = database_variables(w, None, definition)
         .into_iter()
         .map(|v| v.variable.value_from.as_str());
@@ -283,7 +283,7 @@ fn is_same(a: &SecretReference<'_>, b: &SecretReference<'_>) -> bool {
     arn && a.stage == b.stage && a.version == b.version
 }
 
-fn secret(w: &Workload<'_>, definition: &TaskDefinition, services: &[Running<'_>]) -> Option<Difference> {
+fn secret<'a>(w: &Workload<'a>, definition: &'a TaskDefinition, services: &[Running<'a>]) -> Option<Difference> {
     let theirs: Vec<SecretReference<'_>> = services.iter().flat_map(|(_, d)| sources(w, d)).collect();
     // Services without a secret are other rules' concern.
     if theirs.is_empty() {
